@@ -1,0 +1,141 @@
+"""The networks, and the one way to ask them: uint8 images in, probabilities out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CLASSES = 10
+SIDE = 28
+
+
+class Mlp(nn.Module):
+    """The fully connected network 784-128-64-10 with ReLU between its layers.
+
+    Its tensors are named `linear1`, `linear2`, `linear3`, as in the Rust program that this series grew from.
+
+    Args:
+        hidden: units in the first and second hidden layer.
+    """
+
+    name = "mlp"
+
+    def __init__(self, hidden: tuple[int, int] = (128, 64)) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(SIDE * SIDE, hidden[0])
+        self.linear2 = nn.Linear(hidden[0], hidden[1])
+        self.linear3 = nn.Linear(hidden[1], CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
+        hidden = functional.relu(self.linear1(images.flatten(1)))
+        hidden = functional.relu(self.linear2(hidden))
+        logits: Tensor = self.linear3(hidden)
+        return logits
+
+
+class Cnn(nn.Module):
+    """A small convolutional network: 3x3 convolutions of 16, 32 and 64 channels, then 64 hidden units.
+
+    Batch normalisation follows each convolution; the image is halved by max-pooling after the first and the second,
+    28 -> 14 -> 7, and after the third, 7 -> 3.
+    """
+
+    name = "cnn"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 16, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(16)
+        self.conv2 = nn.Conv2d(16, 32, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(32)
+        self.conv3 = nn.Conv2d(32, 64, 3, padding=1, bias=False)
+        self.norm3 = nn.BatchNorm2d(64)
+        self.linear1 = nn.Linear(64 * 3 * 3, 64)
+        self.linear2 = nn.Linear(64, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
+        maps = images.reshape(-1, 1, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
+        maps = functional.max_pool2d(functional.relu(self.norm1(self.conv1(maps))), 2)
+        maps = functional.max_pool2d(functional.relu(self.norm2(self.conv2(maps))), 2)
+        maps = functional.max_pool2d(functional.relu(self.norm3(self.conv3(maps))), 2)
+        logits: Tensor = self.linear2(functional.relu(self.linear1(maps.flatten(1))))
+        return logits
+
+
+MODELS: dict[str, type[Mlp] | type[Cnn]] = {Mlp.name: Mlp, Cnn.name: Cnn}
+
+
+def build_model(name: str = "mlp", *, seed: int | None = None, **options: Any) -> nn.Module:
+    """Make a network with fresh weights, PyTorch's default initialisation.
+
+    Args:
+        name: "mlp" (784-128-64-10, fully connected) or "cnn" (small convolutional network).
+        seed: draws the same weights each time, and leaves PyTorch's own generator as it was; None draws from that.
+        options: passed to the class, such as `hidden=(256, 128)` for the MLP.
+
+    Raises:
+        ValueError: for a name that is not one of the two.
+    """
+    if name not in MODELS:
+        raise ValueError(f"there is no model named {name!r}: choose one of {', '.join(map(repr, MODELS))}")
+    if seed is None:
+        return MODELS[name](**options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MODELS[name](**options)
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The device to compute on: the one named, else CUDA, else Apple's MPS, else the CPU.
+
+    Raises:
+        ValueError: if the named device is not on this machine.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name is None:
+        return torch.device(next(device for device in ("cuda", "mps", "cpu") if available[device]))
+    if not available.get(name.partition(":")[0], False):
+        present = ", ".join(repr(device) for device, there in available.items() if there)
+        raise ValueError(f"the device {name!r} is not on this machine: choose one of {present}, or none")
+    return torch.device(name)
+
+
+def to_input(images: Tensor) -> Tensor:
+    """What a network is fed: float32 in [0, 1], `[N, 28, 28]`, from uint8 images of the same shape.
+
+    Raises:
+        ValueError: for another type or shape, since a wrongly scaled image gives a confident wrong answer.
+    """
+    if images.dtype != torch.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
+        raise ValueError(
+            f"expected images of type uint8 and shape [N, {SIDE}, {SIDE}], got {images.dtype} {list(images.shape)}; "
+            "for a single image, pass image[None]"
+        )
+    return images.to(torch.float32).div_(255)
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, images: Any, *, batch_size: int = 1000) -> Tensor:
+    """Probabilities float32 `[N, 10]`, on the CPU, for uint8 images `[N, 28, 28]` (a tensor or a NumPy array).
+
+    The model is asked in evaluation mode and left in the mode it was in.
+
+    Raises:
+        ValueError: for images of another type or shape.
+    """
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    try:
+        chunks = [
+            functional.softmax(model(to_input(chunk.to(device))), dim=1).cpu()
+            for chunk in torch.as_tensor(images).split(batch_size)
+        ]
+    finally:
+        model.train(was_training)
+    return torch.cat(chunks)
