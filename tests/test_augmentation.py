@@ -1,0 +1,134 @@
+"""What an augmented batch must be: the same digits, changed within the ranges, the same from the same seed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from mnist_nb.augmentation import KINDS, Ranges, augment
+
+CHANGING = [kind for kind in KINDS if kind != "none"]
+
+
+def _generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def images() -> Tensor:
+    """Sixty-four made-up digits: a ring and a bar, somewhat different each, centred at pixel index 14."""
+    y, x = torch.meshgrid(torch.arange(28.0) - 14, torch.arange(28.0) - 14, indexing="ij")
+    radius = torch.linspace(4, 7, 64)[:, None, None]
+    ring = (1.5 - ((x**2 + y**2).sqrt() - radius).abs()).clamp(0, 1)
+    bar = ((x.abs() < 1.5) & (y.abs() < 9)).float()
+    return torch.maximum(ring, bar)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_keeps_shape_type_and_range(images: Tensor, kind: str) -> None:
+    changed = augment(images, _generator(), kind)
+    assert changed.shape == images.shape
+    assert changed.dtype == torch.float32
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+
+
+@pytest.mark.parametrize("kind", CHANGING)
+def test_same_seed_same_images_and_another_seed_others(images: Tensor, kind: str) -> None:
+    before = images.clone()
+    first = augment(images, _generator(1), kind)
+    assert torch.equal(images, before)
+    assert torch.equal(first, augment(images, _generator(1), kind))
+    assert not torch.equal(first, augment(images, _generator(2), kind))
+
+
+@pytest.mark.parametrize("kind", CHANGING)
+def test_draws_from_the_given_generator_only(images: Tensor, kind: str) -> None:
+    state = torch.get_rng_state()
+    generator = _generator()
+    first = augment(images, generator, kind)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(first, augment(images, generator, kind))
+
+
+@pytest.mark.parametrize("kind", CHANGING)
+def test_each_image_changes_in_its_own_way(images: Tensor, kind: str) -> None:
+    same = images[:1].expand(8, -1, -1)
+    assert len(torch.unique(augment(same, _generator(), kind), dim=0)) == 8
+
+
+@pytest.mark.parametrize("kind", CHANGING)
+def test_an_image_does_not_see_its_neighbours(images: Tensor, kind: str) -> None:
+    others = images.clone()
+    others[1:] = 0
+    together, alone = augment(images, _generator(), kind), augment(others, _generator(), kind)
+    torch.testing.assert_close(together[0], alone[0])
+    assert not alone[1:].any()
+
+
+def test_none_returns_the_images(images: Tensor) -> None:
+    assert augment(images, _generator(), "none") is images
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Ranges)])
+def test_a_tiny_range_changes_next_to_nothing_and_a_wide_one_something(images: Tensor, field: str) -> None:
+    tiny = augment(images, _generator(), Ranges(**{field: 1e-6}))
+    assert (tiny - images).abs().max() < 1e-3
+    wide = augment(images, _generator(), Ranges(**{field: 0.5}))
+    assert (wide - images).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("kind", CHANGING)
+def test_ink_is_not_lost(images: Tensor, kind: str) -> None:
+    ink = augment(images, _generator(), kind).sum((1, 2)) / images.sum((1, 2))
+    assert ink.min() > 0.25
+    assert ink.max() < 2.5
+    assert 0.85 < ink.mean() < 1.15
+
+
+def test_shift_is_a_share_of_the_side(images: Tensor) -> None:
+    changed = augment(images, _generator(), Ranges(shift=0.1))
+    moved = _centre(changed) - _centre(images)
+    assert moved.abs().max() <= 0.1 * 28 + 0.01
+    assert moved.amax(0).min() > 0.05 * 28
+    assert moved.amin(0).max() < -0.05 * 28
+
+
+@pytest.mark.parametrize("ranges", [Ranges(rotation=45), Ranges(scale=0.2), Ranges(shear=0.3), Ranges(aspect=0.2)])
+def test_the_centre_of_mass_stays_in_place(images: Tensor, ranges: Ranges) -> None:
+    assert (_centre(augment(images, _generator(), ranges)) - 14).abs().max() < 0.2
+
+
+def test_thickness_only_adds_or_only_takes_ink(images: Tensor) -> None:
+    change = augment(images, _generator(), Ranges(thickness=1)) - images
+    grows, shrinks = (change > 1e-4).flatten(1).any(1), (change < -1e-4).flatten(1).any(1)
+    assert (grows ^ shrinks).all()
+    assert grows.any()
+    assert shrinks.any()
+
+
+def test_unknown_kind_names_the_choices(images: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"'affin'.*'none', 'affine', 'handwriting'"):
+        augment(images, _generator(), "affin")
+
+
+def test_an_empty_batch_stays_empty() -> None:
+    assert augment(torch.zeros(0, 28, 28), _generator(), "handwriting").shape == (0, 28, 28)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_runs_on_a_gpu(images: Tensor) -> None:
+    generator = torch.Generator("cuda").manual_seed(0)
+    changed = augment(images.cuda(), generator, "handwriting")
+    assert changed.is_cuda
+    assert 0 <= changed.min() <= changed.max() <= 1
+
+
+def _centre(images: Tensor) -> Tensor:
+    """The centre of mass (y, x) of each image, in pixel indices, `[N, 2]`."""
+    places = torch.arange(28.0)
+    ink = images.sum((1, 2))
+    return torch.stack([images.sum(2) @ places / ink, images.sum(1) @ places / ink], 1)
