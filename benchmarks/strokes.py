@@ -1,0 +1,100 @@
+"""Handwriting replayed on the drawing pad: how many digits that people wrote with a pen does a model read?
+
+    python benchmarks/strokes.py --strokes pendigits-orig.tra [--model PATH_OR_NAME ...] [--seed 0]
+
+The strokes are UNIPEN text, such as the original files of "Pen-Based Recognition of Handwritten Digits" (E. Alpaydin,
+F. Alimoglu, UCI Machine Learning Repository). Each digit is drawn once on a 280-pixel canvas, at a random place and size
+and with a brush of 8 to 26 pixels, and read twice: prepared by `Sketch` as MNIST was, and, the naive way, as the canvas
+simply shrunk to 28x28.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from mnist_nb.ink import Sketch
+
+CANVAS = 280
+SIZES = (0.3, 0.9)  # of the canvas: the longest side of a digit
+WIDTHS = (8.0, 26.0)  # pixels
+
+
+class PenDigit(NamedTuple):
+    """A digit as it was written."""
+
+    label: int
+    writer: int
+    strokes: list[NDArray[np.float32]]  # each [n, 2], x right, y down, in the tablet's units
+
+
+class Replay(NamedTuple):
+    """Digits drawn on the pad, as images uint8 `[N, 28, 28]`."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    writers: NDArray[np.int64]
+
+
+def read_unipen(path: str | Path) -> list[PenDigit]:
+    """The digits of a UNIPEN text file whose comments say label, writer, serial number.
+
+    Raises:
+        ValueError: if there is no digit in it.
+    """
+    digits: list[PenDigit] = []
+    for block in Path(path).read_text(encoding="latin-1").split(".SEGMENT")[1:]:
+        head, *pens = block.split(".PEN_DOWN")
+        label, writer = (int(word) for word in head.split(".COMMENT")[1].split()[:2])
+        strokes = [np.array(pen.split(".PEN_UP")[0].split(), np.float32).reshape(-1, 2) * (1, -1) for pen in pens]
+        digits.append(PenDigit(label, writer, [stroke.astype(np.float32) for stroke in strokes if len(stroke)]))
+    if not digits:
+        raise ValueError(f"{path} holds no .SEGMENT: expected digits as UNIPEN text")
+    return digits
+
+
+def draw(strokes: list[NDArray[np.float32]], generator: np.random.Generator) -> Sketch:
+    """A digit on the canvas, its shape kept, at a random place and size and with a random brush."""
+    points = np.concatenate(strokes)
+    corner, extent = points.min(axis=0), np.ptp(points, axis=0)
+    scale = generator.uniform(*SIZES) * CANVAS / max(extent.max(), 1)
+    place = generator.uniform(0, CANVAS - extent * scale)
+    sketch, width = Sketch(CANVAS), generator.uniform(*WIDTHS)
+    for stroke in strokes:
+        sketch.add_stroke((stroke - corner) * scale + place, width)
+    return sketch
+
+
+def shrink(sketch: Sketch) -> NDArray[np.uint8]:
+    """The naive way: the canvas with its brush strokes, simply resized to 28x28."""
+    canvas = Image.new("L", (CANVAS, CANVAS))
+    pen = ImageDraw.Draw(canvas)
+    for stroke in sketch.strokes:
+        pen.line([tuple(point) for point in stroke.points.tolist()], 255, round(stroke.width), joint="curve")
+        for x, y in stroke.points[[0, -1]]:
+            pen.circle((float(x), float(y)), stroke.width / 2, 255)
+    return np.asarray(canvas.resize((28, 28), Image.Resampling.BOX))
+
+
+def replay(path: str | Path, seed: int = 0, *, naive: bool = False) -> Replay:
+    """Every digit of a UNIPEN file drawn at random with the given seed, as the images that a model is given."""
+    generator = np.random.default_rng(seed)
+    digits = read_unipen(path)
+    sketches = (draw(digit.strokes, generator) for digit in digits)
+    images = np.stack([shrink(sketch) if naive else sketch.to_mnist() for sketch in sketches])
+    return Replay(images, np.array([digit.label for digit in digits]), np.array([digit.writer for digit in digits]))
+
+
+def wilson(right: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share (E. B. Wilson, 1927)."""
+    share, z = right / total, 1.959964
+    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
+    spread = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return middle - spread, middle + spread
