@@ -1,0 +1,198 @@
+"""The command line: `python -m mnist_nb [train | test | draw]`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+WORDS = ("train", "test", "draw")
+DESCRIPTION = "Train a network that reads handwritten digits, test it, or draw for it."
+NOTEBOOK = Path("notebooks") / "04_draw.ipynb"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line: the usage is a --help away."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 2 for what a user can mend, 130 after Ctrl-C."""
+    from mnist_nb.checkpoints import CheckpointError
+    from mnist_nb.data import DataError
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or (words[0] not in WORDS and words[0] not in ("-h", "--help", "--version")):
+        words.insert(0, "train")  # with no word it trains
+    options = make_parser().parse_args(words)
+    command = {"train": train_command, "test": test_command, "draw": draw_command}[options.command]
+    try:
+        return command(options)
+    except (CheckpointError, DataError, ValueError, TypeError, ArithmeticError) as error:
+        print(f"mnist_nb {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def make_parser() -> Parser:
+    """The options of the three words; those of training are made from `Hyperparameters`."""
+    from mnist_nb import __version__
+    from mnist_nb.training import PRESETS, Hyperparameters
+
+    parser = Parser(prog="python -m mnist_nb", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"mnist_nb {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,test,draw}")
+
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--model", metavar="PATH", type=Path, default=Path("model.safetensors"), help="the model's file (%(default)s)"
+    )
+    shared.add_argument("--data", metavar="FOLDER", help="where MNIST is kept (the user's cache folder)")
+    shared.add_argument("--device", choices=("cpu", "cuda", "mps"), help="where to compute (the fastest there is)")
+
+    train = commands.add_parser("train", parents=[shared], help="train a network, or train it further")
+    train.add_argument("--fresh", action="store_true", help="begin anew even if the model's file exists")
+    train.add_argument("--preset", choices=tuple(PRESETS), help="named settings to begin from; options change them")
+    for field in dataclasses.fields(Hyperparameters):
+        rules: dict[str, Any] = dict(field.metadata)
+        if "choices" in rules:
+            takes: dict[str, Any] = {"choices": rules["choices"]}
+        else:
+            limits = f" [{rules['low']:g} to {rules['high']:g}]"
+            takes = {"type": type(field.default), "metavar": "N" if isinstance(field.default, int) else "R"}
+            rules["hint"] += limits
+        train.add_argument(f"--{field.name.replace('_', '-')}", help=f"{rules['hint']} ({field.default})", **takes)
+
+    commands.add_parser("test", parents=[shared], help="measure a model on the test images")
+    draw = commands.add_parser("draw", help="open the drawing notebook in JupyterLab")
+    draw.add_argument("rest", nargs="*", metavar="OPTION", help="options for JupyterLab, after --")
+    return parser
+
+
+# ---- the three words
+
+
+def train_command(options: argparse.Namespace) -> int:
+    """Train, saving after each epoch and on Ctrl-C, and say in a line each what happened."""
+    from mnist_nb.checkpoints import CheckpointError, continue_run, save_run
+    from mnist_nb.data import load_mnist
+    from mnist_nb.training import PRESETS, Hyperparameters, TrainingDivergedError
+
+    names = [field.name for field in dataclasses.fields(Hyperparameters)]
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    settings = dataclasses.replace(PRESETS.get(options.preset, Hyperparameters()), **chosen)
+    if options.model.is_dir() or not os.access(options.model.resolve().parent, os.W_OK):
+        raise CheckpointError(f"{options.model} cannot be written: name a file in a folder that exists and is yours")
+    data = load_mnist(options.data)
+    run, sentence = continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)
+    print(sentence, flush=True)
+    with _interrupt_stops(run.stop), _progress(run) as on_batch:
+        try:
+            for record in run.epochs(on_batch):
+                save_run(run, options.model)
+                _say(
+                    f"epoch {record.epoch:3}  loss {record.mean_loss:.4f} ({record.min_loss:.4f} to "
+                    f"{record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
+                    f"accuracy {record.validation_accuracy:.2%}  {record.seconds:.1f} s"
+                )
+        except TrainingDivergedError:
+            save_run(run, options.model)
+            raise
+    if not run.finished:
+        save_run(run, options.model)
+        print(
+            f"Stopped in epoch {run.epoch + 1} after batch {run.batch}; saved in {options.model}. The same command "
+            "goes on from exactly there."
+        )
+        return 130
+    print(
+        f"Saved in {options.model}. To measure it on the test images: python -m mnist_nb test --model {options.model}"
+    )
+    return 0
+
+
+def test_command(options: argparse.Namespace) -> int:
+    """Print the accuracy on the test images with its interval, and the per-digit table."""
+    from mnist_nb.checkpoints import load_checkpoint
+    from mnist_nb.data import load_mnist
+    from mnist_nb.evaluation import evaluate, score_table
+    from mnist_nb.models import choose_device
+
+    model = load_checkpoint(options.model).to(choose_device(options.device))
+    evaluation = evaluate(model, load_mnist(options.data).test)
+    low, high = evaluation.interval
+    print(f"{options.model}: {evaluation.correct:,} of {len(evaluation.labels):,} test images read right")
+    print(f"accuracy {evaluation.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})\n")
+    print(score_table(evaluation.per_digit()))
+    return 0
+
+
+def draw_command(options: argparse.Namespace) -> int:
+    """Open notebook 04 in JupyterLab."""
+    places = (Path.cwd(), Path(__file__).resolve().parent.parent)
+    notebook = next((place / NOTEBOOK for place in places if (place / NOTEBOOK).exists()), None)
+    if notebook is None:
+        raise ValueError(f"{NOTEBOOK} is not here: go to the folder that holds notebooks/, a clone of the series")
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), *root, *options.rest])
+
+
+# ---- progress and interrupts
+
+
+def _say(line: str) -> None:
+    """A line on standard output that does not break a progress bar on standard error."""
+    from tqdm import tqdm
+
+    tqdm.write(line)
+    sys.stdout.flush()
+
+
+@contextmanager
+def _progress(run: Any) -> Iterator[Any]:
+    """A callback for each batch that moves a bar in a terminal, and does nothing elsewhere."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=run.steps_total, initial=run.steps_done, unit="batch", leave=False, disable=None, dynamic_ncols=True
+    ) as bar:
+
+        def on_batch(run: Any) -> None:
+            bar.update()
+            if run.steps_done % 50 == 0:
+                bar.set_description(f"epoch {run.epoch + 1}, loss {sum(run.batch_losses[-50:]) / 50:.3f}", False)
+
+        yield on_batch
+
+
+@contextmanager
+def _interrupt_stops(stop: Any) -> Iterator[None]:
+    """While it lasts, Ctrl-C calls `stop` instead of tearing the program down; a second one does that."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+
+    def handler(_number: int, _frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop()
+
+    previous = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

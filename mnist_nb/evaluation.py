@@ -1,0 +1,139 @@
+"""Numbers about a model on a split of the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn import metrics
+from torch import Tensor, nn
+
+from mnist_nb.data import Split
+from mnist_nb.models import CLASSES, predict
+
+# The standard figures come from scikit-learn rather than torchmetrics: one call gives them all for every digit, and
+# the notebooks need it anyway for their baselines and maps.
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What a model says about a split, and how often it is right."""
+
+    probabilities: Tensor  # float32 [N, 10]
+    labels: Tensor  # int64 [N]
+
+    @property
+    def guesses(self) -> Tensor:
+        """The likeliest digit of each image, int64 `[N]`."""
+        return self.probabilities.argmax(1)
+
+    @property
+    def confidence(self) -> Tensor:
+        """The probability of each guess, float32 `[N]`."""
+        return self.probabilities.amax(1)
+
+    @property
+    def is_right(self) -> Tensor:
+        """Whether each guess is the label, bool `[N]`."""
+        return self.guesses == self.labels
+
+    @property
+    def correct(self) -> int:
+        """How many images are read right."""
+        return int(self.is_right.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """The share read right, in [0, 1]."""
+        return self.correct / len(self.labels)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The accuracy's 95 % Wilson interval."""
+        return wilson_interval(self.correct, len(self.labels))
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts `[10, 10]`: the row is the digit's label, the column the guess."""
+        matrix: NDArray[np.int64] = metrics.confusion_matrix(self.labels, self.guesses, labels=range(CLASSES))
+        return matrix
+
+    def per_digit(self) -> list[DigitScore]:
+        """Precision, recall and F1 of each digit, 0 to 9; a digit that never occurs scores 0."""
+        precision, recall, f1, support = metrics.precision_recall_fscore_support(
+            self.labels, self.guesses, labels=range(CLASSES), zero_division=0.0
+        )
+        return [
+            DigitScore(digit, float(precision[digit]), float(recall[digit]), float(f1[digit]), int(support[digit]))
+            for digit in range(CLASSES)
+        ]
+
+    def worst_mistakes(self, count: int) -> list[int]:
+        """Indices of the wrong guesses that the model was surest of, the surest first."""
+        wrong = torch.nonzero(~self.is_right).flatten()
+        return wrong[self.confidence[wrong].argsort(descending=True, stable=True)][:count].tolist()
+
+    def unsure_hits(self, count: int) -> list[int]:
+        """Indices of the right guesses that the model was least sure of, the least sure first."""
+        right = torch.nonzero(self.is_right).flatten()
+        return right[self.confidence[right].argsort(stable=True)][:count].tolist()
+
+    def confused_pairs(self, count: int) -> list[tuple[int, int, int]]:
+        """The mistakes made most often: (label, guess, how many times), the most frequent first."""
+        pairs = [
+            (label, guess, int(self.confusion[label, guess]))
+            for label in range(CLASSES)
+            for guess in range(CLASSES)
+            if label != guess and self.confusion[label, guess]
+        ]
+        return sorted(pairs, key=lambda pair: -pair[2])[:count]
+
+
+@dataclasses.dataclass(frozen=True)
+class DigitScore:
+    """How well one digit is read; every figure in [0, 1] but the last, which counts images."""
+
+    digit: int
+    precision: float  # of the images read as this digit, the share that are it
+    recall: float  # of the images of this digit, the share read as it
+    f1: float  # harmonic mean of the two
+    support: int
+
+
+def evaluate(model: nn.Module, split: Split) -> Evaluation:
+    """Ask the model about every image of the split."""
+    return Evaluation(predict(model, split.images), split.labels)
+
+
+def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """The interval in [0, 1] that holds a proportion with 95 % confidence, or another `z` (E. B. Wilson, 1927).
+
+    Unlike accuracy +- 2 standard errors it never leaves [0, 1] and holds for scores near 100 %.
+
+    Raises:
+        ValueError: unless 0 <= correct <= total and total > 0.
+    """
+    if not 0 <= correct <= total or total == 0:
+        raise ValueError(f"expected 0 <= correct <= total and total > 0, got correct={correct}, total={total}")
+    share = correct / total
+    centre = share + z * z / (2 * total)
+    reach = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    # the ends are exact at 0 and 1, where rounding could step outside
+    low = 0.0 if correct == 0 else (centre - reach) / scale
+    high = 1.0 if correct == total else (centre + reach) / scale
+    return low, high
+
+
+def score_table(scores: Sequence[DigitScore]) -> str:
+    """The per-digit scores as lines of text, in per cent."""
+    lines = ["digit  precision  recall     F1  images"]
+    lines += [
+        f"{score.digit:5}  {score.precision:9.1%}  {score.recall:6.1%}  {score.f1:5.1%}  {score.support:6,}"
+        for score in scores
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,406 @@
+"""Training: the settings, and a run that goes one batch at a time and can be stopped and resumed exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mnist_nb.augmentation import KINDS, augment
+from mnist_nb.backpropagation import fill_gradients
+from mnist_nb.data import Mnist, Split
+from mnist_nb.models import CLASSES, MODELS, SIDE, choose_device, loss_and_accuracy, to_input
+
+
+def _number(default: float, low: float, high: float, label: str, hint: str, *, scale: str = "linear") -> Any:
+    """A field that holds a number from `low` to `high`, both included; its slider moves on the given scale."""
+    return dataclasses.field(
+        default=default, metadata={"label": label, "hint": hint, "low": low, "high": high, "scale": scale}
+    )
+
+
+def _choice(default: str, choices: tuple[str, ...], label: str, hint: str) -> Any:
+    """A field that holds one of a few words."""
+    return dataclasses.field(default=default, metadata={"label": label, "hint": hint, "choices": choices})
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyperparameters:
+    """The settings of a training run: the one place where their defaults, ranges and names stand.
+
+    Sliders, command-line options and checkpoint metadata are made from these fields. Each field's `metadata` holds a
+    `label` and a `hint`, and either `low`, `high` and `scale` ("linear", "log", "log2", "free") or `choices`.
+
+    Raises:
+        ValueError: for a value out of its range; the message names the field and the range.
+        TypeError: for a value that is not of the field's type.
+    """
+
+    network: str = _choice("mlp", tuple(MODELS), "Network", "mlp: fully connected, 784-128-64-10; cnn: convolutional")
+    epochs: int = _number(10, 1, 200, "Epochs", "how many times the network sees every training image")
+    batch_size: int = _number(64, 1, 4096, "Batch size", "images per step: few are noisy, many are slow", scale="log2")
+    learning_rate: float = _number(
+        0.001, 1e-6, 10.0, "Learning rate", "how far each step goes: too low crawls, too high explodes", scale="log"
+    )
+    momentum: float = _number(
+        0.9, 0.0, 0.99, "Momentum", "how much of the last step is kept (SGD only); 0 turns it off"
+    )
+    optimizer: str = _choice("sgd", ("sgd", "adam", "adamw"), "Optimiser", "how a gradient becomes a step")
+    schedule: str = _choice(
+        "constant", ("constant", "cosine", "one-cycle"), "Learning-rate schedule", "how the rate changes over the run"
+    )
+    augmentation: str = _choice(
+        "none", tuple(KINDS), "Augmentation", "random changes to each image, so that none is seen twice alike"
+    )
+    seed: int = _number(0, 0, 2**31 - 1, "Seed", "the same seed gives the same run, bit for bit", scale="free")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+
+
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    """The value, converted to the field's type, or an error that names the field and what it takes."""
+    rules = field.metadata
+    if "choices" in rules:
+        if value not in rules["choices"]:
+            raise ValueError(f"{field.name} must be one of {', '.join(rules['choices'])}, got {value!r}")
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{field.name} must be a number from {rules['low']} to {rules['high']}, got {value!r}")
+    if not rules["low"] <= value <= rules["high"]:  # also false for NaN
+        raise ValueError(f"{field.name} must be from {rules['low']} to {rules['high']}, got {value!r}")
+    if isinstance(field.default, int):
+        if value != int(value):
+            raise ValueError(f"{field.name} must be a whole number, got {value!r}")
+        return int(value)
+    return float(value)
+
+
+PRESETS: dict[str, Hyperparameters] = {
+    "as in the Rust program": Hyperparameters(momentum=0.0),
+    "fast": Hyperparameters(epochs=3, batch_size=256, learning_rate=0.3, schedule="one-cycle"),
+}
+"""Named settings, worth a button each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch of training did. Losses are mean cross-entropies per image, in nats."""
+
+    epoch: int  # counted from 1
+    mean_loss: float  # over the epoch's batches, each weighted by its images, as they were met
+    min_loss: float  # of one batch
+    max_loss: float
+    validation_loss: float
+    validation_accuracy: float  # in [0, 1]
+    learning_rate: float  # of the epoch's last step
+    seconds: float  # spent on the epoch, without pauses
+
+
+class TrainingDivergedError(ArithmeticError):
+    """The loss became NaN or infinite. The model has been given back its last good weights."""
+
+
+class TrainingRun:
+    """One run of training, which goes batch by batch and can be stopped anywhere and resumed exactly.
+
+    Nothing random is carried from batch to batch: the order of an epoch and the augmentation of a batch are drawn
+    from generators seeded by (seed, epoch, batch). So a position in the run is two numbers, and a run that was
+    stopped and resumed ends with the weights, bit for bit, of one that was not, on the same machine with the same
+    number of threads.
+
+    Args:
+        model: trained in place, and moved to the device.
+        data: its training split is learnt, its validation split measured after each epoch.
+        hyperparameters: the settings; the model given is trained, whatever `hyperparameters.network` says.
+        device: "cpu", "cuda" or "mps"; None chooses.
+
+    Raises:
+        ValueError: for a split that cannot be learnt: empty, or with images or labels of another type, shape or range.
+    """
+
+    def __init__(
+        self, model: nn.Module, data: Mnist, hyperparameters: Hyperparameters, *, device: str | None = None
+    ) -> None:
+        _check_split(data.train)
+        _check_split(data.validation)
+        self.device = choose_device(device)
+        self.model = model.to(self.device)
+        self.data = data
+        self.hyperparameters = hyperparameters
+        self.learning_rate_changes: list[tuple[int, float]] = []  # (step of the run, new rate)
+        self.records: list[EpochRecord] = []
+        self.batch_losses: list[float] = []  # of every step since the run began
+        self.first_epoch = 0  # epochs that earlier runs had given these weights
+        self.epoch = 0  # epochs finished, those included
+        self.batch = 0  # batches done of the epoch under way
+        self.diverged = False
+        self.optimizer = _make_optimizer(model, hyperparameters)
+        self._images = data.train.images.to(self.device)
+        self._labels = data.train.labels.to(self.device)
+        self._rate = hyperparameters.learning_rate
+        self._seconds = 0.0
+        self._order: tuple[int, Tensor] | None = None  # an epoch and its order
+        self._stop = threading.Event()
+        self._remember_weights()
+
+    # ---- where the run stands
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Steps in an epoch; the last batch may be a smaller one."""
+        return math.ceil(len(self._labels) / self.hyperparameters.batch_size)
+
+    @property
+    def steps_done(self) -> int:
+        """Steps taken since the run began."""
+        return (self.epoch - self.first_epoch) * self.batches_per_epoch + self.batch
+
+    @property
+    def steps_total(self) -> int:
+        """Steps from the run's begin to its end."""
+        return self.hyperparameters.epochs * self.batches_per_epoch
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.epoch - self.first_epoch >= self.hyperparameters.epochs
+
+    # ---- the learning rate
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate that the schedule scales. Setting it, even in mid-run, becomes part of the run's history."""
+        return self._rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self._rate = dataclasses.replace(self.hyperparameters, learning_rate=rate).learning_rate
+        self.learning_rate_changes.append((self.steps_done, self._rate))
+
+    @property
+    def scheduled_learning_rate(self) -> float:
+        """The rate of the next step."""
+        return self._rate * schedule_factor(self.hyperparameters.schedule, self.steps_done / self.steps_total)
+
+    # ---- going on
+
+    def step(self) -> float:
+        """Take one step, on the next batch, and return that batch's mean loss.
+
+        Raises:
+            TrainingDivergedError: if the loss is not finite; the weights of the epoch's begin are back in place.
+        """
+        settings = self.hyperparameters
+        rows = self._epoch_order()[self.batch * settings.batch_size : (self.batch + 1) * settings.batch_size]
+        images = to_input(self._images[rows])
+        if settings.augmentation != "none":
+            images = augment(images, self._generator(1 + self.batch, self.device), settings.augmentation)
+        started = time.perf_counter()
+        self.model.train()
+        loss = fill_gradients(self.model, images, self._labels[rows])
+        if not math.isfinite(loss):
+            self._diverge()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.scheduled_learning_rate
+        self.optimizer.step()
+        self.batch_losses.append(loss)
+        self.batch += 1
+        self._seconds += time.perf_counter() - started
+        return loss
+
+    def epochs(self, on_batch: Callable[[TrainingRun], None] | None = None) -> Iterator[EpochRecord]:
+        """Train to the end, or to a call of `stop`, yielding a record after each epoch.
+
+        Args:
+            on_batch: called with this run after every step, in the thread that trains.
+        """
+        self._stop.clear()
+        while not self.finished and not self.diverged:
+            while self.batch < self.batches_per_epoch:
+                if self._stop.is_set():
+                    return
+                self.step()
+                if on_batch is not None:
+                    on_batch(self)
+            yield self._close_epoch()
+
+    def stop(self) -> None:
+        """Ask the run to stop after the batch it is on; safe from any thread and from a signal handler."""
+        self._stop.set()
+
+    def train_more(self) -> None:
+        """Let a finished run go on for another `epochs` epochs; the schedule begins anew, the optimiser goes on."""
+        self.first_epoch, self.batch = self.epoch, 0
+        self.batch_losses, self.learning_rate_changes = [], []
+        self._rate = self.hyperparameters.learning_rate
+
+    # ---- what resuming needs
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What a resumed run needs besides the weights: tensors, and values that JSON holds exactly."""
+        tensors = {
+            f"optimizer.{index}.{name}": value.detach().cpu()
+            for index, entry in self.optimizer.state_dict()["state"].items()
+            for name, value in entry.items()
+            if isinstance(value, Tensor)
+        }
+        tensors["batch_losses"] = torch.tensor(self.batch_losses, dtype=torch.float64)
+        values = {
+            "hyperparameters": dataclasses.asdict(self.hyperparameters),
+            "first_epoch": self.first_epoch,
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "images": len(self._labels),
+            "seconds": self._seconds,
+            "learning_rate_changes": self.learning_rate_changes,
+            "records": [dataclasses.asdict(record) for record in self.records],
+        }
+        return tensors, values
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Take up the state that `state` gave. The model must hold the weights that belong to it.
+
+        Raises:
+            ValueError: for a state of another model, optimiser or number of training images.
+        """
+        if values["images"] != len(self._labels):
+            raise ValueError(f"the state is of a run on {values['images']} images, the data has {len(self._labels)}")
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        entries: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                _, index, name = key.split(".")
+                if int(index) >= len(parameters) or (value.ndim and value.shape != parameters[int(index)].shape):
+                    raise ValueError(f"the state's {key} does not fit the model")
+                entries.setdefault(int(index), {})[name] = value.clone()
+        packed = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({"state": entries, "param_groups": packed["param_groups"]})
+        self.first_epoch, self.epoch, self.batch = values["first_epoch"], values["epoch"], values["batch"]
+        self.learning_rate_changes = [(step, rate) for step, rate in values["learning_rate_changes"]]
+        self._rate = self.learning_rate_changes[-1][1] if self.learning_rate_changes else self._rate
+        self.records = [EpochRecord(**record) for record in values["records"]]
+        self.batch_losses = tensors["batch_losses"].tolist()
+        self._seconds = values["seconds"]
+        self._remember_weights()
+
+    # ---- inside
+
+    def _generator(self, batch: int, device: torch.device | str = "cpu") -> torch.Generator:
+        """A generator for one purpose: batch 0 is the epoch's order, batch b the augmentation of its b-th batch."""
+        words = np.random.SeedSequence([self.hyperparameters.seed, self.epoch, batch]).generate_state(1, np.uint64)
+        return torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))
+
+    def _epoch_order(self) -> Tensor:
+        if self._order is None or self._order[0] != self.epoch:
+            order = torch.randperm(len(self._labels), generator=self._generator(0))
+            self._order = (self.epoch, order.to(self.device))
+        return self._order[1]
+
+    def _close_epoch(self) -> EpochRecord:
+        started = time.perf_counter()
+        losses = np.array(self.batch_losses[-self.batches_per_epoch :])
+        sizes = np.full(len(losses), self.hyperparameters.batch_size)
+        sizes[-1] = len(self._labels) - sizes[:-1].sum()
+        validation_loss, validation_accuracy = loss_and_accuracy(
+            self.model, self.data.validation.images, self.data.validation.labels
+        )
+        record = EpochRecord(
+            epoch=self.epoch + 1,
+            mean_loss=float((losses * sizes).sum() / sizes.sum()),
+            min_loss=float(losses.min()),
+            max_loss=float(losses.max()),
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            learning_rate=float(self.optimizer.param_groups[0]["lr"]),
+            seconds=self._seconds + time.perf_counter() - started,
+        )
+        self.records.append(record)
+        self.epoch, self.batch, self._seconds = self.epoch + 1, 0, 0.0
+        self._remember_weights()
+        return record
+
+    def _remember_weights(self) -> None:
+        self._last_good = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+
+    def _diverge(self) -> None:
+        self.diverged = True
+        self.model.load_state_dict(self._last_good)
+        raise TrainingDivergedError(
+            f"the loss became NaN or infinite in epoch {self.epoch + 1}, batch {self.batch + 1}: each step overshot "
+            f"further than the one before. The learning rate {self._rate:g} is too high for these settings; try "
+            f"{self._rate / 10:g}. The weights from the begin of this epoch are kept."
+        )
+
+
+def train(
+    model: nn.Module,
+    data: Mnist,
+    hyperparameters: Hyperparameters | None = None,
+    *,
+    device: str | None = None,
+    on_batch: Callable[[TrainingRun], None] | None = None,
+) -> Iterator[EpochRecord]:
+    """Train the model in place and yield a record after each epoch; prints nothing.
+
+    Args:
+        model: from `build_model` or `load_checkpoint`.
+        data: from `load_mnist`.
+        hyperparameters: the settings; the defaults if None.
+        device: "cpu", "cuda" or "mps"; None chooses.
+        on_batch: called with the `TrainingRun` after every step.
+
+    Raises:
+        ValueError: for data that cannot be learnt.
+        TrainingDivergedError: if the loss becomes NaN or infinite.
+    """
+    run = TrainingRun(model, data, hyperparameters or Hyperparameters(), device=device)
+    yield from run.epochs(on_batch)
+
+
+def schedule_factor(schedule: str, progress: float) -> float:
+    """What the learning rate is multiplied by, in [0, 1], at a progress in [0, 1] through the run.
+
+    "one-cycle" rises from 1/25 to 1 over the first quarter and falls to nearly 0, both along a cosine (L. N. Smith,
+    "Super-Convergence", 2018); "cosine" falls from 1 to 0 (I. Loshchilov and F. Hutter, "SGDR", 2017).
+    """
+    if schedule == "constant":
+        return 1.0
+    if schedule == "cosine":
+        return (1 + math.cos(math.pi * progress)) / 2
+    rise, start = 0.25, 1 / 25
+    if progress < rise:
+        return start + (1 - start) * (1 - math.cos(math.pi * progress / rise)) / 2
+    return (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
+
+
+def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> torch.optim.Optimizer:
+    parameters, rate = list(model.parameters()), settings.learning_rate
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=settings.momentum, fused=True)
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, lr=rate, fused=True)
+
+
+def _check_split(split: Split) -> None:
+    images, labels = split.images, split.labels
+    if len(labels) == 0:
+        raise ValueError(f"the {split.name} split is empty: training needs at least one image in it")
+    if images.dtype != torch.uint8 or images.shape != (len(labels), SIDE, SIDE):
+        raise ValueError(
+            f"the {split.name} split needs images of type uint8 and shape [{len(labels)}, {SIDE}, {SIDE}], "
+            f"one for each label; got {images.dtype} {list(images.shape)}"
+        )
+    if labels.dtype != torch.int64 or int(labels.min()) < 0 or int(labels.max()) >= CLASSES:
+        raise ValueError(
+            f"the {split.name} split needs labels of type int64 from 0 to {CLASSES - 1}; "
+            f"got {labels.dtype} from {labels.min()} to {labels.max()}"
+        )
