@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mnist_nb.augmentation import KINDS, augment
 from mnist_nb.backpropagation import fill_gradients
 from mnist_nb.data import Mnist, Split
-from mnist_nb.models import CLASSES, MODELS, SIDE, choose_device, loss_and_accuracy, to_input
+from mnist_nb.models import MODELS, choose_device, loss_and_accuracy, to_input
 
 
 def _number(default: float, low: float, high: float, label: str, hint: str, *, scale: str = "linear") -> Any:
@@ -105,8 +105,13 @@ class EpochRecord:
     seconds: float  # spent on the epoch, without pauses
 
 
+EXPLODED = 1000.0
+"""A batch's mean loss in nats above which a run has diverged. Guessing blindly costs ln 10 = 2.3; a network that gives
+the right digits e^-1000 has been thrown so far that its units stay dead, even where the numbers stay finite."""
+
+
 class TrainingDivergedError(ArithmeticError):
-    """The loss became NaN or infinite. The model has been given back its last good weights."""
+    """The loss exploded, or became NaN or infinite. The model has been given back its last good weights."""
 
 
 class TrainingRun:
@@ -124,7 +129,7 @@ class TrainingRun:
         device: "cpu", "cuda" or "mps"; None chooses.
 
     Raises:
-        ValueError: for a split that cannot be learnt: empty, or with images or labels of another type, shape or range.
+        ValueError: for a training or validation split without an image.
     """
 
     def __init__(
@@ -197,7 +202,8 @@ class TrainingRun:
         """Take one step, on the next batch, and return that batch's mean loss.
 
         Raises:
-            TrainingDivergedError: if the loss is not finite; the weights of the epoch's begin are back in place.
+            TrainingDivergedError: if the loss is NaN, infinite or above `EXPLODED`; the weights that the epoch began
+                with are back in place then.
         """
         settings = self.hyperparameters
         rows = self._epoch_order()[self.batch * settings.batch_size : (self.batch + 1) * settings.batch_size]
@@ -207,8 +213,8 @@ class TrainingRun:
         started = time.perf_counter()
         self.model.train()
         loss = fill_gradients(self.model, images, self._labels[rows])
-        if not math.isfinite(loss):
-            self._diverge()
+        if not loss < EXPLODED:  # NaN included
+            self._diverge(loss)
         for group in self.optimizer.param_groups:
             group["lr"] = self.scheduled_learning_rate
         self.optimizer.step()
@@ -331,13 +337,16 @@ class TrainingRun:
     def _remember_weights(self) -> None:
         self._last_good = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
-    def _diverge(self) -> None:
+    def _diverge(self, loss: float) -> None:
         self.diverged = True
         self.model.load_state_dict(self._last_good)
+        what = (
+            f"exploded to {loss:.2g}" if math.isfinite(loss) else f"became {'NaN' if math.isnan(loss) else 'infinite'}"
+        )
         raise TrainingDivergedError(
-            f"the loss became NaN or infinite in epoch {self.epoch + 1}, batch {self.batch + 1}: each step overshot "
-            f"further than the one before. The learning rate {self._rate:g} is too high for these settings; try "
-            f"{self._rate / 10:g}. The weights from the begin of this epoch are kept."
+            f"the loss {what} in epoch {self.epoch + 1}, batch {self.batch + 1}: each step overshot further than the "
+            f"one before, so the learning rate {self._rate:g} is too high for these settings; try {self._rate / 10:g}. "
+            "The weights that this epoch began with are kept."
         )
 
 
@@ -359,8 +368,8 @@ def train(
         on_batch: called with the `TrainingRun` after every step.
 
     Raises:
-        ValueError: for data that cannot be learnt.
-        TrainingDivergedError: if the loss becomes NaN or infinite.
+        ValueError: for a training or validation split without an image.
+        TrainingDivergedError: if the loss explodes, or becomes NaN or infinite.
     """
     run = TrainingRun(model, data, hyperparameters or Hyperparameters(), device=device)
     yield from run.epochs(on_batch)
@@ -391,16 +400,6 @@ def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> torch.optim.
 
 
 def _check_split(split: Split) -> None:
-    images, labels = split.images, split.labels
-    if len(labels) == 0:
+    """A split's types, shapes and labels are checked where it is made; that it holds anything, only here."""
+    if len(split) == 0:
         raise ValueError(f"the {split.name} split is empty: training needs at least one image in it")
-    if images.dtype != torch.uint8 or images.shape != (len(labels), SIDE, SIDE):
-        raise ValueError(
-            f"the {split.name} split needs images of type uint8 and shape [{len(labels)}, {SIDE}, {SIDE}], "
-            f"one for each label; got {images.dtype} {list(images.shape)}"
-        )
-    if labels.dtype != torch.int64 or int(labels.min()) < 0 or int(labels.max()) >= CLASSES:
-        raise ValueError(
-            f"the {split.name} split needs labels of type int64 from 0 to {CLASSES - 1}; "
-            f"got {labels.dtype} from {labels.min()} to {labels.max()}"
-        )

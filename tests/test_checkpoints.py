@@ -1,0 +1,226 @@
+"""Models in files: what is written, what is refused, and that nothing is lost."""
+
+import json
+import os
+import struct
+
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mnist_nb import CheckpointError, build_model, load_checkpoint, load_pretrained, read_metadata, save_checkpoint
+from mnist_nb.files import write_atomically
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def tensors_of(model):
+    return dict(model.state_dict())
+
+
+# ---- there and back
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_a_model_comes_back_bit_for_bit(path, name):
+    model = build_model(name, seed=7)
+    save_checkpoint(model, path)
+    loaded = load_checkpoint(path)
+    assert loaded.name == name
+    assert not loaded.training
+    for key, tensor in tensors_of(model).items():
+        assert torch.equal(tensors_of(loaded)[key], tensor), key
+
+
+def test_a_wider_mlp_comes_back_as_wide(path):
+    save_checkpoint(build_model("mlp", hidden=(32, 16)), path)
+    assert load_checkpoint(path).linear2.weight.shape == (16, 32)
+
+
+def test_the_file_holds_the_six_tensors_and_string_metadata_only(path):
+    save_checkpoint(build_model("mlp"), path, {"note": "hello"})
+    header_length = struct.unpack("<Q", path.read_bytes()[:8])[0]
+    header = json.loads(path.read_bytes()[8 : 8 + header_length])
+    metadata = header.pop("__metadata__")
+    assert sorted(header) == sorted(f"linear{n}.{kind}" for n in (1, 2, 3) for kind in ("weight", "bias"))
+    assert metadata["note"] == "hello"
+    assert metadata["model"] == "mlp"
+    assert all(isinstance(value, str) for value in metadata.values())
+    assert read_metadata(path) == metadata
+
+
+def test_a_file_of_the_rust_program_loads(path):
+    """Its six tensors, no metadata."""
+    model = build_model("mlp", seed=3)
+    safetensors.torch.save_file(tensors_of(model), path)
+    assert torch.equal(load_checkpoint(path).linear1.weight, model.linear1.weight)
+    assert read_metadata(path) == {}
+
+
+@pytest.mark.parametrize("name", ["a name with spaces.safetensors", "模型-ψηφία.safetensors"])
+def test_any_file_name_will_do(tmp_path, name):
+    save_checkpoint(build_model("mlp", seed=1), tmp_path / name)
+    assert load_checkpoint(str(tmp_path / name)).name == "mlp"
+
+
+# ---- what is no model of ours
+
+
+def without(key):
+    return lambda tensors: tensors.pop(key)
+
+
+def replacing(key, change):
+    def apply(tensors):
+        tensors[key] = change(tensors[key].clone())
+
+    return apply
+
+
+def poison(value):
+    def apply(tensor):
+        tensor.view(-1)[0] = value
+        return tensor
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (without("linear2.bias"), "its tensors are named"),
+        (lambda tensors: tensors.update(extra=torch.zeros(1)), "its tensors are named"),
+        (lambda tensors: tensors.clear(), "nothing at all"),
+        (replacing("linear1.weight", lambda t: t.T.contiguous()), r"linear1\.weight is .*\[784, 128\]"),
+        (replacing("linear2.bias", lambda t: t[:10].contiguous()), r"linear\d\.(weight|bias) is"),
+        (replacing("linear1.bias", lambda t: t.sum()), "linear1.bias is"),
+        (replacing("linear3.weight", lambda t: t.half()), "torch.float16"),
+        (replacing("linear1.weight", poison(float("nan"))), "NaN or infinite"),
+        (replacing("linear3.bias", poison(float("inf"))), "NaN or infinite"),
+    ],
+)
+def test_the_wrong_tensors_are_refused_with_the_reason(path, damage, reason):
+    tensors = {name: tensor.clone() for name, tensor in tensors_of(build_model("mlp")).items()}
+    damage(tensors)
+    safetensors.torch.save_file(tensors, path)
+    with pytest.raises(CheckpointError, match=reason) as error:
+        load_checkpoint(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x89PNG\r\n\x1a\n" + bytes(100),
+        b"PK\x03\x04" + bytes(100),
+        b"\x80\x04\x95" + bytes(100),
+        struct.pack("<Q", 2**60) + b"{}",
+        struct.pack("<Q", 2) + b"[]",
+        struct.pack("<Q", 20000) + b"[" * 20000,
+    ],
+    ids=["empty", "png", "zip", "pickle", "header of an exabyte", "header no object", "nested json"],
+)
+def test_other_files_are_refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        load_checkpoint(path)
+
+
+def test_a_huge_file_is_refused_unread(path):
+    with path.open("wb") as file:
+        file.truncate(2**40)  # sparse: a terabyte that takes no room
+    with pytest.raises(CheckpointError, match="far more than a model"):
+        load_checkpoint(path)
+
+
+def test_an_absent_file_says_how_to_get_one(path):
+    with pytest.raises(CheckpointError, match=r"there is no model at .*model\.safetensors: train one first"):
+        load_checkpoint(path)
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(CheckpointError):
+        load_checkpoint(tmp_path)
+
+
+WHOLE = safetensors.torch.save(tensors_of(build_model("mlp", seed=0, hidden=(16, 8))), {"model": "mlp"})
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(
+        st.integers(0, len(WHOLE) - 1).map(lambda end: WHOLE[:end]),
+        st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=16)).map(
+            lambda cut: WHOLE[: cut[0]] + cut[1] + WHOLE[cut[0] + len(cut[1]) :]
+        ),
+        st.tuples(st.integers(0, 8 * len(WHOLE) - 1)).map(
+            lambda bit: WHOLE[: bit[0] // 8] + bytes([WHOLE[bit[0] // 8] ^ 1 << bit[0] % 8]) + WHOLE[bit[0] // 8 + 1 :]
+        ),
+    )
+)
+def test_a_damaged_file_is_an_error_or_a_finite_model_and_nothing_else(path, content):
+    path.write_bytes(content)
+    try:
+        model = load_checkpoint(path)
+    except CheckpointError:
+        return
+    assert all(torch.isfinite(tensor).all() for tensor in tensors_of(model).values())
+
+
+# ---- nothing half-written
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(path, monkeypatch):
+    save_checkpoint(build_model("mlp", seed=1), path)
+    before = path.read_bytes()
+
+    def full_disk(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(CheckpointError, match=r"cannot be written: No space left on device"):
+        save_checkpoint(build_model("mlp", seed=2), path)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_writing_into_no_folder_or_over_a_folder_is_one_clear_error(tmp_path):
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        save_checkpoint(build_model("mlp"), tmp_path / "nowhere" / "model.safetensors")
+    with pytest.raises(CheckpointError, match="is a folder"):
+        save_checkpoint(build_model("mlp"), tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_permissions_are_kept_and_new_files_have_the_users_own(path):
+    write_atomically(path, b"one")
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+    path.chmod(0o640)
+    write_atomically(path, b"two")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"two", 0o640)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_symbolic_link_stays_a_link(tmp_path):
+    target, link = tmp_path / "real", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+
+
+# ---- what ships
+
+
+def test_an_unknown_pretrained_model_is_refused_with_the_choices():
+    with pytest.raises(ValueError, match="no model named 'resnet' ships with the package"):
+        load_pretrained("resnet")

@@ -1,0 +1,177 @@
+"""The command line: what it writes, says and returns; Ctrl-C is given to a process of its own."""
+
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mnist_nb import Hyperparameters, build_model, load_checkpoint, read_metadata, save_checkpoint
+from mnist_nb.__main__ import main
+
+QUICK = ("--learning-rate", "0.05", "--epochs", "2")
+
+
+@pytest.fixture
+def mnist_nb(workplace, monkeypatch, capsys):
+    """A function that gives `python -m mnist_nb` these words, on the sample, in an empty folder."""
+    monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
+
+    def run(*words):
+        capsys.readouterr()
+        try:
+            status = main(words)
+        except SystemExit as exit:  # how argparse ends
+            status = exit.code
+        output = capsys.readouterr()
+        return SimpleNamespace(returncode=status, stdout=output.out, stderr=output.err)
+
+    run.folder = workplace
+    return run
+
+
+def test_with_no_word_it_trains_and_writes_the_model(mnist_nb):
+    result = mnist_nb("--epochs", "1")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("A new mlp begins.")
+    assert re.search(r"epoch +1  loss [\d.]+ \([\d.]+ to [\d.]+\).*accuracy [\d.]+%", result.stdout)
+    assert load_checkpoint(mnist_nb.folder / "model.safetensors").name == "mlp"
+    assert result.stderr == ""  # no bar where there is no terminal
+
+
+def test_it_continues_from_the_file_and_says_so(mnist_nb):
+    assert mnist_nb("train", *QUICK).returncode == 0
+    second = mnist_nb("train", *QUICK)
+    assert "model.safetensors has finished 2 epochs; training 2 more." in second.stdout
+    assert "epoch   4" in second.stdout
+    fresh = mnist_nb("train", "--fresh", *QUICK)
+    assert "A new mlp begins; model.safetensors will be replaced." in fresh.stdout
+    assert "epoch   3" not in fresh.stdout
+
+
+def test_options_and_presets_reach_the_settings(mnist_nb):
+    words = (
+        "--preset",
+        "fast",
+        "--epochs",
+        "1",
+        "--batch-size",
+        "500",
+        "--optimizer",
+        "adam",
+        "--learning-rate",
+        "0.01",
+    )
+    assert mnist_nb("train", *words, "--model", "other.safetensors").returncode == 0
+    settings = read_metadata(mnist_nb.folder / "other.safetensors")["hyperparameters"]
+    for part in ('"epochs": 1', '"batch_size": 500', '"optimizer": "adam"', '"schedule": "one-cycle"'):
+        assert part in settings
+
+
+def test_every_hyperparameter_is_an_option_with_its_hint(mnist_nb):
+    text = " ".join(mnist_nb("train", "--help").stdout.split())
+    for field in dataclasses.fields(Hyperparameters):
+        assert f"--{field.name.replace('_', '-')}" in text
+        assert field.metadata["hint"].split(";")[0] in text
+
+
+def test_the_measurement_has_an_interval_and_a_table(mnist_nb):
+    mnist_nb("train", "--learning-rate", "0.05")
+    result = mnist_nb("test")
+    assert result.returncode == 0, result.stderr
+    accuracy, low, high = map(
+        float, re.search(r"accuracy ([\d.]+)% \(95 % interval ([\d.]+)% to ([\d.]+)%\)", result.stdout).groups()
+    )
+    assert 70 < low < accuracy < high < 100
+    assert len(re.findall(r"^ +\d  +[\d.]+%", result.stdout, re.MULTILINE)) == 10
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("test",), "there is no model at model.safetensors"),
+        (("train", "--epochs", "0"), "epochs must be from 1"),
+        (("train", "--epochs", "many"), "invalid int value"),
+        (("train", "--optimizer", "lion"), "invalid choice"),
+        (("train", "--shuffle"), "unrecognized arguments"),
+        (("fly",), "fly"),
+        (("train", "--model", "nowhere/model.safetensors"), "cannot be written"),
+        (("train", "--model", "."), "cannot be written"),
+        (("train", "--device", "cuda"), "'cuda' is not on this machine"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_status_2(mnist_nb, words, reason):
+    if "cuda" in words and torch.cuda.is_available():
+        pytest.skip("here is a GPU")
+    result = mnist_nb(*words)
+    assert result.returncode == 2
+    assert reason in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_a_bad_file_is_named_and_left_alone(mnist_nb):
+    path = mnist_nb.folder / "model.safetensors"
+    path.write_bytes(b"not a model")
+    for word in ("train", "test"):
+        result = mnist_nb(word)
+        assert result.returncode == 2
+        assert "model.safetensors is not a whole safetensors file" in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+    assert path.read_bytes() == b"not a model"
+
+
+def test_a_diverging_run_ends_with_advice(mnist_nb):
+    result = mnist_nb("train", "--learning-rate", "10")
+    assert result.returncode == 2
+    assert "learning rate 10 is too high" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_draw_without_the_notebooks_says_where_to_go(mnist_nb, monkeypatch):
+    elsewhere = mnist_nb.folder / "elsewhere" / "mnist_nb" / "__main__.py"
+    monkeypatch.setattr("mnist_nb.__main__.__file__", str(elsewhere))
+    result = mnist_nb("draw")
+    assert result.returncode == 2
+    assert "go to the folder that holds notebooks/" in result.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_saves_and_the_same_command_ends_with_the_same_weights(mnist_nb):
+    words = ["--epochs", "20", "--learning-rate", "0.01"]
+    assert mnist_nb("train", *words, "--model", "whole.safetensors").returncode == 0
+
+    path = mnist_nb.folder / "model.safetensors"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mnist_nb", "train", *words],
+        env=os.environ | {"MNIST_NB_SOURCE": "sample"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped in epoch" in output
+    assert "goes on from exactly there" in output
+
+    result = mnist_nb("train", *words)
+    assert "Resuming the unfinished run" in result.stdout
+    whole = load_checkpoint(mnist_nb.folder / "whole.safetensors").state_dict()
+    pieces = load_checkpoint(path).state_dict()
+    assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+
+
+def test_a_model_of_the_other_kind_is_not_trained_on(mnist_nb):
+    save_checkpoint(build_model("cnn"), mnist_nb.folder / "model.safetensors")
+    result = mnist_nb("train")
+    assert result.returncode == 2
+    assert "network of the kind cnn" in result.stderr

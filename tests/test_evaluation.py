@@ -1,0 +1,99 @@
+"""Numbers about a model, against scikit-learn, SciPy and arithmetic by hand."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn import metrics
+
+from mnist_nb import build_model, evaluate, predict, wilson_interval
+from mnist_nb.evaluation import Evaluation, score_table
+
+
+@pytest.fixture
+def evaluation():
+    """Two hundred made-up answers, about half of them right, and no 9 among the labels."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 9, (200,), generator=generator)
+    scores = torch.randn(200, 10, generator=generator) + 2.0 * torch.nn.functional.one_hot(labels, 10)
+    return Evaluation(scores.softmax(1), labels)
+
+
+def test_accuracy_is_scikit_learns(evaluation):
+    expected = metrics.accuracy_score(evaluation.labels, evaluation.probabilities.argmax(1))
+    assert 0.2 < expected < 0.9
+    assert evaluation.accuracy == pytest.approx(expected)
+    assert evaluation.correct == round(expected * 200)
+
+
+def test_the_confusion_matrix_counts_label_by_guess(evaluation):
+    counted = np.zeros((10, 10), dtype=int)
+    for label, guess in zip(evaluation.labels.tolist(), evaluation.guesses.tolist(), strict=True):
+        counted[label, guess] += 1
+    assert np.array_equal(evaluation.confusion, counted)
+
+
+def test_scores_per_digit_follow_their_definitions(evaluation):
+    counts = evaluation.confusion
+    for score in evaluation.per_digit():
+        hits = counts[score.digit, score.digit]
+        read, written = counts[:, score.digit].sum(), counts[score.digit].sum()
+        assert score.support == written
+        assert score.precision == pytest.approx(hits / read if read else 0)
+        assert score.recall == pytest.approx(hits / written if written else 0)
+        assert score.f1 == pytest.approx(2 * hits / (read + written) if read + written else 0)
+    assert evaluation.per_digit()[9].support == 0
+
+
+def test_the_worst_mistakes_are_wrong_and_the_surest_come_first(evaluation):
+    worst = evaluation.worst_mistakes(5)
+    assert not evaluation.is_right[worst].any()
+    sure = evaluation.confidence[worst].tolist()
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] == evaluation.confidence[~evaluation.is_right].max()
+
+
+def test_the_unsure_hits_are_right_and_the_least_sure_come_first(evaluation):
+    unsure = evaluation.unsure_hits(5)
+    assert evaluation.is_right[unsure].all()
+    sure = evaluation.confidence[unsure].tolist()
+    assert sure == sorted(sure)
+    assert sure[0] == evaluation.confidence[evaluation.is_right].min()
+
+
+def test_confused_pairs_count_mistakes_only(evaluation):
+    pairs = evaluation.confused_pairs(100)
+    assert sum(count for _, _, count in pairs) == 200 - evaluation.correct
+    assert all(label != guess for label, guess, _ in pairs)
+    assert [count for *_, count in pairs] == sorted((count for *_, count in pairs), reverse=True)
+
+
+def test_evaluate_asks_the_model_about_every_image(tiny):
+    model = build_model("mlp", seed=0)
+    evaluation = evaluate(model, tiny.test)
+    assert torch.equal(evaluation.probabilities, predict(model, tiny.test.images))
+    assert torch.equal(evaluation.labels, tiny.test.labels)
+
+
+@pytest.mark.parametrize(("correct", "total"), [(0, 10), (10, 10), (1, 3), (9800, 10_000), (9940, 10_000), (0, 1)])
+def test_the_wilson_interval_is_scipys(correct, total):
+    expected = stats.binomtest(correct, total).proportion_ci(method="wilson")
+    assert wilson_interval(correct, total) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_the_wilson_interval_on_ten_thousand_images():
+    low, high = wilson_interval(9800, 10_000)
+    assert (round(low, 4), round(high, 4)) == (0.9771, 0.9826)
+
+
+@pytest.mark.parametrize(("correct", "total"), [(1, 0), (-1, 5), (6, 5), (0, 0)])
+def test_an_impossible_count_is_refused(correct, total):
+    with pytest.raises(ValueError, match="expected 0 <= correct <= total"):
+        wilson_interval(correct, total)
+
+
+def test_the_score_table_has_a_line_for_each_digit(evaluation):
+    lines = score_table(evaluation.per_digit()).splitlines()
+    assert len(lines) == 11
+    assert [line.split()[0] for line in lines[1:]] == [str(digit) for digit in range(10)]
+    assert len({len(line) for line in lines}) == 1  # columns line up

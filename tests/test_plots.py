@@ -1,0 +1,93 @@
+"""Figures: made without pyplot, shown by themselves, and about the numbers they were given."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
+
+
+@pytest.fixture(scope="module")
+def run(tiny):
+    run = TrainingRun(build_model("mlp", seed=0), tiny, Hyperparameters(epochs=3, learning_rate=0.05))
+    list(run.epochs())
+    return run
+
+
+@pytest.fixture(scope="module")
+def evaluation(run, tiny):
+    return evaluate(run.model, tiny.test)
+
+
+FIGURES = {
+    "image_grid": lambda data, run, evaluation: plots.image_grid(data.train.images[:13], [str(n) for n in range(13)]),
+    "digit_grid": lambda data, run, evaluation: plots.digit_grid(data.train.images, data.train.labels),
+    "image_numbers": lambda data, run, evaluation: plots.image_numbers(data.train.images[0]),
+    "class_balance": lambda data, run, evaluation: plots.class_balance(data),
+    "mean_and_spread": lambda data, run, evaluation: plots.mean_and_spread(data.train.images, data.train.labels),
+    "training_curves": lambda data, run, evaluation: plots.training_curves(run),
+    "confusion_matrix": lambda data, run, evaluation: plots.confusion_matrix(evaluation),
+    "read_images": lambda data, run, evaluation: plots.read_images(data.test.images, evaluation, [0, 1, 2]),
+    "probability_bars": lambda data, run, evaluation: plots.probability_bars(
+        data.test.images[0], evaluation.probabilities[0]
+    ),
+    "digit_scores": lambda data, run, evaluation: plots.digit_scores(evaluation),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_shows_itself_as_a_png(tiny, run, evaluation, name):
+    figure = FIGURES[name](tiny, run, evaluation)
+    png = figure._repr_png_()
+    assert png.startswith(b"\x89PNG")
+    width = int.from_bytes(png[16:20], "big")
+    assert 200 < width <= 970  # JupyterLab's cell at a common window size
+
+
+def test_pyplot_is_never_imported():
+    program = "import sys, mnist_nb.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+def test_training_curves_plot_the_records(run):
+    loss_axes, accuracy_axes = plots.training_curves([run, run], ["one", "two"]).axes
+    assert [line.get_label() for line in accuracy_axes.lines] == ["one", "two"]
+    assert accuracy_axes.lines[0].get_xdata().tolist() == [1, 2, 3]
+    expected = [record.validation_accuracy for record in run.records]
+    assert accuracy_axes.lines[0].get_ydata().tolist() == expected
+    assert loss_axes.lines[0].get_xdata()[-1] == pytest.approx(3)
+    assert accuracy_axes.lines[0].get_linestyle() != accuracy_axes.lines[1].get_linestyle()
+
+
+def test_smoothing_is_the_mean_of_the_last_values():
+    assert plots.smooth([1, 2, 3, 4], window=2).tolist() == [1, 1.5, 2.5, 3.5]
+    assert plots.smooth([5.0]).tolist() == [5]
+    assert plots.smooth([]).tolist() == []
+
+
+def test_class_balance_draws_shares_that_sum_to_one(tiny):
+    axes = plots.class_balance(tiny).axes[0]
+    heights = [bar.get_height() for bar in axes.patches]
+    assert len(heights) == 30
+    assert sum(heights) == pytest.approx(3)
+
+
+def test_the_confusion_matrix_writes_every_count(evaluation):
+    axes = plots.confusion_matrix(evaluation).axes[0]
+    assert [int(text.get_text().replace(",", "")) for text in axes.texts] == evaluation.confusion.flatten().tolist()
+
+
+def test_titles_tell_label_guess_and_verdict(tiny, evaluation):
+    right = int(torch.nonzero(evaluation.is_right)[0])
+    figure = plots.read_images(tiny.test.images, evaluation, [right])
+    label = int(evaluation.labels[right])
+    assert figure.axes[0].get_title().startswith(f"a {label}, read {label} {plots.TICK}")
+
+
+def test_probability_bars_name_the_guess():
+    axes = plots.probability_bars(np.zeros((28, 28)), np.eye(10)[7]).axes[1]
+    assert axes.get_title() == "read as a 7"
+    assert [bar.get_height() for bar in axes.patches][7] == 1

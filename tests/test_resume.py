@@ -1,0 +1,245 @@
+"""A run that was stopped anywhere ends with the weights, bit for bit, of one that was not."""
+
+import dataclasses
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from mnist_nb import Hyperparameters, TrainingRun, build_model, continue_run, load_checkpoint, save_checkpoint, save_run
+from mnist_nb.checkpoints import CheckpointError, state_path
+from mnist_nb.training import TrainingDivergedError
+
+SGD = Hyperparameters(epochs=3, learning_rate=0.02, batch_size=50)
+SETTINGS = {
+    "sgd": SGD,
+    "sgd without momentum": dataclasses.replace(SGD, momentum=0.0),
+    "adam": dataclasses.replace(SGD, optimizer="adam", learning_rate=0.002),
+    "adamw": dataclasses.replace(SGD, optimizer="adamw", learning_rate=0.002),
+    "one-cycle": dataclasses.replace(SGD, schedule="one-cycle"),
+    "cosine with adam": dataclasses.replace(SGD, optimizer="adam", schedule="cosine", learning_rate=0.002),
+    "affine": dataclasses.replace(SGD, augmentation="affine"),
+    "everything": dataclasses.replace(
+        SGD, optimizer="adamw", schedule="one-cycle", augmentation="handwriting", learning_rate=0.004
+    ),
+    "cnn": dataclasses.replace(SGD, network="cnn", epochs=2, augmentation="affine"),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def uninterrupted(data, settings):
+    run = TrainingRun(build_model(settings.network, seed=settings.seed), data, settings)
+    list(run.epochs())
+    return run
+
+
+def stop_after(run, steps):
+    """Train for so many steps, then stop between two batches."""
+    end = run.steps_done + steps
+    list(run.epochs(lambda run: run.stop() if run.steps_done >= end else None))
+
+
+def same_weights(model, other):
+    pairs = zip(model.state_dict().items(), other.state_dict().values(), strict=True)
+    return all(torch.equal(mine, theirs) for (_, mine), theirs in pairs)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_stopped_at_random_batches_and_resumed_from_files(tiny, path, name):
+    settings = SETTINGS[name]
+    expected = uninterrupted(tiny, settings)
+    dice = random.Random(name)
+    run, _ = continue_run(path, tiny, settings)
+    while not run.finished:
+        stop_after(run, dice.randint(1, run.batches_per_epoch))
+        save_run(run, path)
+        if not run.finished:
+            run, sentence = continue_run(path, tiny, settings)
+            assert "Resuming the unfinished run" in sentence
+    assert same_weights(run.model, expected.model)
+    assert same_weights(load_checkpoint(path), expected.model)
+    assert run.batch_losses == expected.batch_losses
+    ours, theirs = ([dataclasses.replace(r, seconds=0) for r in one.records] for one in (run, expected))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", ["sgd", "everything"])
+def test_stopped_and_resumed_in_the_same_kernel(tiny, name):
+    settings = SETTINGS[name]
+    run = TrainingRun(build_model("mlp", seed=settings.seed), tiny, settings)
+    stop_after(run, 3)
+    stop_after(run, 11)
+    list(run.epochs())
+    assert same_weights(run.model, uninterrupted(tiny, settings).model)
+
+
+def test_a_changed_learning_rate_is_part_of_the_resume(tiny, path):
+    def with_change(run):
+        stop_after(run, 5)
+        run.learning_rate = 0.003
+        return run
+
+    expected = with_change(TrainingRun(build_model("mlp", seed=0), tiny, SGD))
+    list(expected.epochs())
+
+    run = with_change(continue_run(path, tiny, SGD)[0])
+    stop_after(run, 4)
+    save_run(run, path)
+    run, _ = continue_run(path, tiny, SGD)
+    assert run.learning_rate == 0.003
+    assert run.learning_rate_changes == [(5, 0.003)]
+    list(run.epochs())
+    assert same_weights(run.model, expected.model)
+
+
+def test_a_finished_run_is_trained_for_as_many_epochs_more(tiny, path):
+    run, sentence = continue_run(path, tiny, SGD)
+    assert sentence == "A new mlp begins."
+    list(run.epochs())
+    save_run(run, path)
+
+    run, sentence = continue_run(path, tiny, SGD)
+    assert sentence == f"{path} has finished 3 epochs; training 3 more."
+    stop_after(run, 7)
+    save_run(run, path)
+    resumed, sentence = continue_run(path, tiny, SGD)
+    assert "Resuming the unfinished run" in sentence
+    list(run.epochs())
+    list(resumed.epochs())
+    assert same_weights(run.model, resumed.model)
+    assert [record.epoch for record in resumed.records] == [1, 2, 3, 4, 5, 6]
+
+
+def test_other_settings_start_from_the_weights_and_say_what_changed(tiny, path):
+    run, _ = continue_run(path, tiny, SGD)
+    list(run.epochs())
+    save_run(run, path)
+    other, sentence = continue_run(path, tiny, dataclasses.replace(SGD, learning_rate=0.001))
+    assert "other settings (learning_rate 0.001 instead of 0.02)" in sentence
+    assert same_weights(other.model, run.model)
+    assert (other.first_epoch, other.steps_done) == (3, 0)
+
+
+def test_replaced_weights_are_continued_from_with_fresh_state(tiny, path):
+    run, _ = continue_run(path, tiny, SGD)
+    stop_after(run, 9)
+    save_run(run, path)
+    stranger = build_model("mlp", seed=99)
+    save_checkpoint(stranger, path)
+    run, sentence = continue_run(path, tiny, SGD)
+    assert "no training state belongs to them" in sentence
+    assert same_weights(run.model, stranger)
+    assert run.steps_done == 0
+
+
+def test_an_older_backup_put_back_is_not_taken_for_the_latest_weights(tiny, path):
+    run, _ = continue_run(path, tiny, SGD)
+    next(run.epochs())
+    save_run(run, path)
+    backup = path.read_bytes()
+    stop_after(run, 4)
+    save_run(run, path)
+    path.write_bytes(backup)
+    run, sentence = continue_run(path, tiny, SGD)
+    assert "no training state belongs to them" in sentence
+    assert run.steps_done == 0
+
+
+def test_a_fresh_start_leaves_the_old_file_until_the_new_run_is_saved(tiny, path):
+    save_checkpoint(build_model("mlp", seed=99), path)
+    before = path.read_bytes()
+    run, sentence = continue_run(path, tiny, SGD, fresh=True)
+    assert "A new mlp begins" in sentence
+    assert "will be replaced" in sentence
+    assert path.read_bytes() == before
+    assert same_weights(run.model, build_model("mlp", seed=SGD.seed))
+
+
+def test_a_file_of_the_other_network_is_refused(tiny, path):
+    save_checkpoint(build_model("cnn"), path)
+    with pytest.raises(CheckpointError, match=r"kind cnn.*ask for mlp"):
+        continue_run(path, tiny, SGD)
+
+
+def test_a_damaged_state_costs_the_state_and_not_the_weights(tiny, path):
+    run, _ = continue_run(path, tiny, SGD)
+    stop_after(run, 9)
+    save_run(run, path)
+    state_path(path).write_bytes(state_path(path).read_bytes()[:1000])
+    resumed, sentence = continue_run(path, tiny, SGD)
+    assert "no training state belongs to them" in sentence
+    assert same_weights(resumed.model, run.model)
+
+
+def test_a_diverged_run_saves_its_good_weights_and_no_state(tiny, path):
+    run, _ = continue_run(path, tiny, SGD)
+    next(run.epochs())
+    save_run(run, path)
+    run.learning_rate = 10.0
+    with pytest.raises(TrainingDivergedError):
+        list(run.epochs())
+    save_run(run, path)
+    again, sentence = continue_run(path, tiny, SGD)
+    assert "no training state belongs to them" in sentence
+    assert all(torch.isfinite(tensor).all() for tensor in again.model.state_dict().values())
+
+
+@pytest.mark.parametrize("moment", ["before the weights", "after the weights"])
+def test_a_crash_between_the_two_files_leaves_a_pair_that_belongs_together(tiny, path, monkeypatch, moment):
+    expected = uninterrupted(tiny, SGD)
+    run, _ = continue_run(path, tiny, SGD)
+    stop_after(run, 5)
+    save_run(run, path)
+    stop_after(run, 5)
+
+    real_replace, calls = os.replace, []
+
+    def crash(source, target):
+        calls.append(target)
+        if len(calls) == {"before the weights": 2, "after the weights": 3}[moment]:
+            raise KeyboardInterrupt  # nothing after this line is reached, as in a killed process
+        real_replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", crash)
+        with pytest.raises(KeyboardInterrupt):
+            save_run(run, path)
+    resumed, sentence = continue_run(path, tiny, SGD)
+    assert "Resuming the unfinished run" in sentence
+    assert resumed.steps_done == {"before the weights": 5, "after the weights": 10}[moment]
+    list(resumed.epochs())
+    assert same_weights(resumed.model, expected.model)
+
+
+def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, path):
+    """A real process, killed in mid-epoch; the run goes on here, in another process."""
+    program = textwrap.dedent(
+        """
+        import os, signal, sys
+        from mnist_nb import Hyperparameters, continue_run, load_mnist, save_run
+        run, _ = continue_run(sys.argv[1], load_mnist(), Hyperparameters(epochs=2, learning_rate=0.05))
+        def kill(run):
+            if run.epoch == 1 and run.batch == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+        for record in run.epochs(kill):
+            save_run(run, sys.argv[1])
+        """
+    )
+    environment = os.environ | {"MNIST_NB_SOURCE": "sample", "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    result = subprocess.run([sys.executable, "-c", program, str(path)], env=environment, timeout=120)
+    assert result.returncode == -signal.SIGKILL
+    settings = Hyperparameters(epochs=2, learning_rate=0.05)
+    run, sentence = continue_run(path, sample, settings)
+    assert "Resuming the unfinished run" in sentence
+    assert (run.epoch, run.batch) == (1, 0)
+    list(run.epochs())
+    assert same_weights(run.model, uninterrupted(sample, settings).model)

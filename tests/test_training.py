@@ -1,0 +1,258 @@
+"""Settings, and a run that learns, stops, and tells what it did."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from mnist_nb import PRESETS, Hyperparameters, TrainingRun, build_model, train
+from mnist_nb.data import Mnist
+from mnist_nb.training import TrainingDivergedError, schedule_factor
+
+FAST = Hyperparameters(epochs=2, learning_rate=0.05)
+
+
+def weights(model):
+    return torch.cat([tensor.double().flatten() for tensor in model.state_dict().values()])
+
+
+# ---- the settings
+
+
+def test_the_defaults_are_the_series_own():
+    settings = Hyperparameters()
+    assert (settings.epochs, settings.batch_size, settings.learning_rate) == (10, 64, 0.001)
+    assert (settings.momentum, settings.optimizer, settings.seed, settings.network) == (0.9, "sgd", 0, "mlp")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 2.5),
+        ("batch_size", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", math.nan),
+        ("learning_rate", math.inf),
+        ("momentum", 1.0),
+        ("seed", -1),
+        ("optimizer", "lion"),
+        ("schedule", "sometimes"),
+        ("augmentation", "mirror"),
+        ("network", "rnn"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_the_fields_name(name, value):
+    with pytest.raises(ValueError, match=rf"^{name} must be"):
+        Hyperparameters(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["fast", None, True, [1]])
+def test_a_value_that_is_no_number_is_refused(value):
+    with pytest.raises(TypeError, match=r"^learning_rate must be a number from"):
+        Hyperparameters(learning_rate=value)
+
+
+def test_every_field_says_what_a_slider_or_an_option_needs():
+    for field in dataclasses.fields(Hyperparameters):
+        rules = field.metadata
+        assert rules["label"], field.name
+        assert rules["hint"], field.name
+        if "choices" in rules:
+            assert field.default in rules["choices"]
+        else:
+            assert rules["low"] <= field.default <= rules["high"]
+            assert rules["scale"] in ("linear", "log", "log2", "free")
+
+
+def test_the_presets_are_settings():
+    assert "fast" in PRESETS
+    assert PRESETS["as in the Rust program"] == Hyperparameters(momentum=0.0)
+    assert all(isinstance(settings, Hyperparameters) for settings in PRESETS.values())
+
+
+# ---- learning
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_a_short_training_learns_to_read(sample, optimizer):
+    rate = 0.05 if optimizer == "sgd" else 0.002
+    settings = Hyperparameters(epochs=3, optimizer=optimizer, learning_rate=rate)
+    records = list(train(build_model("mlp", seed=0), sample, settings))
+    assert records[0].max_loss == pytest.approx(math.log(10), abs=0.3)  # knowing nothing is ln 10
+    assert records[-1].mean_loss < records[0].mean_loss
+    assert records[-1].validation_accuracy > 0.85
+
+
+def test_the_cnn_learns_too(tiny):
+    records = list(train(build_model("cnn", seed=0), tiny, Hyperparameters(epochs=3, learning_rate=0.05)))
+    assert records[-1].validation_accuracy > 0.7
+
+
+def test_a_record_holds_the_losses_that_a_plain_loop_sees(tiny):
+    settings = Hyperparameters(epochs=1, batch_size=100, learning_rate=0.01)
+    model, twin = build_model("mlp", seed=4), build_model("mlp", seed=4)
+    seen = []
+    (record,) = train(model, tiny, settings, on_batch=lambda run: seen.append(run.batch_losses[-1]))
+
+    run = TrainingRun(twin, tiny, settings)
+    by_step = [run.step() for _ in range(run.batches_per_epoch)]
+    assert seen == by_step
+    assert (record.epoch, record.min_loss, record.max_loss) == (1, min(seen), max(seen))
+    images = len(tiny.train)
+    sizes = [min(100, images - start) for start in range(0, images, 100)]
+    assert record.mean_loss == pytest.approx(sum(n * x for n, x in zip(sizes, seen, strict=True)) / images)
+    assert record.seconds > 0
+
+
+def test_a_step_is_stochastic_gradient_descent_with_momentum(tiny):
+    """Two steps by the textbook's formula: velocity = momentum * velocity + gradient; weights -= rate * velocity."""
+    settings = Hyperparameters(batch_size=50, learning_rate=0.1, momentum=0.8)
+    model, twin = build_model("mlp", seed=1), build_model("mlp", seed=1)
+    run = TrainingRun(model, tiny, settings)
+    velocity = [torch.zeros_like(parameter) for parameter in twin.parameters()]
+    order = run._epoch_order()
+    for step in range(2):
+        run.step()
+        rows = order[step * 50 : (step + 1) * 50]
+        twin.zero_grad()
+        images = tiny.train.images[rows].float() / 255
+        torch.nn.functional.cross_entropy(twin(images), tiny.train.labels[rows]).backward()
+        with torch.no_grad():
+            for parameter, speed in zip(twin.parameters(), velocity, strict=True):
+                speed.mul_(0.8).add_(parameter.grad)
+                parameter.sub_(0.1 * speed)
+    torch.testing.assert_close(weights(model), weights(twin), atol=1e-6, rtol=0)
+
+
+def test_an_epoch_shows_each_image_once_and_the_next_in_another_order(tiny):
+    run = TrainingRun(build_model("mlp", seed=0), tiny, FAST)
+    first = run._epoch_order().tolist()
+    next(run.epochs())
+    second = run._epoch_order().tolist()
+    assert sorted(first) == sorted(second) == list(range(len(tiny.train)))
+    assert first != second
+
+
+@pytest.mark.parametrize("augmentation", ["none", "affine"])
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny, augmentation):
+    def trained(seed):
+        settings = dataclasses.replace(FAST, seed=seed, augmentation=augmentation)
+        list(train(model := build_model("mlp", seed=0), tiny, settings))
+        return weights(model)
+
+    assert torch.equal(trained(1), trained(1))
+    assert not torch.equal(trained(1), trained(2))
+
+
+def test_training_leaves_pytorchs_own_generator_alone(tiny):
+    before = torch.get_rng_state()
+    list(train(build_model("mlp", seed=0), tiny, dataclasses.replace(FAST, augmentation="affine")))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_batch_larger_than_the_data_is_the_whole_data(tiny):
+    run = TrainingRun(build_model("mlp", seed=0), tiny, Hyperparameters(epochs=1, batch_size=4096))
+    list(run.epochs())
+    assert run.batches_per_epoch == len(run.batch_losses) == 1
+
+
+def test_one_class_alone_can_be_learnt(tiny):
+    only_ones = tiny.train.subset(tiny.train.labels == 1)
+    data = Mnist(only_ones, only_ones, only_ones, "test")
+    records = list(train(build_model("mlp", seed=0), data, Hyperparameters(epochs=3, learning_rate=0.1)))
+    assert records[-1].validation_accuracy == 1.0
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_an_empty_split_is_named(tiny, split):
+    data = dataclasses.replace(tiny, **{split: getattr(tiny, split).take(0)})
+    with pytest.raises(ValueError, match=f"the {split} split is empty"):
+        TrainingRun(build_model("mlp"), data, FAST)
+
+
+# ---- stopping, and changing one's mind
+
+
+def test_stop_ends_the_run_between_two_batches(tiny):
+    run = TrainingRun(build_model("mlp", seed=0), tiny, FAST)
+    records = list(run.epochs(lambda run: run.stop() if run.steps_done == 3 else None))
+    assert records == []
+    assert (run.epoch, run.batch, run.finished) == (0, 3, False)
+
+
+def test_a_stopped_run_goes_on_to_its_end(tiny):
+    run = TrainingRun(build_model("mlp", seed=0), tiny, FAST)
+    list(run.epochs(lambda run: run.stop() if run.steps_done == 3 else None))
+    records = list(run.epochs())
+    assert [record.epoch for record in records] == [1, 2]
+    assert run.finished
+    assert run.steps_done == run.steps_total == len(run.batch_losses)
+
+
+def test_the_learning_rate_can_change_in_mid_run(tiny):
+    run = TrainingRun(build_model("mlp", seed=0), tiny, FAST)
+    run.step()
+    before = weights(run.model)
+    run.learning_rate = 1e-6
+    run.step()
+    assert (weights(run.model) - before).abs().max() < 1e-4
+    assert run.learning_rate_changes == [(1, 1e-6)]
+    with pytest.raises(ValueError, match="learning_rate must be from"):
+        run.learning_rate = 0.0
+    assert run.learning_rate == 1e-6
+
+
+def test_a_rate_too_high_ends_the_run_with_advice_and_the_last_good_weights(tiny):
+    model = build_model("mlp", seed=0)
+    run = TrainingRun(model, tiny, Hyperparameters(epochs=5, learning_rate=0.01))
+    next(run.epochs())
+    good = weights(model)
+    run.learning_rate = 10.0
+    with pytest.raises(TrainingDivergedError, match=r"learning rate 10 is too high.*try 1"):
+        list(run.epochs())
+    assert torch.equal(weights(model), good)
+    assert run.diverged
+    assert list(run.epochs()) == []  # there is nothing to go on with
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run(tiny):
+    model = build_model("mlp", seed=0)
+    run = TrainingRun(model, tiny, FAST)
+    good = weights(model)
+    run.step()
+    with torch.no_grad():
+        model.linear1.bias[0] = math.nan
+    with pytest.raises(TrainingDivergedError, match="the loss became NaN in epoch 1, batch 2"):
+        run.step()
+    assert torch.equal(weights(model), good)
+
+
+# ---- schedules
+
+
+def test_a_constant_schedule_changes_nothing():
+    assert {schedule_factor("constant", progress / 10) for progress in range(11)} == {1.0}
+
+
+def test_the_cosine_schedule_falls_from_one_to_nothing():
+    factors = [schedule_factor("cosine", progress / 10) for progress in range(11)]
+    assert factors == sorted(factors, reverse=True)
+    assert (factors[0], factors[5], factors[10]) == pytest.approx((1, 0.5, 0), abs=1e-12)
+
+
+def test_one_cycle_rises_and_falls():
+    factors = [schedule_factor("one-cycle", progress / 100) for progress in range(101)]
+    peak = factors.index(max(factors))
+    assert (factors[0], factors[peak], factors[100]) == pytest.approx((0.04, 1, 0), abs=1e-12)
+    assert factors[: peak + 1] == sorted(factors[: peak + 1])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+
+
+def test_the_optimiser_is_given_the_scheduled_rate(tiny):
+    settings = dataclasses.replace(FAST, schedule="cosine", epochs=1)
+    run = TrainingRun(build_model("mlp", seed=0), tiny, settings)
+    (record,) = run.epochs()
+    last = (run.steps_total - 1) / run.steps_total
+    assert record.learning_rate == pytest.approx(0.05 * schedule_factor("cosine", last))
