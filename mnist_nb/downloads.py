@@ -31,9 +31,12 @@ import socket, sys
 from torchvision.datasets.utils import download_and_extract_archive
 socket.setdefaulttimeout(float(sys.argv[1]))
 folder, mirror = sys.argv[2:4]
-for resource in sys.argv[4:]:
-    name, md5 = resource.split(":")
-    download_and_extract_archive(mirror + name, download_root=folder, filename=name, md5=md5)
+try:
+    for resource in sys.argv[4:]:
+        name, md5 = resource.split(":")
+        download_and_extract_archive(mirror + name, download_root=folder, filename=name, md5=md5)
+except Exception as error:
+    sys.exit(" ".join(str(error).split()))
 """
 
 Fetch = Callable[[Path], dict[str, bytes]]
@@ -53,11 +56,8 @@ def sources(sizes: Mapping[str, int]) -> Iterator[tuple[str, Fetch]]:
 
     resources = [f"{name}:{md5}" for name, md5 in MNIST.resources if name.removesuffix(".gz") in sizes]
     for mirror in MNIST.mirrors:
-        yield (
-            f"torchvision ({urlsplit(mirror).netloc})",
-            lambda folder, mirror=mirror: _torchvision(mirror, resources, sizes, folder),
-        )
-    yield "npm", lambda folder: _npm(sizes, folder)
+        yield f"torchvision ({urlsplit(mirror).netloc})", partial(_torchvision, mirror, resources, sizes)
+    yield "npm", partial(_npm, sizes)
 
 
 def _torchvision(mirror: str, resources: list[str], sizes: Mapping[str, int], folder: Path) -> dict[str, bytes]:
