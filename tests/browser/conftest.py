@@ -1,0 +1,266 @@
+"""A real JupyterLab and a real Chromium for the tests in this folder.
+
+They are skipped where no Chromium is found, and fail there when MNIST_NB_REQUIRE_BROWSER is set. Screenshots go to the
+folder in MNIST_NB_SCREENSHOTS, else to a temporary one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NOTEBOOKS = REPOSITORY / "notebooks"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = [
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+]
+START_SECONDS = 90
+
+# Functions of the page: JupyterLab lets scripts in when it is started with --expose-app-in-browser.
+_READY = """async () => {
+    const widget = window.jupyterapp?.shell?.currentWidget;
+    if (!widget?.context || !widget.sessionContext) return false;
+    await widget.context.ready;
+    await widget.sessionContext.ready;
+    return true;
+}"""
+_RUN_ALL = """() => {
+    window.runAll = "running";
+    window.jupyterapp.commands.execute("notebook:run-all-cells").then(
+        () => { window.runAll = "done" }, error => { window.runAll = "failed: " + error });
+}"""
+_CELLS = """() => {
+    const outputs = [];
+    const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+    for (let index = 0; index < cells.length; index++) {
+        const cell = cells.get(index);
+        if (cell.type === "code") outputs.push({index, count: cell.executionCount, outputs: cell.outputs.toJSON()});
+    }
+    return outputs;
+}"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running JupyterLab: its address and the folder of notebooks that it shows."""
+
+    address: str
+    folder: Path
+
+
+class NotebookPage:
+    """One notebook open in JupyterLab, with what a reader does to it."""
+
+    def __init__(self, page: Page, server: Server, screenshots: Path) -> None:
+        self.page = page
+        self.server = server
+        self.screenshots = screenshots
+        self.name = ""
+
+    def open(self, name: str, timeout: float = START_SECONDS) -> NotebookPage:
+        """Open a notebook of the server's folder and wait until its kernel is ready."""
+        self.name = Path(name).stem
+        self.page.goto(f"{self.server.address}/lab/tree/{name}?reset", wait_until="domcontentloaded")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=timeout * 1000)
+        self._wait_until(lambda: self.page.evaluate(_READY), timeout, "the kernel to be ready")
+        return self
+
+    def run_all(self, timeout: float = 300) -> NotebookPage:
+        """Run every cell and wait for the last; the outputs may hold errors, see `errors`."""
+        self.page.evaluate(_RUN_ALL)
+        self._wait_until(lambda: self.page.evaluate("window.runAll") != "running", timeout, "all cells to run")
+        state = self.page.evaluate("window.runAll")
+        assert state == "done", state
+        return self
+
+    def code_cells(self) -> list[dict[str, Any]]:
+        """Each code cell's `index`, execution `count` and `outputs` as they stand in the page."""
+        cells: list[dict[str, Any]] = self.page.evaluate(_CELLS)
+        return cells
+
+    def errors(self) -> list[str]:
+        """What went wrong in cells: tracebacks without their colours, each after its cell's index."""
+        return [
+            f"cell {cell['index']}: {_plain(output)}"
+            for cell in self.code_cells()
+            for output in cell["outputs"]
+            if output["output_type"] == "error"
+        ]
+
+    def widget_errors(self) -> list[str]:
+        """Widgets that the page could not show ("model not found", a canvas shown as text)."""
+        area = self.page.locator(".jp-OutputArea-output", has_text=re.compile(r"not found|Error (creating|displaying)"))
+        canvases = self.page.locator(".jp-OutputArea-output pre", has_text=re.compile(r"^(Multi)?(Rough)?Canvas\("))
+        return [*area.all_inner_texts(), *canvases.all_inner_texts()]
+
+    def output(self, cell: int) -> Any:
+        """Locator of the output area of the cell with this index (markdown cells count)."""
+        locator = self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{cell}"] .jp-Cell-outputArea')
+        return (
+            locator
+            if locator.count()
+            else self.page.locator(".jp-Notebook .jp-Cell").nth(cell).locator(".jp-Cell-outputArea")
+        )
+
+    def reveal(self, selector: str, timeout: float = 30) -> Any:
+        """Locator of the first visible match, scrolled into view (JupyterLab draws only the cells in sight)."""
+        locator = self.page.locator(selector).first
+        deadline = time.monotonic() + timeout
+        for position in self._positions():
+            if locator.count() or time.monotonic() > deadline:
+                break
+            self._scroll(position)
+        locator.wait_for(timeout=timeout * 1000)
+        locator.scroll_into_view_if_needed()
+        return locator
+
+    def screenshot(self, suffix: str = "") -> Path:
+        """Save what the window shows now; returns the file."""
+        self.screenshots.mkdir(parents=True, exist_ok=True)
+        path = self.screenshots / f"{self.name}{suffix and '-' + suffix}.png"
+        self.page.screenshot(path=path)
+        return path
+
+    def screenshots_of_all(self) -> list[Path]:
+        """Save the notebook from top to bottom, a window's height at a time."""
+        paths = []
+        for number, position in enumerate(self._positions()):
+            self._scroll(position)
+            paths.append(self.screenshot(f"{number:02d}"))
+        return paths
+
+    def _positions(self) -> range:
+        """Scroll positions, in pixels, that show the notebook from top to bottom."""
+        total, height = self.page.evaluate(
+            "() => { const box = document.querySelector('.jp-WindowedPanel-outer');"
+            " return [box.scrollHeight, box.clientHeight] }"
+        )
+        return range(0, max(1, int(total)), max(1, int(height) - 40))
+
+    def _scroll(self, position: int) -> None:
+        self.page.evaluate("top => document.querySelector('.jp-WindowedPanel-outer').scrollTo(0, top)", position)
+        self.page.wait_for_timeout(300)
+
+    def _wait_until(self, condition: Any, timeout: float, what: str) -> None:
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                self.screenshot("timeout")
+                pytest.fail(f"{self.name}: waited {timeout:.0f} s for {what}; errors so far: {self.errors()}")
+            self.page.wait_for_timeout(200)
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where Chromium is; without it the tests are skipped, or fail where it is required."""
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if path is None:
+        message = "no Chromium found (install the package chromium)"
+        pytest.fail(message) if os.environ.get("MNIST_NB_REQUIRE_BROWSER") else pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium_path: str) -> Iterator[Browser]:
+    """A Chromium without a window."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as playwright:
+        instance = playwright.chromium.launch(
+            executable_path=chromium_path, args=[*QUIET, *(["--no-sandbox"] if root else [])]
+        )
+        yield instance
+        instance.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that screenshots are saved to."""
+    chosen = os.environ.get("MNIST_NB_SCREENSHOTS")
+    return Path(chosen).resolve() if chosen else tmp_path_factory.mktemp("screenshots")
+
+
+@pytest.fixture(scope="session")
+def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A JupyterLab of its own on a free port, over a copy of the notebooks."""
+    base = tmp_path_factory.mktemp("jupyter")
+    folder = base / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "*.safetensors"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    kinds = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+    environment = os.environ | {kind: str(base / kind.lower()) for kind in kinds}
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--ServerApp.token=", "--ServerApp.password=", "--ServerApp.port_retries=0", "--expose-app-in-browser"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with (base / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(address, process, base / "server.log")
+            yield Server(address, folder)
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@pytest.fixture
+def notebook(browser: Browser, jupyter: Server, screenshots: Path) -> Iterator[NotebookPage]:
+    """A fresh browser page for one notebook; its kernel is shut down afterwards."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    yield NotebookPage(page, jupyter, screenshots)
+    page.evaluate("async () => { await window.jupyterapp?.serviceManager?.sessions?.shutdownAll() }")
+    context.close()
+
+
+def write_notebook(folder: Path, name: str, *sources: str) -> str:
+    """Write a notebook of these code cells into the server's folder; returns its name."""
+    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(content, folder / name)
+    return name
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/api/status", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def _plain(output: dict[str, Any]) -> str:
+    text = "\n".join(output.get("traceback") or [f"{output.get('ename')}: {output.get('evalue')}"])
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

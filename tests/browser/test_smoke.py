@@ -1,0 +1,43 @@
+"""Every notebook in a real browser: widgets answer a click, and each notebook runs to its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import NOTEBOOKS, NotebookPage, write_notebook
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_click_reaches_the_kernel_and_a_canvas_shows(notebook: NotebookPage) -> None:
+    name = write_notebook(
+        notebook.server.folder,
+        "smoke.ipynb",
+        "import ipywidgets\nfrom ipycanvas import Canvas\n"
+        "button = ipywidgets.Button(description='Press'); label = ipywidgets.Label('not yet')\n"
+        "button.on_click(lambda _: setattr(label, 'value', 'pressed'))\nipywidgets.VBox([button, label])",
+        "canvas = Canvas(width=60, height=40)\ncanvas.fill_rect(0, 0, 60, 40)\ncanvas",
+    )
+    notebook.open(name).run_all()
+    assert notebook.errors() == []
+    page = notebook.page
+    assert page.locator(".jp-OutputArea canvas").first.is_visible()
+    page.locator("button.widget-button", has_text="Press").click()
+    page.locator(".widget-label", has_text="pressed").wait_for()
+    assert notebook.widget_errors() == []
+
+
+def test_errors_in_cells_are_seen(notebook: NotebookPage) -> None:
+    name = write_notebook(notebook.server.folder, "error.ipynb", "1 + 1", "1 / 0")
+    notebook.open(name).run_all()
+    assert len(notebook.errors()) == 1
+    assert "ZeroDivisionError" in notebook.errors()[0]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
+def test_notebook_runs_to_its_end(name: str, notebook: NotebookPage) -> None:
+    notebook.open(name).run_all(timeout=400)
+    notebook.screenshots_of_all()
+    assert notebook.errors() == []
+    assert notebook.widget_errors() == []
+    assert all(cell["count"] for cell in notebook.code_cells() if cell["outputs"])
