@@ -1,0 +1,1 @@
+"""The panels for Jupyter: the only modules that know ipywidgets and ipycanvas."""
