@@ -20,7 +20,7 @@ from mnist_nb import __version__
 from mnist_nb.data import Mnist
 from mnist_nb.files import write_atomically
 from mnist_nb.models import MODELS, build_model
-from mnist_nb.training import Hyperparameters, TrainingRun
+from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train
 
 LARGEST_FILE = 64 * 2**20
 """Bytes: a hundred times the largest model here, so that a wrong file cannot fill the memory."""
@@ -80,6 +80,25 @@ def load_pretrained(name: str = "cnn") -> nn.Module:
     if name not in names:
         raise ValueError(f"no model named {name!r} ships with the package: choose one of {', '.join(names)}")
     return load_checkpoint(PRETRAINED / f"{name}.safetensors")
+
+
+def load_or_train(path: str | Path, data: Mnist) -> tuple[nn.Module, str]:
+    """The model in the file, or, where there is none, one trained in a few seconds, and a sentence that says which.
+
+    The quick one is trained with the preset "fast" and kept nowhere: a notebook that was opened first works at once.
+
+    Raises:
+        CheckpointError: if there is a file and it is no model of ours.
+    """
+    if Path(path).exists():
+        return load_checkpoint(path), f"Using the model in {path}."
+    settings = PRESETS["fast"]
+    model = build_model(settings.network, seed=settings.seed)
+    records = list(train(model, data, settings))
+    return model.eval(), (
+        f"There is no {path} yet, so a quick model was trained: {settings.epochs} epochs, "
+        f"{sum(record.seconds for record in records):.0f} s. Notebook 02 trains and saves one."
+    )
 
 
 # ---- runs: weights, and beside them what an exact resume needs

@@ -79,16 +79,19 @@ def digit_grid(images: ArrayLike, labels: ArrayLike, *, per_digit: int = 10) -> 
     return figure
 
 
-def image_numbers(image: ArrayLike, *, rows: slice = slice(4, 24), columns: slice = slice(4, 24)) -> Figure:
-    """A part of an image with the number 0..255 of each pixel written in it."""
-    part = np.asarray(image)[rows, columns]
-    figure = _figure(8, 8 * part.shape[0] / part.shape[1])
+def image_numbers(image: ArrayLike, *, margin: int = 2) -> Figure:
+    """An image with the number 0..255 of each pixel written in it, cut to the ink and a margin around it."""
+    whole = np.asarray(image)
+    rows, columns = (np.flatnonzero(whole.any(axis)) for axis in (1, 0))
+    top, left = max(rows[0] - margin, 0), max(columns[0] - margin, 0)
+    part = whole[top : rows[-1] + margin + 1, left : columns[-1] + margin + 1]
+    figure = _figure(7, 0.4 + 6.6 * part.shape[0] / part.shape[1])
     axes = figure.subplots()
     axes.imshow(part, cmap="gray_r", vmin=0, vmax=255)
     for (y, x), value in np.ndenumerate(part):
-        axes.text(x, y, str(value), ha="center", va="center", fontsize=7, color="white" if value > 127 else "0.35")
-    axes.set_xticks(range(part.shape[1]), range(columns.start, columns.stop))
-    axes.set_yticks(range(part.shape[0]), range(rows.start, rows.stop))
+        axes.text(x, y, str(value), ha="center", va="center", fontsize=7, color="white" if value > 110 else "black")
+    axes.set_xticks(range(part.shape[1]), [str(left + place) for place in range(part.shape[1])])
+    axes.set_yticks(range(part.shape[0]), [str(top + place) for place in range(part.shape[0])])
     axes.set(xlabel="column", ylabel="row")
     axes.tick_params(labelsize=8)
     return figure
@@ -200,7 +203,7 @@ def confusion_matrix(evaluation: Evaluation) -> Figure:
     mistakes = counts - np.diag(np.diag(counts))
     figure = _figure(6, 5.4)
     axes = figure.subplots()
-    picture = axes.imshow(mistakes, cmap="cividis_r")
+    picture = axes.imshow(mistakes, cmap="Blues")
     for (label, guess), count in np.ndenumerate(counts):
         dark = mistakes[label, guess] > mistakes.max() / 2
         weight = "bold" if label == guess else "normal"
@@ -221,8 +224,13 @@ def read_images(images: ArrayLike, evaluation: Evaluation, indices: Sequence[int
     for index in indices:
         sign = TICK if bool(evaluation.is_right[index]) else CROSS
         label, guess = int(evaluation.labels[index]), int(evaluation.guesses[index])
-        titles.append(f"a {label}, read {guess} {sign}\n{float(evaluation.confidence[index]):.0%} sure")
+        titles.append(f"a {label}, read {guess} {sign}\n{_sure(float(evaluation.confidence[index]))}")
     return image_grid(np.asarray(images)[list(indices)], titles, columns=columns)
+
+
+def _sure(confidence: float) -> str:
+    """A confidence in words that never round a doubt away."""
+    return ">99% sure" if confidence > 0.99 else f"{confidence:.0%} sure"
 
 
 def probability_bars(image: ArrayLike, probabilities: ArrayLike) -> Figure:
@@ -256,8 +264,8 @@ def digit_scores(evaluation: Evaluation) -> Figure:
             places + (number - 0.5) * 0.15, values, MARKERS[number], color=COLOURS[number], label=name, linestyle=""
         )
     axes.set_xticks(places)
-    axes.set(xlabel="digit", ylabel="share (the axis does not begin at 0)")
+    axes.set(title="Precision and recall (the axis does not begin at 0)", xlabel="digit", ylabel="share of the images")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower left")
+    axes.legend(fontsize=8, frameon=False)
     _tidy(axes)
     return figure

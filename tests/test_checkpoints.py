@@ -10,8 +10,17 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnist_nb import CheckpointError, build_model, load_checkpoint, load_pretrained, read_metadata, save_checkpoint
+from mnist_nb import (
+    CheckpointError,
+    build_model,
+    load_checkpoint,
+    load_or_train,
+    load_pretrained,
+    read_metadata,
+    save_checkpoint,
+)
 from mnist_nb.files import write_atomically
+from mnist_nb.models import loss_and_accuracy
 
 
 @pytest.fixture
@@ -224,3 +233,17 @@ def test_a_symbolic_link_stays_a_link(tmp_path):
 def test_an_unknown_pretrained_model_is_refused_with_the_choices():
     with pytest.raises(ValueError, match="no model named 'resnet' ships with the package"):
         load_pretrained("resnet")
+
+
+def test_where_there_is_no_model_a_quick_one_is_trained_and_said_so(path, sample):
+    model, sentence = load_or_train(path, sample)
+    assert "so a quick model was trained" in sentence
+    assert loss_and_accuracy(model, sample.test.images, sample.test.labels)[1] > 0.8
+    assert not path.exists()
+
+
+def test_where_there_is_a_model_it_is_used(path, sample):
+    save_checkpoint(build_model("mlp", seed=8), path)
+    model, sentence = load_or_train(path, sample)
+    assert sentence == f"Using the model in {path}."
+    assert torch.equal(model.linear1.weight, build_model("mlp", seed=8).linear1.weight)
