@@ -1,0 +1,75 @@
+# mnist_nb: everything that can be done, by its short name. `make` alone lists it.
+
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+INSTALLED_TEST := $(VENV)/.installed-test
+COPY := test-results/notebooks
+# JupyterLab refuses to run as root (in a container, say) unless told; token and loopback stay as they are.
+ALLOW_ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+NBVAL := --nbval-current-env --nbval-cell-timeout=300
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help lab test test-fast lint format notebooks clean clean-all
+
+help:  ## list what can be done
+	@echo "make TARGET, where TARGET is one of:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Settings: PYTHON=/path/to/python  VENV=folder  ARGS=\"options for jupyter lab or pytest\""
+
+lab: $(INSTALLED)  ## open the notebooks in JupyterLab (ARGS="--no-browser --port 8899" passes options on)
+	$(PY) -m jupyterlab $(ALLOW_ROOT) --notebook-dir=notebooks --LabApp.default_url=/lab/tree/01_explore_data.ipynb $(ARGS)
+
+test: lint  ## every check: lint, types, tests, and all notebooks compared with their outputs
+	@rm -rf $(COPY) && mkdir -p $(COPY) && cp -R notebooks/. $(COPY) && find $(COPY) -name '*.safetensors' -delete
+	@if $(PY) -c 'import sys; from mnist_nb import load_mnist; sys.exit(load_mnist().is_sample)'; then compare=--nbval; \
+	else echo "NOTE: without the full MNIST the notebooks are run, but their outputs are not compared."; \
+	compare=--nbval-lax; fi; \
+	$(PY) -m pytest $$compare $(NBVAL) tests $(COPY) $(ARGS)
+
+test-fast: $(INSTALLED_TEST)  ## the quick tests alone: no browser, no notebooks
+	$(PY) -m pytest -m "not browser and not slow" tests $(ARGS)
+
+lint: $(INSTALLED_TEST)  ## style and types, notebooks included
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(INSTALLED_TEST)  ## put code and notebooks into the common style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+notebooks: $(INSTALLED_TEST)  ## run all notebooks anew, keep their outputs and strip what changes by itself
+	$(PY) tools/run_notebooks.py $(ARGS)
+
+clean:  ## remove what tests and builds leave behind (not .venv, not your models)
+	rm -rf test-results build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+clean-all: clean  ## the same and the virtual environment
+	rm -rf $(VENV)
+
+# A stamp holds the time of the last installation: it is repeated only when pyproject.toml is newer. Installing the
+# test extra installs the rest too, so it sets both stamps.
+INSTALL = echo "Installing into $(VENV); the first time takes some minutes" && $(PY) -m pip install --editable
+FAILED = { echo "The installation failed, for the reason above. Mend it and call make again (no space? the full set of \
+packages takes several gigabytes; no network? pip needs one)." >&2; exit 1; }
+
+# An environment whose Python went away (the system's was upgraded) is made anew, and so are its stamps.
+IGNORED := $(shell [ -x $(PY) ] || rm -f $(INSTALLED) $(INSTALLED_TEST))
+
+$(PY):
+	@python=$$(sh tools/find_python.sh "$(PYTHON)") && echo "Making $(VENV) with $$python" && \
+	"$$python" -m venv --clear "$(VENV)"
+
+$(INSTALLED): pyproject.toml | $(PY)
+	@$(INSTALL) . || $(FAILED)
+	@touch $@
+
+$(INSTALLED_TEST): pyproject.toml | $(PY)
+	@$(INSTALL) '.[test]' || $(FAILED)
+	@touch $(INSTALLED) $@

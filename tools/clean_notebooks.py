@@ -1,0 +1,62 @@
+"""Strip from notebooks what changes by itself, and keep what readers and tests look at.
+
+python tools/clean_notebooks.py [--check] NOTEBOOK...
+
+Kept: sources, cell ids, tags, execution counts, outputs. Gone: execution times, widget state, widget views (they refer
+to a kernel that has ended; the text beside them stays), collapsed and scrolled marks, the Python version.
+With --check nothing is written and the exit status says whether all notebooks were clean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def clean(notebook: NotebookNode) -> NotebookNode:
+    """A cleaned copy."""
+    cleaned = copy.deepcopy(notebook)
+    cleaned.metadata = NotebookNode({"kernelspec": NotebookNode(KERNEL), "language_info": NotebookNode(name="python")})
+    for cell in cleaned.cells:
+        cell.metadata = NotebookNode({key: cell.metadata[key] for key in ("tags",) if cell.metadata.get(key)})
+        for output in cell.get("outputs", []):
+            if "metadata" in output:
+                output.metadata = NotebookNode()
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+            output.pop("transient", None)
+    return cleaned
+
+
+def text(notebook: NotebookNode) -> str:
+    """The notebook as it stands in its file."""
+    return str(nbformat.writes(notebook)) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing, only say which are not clean")
+    parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
+    options = parser.parse_args()
+    unclean = []
+    for path in options.notebooks:
+        wanted = text(clean(nbformat.read(path, as_version=4)))
+        if path.read_text(encoding="utf-8").rstrip("\n") != wanted.rstrip("\n"):
+            unclean.append(path)
+            if not options.check:
+                path.write_text(wanted, encoding="utf-8")
+    for path in unclean:
+        print(f"{'not clean' if options.check else 'cleaned'}: {path}")
+    if options.check and unclean:
+        sys.exit("Run: python tools/clean_notebooks.py " + " ".join(map(str, unclean)))
+
+
+if __name__ == "__main__":
+    main()
