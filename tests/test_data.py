@@ -365,6 +365,7 @@ class TestCache:
             assert load_mnist(tmp_path).is_sample
 
 
+@pytest.mark.slow
 class TestNetwork:
     def test_no_source_at_all_gives_the_sample_and_says_why(self, tmp_path: Path, stand_in: dict[str, bytes]) -> None:
         with pytest.warns(SampleWarning) as caught:

@@ -1,0 +1,213 @@
+"""Guards of the house: lists that must agree, notebooks that must be whole, imports that run one way."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "mnist_nb"
+NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+Clean = Callable[[NotebookNode], NotebookNode]
+CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls a package otherwise
+
+# The modules that everything stands on, with all that they may import of ours; each can be read alone.
+FOUNDATIONS: dict[str, set[str]] = {
+    "augmentation": set(),
+    "downloads": set(),
+    "files": set(),
+    "ink": set(),
+    "models": set(),
+    "data": {"downloads", "files"},
+}
+TOP = {"widgets": {"__main__"}, "__main__": set[str]()}  # the modules at the edge, with who may import them
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that a file imports, by its full name, wherever in the file it does."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written in full"
+            names.add(node.module or "")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def modules() -> dict[str, set[str]]:
+    """Each module of ours with those of ours that it imports; `widgets` counts as one."""
+    found: dict[str, set[str]] = {}
+    names = {path.stem for path in PACKAGE.glob("*.py")} | {"widgets"}
+    for path in PACKAGE.rglob("*.py"):
+        if path == PACKAGE / "__init__.py":  # the front door names everything, and imports it only when asked
+            continue
+        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        ours = {imported.split(".")[1] for imported in imports_of(path) if imported.startswith("mnist_nb.")}
+        found.setdefault(name, set()).update((ours & names) - {name})
+    return found
+
+
+def requirement(text: str) -> tuple[str, str]:
+    match = re.fullmatch(r"([\w.-]+)\s*(>=[\w.]+)?", text)
+    assert match, f"{text!r} should be a name with a lower bound"
+    return match[1], match[2] or ""
+
+
+def notebook(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+class TestDependencies:
+    def test_conda_gets_the_same_as_pip(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+        wanted = {CONDA_NAMES.get(name, name): bound for name, bound in map(requirement, project["dependencies"])}
+        wanted["python"] = project["requires-python"]
+        listed = dict(requirement(line) for line in conda if isinstance(line, str) and line != "pip")
+        assert listed == wanted
+
+    def test_every_dependency_has_a_lower_bound_and_no_pin(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        lists = [project["dependencies"], *project["optional-dependencies"].values()]
+        assert all(requirement(line)[1] for lines in lists for line in lines if not line.startswith("mnist_nb"))
+
+
+class TestImports:
+    def test_run_one_way(self) -> None:
+        TopologicalSorter(
+            modules()
+        ).prepare()  # raises CycleError where two modules import each other, however far about
+
+    @pytest.mark.parametrize("name", FOUNDATIONS)
+    def test_foundations_know_nobody_of_ours(self, name: str) -> None:
+        assert modules()[name] <= FOUNDATIONS[name]
+
+    @pytest.mark.parametrize("name", TOP)
+    def test_the_edge_is_imported_by_nobody_below(self, name: str) -> None:
+        assert {other for other, imported in modules().items() if name in imported} <= TOP[name]
+
+    def test_only_widgets_know_about_widgets(self) -> None:
+        offenders = [
+            path.name
+            for path in PACKAGE.rglob("*.py")
+            if "widgets" not in path.parts
+            and any(name.split(".")[0] in {"ipywidgets", "ipycanvas", "IPython"} for name in imports_of(path))
+        ]
+        assert offenders == []
+
+    def test_plots_never_use_pyplot(self) -> None:
+        assert [path.name for path in PACKAGE.rglob("*.py") if "matplotlib.pyplot" in imports_of(path)] == []
+
+    def test_nothing_is_ever_unpickled(self) -> None:
+        forbidden = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "torch.load", "torch.save"}
+        for path in PACKAGE.rglob("*.py"):
+            assert not imports_of(path) & forbidden, path
+            calls = {
+                ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
+            }
+            assert not calls & {*forbidden, "np.load", "numpy.load"}, path
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+class TestNotebooks:
+    def test_every_code_cell_was_run_in_order_without_error(self, path: Path) -> None:
+        cells = [cell for cell in notebook(path).cells if cell.cell_type == "code"]
+        assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+        kinds = {output.output_type for cell in cells for output in cell.outputs}
+        assert "error" not in kinds
+
+    def test_is_clean(self, path: Path) -> None:
+        command = [sys.executable, ROOT / "tools" / "clean_notebooks.py", "--check", path]
+        check = subprocess.run(command, capture_output=True, text=True)
+        assert check.returncode == 0, check.stdout
+
+    def test_names_no_place_of_one_machine(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        assert re.findall(r"(?:/home/|/Users/|/root/|/tmp/|/work/|[A-Z]:\\\\)[^\s\"]*", text) == []
+        assert re.findall(r"0x[0-9a-f]{8,}", text) == [], "an object's address"
+
+    def test_cells_are_short(self, path: Path) -> None:
+        long = [
+            cell.source for cell in notebook(path).cells if cell.cell_type == "code" and cell.source.count("\n") > 19
+        ]
+        assert long == [], "code of more than twenty lines belongs into the package"
+
+
+@pytest.mark.slow
+class TestComparison:
+    """The comparison that `make test` relies on does compare."""
+
+    @staticmethod
+    def compare(folder: Path, source: str, output: NotebookNode) -> int:
+        """The exit status of the comparison for a notebook of one cell with this output."""
+        cell = nbformat.v4.new_code_cell(source, execution_count=1, outputs=[output])
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "small.ipynb")
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            folder,
+            "-c",
+            os.devnull,
+        ]
+        options = ["--nbval", "--nbval-current-env", folder / "small.ipynb"]
+        return subprocess.run([*command, *options], cwd=folder, capture_output=True).returncode
+
+    @pytest.mark.parametrize(("printed", "status"), [("42", 0), ("43", 1)])
+    def test_an_altered_output_fails(self, printed: str, status: int, tmp_path: Path) -> None:
+        output = nbformat.v4.new_output("stream", name="stdout", text=f"{printed}\n")
+        assert self.compare(tmp_path, "print(6 * 7)", output) == status
+
+    @pytest.mark.parametrize(("value", "status"), [(3, 0), (4, 1)])
+    def test_a_widget_is_compared_by_the_text_that_cleaning_keeps(
+        self, value: int, status: int, tmp_path: Path
+    ) -> None:
+        output = nbformat.v4.new_output("execute_result", execution_count=1)
+        output.data = NotebookNode({"text/plain": f"IntSlider(value={value}, max=9)"})
+        assert self.compare(tmp_path, "import ipywidgets\nipywidgets.IntSlider(3, 0, 9)", output) == status
+
+
+class TestCleaning:
+    @pytest.fixture
+    def clean(self, monkeypatch: pytest.MonkeyPatch) -> Clean:
+        monkeypatch.syspath_prepend(ROOT / "tools")
+        import clean_notebooks
+
+        return clean_notebooks.clean
+
+    def test_strips_what_changes_by_itself_and_keeps_the_rest(
+        self, clean: Callable[[NotebookNode], NotebookNode]
+    ) -> None:
+        view = {"application/vnd.jupyter.widget-view+json": {"model_id": "9f"}, "text/plain": "IntSlider(value=3)"}
+        cell = nbformat.v4.new_code_cell(
+            "slider", execution_count=4, metadata={"tags": ["kept"], "execution": {"t": "1"}}
+        )
+        cell.outputs = [nbformat.v4.new_output("display_data", data=view)]
+        before = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {"state": {}}})
+        after = clean(before)
+        assert after.cells[0].outputs[0].data == {"text/plain": "IntSlider(value=3)"}
+        assert after.cells[0].metadata == {"tags": ["kept"]}
+        assert after.cells[0].execution_count == 4
+        assert after.cells[0].id == cell.id
+        assert "widgets" not in after.metadata
+        assert after.metadata.kernelspec.name == "python3"
+        assert before.cells[0].metadata["execution"], "the original is untouched"
+        assert clean(after) == after
