@@ -1,0 +1,532 @@
+"""The reader's own digits: kept, changed, shared, and never lost."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+from filelock import FileLock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import mnist_nb.digit_files
+import mnist_nb.digits
+from mnist_nb.digits import DigitsError, MyDigits
+from mnist_nb.ink import EmptySketchError, Sketch
+
+
+def image(number: int = 0) -> np.ndarray:
+    """A picture that differs from that of every other number."""
+    return np.random.default_rng(number).integers(1, 256, (28, 28), dtype=np.uint8)
+
+
+def drawing(slant: float = 0.0) -> Sketch:
+    sketch = Sketch(300)
+    sketch.add_stroke([(50, 50), (150, 50 + slant), (100, 250)], width=12)
+    sketch.add_stroke([(70, 150), (130, 150)], width=7.5)
+    sketch.add_stroke([(145, 20), (146, 80)], width=9, erase=True)
+    return sketch
+
+
+def filled(path: Path, per_digit: int = 3) -> MyDigits:
+    digits = MyDigits(path)
+    for number in range(10 * per_digit):
+        digits.add(image(number), number % 10)
+    return digits
+
+
+def contents(digits: MyDigits) -> list[tuple[Any, ...]]:
+    return [(digit.id, digit.label, digit.held_out, digit.image.tobytes()) for digit in digits]
+
+
+# ---- keeping
+
+
+def test_a_drawing_comes_back_with_its_strokes(workplace: Path) -> None:
+    digits = MyDigits()
+    assert len(digits) == 0
+    assert digits.images.shape == (0, 28, 28)
+    id = digits.add(drawing(), 7)
+    found = MyDigits()  # as after a restart
+    assert found.path == Path("my_digits.safetensors")
+    assert (found.ids, found.labels.tolist()) == ([id], [7])
+    assert found.images.dtype == torch.uint8
+    assert (found.images[0].numpy() == drawing().to_mnist()).all()
+    sketch = found.sketch(id)
+    assert sketch is not None
+    assert sketch.size == 300
+    for stroke, original in zip(sketch.strokes, drawing().strokes, strict=True):
+        assert (stroke.points == original.points).all()
+        assert (stroke.width, stroke.erase) == (original.width, original.erase)
+
+
+def test_images_and_drawings_stand_side_by_side(workplace: Path) -> None:
+    digits = MyDigits()
+    ids = [digits.add(image(1), 1), digits.add(drawing(), 2), digits.add(torch.tensor(image(3)), 3)]
+    ids.append(digits.add(drawing(slant=40), np.int32(4)))  # type: ignore[arg-type]
+    found = MyDigits()
+    assert found.ids == ids
+    assert found.labels.tolist() == [1, 2, 3, 4]
+    assert [found.sketch(id) is None for id in ids] == [True, False, True, False]
+    assert (found.sketch(ids[3]).to_mnist() == found.images[3].numpy()).all()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("label", [-1, 10, 2.0, "7", None, True])
+def test_a_label_is_a_digit(workplace: Path, label: Any) -> None:
+    digits = MyDigits()
+    with pytest.raises(DigitsError, match="0 to 9"):
+        digits.add(drawing(), label)
+    id = digits.add(drawing(), 3)
+    with pytest.raises(DigitsError, match="0 to 9"):
+        digits.relabel(id, label)
+    assert MyDigits().labels.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.ones((28, 28)), np.ones((1, 28, 28), np.uint8), np.ones((280, 280), np.uint8), "a picture", None]
+)
+def test_only_images_as_the_network_sees_them_are_kept(workplace: Path, wrong: Any) -> None:
+    with pytest.raises(DigitsError, match=r"uint8 and shape \[28, 28\]"):
+        MyDigits().add(wrong, 1)
+    with pytest.raises(DigitsError, match="no ink"):
+        MyDigits().add(np.zeros((28, 28), np.uint8), 1)
+    with pytest.raises(EmptySketchError):
+        MyDigits().add(Sketch(), 1)
+    assert not list(workplace.iterdir())
+
+
+def test_a_drawing_that_could_not_be_read_again_is_refused(workplace: Path) -> None:
+    digits = filled(workplace / "d.safetensors", 1)
+    endless = Sketch(1e300)  # becomes infinite in the file's numbers
+    endless.add_stroke([(1, 1), (2, 2)], 1.0)
+    with pytest.raises(DigitsError, match="cannot keep"):
+        digits.add(endless, 1)
+    assert len(MyDigits(digits.path)) == 10
+
+
+def test_relabel_delete_and_bring_back(workplace: Path) -> None:
+    digits = MyDigits()
+    first, second = digits.add(image(1), 1), digits.add(drawing(), 2)
+    digits.relabel(first, 7)
+    assert MyDigits().labels.tolist() == [7, 2]
+    digits.delete(second)
+    assert MyDigits().ids == [first]
+    assert digits.undo_delete() == second
+    assert digits.undo_delete() is None
+    assert MyDigits().ids == [first, second]
+    assert MyDigits().sketch(second) is not None
+    for change in (digits.delete, digits.sketch, lambda id: digits.relabel(id, 1)):
+        with pytest.raises(DigitsError, match="no digit with the id"):
+            change(-5)
+
+
+def test_it_asks_for_every_digit_three_times_in_no_obvious_order(workplace: Path) -> None:
+    digits, asked = MyDigits(), []
+    while (wanted := digits.next_to_draw()) is not None:
+        asked.append(wanted)
+        digits.add(image(len(asked)), wanted)
+    assert digits.counts() == [3] * 10
+    assert sorted(asked[:10]) == sorted(asked[10:20]) == list(range(10)) != asked[:10]
+    digits.delete(digits.ids[4])
+    assert digits.next_to_draw() == asked[4]
+
+
+def test_every_third_drawing_is_kept_apart_for_good(workplace: Path) -> None:
+    digits = filled(workplace / "d.safetensors")
+    teaching, held_out = digits.split()
+    assert (len(teaching), len(held_out)) == (20, 10)
+    assert sorted(held_out.labels.tolist()) == list(range(10))
+    apart = {one.id for one in digits if one.held_out}
+    digits.delete(next(one.id for one in digits if not one.held_out))
+    for number in range(100, 140):
+        digits.add(image(number), number % 10)
+    after = {one.id: one.held_out for one in MyDigits(digits.path)}
+    assert all(after[id] for id in apart)
+    assert [sum(one.held_out for one in digits if one.label == label) for label in range(10)] == [2] * 10  # of 6 or 7
+
+
+# ---- damaged files
+
+
+def tensors_of(path: Path) -> dict[str, np.ndarray]:
+    return safetensors.numpy.load(path.read_bytes())
+
+
+WRONG = {
+    "another label": {"labels": np.array([1, 10])},
+    "a negative label": {"labels": np.array([-1, 1])},
+    "labels of another type": {"labels": np.array([1.0, 2.0])},
+    "too few labels": {"labels": np.array([1])},
+    "small images": {"images": np.ones((2, 14, 14), np.uint8)},
+    "float images": {"images": np.ones((2, 28, 28), np.float32)},
+    "one id twice": {"ids": np.array([5, 5])},
+    "strokes of nobody": {"strokes": np.array([0, 1])},
+    "negative strokes": {"strokes": np.array([4, -1])},
+    "strokes beyond all bounds": {"strokes": np.array([2**62, 2**62])},
+    "lengths that do not add up": {"lengths": np.array([3, 2, 3])},
+    "an endless stroke": {"lengths": np.array([2**62, 2**62, 2**63 - 1])},
+    "an empty stroke": {"lengths": np.array([5, 0, 2])},
+    "points in space": {"points": np.ones((7, 3), np.float32)},
+    "points nowhere": {"points": np.full((7, 2), np.nan, np.float32)},
+    "no width": {"widths": np.zeros(3, np.float32)},
+    "no canvas": {"size": np.zeros(2, np.float32)},
+    "another tensor": {"extra": np.ones(1, np.float32)},
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_file_with_wrong_tensors_is_refused_and_left_alone(workplace: Path, fault: str) -> None:
+    digits = MyDigits()
+    digits.add(image(), 1)
+    digits.add(drawing(), 2)
+    tensors = tensors_of(digits.path)
+    assert len(tensors["lengths"]) == 3
+    assert len(tensors["points"]) == 7
+    damaged = safetensors.numpy.save(tensors | WRONG[fault])
+    digits.path.write_bytes(damaged)
+    with pytest.raises(DigitsError, match=r"my_digits\.safetensors is not a whole file of digits .*rename it"):
+        MyDigits()
+    with pytest.raises(DigitsError, match="rename it"):  # nor does a kernel that knew the old file write over it
+        digits.add(image(2), 2)
+    assert digits.path.read_bytes() == damaged
+    assert len(digits) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x89PNG\r\n", pickle.dumps([1]), b"\xff" * 8 + b"{}", (2**40).to_bytes(8, "little") + b"{" * 100],
+    ids=["empty", "png", "pickle", "endless header", "terabytes"],
+)
+def test_other_files_are_refused(workplace: Path, content: bytes) -> None:
+    Path("my_digits.safetensors").write_bytes(content)
+    with pytest.raises(DigitsError, match="not a whole file of digits"):
+        MyDigits()
+
+
+def test_a_truncated_file_is_refused_wherever_it_is_cut(workplace: Path) -> None:
+    content = filled(workplace / "whole.safetensors", 1).path.read_bytes()
+    for length in range(0, len(content), 97):
+        Path("cut.safetensors").write_bytes(content[:length])
+        with pytest.raises(DigitsError, match=r"cut\.safetensors"):
+            MyDigits("cut.safetensors")
+
+
+@settings(max_examples=300, deadline=None)
+@given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=4))
+def test_flipped_bits_give_digits_or_one_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[float, int]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "flipped.safetensors"
+    content = bytearray(small_file())
+    for place, bit in flips:
+        content[int(place * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        found = MyDigits(path)
+    except DigitsError as error:
+        assert str(path) in str(error)  # noqa: PT017
+    else:
+        assert found.images.shape == (1, 28, 28)
+        assert found.labels[0] in range(10)
+        found.sketch(found.ids[0])
+
+
+@functools.cache
+def small_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        digits = MyDigits(Path(folder, "small.safetensors"))
+        digits.add(drawing(), 2)
+        return digits.path.read_bytes()
+
+
+def test_a_file_too_large_to_be_ours_is_not_even_read(workplace: Path) -> None:
+    with Path("my_digits.safetensors").open("wb") as file:
+        file.truncate(2**40)  # a hole: it takes no room
+    with pytest.raises(DigitsError, match="bytes long"):
+        MyDigits()
+
+
+def test_no_file_holds_more_digits_than_it_should(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mnist_nb.digit_files, "MOST_DIGITS", 10)
+    digits = filled(workplace / "d.safetensors", 1)
+    with pytest.raises(DigitsError, match="more than 10"):
+        digits.add(image(99), 1)
+    assert len(digits) == len(MyDigits(digits.path)) == 10
+
+
+# ---- places that cannot be written to, and others that write
+
+
+def test_a_path_that_is_a_folder(workplace: Path) -> None:
+    Path("my_digits.safetensors").mkdir()
+    with pytest.raises(DigitsError, match=r"my_digits\.safetensors cannot be read"):
+        MyDigits()
+
+
+def test_a_folder_that_is_missing_or_a_file(workplace: Path) -> None:
+    Path("file").write_text("")
+    with pytest.raises(DigitsError, match=r"cannot be read"):
+        MyDigits("file/d.safetensors")
+    digits = MyDigits("missing/d.safetensors")
+    with pytest.raises(DigitsError, match=r"cannot be written.*folder"):
+        digits.add(image(), 1)
+    assert len(digits) == 0
+    assert not Path("missing").exists()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions do not stop this user")
+def test_a_folder_without_permission(workplace: Path) -> None:
+    digits = filled(workplace / "d.safetensors", 1)
+    workplace.chmod(0o500)
+    try:
+        with pytest.raises(DigitsError, match="cannot be written"):
+            digits.add(image(99), 1)
+        assert len(MyDigits(digits.path)) == 10
+    finally:
+        workplace.chmod(0o700)
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "chmod"])
+def test_a_disk_that_fails_loses_nothing(workplace: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    digits = filled(workplace / "d.safetensors", 1)
+    before = digits.path.read_bytes()
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"mnist_nb.files.os.{call}", fail)
+        for change in (lambda: digits.add(image(99), 1), lambda: digits.delete(digits.ids[0])):
+            with pytest.raises(DigitsError, match=r"cannot be written: No space left.*make room"):
+                change()
+    assert digits.path.read_bytes() == before
+    assert len(digits) == 10
+    assert digits.undo_delete() is None
+    assert not [path for path in workplace.iterdir() if path.suffix == ".part"]
+    digits.add(image(99), 1)  # once there is room again
+    assert len(MyDigits(digits.path)) == 11
+
+
+ADDER = """
+import sys
+import numpy as np
+from mnist_nb.digits import MyDigits
+digits, who = MyDigits(sys.argv[1]), int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(25):
+    digits.add(np.full((28, 28), 1 + 50 * who + number, np.uint8), number % 10)
+"""
+
+
+def test_two_kernels_that_add_at_once_lose_nothing(workplace: Path) -> None:
+    command = [sys.executable, "-c", ADDER, "shared.safetensors"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    kernels = [subprocess.Popen([*command, str(who)], **pipes) for who in range(2)]
+    for kernel in kernels:
+        assert kernel.stdout.readline() == "ready\n"
+    for kernel in kernels:
+        kernel.stdin.write("go\n")
+        kernel.stdin.flush()
+    for kernel in kernels:
+        kernel.communicate(timeout=60)
+        assert kernel.returncode == 0
+    digits = MyDigits("shared.safetensors")
+    assert len(set(digits.ids)) == 50
+    assert sorted(digits.images[:, 0, 0].tolist()) == [*range(1, 26), *range(51, 76)]
+
+
+def test_threads_that_share_a_store_lose_nothing(workplace: Path) -> None:
+    digits = MyDigits()
+    threads = [threading.Thread(target=lambda: [digits.add(image(), 3) for _ in range(10)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(digits) == len(set(MyDigits().ids)) == 40
+
+
+def test_changes_by_another_kernel_are_merged_and_seen(workplace: Path) -> None:
+    here, there = MyDigits(), MyDigits()
+    first = here.add(image(1), 1)
+    second = there.add(image(2), 2)
+    assert there.ids == [first, second]
+    there.relabel(first, 8)
+    assert here.labels.tolist() == [1]
+    here.reload()
+    assert here.labels.tolist() == [8, 2]
+    there.delete(first)
+    with pytest.raises(DigitsError, match="another notebook"):
+        here.relabel(first, 3)
+    assert here.ids == [second]
+
+
+def test_a_lock_that_is_never_released_is_named(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = filled(workplace / "d.safetensors", 1)
+    monkeypatch.setattr(mnist_nb.digits, "_PATIENCE", 0.05)
+    with (
+        FileLock(workplace / ".d.safetensors.lock"),
+        pytest.raises(DigitsError, match=r"d\.safetensors has been locked"),
+    ):
+        digits.add(image(99), 1)
+    digits.add(image(99), 1)
+
+
+def test_a_link_stays_a_link(workplace: Path) -> None:
+    Path("real").mkdir()
+    filled(workplace / "real" / "ziffern ü.safetensors", 1)
+    Path("link.safetensors").symlink_to("real/ziffern ü.safetensors")
+    MyDigits("link.safetensors").add(image(99), 1)
+    assert Path("link.safetensors").is_symlink()
+    assert len(MyDigits("real/ziffern ü.safetensors")) == 11
+
+
+# ---- sharing
+
+
+@pytest.mark.parametrize("name", ["export", "export.zip"])
+def test_an_export_can_be_looked_at_and_imported(workplace: Path, name: str) -> None:
+    digits = filled(workplace / "mine.safetensors", 2)
+    digits.add(image(3), 3)  # the same picture twice
+    assert digits.export(name) == Path(name)
+    folder: Any = Path(name) if Path(name).is_dir() else zipfile.Path(name)
+    rows = list(csv.DictReader((folder / "labels.csv").read_text().splitlines()))
+    assert [int(row["label"]) for row in rows] == digits.labels.tolist()
+    with (folder / rows[5]["file"]).open("rb") as file:
+        assert (np.asarray(Image.open(file)) == digits.images[5].numpy()).all()
+    with pytest.raises(DigitsError, match="overwrites nothing"):
+        digits.export(name)
+
+    assert digits.import_(name) == 0  # all are here already
+    other = MyDigits("other.safetensors")
+    only = other.add(image(5), 9)
+    assert other.import_(name) == 20
+    assert other.import_(name) == 0
+    assert other.ids[0] == only
+    assert other.labels[0] == 9  # the label given here stays
+    fresh = MyDigits("fresh.safetensors")
+    assert fresh.import_(name) == 21
+    assert torch.equal(fresh.images, digits.images)
+    assert torch.equal(fresh.labels, digits.labels)
+
+
+def test_a_friends_file_comes_with_its_strokes(workplace: Path) -> None:
+    mine, friends = filled(workplace / "mine.safetensors"), MyDigits("friend.safetensors")
+    friends.add(drawing(), 4)
+    assert mine.import_("friend.safetensors") == 1
+    assert mine.sketch(mine.ids[-1]) is not None
+    assert mine.labels[-1] == 4
+
+
+def test_a_folder_that_was_zipped_by_hand(workplace: Path) -> None:
+    folder = filled(workplace / "mine.safetensors", 1).export("class 5b")
+    with zipfile.ZipFile("class.zip", "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, f"class 5b/{file.name}")
+    assert MyDigits("new.safetensors").import_("class.zip") == 10
+
+
+def spoil_label(folder: Path) -> None:
+    (folder / "labels.csv").write_text("file,label\n00000-0.png,0\n00001-1.png,eleven\n")
+
+
+def spoil_columns(folder: Path) -> None:
+    (folder / "labels.csv").write_text("name;digit\n00000-0.png;0\n")
+
+
+def spoil_place(folder: Path) -> None:
+    (folder / "labels.csv").write_text("file,label\n../secret.png,0\n")
+
+
+def spoil_size(folder: Path) -> None:
+    Image.new("L", (5000, 5000), 255).save(folder / "00001-1.png")
+
+
+def spoil_content(folder: Path) -> None:
+    (folder / "00001-1.png").write_bytes(b"GIF89a")
+
+
+def spoil_end(folder: Path) -> None:
+    (folder / "00001-1.png").write_bytes((folder / "00001-1.png").read_bytes()[:100])
+
+
+def spoil_length(folder: Path) -> None:
+    (folder / "00001-1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(10**6))
+
+
+def lose_file(folder: Path) -> None:
+    (folder / "00001-1.png").unlink()
+
+
+def lose_table(folder: Path) -> None:
+    (folder / "labels.csv").unlink()
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (spoil_label, "0 to 9"),
+        (spoil_columns, "columns file and label"),
+        (spoil_place, "files without folders"),
+        (spoil_size, "5000x5000"),
+        (spoil_content, "00001-1.png"),
+        (spoil_end, "00001-1.png"),
+        (spoil_length, "bytes long"),
+        (lose_file, "00001-1.png"),
+        (lose_table, r"no labels\.csv"),
+    ],
+)
+def test_a_spoilt_import_adds_nothing(workplace: Path, spoil: Any, reason: str, zipped: bool) -> None:
+    digits = filled(workplace / "mine.safetensors", 1)
+    before = contents(digits)
+    path = digits.export("export")
+    spoil(path)
+    if zipped:
+        path = Path("export.zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in Path("export").iterdir():
+                archive.write(file, file.name)
+    with pytest.raises(DigitsError, match=reason):
+        MyDigits(digits.path).import_(path)
+    with pytest.raises(DigitsError, match=str(path)):
+        digits.import_(path)
+    assert contents(MyDigits(digits.path)) == before
+
+
+def test_what_cannot_be_imported_is_said(workplace: Path) -> None:
+    Path("notes.txt").write_text("hello")
+    Path("broken.zip").write_bytes(filled(workplace / "m.safetensors", 1).export("e.zip").read_bytes()[30:])
+    digits = MyDigits()
+    for name in ("nowhere", "notes.txt", "broken.zip"):
+        with pytest.raises(DigitsError, match=name):
+            digits.import_(name)
+
+
+def test_a_failed_export_leaves_nothing_behind(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = filled(workplace / "mine.safetensors", 1)
+    here = set(workplace.iterdir())
+    with pytest.raises(DigitsError, match="cannot be written"):
+        digits.export("missing/export")
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(DigitsError, match="No space left"):
+        digits.export("export")
+    assert set(workplace.iterdir()) == here
