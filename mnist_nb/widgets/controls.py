@@ -1,0 +1,125 @@
+"""Sliders and choices for the settings of a run, made from the fields of `Hyperparameters` and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from html import escape
+from typing import Any
+
+from ipywidgets import (
+    HTML,
+    BoundedFloatText,
+    BoundedIntText,
+    Dropdown,
+    FloatSlider,
+    IntSlider,
+    SelectionSlider,
+    VBox,
+    Widget,
+)
+
+from mnist_nb.training import Hyperparameters
+
+_STEPS = (1, 1.5, 2, 3, 5, 7)  # round numbers that part a decade about evenly on a log scale
+
+
+class Controls:
+    """One control for each field of `Hyperparameters`, with its full name and a line that says what it does.
+
+    Args:
+        hyperparameters: what they show at first.
+
+    Attributes:
+        widget: the box that holds them.
+        by_name: the control of each field.
+    """
+
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
+        self.by_name: dict[str, Widget] = {}
+        rows = []
+        for field in dataclasses.fields(Hyperparameters):
+            control = _make_control(field)
+            self.by_name[field.name] = control
+            hint = HTML(f'<div class="studio-hint">{escape(field.metadata.get("hint", ""))}</div>')
+            rows.append(VBox([control, hint], layout={"overflow": "visible"}))
+        self.widget = VBox(rows, layout={"overflow": "visible"})
+        self.widget.add_class("studio-controls")
+        self.value = hyperparameters
+
+    @property
+    def value(self) -> Hyperparameters:
+        """The settings that the controls show."""
+        return Hyperparameters(**{name: control.value for name, control in self.by_name.items()})
+
+    @value.setter
+    def value(self, hyperparameters: Hyperparameters) -> None:
+        for name, control in self.by_name.items():
+            value = getattr(hyperparameters, name)
+            if isinstance(control, SelectionSlider):
+                _offer(control, value)
+            control.value = value
+
+    def lock(self, locked: bool, *, except_for: Iterable[str] = ()) -> None:
+        """Let the controls be moved or not; those named always can."""
+        for name, control in self.by_name.items():
+            control.disabled = locked and name not in except_for
+
+    def on_change(self, name: str, tell: Callable[[], None]) -> None:
+        """Call when the control of this field is moved, by hand or by a program."""
+        self.by_name[name].observe(lambda change: tell(), "value")
+
+
+def _make_control(field: dataclasses.Field[Any]) -> Widget:
+    """The control that suits a field: its metadata says whether words or numbers, and on what scale."""
+    rules = field.metadata
+    shared: dict[str, Any] = {
+        "description": rules.get("label", field.name.replace("_", " ")),
+        "tooltip": rules.get("hint", ""),
+        "style": {"description_width": "148px"},
+        "layout": {"width": "330px", "margin": "2px 0 0"},
+    }
+    if "choices" in rules:
+        return Dropdown(options=rules["choices"], value=field.default, **shared)
+    low, high, whole = rules["low"], rules["high"], isinstance(field.default, int)
+    if rules.get("scale") in ("log", "log2") and low > 0:
+        values = _powers_of_two(low, high) if rules["scale"] == "log2" else _round_numbers(low, high)
+        control = SelectionSlider(options=_labelled(values), value=values[0], continuous_update=True, **shared)
+        _offer(control, field.default)
+        return control
+    limits = {"min": low, "max": high, "value": field.default}
+    if rules.get("scale") == "free":
+        return (BoundedIntText if whole else BoundedFloatText)(**limits, **shared)
+    if whole:
+        return IntSlider(**limits, **shared)
+    return FloatSlider(**limits, step=_round_step(high - low), readout_format=".2f", **shared)
+
+
+def _offer(slider: SelectionSlider, value: float) -> None:
+    """Make sure that a slider of round numbers can show this value too, exactly."""
+    values = [number for _, number in slider.options]
+    if value not in values:
+        slider.options = _labelled(sorted([*values, value]))
+        slider.value = value
+
+
+def _labelled(values: Iterable[float]) -> list[tuple[str, float]]:
+    return [(f"{value:g}", value) for value in values]
+
+
+def _powers_of_two(low: float, high: float) -> list[int]:
+    return [2**power for power in range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)]
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """Round numbers from low to high: 0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01 and so on."""
+    decades = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    numbers = [float(f"{step}e{decade}") for decade in decades for step in _STEPS]
+    return [number for number in numbers if low <= number <= high]
+
+
+def _round_step(span: float) -> float:
+    """About a hundredth of the span: 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(span / 100))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= span / 100 * 0.999)
