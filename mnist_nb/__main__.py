@@ -54,7 +54,7 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"mnist_nb {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{train,test,draw}")
 
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = Parser(add_help=False)
     shared.add_argument(
         "--model", metavar="PATH", type=Path, default=Path("model.safetensors"), help="the model's file (%(default)s)"
     )

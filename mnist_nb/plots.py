@@ -183,7 +183,7 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     return figure
 
 
-def smooth(values: Sequence[float], window: int | None = None) -> NDArray[np.float64]:
+def smooth(values: ArrayLike, window: int | None = None) -> NDArray[np.float64]:
     """The mean of the last `window` values at each point; a fortieth of them all if None, at most 200."""
     series = np.asarray(values, dtype=np.float64)
     window = window or int(np.clip(len(series) // 40, 1, 200))

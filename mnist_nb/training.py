@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import threading
@@ -205,6 +206,10 @@ class TrainingRun:
             TrainingDivergedError: if the loss is NaN, infinite or above `EXPLODED`; the weights that the epoch began
                 with are back in place then.
         """
+        with _threads_worth_having(self.model, self.device, self.hyperparameters.batch_size):
+            return self._step()
+
+    def _step(self) -> float:
         settings = self.hyperparameters
         rows = self._epoch_order()[self.batch * settings.batch_size : (self.batch + 1) * settings.batch_size]
         images = to_input(self._images[rows])
@@ -389,6 +394,24 @@ def schedule_factor(schedule: str, progress: float) -> float:
     if progress < rise:
         return start + (1 - start) * (1 - math.cos(math.pi * progress / rise)) / 2
     return (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
+
+
+@contextlib.contextmanager
+def _threads_worth_having(model: nn.Module, device: torch.device, batch_size: int) -> Iterator[None]:
+    """One thread for steps so small that handing their parts around takes longer than computing them.
+
+    On a machine that has other things to do as well, two threads that wait for each other at each of a step's
+    products can take twenty times as long as one. It also makes such runs the same for any number of threads.
+    """
+    before = torch.get_num_threads()
+    if before == 1 or device.type != "cpu" or model.name != "mlp" or batch_size > 512:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> torch.optim.Optimizer:
