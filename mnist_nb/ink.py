@@ -1,22 +1,30 @@
-"""From ink to the image that MNIST's makers would have made of it: a drawing's strokes, a photo or a file in, 28x28 out.
+"""From ink to the image that MNIST's makers would have made of it: a drawing, a photo or a file in, 28x28 pixels out.
 
-The five steps are those of Yadav & Bottou, "Cold Case: The Lost MNIST Digits" (2019), who rebuilt MNIST from its sources.
+The five steps are those of C. Yadav and L. Bottou, "Cold Case: The Lost MNIST Digits" (2019), who rebuilt MNIST from
+its sources.
 """
 
 from __future__ import annotations
 
+import io
+import os
+import warnings
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageFilter, ImageOps
 
 SIDE = 28
 BOX = 20  # the longest side of a digit's ink in MNIST
 PEN_WIDTH = 2.5  # of MNIST's pens, in pixels of the 20x20 box
 _RASTER = 8 * BOX  # a drawing is first inked this many pixels high or wide, in black and white like MNIST's sources
+_PHOTO = 512  # a picture's sides are reduced to this
+_MOST_PIXELS = 90_000_000
+_THIN = 1.2  # pixels of the 20x20 box; thinner lines are not in MNIST
 _GRID = 512  # the canvas is divided so finely to see what an eraser has met
 _DOT = 1 / 8  # a drawing that moves by less than this part of its brush is a dot
 
@@ -226,7 +234,9 @@ class Sketch:
         }
 
     @classmethod
-    def from_arrays(cls, points: ArrayLike, lengths: ArrayLike, widths: ArrayLike, erase: ArrayLike, size: float) -> Sketch:
+    def from_arrays(
+        cls, points: ArrayLike, lengths: ArrayLike, widths: ArrayLike, erase: ArrayLike, size: float
+    ) -> Sketch:
         """The sketch whose `to_arrays` these are: `Sketch.from_arrays(**arrays)`.
 
         Raises:
@@ -271,7 +281,9 @@ class Sketch:
         return ink
 
 
-def _visible_lines(strokes: tuple[Stroke, ...], size: float) -> tuple[list[tuple[Floats, int]], list[tuple[Floats, float]]]:
+def _visible_lines(
+    strokes: tuple[Stroke, ...], size: float
+) -> tuple[list[tuple[Floats, int]], list[tuple[Floats, float]]]:
     """Lines of ink and erasers as close points `[n, 2]`, latest first, without what lies off the canvas or was erased.
 
     With a line comes the number of erasers that are later than it, with an eraser its width.
@@ -343,3 +355,112 @@ def _discs(centres: Floats, radius: float, side: int) -> NDArray[np.bool_]:
     starts, stops = (np.bincount(end, minlength=side * (side + 1)) for end in ends)
     runs: NDArray[np.bool_] = (starts - stops).reshape(side, side + 1).cumsum(axis=1)[:, :side] > 0
     return runs
+
+
+def from_image(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO | ArrayLike) -> Pixels:
+    """A digit in a picture of any size, prepared as MNIST's makers did: uint8 `[28, 28]`.
+
+    Dark on light or light on dark, which the border decides; a photo's uneven light and its grain are taken out, and
+    lines thinner than any of MNIST's are thickened to its pens. The picture should show one digit and little else.
+
+    Args:
+        source: a Pillow image, the path, the bytes or the open file of one, or an array `[H, W]`, `[H, W, 3]` or
+            `[H, W, 4]` with values in 0..255, or floats in 0..1.
+
+    Raises:
+        EmptySketchError: if the picture is blank.
+        ValueError: if it is no picture, or one of more than 90 million pixels.
+    """
+    return prepare(_thicken(_find_ink(_grey(source))))
+
+
+def _grey(source: Any) -> Floats:
+    """A picture as grey values `[H, W]` in 0..255, neither side over 512."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            if isinstance(source, Image.Image):
+                picture = source
+            elif isinstance(source, bytes | bytearray | memoryview):
+                picture = Image.open(io.BytesIO(source))
+            elif isinstance(source, str | os.PathLike) or hasattr(source, "read"):
+                picture = Image.open(source)
+            else:
+                picture = _from_array(np.asarray(source))
+        if not 0 < picture.width * picture.height <= _MOST_PIXELS:
+            raise ValueError(
+                f"a picture of {picture.width} x {picture.height} pixels cannot be read here: "
+                f"make it smaller, {_MOST_PIXELS // 10**6} million pixels at most"
+            )
+        picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
+        picture = ImageOps.exif_transpose(picture)
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"this is no picture that can be read ({error}): choose a PNG or JPEG file") from error
+    if picture.mode.startswith(("I", "F")):  # converting these to 8 bits would cut them off at 255
+        picture = _from_array(np.asarray(picture, np.float64) / max(1.0, float(np.max(picture))))
+    if picture.has_transparency_data:
+        colours = picture.convert("RGBA")
+        grey, opacity = np.asarray(colours.convert("RGB").convert("L")), np.asarray(colours.getchannel("A"))
+        light = opacity.any() and np.average(grey, weights=opacity) > 127
+        paper = Image.new("RGBA", colours.size, "black" if light else "white")
+        picture = Image.alpha_composite(paper, colours)
+    picture = picture.convert("L")
+    picture.thumbnail((_PHOTO, _PHOTO), Image.Resampling.BOX)
+    return np.asarray(picture, np.float64)
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    """A Pillow image of an array of pixels."""
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or array.dtype.kind not in "buif":
+        raise ValueError(
+            f"expected a picture as an array [H, W], [H, W, 3] or [H, W, 4], got {array.dtype} {list(array.shape)}"
+        )
+    if array.size and not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 255):
+        raise ValueError("expected an array of pixels in 0..255, or floats in 0..1, but some lie outside")
+    if array.dtype.kind == "b" or (array.dtype.kind == "f" and array.max(initial=0) <= 1):
+        array = array * 255.0
+    return Image.fromarray(np.rint(array).astype(np.uint8))
+
+
+def _find_ink(grey: Floats) -> Floats:
+    """Ink `[H, W]` in 0..1 on paper at exactly 0, from grey values in which either may be the darker one.
+
+    The paper's light is a quadratic surface, fitted first to the border, then to all that lies close to it.
+    """
+    height, width = grey.shape
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    rim = np.ones(grey.shape, np.bool_)
+    edge = max(1, min(height, width) // 20)
+    rim[edge:-edge, edge:-edge] = False
+    paper = rim
+    for step in range(8):
+        light = basis @ np.linalg.lstsq(basis[paper], grey[paper], rcond=None)[0]
+        ink = grey - light
+        grain = 1.5 * float(np.median(np.abs(ink[rim if step < 4 else paper])))  # about the standard deviation
+        paper = (np.abs(ink) <= max(3 * grain, 2)) & (rim | (step >= 3))
+    if (ink**3).sum() < 0:
+        ink = -ink
+    full = float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
+    if full < max(10, 6 * grain):
+        raise EmptySketchError("there is no digit in this picture: nothing in it stands out from its background")
+    if grain <= 0.5:  # drawn by a program, or one of MNIST's own: its soft edges are right as they are
+        return np.where(ink > 0.5, ink, 0).clip(0, 255) / 255
+    ink = np.where(ink > max(5 * grain, 0.4 * full), ink, 0).clip(0, full) / full
+    around = np.asarray(Image.fromarray(ink.astype(np.float32)).filter(ImageFilter.BoxBlur(max(height, width) / 40)))
+    return np.where(around > around.max() / 12, ink, 0)  # specks have little ink around them
+
+
+def _thicken(ink: Floats) -> Floats:
+    """Ink `[H, W]` drawn with MNIST's pen if its lines are thinner than MNIST's ever are."""
+    rows, columns = np.nonzero(ink)
+    side = max(np.ptp(rows), np.ptp(columns)) + 1
+    outline = np.abs(np.diff(ink, axis=0)).sum() + np.abs(np.diff(ink, axis=1)).sum()
+    thickness = 2 * (4 / np.pi) * ink.sum() / outline * BOX / side  # 4/pi: the outline is measured along the two axes
+    if thickness >= _THIN:
+        return ink
+    radius = (PEN_WIDTH - thickness) / 2 * _RASTER / BOX
+    centres = (np.stack([columns - columns.min(), rows - rows.min()], axis=1) + 0.5) * (_RASTER / side) + radius
+    return _discs(centres, radius, _RASTER + 2 * int(np.ceil(radius))).astype(np.float64)
