@@ -73,7 +73,7 @@ def test_none_returns_the_images(images: Tensor) -> None:
     assert augment(images, _generator(), "none") is images
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Ranges)])
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Ranges) if field.name != "styles"])
 def test_a_tiny_range_changes_next_to_nothing_and_a_wide_one_something(images: Tensor, field: str) -> None:
     tiny = augment(images, _generator(), Ranges(**{field: 1e-6}))
     assert (tiny - images).abs().max() < 1e-3
@@ -103,11 +103,20 @@ def test_the_centre_of_mass_stays_in_place(images: Tensor, ranges: Ranges) -> No
 
 
 def test_thickness_only_adds_or_only_takes_ink(images: Tensor) -> None:
-    change = augment(images, _generator(), Ranges(thickness=1)) - images
+    change = augment(images, _generator(), Ranges(thicker=1, thinner=1)) - images
     grows, shrinks = (change > 1e-4).flatten(1).any(1), (change < -1e-4).flatten(1).any(1)
     assert (grows ^ shrinks).all()
     assert grows.any()
     assert shrinks.any()
+
+
+def test_labels_bring_the_styles_of_their_digits_and_keep_the_centre(images: Tensor) -> None:
+    labels = torch.arange(64) % 10
+    ranges = Ranges(styles=1)
+    changed = (augment(images, _generator(), ranges, labels) - images).abs().amax((1, 2)) > 0.01
+    assert torch.equal(changed, torch.isin(labels, torch.tensor([1, 4, 7, 9])))
+    assert (_centre(augment(images, _generator(), ranges, labels)) - 14).abs().max() < 0.3
+    torch.testing.assert_close(augment(images, _generator(), ranges), images, atol=1e-4, rtol=0)
 
 
 def test_unknown_kind_names_the_choices(images: Tensor) -> None:
