@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.data import Mnist
 from mnist_nb.evaluation import Evaluation
+from mnist_nb.ink import Steps
 from mnist_nb.training import EpochRecord
 
 # Okabe and Ito's colours (2008), told apart by every eye, each with a dash pattern and a marker of its own
@@ -192,6 +193,22 @@ def smooth(values: ArrayLike, window: int | None = None) -> NDArray[np.float64]:
     starts = np.maximum(ends - window, 0)
     means: NDArray[np.float64] = (sums[ends] - sums[starts]) / (ends - starts)
     return means
+
+
+# ---- a drawing
+
+
+def preparation(steps: Steps) -> Figure:
+    """A drawing on its way through MNIST's five steps, each picture with its size."""
+    names = ("1. cropped", "2. square", "3. resampled", "4. peak 255", "5. centred")
+    figure = _figure(9.4, 2.2)
+    for axes, name, step in zip(figure.subplots(1, len(steps)), names, steps, strict=True):
+        image = np.asarray(step)
+        height, width = image.shape
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=image.max())
+        axes.set_title(f"{name}\n{width} × {height}", fontsize=9)
+        axes.set(xticks=[], yticks=[])
+    return figure
 
 
 # ---- what a model says

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
+from mnist_nb.ink import preparation_steps
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,7 @@ FIGURES = {
     "probability_bars": lambda data, run, evaluation: plots.probability_bars(
         data.test.images[0], evaluation.probabilities[0]
     ),
+    "preparation": lambda data, run, evaluation: plots.preparation(preparation_steps(data.test.images[0])),
     "digit_scores": lambda data, run, evaluation: plots.digit_scores(evaluation),
 }
 
