@@ -57,5 +57,6 @@ def written_out(model: Mlp, images: Tensor, labels: Tensor) -> float:
         torch.mm(delta.T, activations, out=layer.weight.grad)
         torch.sum(delta, dim=0, out=layer.bias.grad)
         if layer is not layers[0]:
-            delta = torch.mm(delta, layer.weight).mul_(activations > 0)
+            fired = activations.sign()  # 0 or 1, since a ReLU leaves nothing negative
+            delta = torch.mm(delta, layer.weight).mul_(fired)
     return loss

@@ -211,13 +211,13 @@ class TrainingRun:
 
     def _step(self) -> float:
         settings = self.hyperparameters
-        rows = self._epoch_order()[self.batch * settings.batch_size : (self.batch + 1) * settings.batch_size]
-        images = to_input(self._images[rows])
+        rows = self.epoch_order()[self.batch * settings.batch_size : (self.batch + 1) * settings.batch_size]
+        images = to_input(self._images.index_select(0, rows))  # twenty times as fast as self._images[rows]
         if settings.augmentation != "none":
             images = augment(images, self._generator(1 + self.batch, self.device), settings.augmentation)
         started = time.perf_counter()
         self.model.train()
-        loss = fill_gradients(self.model, images, self._labels[rows])
+        loss = fill_gradients(self.model, images, self._labels.index_select(0, rows))
         if not loss < EXPLODED:  # NaN included
             self._diverge(loss)
         for group in self.optimizer.param_groups:
@@ -253,6 +253,13 @@ class TrainingRun:
         self.first_epoch, self.batch = self.epoch, 0
         self.batch_losses, self.learning_rate_changes = [], []
         self._rate = self.hyperparameters.learning_rate
+
+    def epoch_order(self) -> Tensor:
+        """The order of this epoch's training images, int64 `[N]`: a permutation that the seed and the epoch decide."""
+        if self._order is None or self._order[0] != self.epoch:
+            order = torch.randperm(len(self._labels), generator=self._generator(0))
+            self._order = (self.epoch, order.to(self.device))
+        return self._order[1]
 
     # ---- what resuming needs
 
@@ -309,12 +316,6 @@ class TrainingRun:
         """A generator for one purpose: batch 0 is the epoch's order, batch b the augmentation of its b-th batch."""
         words = np.random.SeedSequence([self.hyperparameters.seed, self.epoch, batch]).generate_state(1, np.uint64)
         return torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))
-
-    def _epoch_order(self) -> Tensor:
-        if self._order is None or self._order[0] != self.epoch:
-            order = torch.randperm(len(self._labels), generator=self._generator(0))
-            self._order = (self.epoch, order.to(self.device))
-        return self._order[1]
 
     def _close_epoch(self) -> EpochRecord:
         started = time.perf_counter()
