@@ -210,13 +210,13 @@ class TrainingRun:
             return self._step()
 
     def _step(self) -> float:
+        started = time.perf_counter()
         settings = self.hyperparameters
         rows = self.epoch_order()[self.batch * settings.batch_size : (self.batch + 1) * settings.batch_size]
         images = to_input(self._images.index_select(0, rows))  # twenty times as fast as self._images[rows]
         labels = self._labels.index_select(0, rows)
         if settings.augmentation != "none":
             images = augment(images, self._generator(1 + self.batch, self.device), settings.augmentation, labels)
-        started = time.perf_counter()
         self.model.train()
         loss = fill_gradients(self.model, images, labels)
         if not loss < EXPLODED:  # NaN included
