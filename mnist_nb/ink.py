@@ -23,6 +23,7 @@ BOX = 20  # the longest side of a digit's ink in MNIST
 PEN_WIDTH = 2.5  # of MNIST's pens, in pixels of the 20x20 box
 _RASTER = 8 * BOX  # a drawing is first inked this many pixels high or wide, in black and white like MNIST's sources
 _PHOTO = 512  # a picture's sides are reduced to this
+_COARSE = 56  # the light on the paper is found in a picture of this side
 _MOST_PIXELS = 90_000_000
 _THIN = 1.2  # pixels of the 20x20 box; thinner lines are not in MNIST
 _GRID = 512  # the canvas is divided so finely to see what an eraser has met
@@ -429,18 +430,17 @@ def _find_ink(grey: Floats) -> Floats:
 
     The paper's light is a quadratic surface, fitted first to the border, then to all that lies close to it.
     """
-    height, width = grey.shape
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    rim = np.ones(grey.shape, np.bool_)
-    edge = max(1, min(height, width) // 20)
-    rim[edge:-edge, edge:-edge] = False
+    small = np.asarray(Image.fromarray(grey).resize((_COARSE, _COARSE), Image.Resampling.BOX))
+    rim = np.ones(small.shape, np.bool_)
+    rim[2:-2, 2:-2] = False
     paper = rim
     for step in range(8):
-        light = basis @ np.linalg.lstsq(basis[paper], grey[paper], rcond=None)[0]
-        ink = grey - light
-        grain = 1.5 * float(np.median(np.abs(ink[rim if step < 4 else paper])))  # about the standard deviation
-        paper = (np.abs(ink) <= max(3 * grain, 2)) & (rim | (step >= 3))
+        light = np.linalg.lstsq(_surface(*small.shape)[paper.ravel()], small[paper], rcond=None)[0]
+        off = np.abs(small - (_surface(*small.shape) @ light).reshape(small.shape))
+        close = off <= max(4 * float(np.median(off[paper])), 2)
+        paper = close & rim if step < 3 else close
+    ink = grey - (_surface(*grey.shape) @ light).reshape(grey.shape)
+    grain = 1.5 * float(np.median(np.abs(ink)))  # of the paper, which is most of the picture: its standard deviation
     if (ink**3).sum() < 0:
         ink = -ink
     full = float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
@@ -449,8 +449,15 @@ def _find_ink(grey: Floats) -> Floats:
     if grain <= 0.5:  # drawn by a program, or one of MNIST's own: its soft edges are right as they are
         return np.where(ink > 0.5, ink, 0).clip(0, 255) / 255
     ink = np.where(ink > max(5 * grain, 0.4 * full), ink, 0).clip(0, full) / full
-    around = np.asarray(Image.fromarray(ink.astype(np.float32)).filter(ImageFilter.BoxBlur(max(height, width) / 40)))
+    spread = ImageFilter.BoxBlur(max(ink.shape) / 40)
+    around = np.asarray(Image.fromarray(np.rint(255 * ink).astype(np.uint8)).filter(spread))
     return np.where(around > around.max() / 12, ink, 0)  # specks have little ink around them
+
+
+def _surface(height: int, width: int) -> Floats:
+    """The terms of a quadratic surface at each pixel, `[height * width, 6]`."""
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].reshape(2, -1)
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
 
 
 def _thicken(ink: Floats) -> Floats:
