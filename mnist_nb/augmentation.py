@@ -50,7 +50,7 @@ KINDS: dict[str, Ranges] = {
         displacement=3,
         thicker=0.7,
         thinner=0.4,
-        styles=0.4,
+        styles=0.3,
     ),
 }
 """The kinds of augmentation by name: "none", "affine" (turned, sized, slanted, moved) and "handwriting" (bent, drawn

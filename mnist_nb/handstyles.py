@@ -70,11 +70,11 @@ def _flagged_one(ones: _Digits) -> Tensor:
 
 
 def _hooked_four(fours: _Digits) -> Tensor:
-    """The end of the stem, and on every second the beginning of it, left out; narrower, and as high as before."""
+    """The end of the stem, and on many the beginning of it, left out; narrower, and as high as before."""
     x, y = _places().to(fours.images.device).view(2, 28, 28)
-    below = y > (fours.bottom - fours.height * fours.between(0, 0, 0.28))[:, None, None]
+    below = y > (fours.bottom - fours.height * fours.between(0, 0, 0.25))[:, None, None]
     middles = (fours.images @ x[0]) / fours.images.sum(2).clamp_min(1e-3)  # of each row, [n, 28]
-    until = fours.top + fours.height * fours.between(1, 0.1, 0.42) * (fours.random[:, 2] < 0.5)
+    until = fours.top + fours.height * fours.between(1, 0.1, 0.4) * (fours.random[:, 2] < 0.4)
     stem = (x > middles[:, :, None] + 1) & (y < until[:, None, None])
     image = fours.images.masked_fill(below | stem, 0)
     rest = _measure(image, fours.random)
@@ -92,7 +92,7 @@ def _crossed_seven(sevens: _Digits) -> Tensor:
 
 def _curled_nine(nines: _Digits) -> Tensor:
     """The digit made smaller towards its top, and in the room below a tail that curls to the left."""
-    across, down = nines.between(0, 0.8, 1), nines.between(1, 0.5, 1)
+    across, down = nines.between(0, 0.8, 1), nines.between(1, 0.6, 1)
     image = _stretch(nines.images, nines.top, nines.top, across, down)
     radius = nines.radius * (across * down).sqrt()
     end = nines.top + down * (nines.bottom - nines.top)
