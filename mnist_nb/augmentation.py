@@ -41,20 +41,13 @@ class Ranges:
 KINDS: dict[str, Ranges] = {
     "none": Ranges(),
     "affine": Ranges(rotation=12, scale=0.12, shear=0.15, shift=0.08),
-    "handwriting": Ranges(
-        rotation=12,
-        scale=0.12,
-        aspect=0.15,
-        shear=0.15,
-        shift=0.08,
-        displacement=3,
-        thicker=0.7,
-        thinner=0.4,
-        styles=0.3,
+    "elastic": Ranges(
+        rotation=12, scale=0.12, aspect=0.15, shear=0.15, shift=0.08, displacement=3, thicker=0.7, thinner=0.4
     ),
 }
-"""The kinds of augmentation by name: "none", "affine" (turned, sized, slanted, moved) and "handwriting" (bent, drawn
-with another pen and, where labels are given, in other hands' forms as well)."""
+KINDS["handwriting"] = dataclasses.replace(KINDS["elastic"], styles=0.3)
+"""The kinds of augmentation by name: "none"; "affine", turned, sized, slanted and moved; "elastic", bent and drawn with
+another pen as well; "handwriting", some digits in other hands' forms as well, where labels are given."""
 
 
 def augment(images: Tensor, generator: torch.Generator, kind: str | Ranges, labels: Tensor | None = None) -> Tensor:

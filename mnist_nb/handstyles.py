@@ -130,7 +130,8 @@ def _line(points: list[Tensor], radius: Tensor) -> Tensor:
     length = (step_x.square() + step_y.square()).clamp_min(1e-6)
     along = ((away_x * step_x + away_y * step_y) / length).clamp_(0, 1)
     squares = (away_x - along * step_x).square_() + (away_y - along * step_y).square_()
-    return (radius[:, None] + 0.5 - squares.amin(1).sqrt_()).clamp_(0, 1).view(-1, 28, 28)
+    ink: Tensor = (radius[:, None] + 0.5 - squares.amin(1).sqrt_()).clamp_(0, 1)
+    return ink.view(-1, 28, 28)
 
 
 def _stretch(images: Tensor, old: Tensor, new: Tensor, across: Tensor, down: Tensor) -> Tensor:

@@ -120,7 +120,7 @@ def test_labels_bring_the_styles_of_their_digits_and_keep_the_centre(images: Ten
 
 
 def test_unknown_kind_names_the_choices(images: Tensor) -> None:
-    with pytest.raises(ValueError, match=r"'affin'.*'none', 'affine', 'handwriting'"):
+    with pytest.raises(ValueError, match=r"'affin'.*'none', 'affine', 'elastic', 'handwriting'"):
         augment(images, _generator(), "affin")
 
 
