@@ -1,26 +1,29 @@
 """Handwriting replayed on the drawing pad: how many digits that people wrote with a pen does a model read?
 
-    python benchmarks/strokes.py --strokes pendigits-orig.tra [--model PATH_OR_NAME ...] [--seed 0]
+    python benchmarks/strokes.py --strokes FILE [--model PATH_OR_NAME ...] [--seed 0]
 
 The strokes are UNIPEN text, such as the original files of "Pen-Based Recognition of Handwritten Digits" (E. Alpaydin,
-F. Alimoglu, UCI Machine Learning Repository). Each digit is drawn once on a 280-pixel canvas, at a random place and size
-and with a brush of 8 to 26 pixels, and read twice: prepared by `Sketch` as MNIST was, and, the naive way, as the canvas
-simply shrunk to 28x28.
+F. Alimoglu, UCI Machine Learning Repository). Each digit is drawn once on a 280-pixel canvas, at a random place and
+size and with a brush of 8 to 26 pixels, and read twice: prepared by `Sketch` as MNIST was, and, the naive way, as the
+canvas simply shrunk to 28x28.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from torch import nn
 
+from mnist_nb.checkpoints import load_checkpoint, load_pretrained
+from mnist_nb.evaluation import Evaluation
 from mnist_nb.ink import Sketch
+from mnist_nb.models import predict
 
 CANVAS = 280
 SIZES = (0.3, 0.9)  # of the canvas: the longest side of a digit
@@ -92,9 +95,49 @@ def replay(path: str | Path, seed: int = 0, *, naive: bool = False) -> Replay:
     return Replay(images, np.array([digit.label for digit in digits]), np.array([digit.writer for digit in digits]))
 
 
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share (E. B. Wilson, 1927)."""
-    share, z = right / total, 1.959964
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    spread = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return middle - spread, middle + spread
+def load(model: str) -> nn.Module:
+    """The checkpoint at a path, or the pretrained model of that name."""
+    return load_checkpoint(model) if Path(model).exists() else load_pretrained(model)
+
+
+def report(name: str, evaluation: Evaluation, writers: NDArray[np.int64]) -> str:
+    """One model's figures as a few lines of text."""
+    low, high = evaluation.interval
+    right = evaluation.is_right.numpy()
+    by_writer = {int(writer): right[writers == writer].mean() for writer in np.unique(writers)}
+    worst = min(by_writer, key=by_writer.__getitem__)
+    digits = "  ".join(f"{score.digit}: {score.recall:.1%}" for score in evaluation.per_digit())
+    pairs = ", ".join(f"{label} as {guess}: {count}" for label, guess, count in evaluation.confused_pairs(6))
+    return (
+        f"{name:<40} {evaluation.accuracy:7.2%}  {low:.2%} to {high:.2%}  {by_writer[worst]:7.1%} (writer {worst})\n"
+        f"    of each digit  {digits}\n    read wrong     {pairs}"
+    )
+
+
+def main() -> None:
+    """Read the command line, replay the digits, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--strokes", required=True, type=Path, help="digits as UNIPEN text")
+    parser.add_argument(
+        "--model", nargs="+", default=["mlp", "cnn"], help="checkpoint files or names of pretrained models"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="draws place, size and brush")
+    options = parser.parse_args()
+    models = {model: load(model) for model in options.model}
+    ways = {
+        "prepared": replay(options.strokes, options.seed),
+        "shrunk": replay(options.strokes, options.seed, naive=True),
+    }
+    digits = ways["prepared"]
+    print(
+        f"{len(digits.labels)} digits by {len(np.unique(digits.writers))} writers, each drawn once, seed {options.seed}"
+    )
+    print(f"{'model, how the drawing becomes 28x28':<40}    read  95 % interval      worst writer")
+    for name, model in models.items():
+        for way, (images, labels, writers) in ways.items():
+            evaluation = Evaluation(predict(model, images), torch.as_tensor(labels))
+            print(report(f"{Path(name).stem}, {way}", evaluation, writers))
+
+
+if __name__ == "__main__":
+    main()
