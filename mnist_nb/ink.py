@@ -336,7 +336,8 @@ def _walk(start: Floats, stop: Floats, spacing: float) -> Floats:
     count = np.ceil(length / spacing).astype(np.int64) + 1 if spacing > 0 else np.ones(len(start), np.int64)
     index = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     part = index / np.repeat(np.maximum(count - 1, 1), count)
-    return np.repeat(start, count, axis=0) + part[:, None] * np.repeat(stop - start, count, axis=0)
+    points: Floats = np.repeat(start, count, axis=0) + part[:, None] * np.repeat(stop - start, count, axis=0)
+    return points
 
 
 def _discs(centres: Floats, radius: float, side: int) -> NDArray[np.bool_]:
@@ -378,32 +379,31 @@ def from_image(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO |
 def _grey(source: Any) -> Floats:
     """A picture as grey values `[H, W]` in 0..255, neither side over 512."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            if isinstance(source, Image.Image):
-                picture = source
-            elif isinstance(source, bytes | bytearray | memoryview):
-                picture = Image.open(io.BytesIO(source))
-            elif isinstance(source, str | os.PathLike) or hasattr(source, "read"):
-                picture = Image.open(source)
-            else:
-                picture = _from_array(np.asarray(source))
+        if isinstance(source, Image.Image):
+            picture = source
+        elif isinstance(source, str | os.PathLike | bytes | bytearray) or hasattr(source, "read"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is ours
+                picture = Image.open(io.BytesIO(source) if isinstance(source, bytes | bytearray) else source)
+            picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
+        else:
+            picture = _from_array(np.asarray(source))
         if not 0 < picture.width * picture.height <= _MOST_PIXELS:
             raise ValueError(
                 f"a picture of {picture.width} x {picture.height} pixels cannot be read here: "
-                f"make it smaller, {_MOST_PIXELS // 10**6} million pixels at most"
+                f"expected at least one pixel and {_MOST_PIXELS // 10**6} million at most"
             )
-        picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
         picture = ImageOps.exif_transpose(picture)
     except FileNotFoundError:
         raise
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"this is no picture that can be read ({error}): choose a PNG or JPEG file") from error
     if picture.mode.startswith(("I", "F")):  # converting these to 8 bits would cut them off at 255
-        picture = _from_array(np.asarray(picture, np.float64) / max(1.0, float(np.max(picture))))
+        values = np.array(picture, np.float64)
+        picture = _from_array(values / max(1.0, float(values.max())))
     if picture.has_transparency_data:
         colours = picture.convert("RGBA")
-        grey, opacity = np.asarray(colours.convert("RGB").convert("L")), np.asarray(colours.getchannel("A"))
+        grey, opacity = (np.array(channel) for channel in (colours.convert("L"), colours.getchannel("A")))
         light = opacity.any() and np.average(grey, weights=opacity) > 127
         paper = Image.new("RGBA", colours.size, "black" if light else "white")
         picture = Image.alpha_composite(paper, colours)
