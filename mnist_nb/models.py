@@ -56,13 +56,14 @@ class Cnn(nn.Module):
         self.norm3 = nn.BatchNorm2d(64)
         self.linear1 = nn.Linear(64 * 3 * 3, 64)
         self.linear2 = nn.Linear(64, CLASSES)
+        self.to(memory_format=torch.channels_last)  # a third faster on a CPU
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
         maps = images.reshape(-1, 1, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
-        maps = functional.max_pool2d(functional.relu(self.norm1(self.conv1(maps))), 2)
-        maps = functional.max_pool2d(functional.relu(self.norm2(self.conv2(maps))), 2)
-        maps = functional.max_pool2d(functional.relu(self.norm3(self.conv3(maps))), 2)
+        for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2), (self.conv3, self.norm3)):
+            # pooling before the ReLU gives the same as after it, with a quarter of the work
+            maps = functional.relu(functional.max_pool2d(norm(conv(maps)), 2))
         logits: Tensor = self.linear2(functional.relu(self.linear1(maps.flatten(1))))
         return logits
 

@@ -87,7 +87,27 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
 
 PRESETS: dict[str, Hyperparameters] = {
     "as in the Rust program": Hyperparameters(momentum=0.0),
-    "fast": Hyperparameters(epochs=3, batch_size=256, learning_rate=0.3, schedule="one-cycle"),
+    "fast": Hyperparameters(epochs=5, batch_size=256, learning_rate=0.2, schedule="one-cycle"),
+    "best": Hyperparameters(
+        epochs=50, batch_size=256, learning_rate=0.004, optimizer="adamw", schedule="one-cycle", augmentation="elastic"
+    ),
+    "best for drawing": Hyperparameters(
+        epochs=40,
+        batch_size=256,
+        learning_rate=0.004,
+        optimizer="adamw",
+        schedule="one-cycle",
+        augmentation="handwriting",
+    ),
+    "best for drawing, cnn": Hyperparameters(
+        network="cnn",
+        epochs=6,
+        batch_size=128,
+        learning_rate=0.005,
+        optimizer="adamw",
+        schedule="one-cycle",
+        augmentation="handwriting",
+    ),
 }
 """Named settings, worth a button each."""
 
@@ -267,7 +287,7 @@ class TrainingRun:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """What a resumed run needs besides the weights: tensors, and values that JSON holds exactly."""
         tensors = {
-            f"optimizer.{index}.{name}": value.detach().cpu()
+            f"optimizer.{index}.{name}": value.detach().cpu().contiguous()
             for index, entry in self.optimizer.state_dict()["state"].items()
             for name, value in entry.items()
             if isinstance(value, Tensor)
@@ -300,7 +320,9 @@ class TrainingRun:
                 _, index, name = key.split(".")
                 if int(index) >= len(parameters) or (value.ndim and value.shape != parameters[int(index)].shape):
                     raise ValueError(f"the state's {key} does not fit the model")
-                entries.setdefault(int(index), {})[name] = value.clone()
+                # fused optimisers go through memory in its own order, which must be the parameter's
+                fitting = torch.empty_like(parameters[int(index)]).copy_(value) if value.ndim else value.clone()
+                entries.setdefault(int(index), {})[name] = fitting
         packed = self.optimizer.state_dict()
         self.optimizer.load_state_dict({"state": entries, "param_groups": packed["param_groups"]})
         self.first_epoch, self.epoch, self.batch = values["first_epoch"], values["epoch"], values["batch"]

@@ -25,9 +25,10 @@ CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls a package otherwis
 
 # The modules that everything stands on, with all that they may import of ours; each can be read alone.
 FOUNDATIONS: dict[str, set[str]] = {
-    "augmentation": set(),
+    "augmentation": {"handstyles"},
     "downloads": set(),
     "files": set(),
+    "handstyles": set(),
     "ink": set(),
     "models": set(),
     "data": {"downloads", "files"},

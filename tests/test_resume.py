@@ -27,6 +27,7 @@ SETTINGS = {
     "everything": dataclasses.replace(
         SGD, optimizer="adamw", schedule="one-cycle", augmentation="handwriting", learning_rate=0.004
     ),
+    "cnn with adamw": dataclasses.replace(SGD, network="cnn", epochs=2, optimizer="adamw", learning_rate=0.002),
     "cnn": dataclasses.replace(SGD, network="cnn", epochs=2, augmentation="affine"),
 }
 
