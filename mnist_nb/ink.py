@@ -25,7 +25,7 @@ _RASTER = 8 * BOX  # a drawing is first inked this many pixels high or wide, in 
 _PHOTO = 512  # a picture's sides are reduced to this
 _COARSE = 56  # the light on the paper is found in a picture of this side
 _MOST_PIXELS = 90_000_000
-_THIN = 1.2  # pixels of the 20x20 box; thinner lines are not in MNIST
+_THIN = 1.0  # pixels of the 20x20 box; thinner lines are not in MNIST
 _GRID = 512  # the canvas is divided so finely to see what an eraser has met
 _DOT = 1 / 8  # a drawing that moves by less than this part of its brush is a dot
 
@@ -300,7 +300,7 @@ def _visible_lines(
     erasers: list[tuple[Floats, float]] = []
     for stroke, start, stop in reversed(paths):
         if stroke.erase:
-            points = _walk(start, stop, max(stroke.width / 16, 1 / grid))
+            points = _walk(start, stop, max(stroke.width / 8, 1 / grid))
             erasers.append((points, stroke.width))
             gone = gone | _discs(points * grid, stroke.width / 2 * grid, _GRID)
             continue
@@ -327,7 +327,7 @@ def _clip(stroke: Stroke, size: float) -> tuple[Floats, Floats]:
     enter = np.where(step == 0, within, bounds[0]).max(axis=1, initial=0, keepdims=True)
     leave = np.where(step == 0, np.inf, bounds[1]).min(axis=1, initial=1, keepdims=True)
     seen = (enter <= leave)[:, 0]
-    return (start + enter * step)[seen], (start + leave * step)[seen]
+    return start[seen] + enter[seen] * step[seen], start[seen] + leave[seen] * step[seen]
 
 
 def _walk(start: Floats, stop: Floats, spacing: float) -> Floats:
@@ -464,8 +464,9 @@ def _thicken(ink: Floats) -> Floats:
     """Ink `[H, W]` drawn with MNIST's pen if its lines are thinner than MNIST's ever are."""
     rows, columns = np.nonzero(ink)
     side = max(np.ptp(rows), np.ptp(columns)) + 1
-    outline = np.abs(np.diff(ink, axis=0)).sum() + np.abs(np.diff(ink, axis=1)).sum()
-    thickness = 2 * (4 / np.pi) * ink.sum() / outline * BOX / side  # 4/pi: the outline is measured along the two axes
+    solid = np.pad(ink >= ink.max() / 2, 1)
+    outline = np.count_nonzero(np.diff(solid, axis=0)) + np.count_nonzero(np.diff(solid, axis=1))
+    thickness = 2 * (4 / np.pi) * solid.sum() / outline * BOX / side  # 4/pi: the outline is measured along the axes
     if thickness >= _THIN:
         return ink
     radius = (PEN_WIDTH - thickness) / 2 * _RASTER / BOX
