@@ -112,7 +112,7 @@ def test_a_step_is_stochastic_gradient_descent_with_momentum(tiny):
     model, twin = build_model("mlp", seed=1), build_model("mlp", seed=1)
     run = TrainingRun(model, tiny, settings)
     velocity = [torch.zeros_like(parameter) for parameter in twin.parameters()]
-    order = run._epoch_order()
+    order = run.epoch_order()
     for step in range(2):
         run.step()
         rows = order[step * 50 : (step + 1) * 50]
@@ -128,9 +128,9 @@ def test_a_step_is_stochastic_gradient_descent_with_momentum(tiny):
 
 def test_an_epoch_shows_each_image_once_and_the_next_in_another_order(tiny):
     run = TrainingRun(build_model("mlp", seed=0), tiny, FAST)
-    first = run._epoch_order().tolist()
+    first = run.epoch_order().tolist()
     next(run.epochs())
-    second = run._epoch_order().tolist()
+    second = run.epoch_order().tolist()
     assert sorted(first) == sorted(second) == list(range(len(tiny.train)))
     assert first != second
 
