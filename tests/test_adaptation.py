@@ -1,0 +1,227 @@
+"""Teaching a model one person's hand: it learns, it does not forget, and it tells the truth about both."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mnist_nb.adaptation import SHARES, ForgettingWarning, adapt, compare, taught_path
+from mnist_nb.checkpoints import load_checkpoint, save_checkpoint
+from mnist_nb.data import Mnist, Split
+from mnist_nb.digits import MyDigits
+from mnist_nb.evaluation import evaluate
+from mnist_nb.models import build_model, predict
+from mnist_nb.training import Hyperparameters, train
+
+
+def mirrored(split: Split, first: int, count: int) -> Split:
+    """The hand of someone who writes in a mirror."""
+    return Split(split.images[first : first + count].flip(2), split.labels[first : first + count], "mirrored")
+
+
+@pytest.fixture(scope="module", params=["mlp", "cnn"])
+def model(request: pytest.FixtureRequest, sample: Mnist) -> nn.Module:
+    """A network that reads most of the sample."""
+    network = build_model(request.param, seed=0)
+    epochs = 6 if request.param == "mlp" else 1
+    settings = Hyperparameters(epochs=epochs, optimizer="adamw", learning_rate=0.003, schedule="one-cycle")
+    for _ in train(network, sample, settings, device="cpu"):
+        pass
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def hand(sample: Mnist) -> tuple[Split, Split]:
+    """Digits to teach, and others of the same hand."""
+    return mirrored(sample.test, 0, 60), mirrored(sample.test, 60, 300)
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_it_learns_a_hand_and_keeps_mnist(model: nn.Module, hand: tuple[Split, Split], sample: Mnist) -> None:
+    taught = adapt(model, hand[0], sample, max_forgetting=0.02)
+    report = compare(model, taught, hand[1], sample.test)
+    assert report.digits_before is not None
+    assert report.digits_after is not None
+    assert report.digits_after.accuracy > report.digits_before.accuracy + 0.05
+    assert evaluate(taught, sample.validation).accuracy >= evaluate(model, sample.validation).accuracy - 0.02
+    assert not taught.training
+
+
+def test_the_model_given_is_left_as_it_was(model: nn.Module, hand: tuple[Split, Split], sample: Mnist) -> None:
+    model = copy.deepcopy(model).train()
+    before, state = weights(model), torch.random.get_rng_state()
+    taught = adapt(model, hand[0], sample, steps=3, max_forgetting=1)
+    assert same(weights(model), before)
+    assert model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not same(weights(taught), before)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_same_seed_gives_the_same_model(model: nn.Module, hand: tuple[Split, Split], tiny: Mnist) -> None:
+    first, again, other = (
+        weights(adapt(model, hand[0], tiny, steps=4, max_forgetting=1, seed=seed)) for seed in (5, 5, 6)
+    )
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_forgetting_too_much_gives_the_old_weights_and_a_warning(
+    model: nn.Module, hand: tuple[Split, Split], sample: Mnist
+) -> None:
+    with pytest.warns(ForgettingWarning, match=r"old weights were kept.*MNIST from \d+\.\d+% to \d+\.\d+%.*0\.50%"):
+        taught = adapt(model, hand[0], sample, steps=3, learning_rate=1e9)
+    assert taught is not model
+    assert same(weights(taught), weights(model))
+
+
+def test_weights_that_are_no_numbers_are_never_returned(sample: Mnist) -> None:
+    """Even where anything may be forgotten: a model that answers nothing has not learnt."""
+    mlp, digits = build_model("mlp", seed=0), sample.test.take(30)
+    with pytest.warns(ForgettingWarning):
+        taught = adapt(mlp, digits, sample, steps=5, learning_rate=1e300, max_forgetting=1)
+    assert same(weights(taught), weights(mlp))
+
+
+def test_it_goes_only_as_far_as_forgetting_allows(model: nn.Module, hand: tuple[Split, Split], sample: Mnist) -> None:
+    """The largest part of the way from the old weights to the taught ones that keeps MNIST, and none larger."""
+    wrong = Split(hand[0].images, (hand[0].labels + 1) % 10)  # a lesson that costs a lot
+    old, whole = weights(model), weights(adapt(model, wrong, sample, learning_rate=0.003, max_forgetting=1))
+    costs, parts = [], []
+    for share in SHARES:
+        part = copy.deepcopy(model)
+        part.load_state_dict({name: torch.lerp(old[name].double(), whole[name].double(), share) for name in old})
+        costs.append(evaluate(model, sample.validation).accuracy - evaluate(part, sample.validation).accuracy)
+        parts.append(part)
+    allowed = costs[len(SHARES) // 2] + 1e-6
+    best = next(place for place, cost in enumerate(costs) if cost <= allowed)
+    assert 0 < best <= len(SHARES) // 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = weights(adapt(model, wrong, sample, learning_rate=0.003, max_forgetting=max(allowed, 0)))
+    for name, tensor in weights(parts[best]).items():
+        torch.testing.assert_close(found[name], tensor)
+
+
+def test_convolutions_stay_as_they_were(hand: tuple[Split, Split], tiny: Mnist) -> None:
+    """And with them the means and variances of their normalisation: so teaching takes a second."""
+    cnn = build_model("cnn", seed=1)
+    taught = weights(adapt(cnn, hand[0], tiny, steps=2, max_forgetting=1))
+    changed = {name for name, tensor in weights(cnn).items() if not torch.equal(tensor, taught[name])}
+    assert changed == {"linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"}
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_the_number_of_threads_is_left_as_it_was(hand: tuple[Split, Split], tiny: Mnist, count: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        adapt(build_model("mlp", seed=0), hand[0], tiny, steps=1, max_forgetting=1)
+        assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_another_kind_of_model_is_refused(tiny: Mnist) -> None:
+    with pytest.raises(TypeError, match=r"Mlp or a Cnn.*got Linear"):
+        adapt(nn.Linear(784, 10), tiny.test, tiny)
+
+
+def test_digits_may_be_a_store_or_arrays(workplace: Path, hand: tuple[Split, Split], tiny: Mnist) -> None:
+    mlp, store = build_model("mlp", seed=0), MyDigits()
+    for image, label in zip(hand[0].images[:12], hand[0].labels[:12], strict=True):
+        store.add(image, int(label))
+    arrays = SimpleNamespace(images=store.images.numpy(), labels=store.labels.numpy().astype(np.uint8))
+    given: tuple[Any, ...] = (store, arrays, hand[0].take(12))
+    first, *others = (weights(adapt(mlp, digits, tiny, steps=3, max_forgetting=1)) for digits in given)
+    assert all(same(first, other) for other in others)
+
+
+def test_more_digits_than_a_batch_holds(tiny: Mnist) -> None:
+    adapt(build_model("mlp", seed=0), tiny.train.take(500), tiny, steps=3, max_forgetting=1)
+
+
+def test_every_step_is_told_and_can_end_the_teaching(hand: tuple[Split, Split], tiny: Mnist) -> None:
+    mlp, steps = build_model("mlp", seed=0), []
+
+    def listen(step: int, loss: float) -> None:
+        steps.append(step)
+        assert 0 < loss < 10
+        if step == 4:
+            raise InterruptedError("enough")
+
+    with pytest.raises(InterruptedError, match="enough"):
+        adapt(mlp, hand[0], tiny, on_step=listen)
+    assert steps == [1, 2, 3, 4]
+    assert same(weights(mlp), weights(build_model("mlp", seed=0)))
+
+
+IMAGES, LABELS = np.ones((3, 28, 28), np.uint8), np.array([1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (IMAGES[:0], LABELS[:0], "no digits to teach: draw some"),
+        (IMAGES, [1, 2, 10], "0 to 9"),
+        (IMAGES, [1, 2, -1], "0 to 9"),
+        (IMAGES, [1.0, 2.0, 3.0], "int64"),
+        (IMAGES, [1, 2], r"\[3, 28, 28\]"),
+        (IMAGES / 255, LABELS, "uint8"),
+        (IMAGES[:, :14], LABELS, r"\[N, 28, 28\]"),
+        (IMAGES[0], [1], r"\[N, 28, 28\]"),
+    ],
+)
+def test_what_are_no_digits_is_refused(images: Any, labels: Any, message: str, tiny: Mnist) -> None:
+    with pytest.raises(ValueError, match=message):
+        adapt(build_model("mlp", seed=0), SimpleNamespace(images=images, labels=labels), tiny)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"steps": 0}, {"learning_rate": 0}, {"learning_rate": float("nan")}, {"max_forgetting": -0.1}]
+)
+def test_a_setting_out_of_range_is_named(setting: dict[str, Any], tiny: Mnist) -> None:
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        adapt(build_model("mlp", seed=0), tiny.test, tiny, **setting)
+
+
+def test_the_report_counts_what_was_read_right(tiny: Mnist) -> None:
+    before, after = build_model("mlp", seed=0), build_model("mlp", seed=1)
+    report = compare(before, after, tiny.train, tiny.test)
+    right = int((predict(after, tiny.train.images).argmax(1) == tiny.train.labels).sum())
+    assert report.digits_after is not None
+    assert report.digits_after.correct == right
+    lines = str(report).splitlines()
+    assert f"({right} of 620; " in lines[1]
+    assert f"{report.mnist_before.accuracy:.1%} (" in lines[2]
+
+    none = compare(before, after, tiny.train.take(0), tiny.test)
+    assert none.digits_before is none.digits_after is None
+    assert "none kept apart yet" in str(none)
+
+
+def test_the_taught_model_gets_a_name_of_its_own(workplace: Path) -> None:
+    model, names = build_model("mlp", seed=0), []
+    path = Path("model.safetensors")
+    for _ in range(3):
+        save_checkpoint(model, path)
+        path = taught_path(path)
+        names.append(path.name)
+    assert names == ["model.my-hand.safetensors", "model.my-hand-2.safetensors", "model.my-hand-3.safetensors"]
+    assert same(weights(load_checkpoint("model.my-hand.safetensors")), weights(model))
+    assert taught_path("/elsewhere/cnn.safetensors", ".") == Path("cnn.my-hand.safetensors")
