@@ -26,7 +26,7 @@ _PHOTO = 512  # a picture's sides are reduced to this
 _COARSE = 56  # the light on the paper is found in a picture of this side
 _MOST_PIXELS = 90_000_000
 _THIN = 1.0  # pixels of the 20x20 box; thinner lines are not in MNIST
-_GRID = 512  # the canvas is divided so finely to see what an eraser has met
+_GRID = 256  # the canvas is divided so finely to see what an eraser has met
 _DOT = 1 / 8  # a drawing that moves by less than this part of its brush is a dot
 
 Floats = NDArray[np.float64]

@@ -339,9 +339,26 @@ class TestFiveSteps:
     def test_area_coverage(self) -> None:
         grey = np.zeros((40, 40))
         grey[:, ::2] = 1
-        grey[0, 39] = 1e-9  # the faintest ink stays ink
+        grey[0, 39] = 1e-9
         resampled = preparation_steps(grey).resampled
         assert resampled == pytest.approx(np.full((20, 20), 0.5))
+
+    def test_a_narrow_image_stands_in_the_middle_of_its_square(self) -> None:
+        square = preparation_steps(np.ones((40, 20))).square
+        assert square[:, 10:30].all()
+        assert square.sum() == 40 * 20
+
+    def test_the_faintest_ink_stays_ink(self) -> None:
+        grey = np.zeros((40, 40))
+        grey[10:20, :20] = 1
+        grey[17, 39] = 1e-9
+        assert_like_mnist(prepare(grey))
+
+    def test_a_narrow_lopsided_image_moves_as_far_as_it_must(self) -> None:
+        grey = np.zeros((20, 12))
+        grey[:, 11] = 255
+        grey[0, 0] = 1
+        assert 13.5 <= centre(prepare(grey), axis=1) <= 14.5
 
     def test_a_lopsided_image_keeps_its_ink(self) -> None:
         grey = np.zeros((100, 100))
@@ -420,6 +437,12 @@ class TestFromImage:
         image = from_image(photo(dark))
         assert_like_mnist(image)
         assert difference_in_shape(from_image(picture()), image) < 0.2
+
+    def test_dust_on_the_paper_is_no_ink(self) -> None:
+        dusty = photo(dark=False)
+        for x, y in [(50, 40), (600, 450), (560, 60), (90, 400)]:
+            ImageDraw.Draw(dusty).ellipse([x, y, x + 3, y + 3], 0)
+        assert difference(from_image(photo(dark=False)), from_image(dusty)) < 0.02
 
     def test_a_phones_sideways_photo_is_turned(self) -> None:
         file = io.BytesIO()
