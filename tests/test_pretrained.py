@@ -2,8 +2,8 @@
 
 import json
 
+import numpy as np
 import pytest
-import torch
 
 from mnist_nb import Hyperparameters, Sketch, evaluate, load_pretrained, predict, read_metadata
 from mnist_nb.checkpoints import PRETRAINED
@@ -36,7 +36,7 @@ def test_it_reads_drawings_wherever_and_however_large_they_are(name):
         for digit, strokes in DRAWINGS.items():
             sketch = Sketch(size=280)
             for points in strokes:
-                sketch.add_stroke(torch.tensor(points) * scale + shift, width=12)
+                sketch.add_stroke(np.array(points) * scale + shift, width=12)
             assert int(predict(model, sketch.to_mnist()[None]).argmax()) == digit
 
 
