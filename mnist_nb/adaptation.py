@@ -95,7 +95,7 @@ def adapt(
         _teach(head, batches, steps, learning_rate, on_step)
 
     new = [weight.detach().clone() for weight in head.parameters()]
-    least = right_before - max_forgetting * len(data.validation)
+    least = max(right_before - max_forgetting * len(data.validation), 0)
     for share in SHARES:
         _set_weights(head, [torch.lerp(before, after, share) for before, after in zip(old, new, strict=True)])
         right = _right(head, validation, data.validation.labels)
