@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, HBox, Label, VBox
+from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FileUpload, HBox, Label, VBox
 
 from mnist_nb.data import Mnist
+from mnist_nb.ink import from_image
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.pad_state import Change, with_article
-from mnist_nb.widgets.panels import Pad, button, guarded
+from mnist_nb.widgets.panels import Pad, button, guarded, take
 
 TEST, MINE = "a test image of MNIST", "one of my own digits"
 _TURN, _SCALE, _THICKNESS = 5, 1.1, 0.5
@@ -37,6 +38,8 @@ class ChangingPanel(VBox):  # type: ignore[misc]
         self.source.observe(self._pick, "value")
         self.number.observe(self._pick, "value")
         self.centred.observe(self._centre, "value")
+        self.photo = FileUpload(accept="image/*", icon="camera", description="Read a photo", layout={"width": "auto"})
+        self.photo.observe(self._photo_came, "value")
         moves: list[tuple[str, str, str, dict[str, float]]] = [
             ("Move", "arrow-left", "Move left by one pixel", {"right": -1}),
             ("", "arrow-right", "Move right by one pixel", {"right": 1}),
@@ -58,10 +61,10 @@ class ChangingPanel(VBox):  # type: ignore[misc]
         super().__init__(
             [
                 HBox(
-                    [self.source, self.number, button("Lay it on the pad", "Show this picture", self._pick), self.about]
+                    [self.source, self.number, button("Lay it on the pad", "Show this picture", self._pick), self.photo]
                 ),
                 HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"}),
-                self.centred,
+                HBox([self.centred, self.about]),
             ]
         )
 
@@ -78,6 +81,16 @@ class ChangingPanel(VBox):  # type: ignore[misc]
         if not len(labels):
             raise ValueError("There are no digits of yours yet: collect some under My digits, or pick a test image.")
         self._lay(images, labels, "yours")
+
+    @guarded
+    def _photo_came(self) -> None:
+        if (file := take(self.photo)) is not None:
+            name, content = file
+            try:
+                self._pad.pick(from_image(content))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+            self.say(f"{name} was prepared as MNIST's makers did. Undo takes it off the pad.")
 
     def _pick_test_image(self, data: Mnist) -> None:
         self._lay(data.test.images.numpy(), data.test.labels, "MNIST's label")

@@ -14,7 +14,7 @@ from mnist_nb.digits import Digit, DigitsError, MyDigits
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.widgets import pad_page
 from mnist_nb.widgets.pad_state import with_article
-from mnist_nb.widgets.panels import Pad, button, guarded, take
+from mnist_nb.widgets.panels import Pad, button, counted, guarded, take
 
 PAGE = 40  # digits shown at once
 
@@ -149,7 +149,7 @@ class Gallery(VBox):  # type: ignore[misc]
         if not len(self._digits()):
             raise DigitsError("There are no digits of yours yet: collect some first.")
         path = self._digits().export(self._named())
-        self.say(f"{len(self._digits())} digits are in {path}: PNG files, and labels.csv.")
+        self.say(f"In {path} now: {counted(len(self._digits()))} as PNG files, and labels.csv.")
 
     @guarded
     def _import(self) -> None:
@@ -169,7 +169,7 @@ class Gallery(VBox):  # type: ignore[misc]
 
     def _imported(self, path: Path) -> None:
         count = self._digits().import_(path)
-        self._changed(f"{count} new digits were added." if count else "No digit in there was new.")
+        self._changed(f"Added: {counted(count)}." if count else "No digit in there was new.")
 
     def _named(self) -> Path:
         if not self._file.value.strip():

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ipywidgets import HTML, FileUpload, HBox, IntSlider, Tab, ToggleButtons, VBox
+from ipywidgets import HTML, HBox, IntSlider, Tab, ToggleButtons, VBox
 from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist, load_mnist
-from mnist_nb.ink import Pixels, Sketch, from_image
+from mnist_nb.ink import Pixels, Sketch
 from mnist_nb.widgets import pad_page
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point
 from mnist_nb.widgets.changing import ChangingPanel
 from mnist_nb.widgets.choosing import ReaderChooser
 from mnist_nb.widgets.pad_state import Guess, PadState, read, with_article
-from mnist_nb.widgets.panels import button, guarded, in_words, take
+from mnist_nb.widgets.panels import button, guarded, in_words
 from mnist_nb.widgets.readers import Readers
 from mnist_nb.widgets.teaching import Teaching
 
@@ -54,14 +54,14 @@ class DrawingPad(VBox):  # type: ignore[misc]
         digits: str | Path = "my_digits.safetensors",
     ) -> None:
         self._data = data
-        self._loading = False
+        self._loader: threading.Thread | None = None
         self._waiting: list[Callable[[Mnist], None]] = []
         self._last_live = 0.0
         self.state = PadState(size=SIZE)
         self.readers = Readers(model, path)
         self._ink = InkCanvas(SIZE, began=self._began, moved=self._moved, ended=self._ended)
         self._reading = HTML()
-        self._message = HTML(layout={"margin": "4px 0"})
+        self._message = HTML(layout={"width": "430px", "margin": "10px 0 0"})
         self.chooser = ReaderChooser(self)
         self.teaching = Teaching(self, digits)
         self.changing = ChangingPanel(self, self.teaching.images_and_labels)
@@ -157,7 +157,7 @@ class DrawingPad(VBox):  # type: ignore[misc]
     # ---- what the panels ask for
 
     def say(self, text: str, *, wrong: bool = False) -> None:
-        """Show a sentence under the pad."""
+        """Show a sentence under what is read."""
         self._message.value = pad_page.sentence(text, wrong=wrong)
 
     def refresh(self) -> None:
@@ -177,26 +177,30 @@ class DrawingPad(VBox):  # type: ignore[misc]
         wish = self.teaching.wish
         return "draw a digit here" if wish is None else f"draw {with_article(wish)}"
 
-    def with_data(self, then: Callable[[Mnist], None]) -> None:
-        """Call with the MNIST images, at once or when they are loaded; a click never waits for that."""
+    def with_data(self, then: Callable[[Mnist], None]) -> threading.Thread | None:
+        """Call with the MNIST images, at once or from a thread that loads them, which is returned then.
+
+        A click never waits for that.
+        """
         if self._data is not None:
             then(self._data)
-            return
+            return None
         self._waiting.append(then)
-        if not self._loading:
-            self._loading = True
+        if self._loader is None:
             self.say("Loading MNIST ...")
-            threading.Thread(target=self._load_data, name="load MNIST for the pad", daemon=True).start()
+            self._loader = threading.Thread(target=self._load_data, name="load MNIST for the pad", daemon=True)
+            self._loader.start()
+        return self._loader
 
     def _load_data(self) -> None:
         try:
             data = load_mnist()
         except Exception as error:  # a thread has nobody else to tell
-            self._loading, self._waiting = False, []
+            self._loader, self._waiting = None, []
             self.say(in_words(error), wrong=True)
             return
         with LOCK:
-            self._data, self._loading = data, False
+            self._data, self._loader = data, None
             waiting, self._waiting = self._waiting, []
             self.say("MNIST is loaded.")
             for then in waiting:
@@ -231,16 +235,6 @@ class DrawingPad(VBox):  # type: ignore[misc]
         guess = None if image is None or model is None else read(model, image)
         self._reading.value = pad_page.reading(image, guess, "Nobody can read it yet.")
 
-    @guarded
-    def _photo_came(self) -> None:
-        if (file := take(self._photo)) is not None:
-            name, content = file
-            try:
-                self.pick(from_image(content))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
-            self.say(f"{name} was prepared as MNIST's makers did. Undo takes it off the pad.")
-
     def _key(self, key: str, shift: bool) -> None:
         if key == "Enter":
             self.teaching.key_enter()
@@ -267,20 +261,14 @@ class DrawingPad(VBox):  # type: ignore[misc]
         self._brush = IntSlider(first, low, high, description="Brush", tooltip="Width of the brush in pixels")
         self._brush.style.description_width = "initial"
         self._brush.layout.width = f"{SIZE}px"
-        self._photo = FileUpload(
-            accept="image/*", icon="camera", description="Photo", tooltip="Read a photo or a picture of a digit"
-        )
-        self._photo.layout.width = "76px"
-        self._photo.observe(self._photo_came, "value")
-        self._undo = button("Undo", "Undo: take back the last stroke", self._undo_clicked, icon="undo", width="66px")
+        self._undo = button("Undo", "Undo: take back the last stroke", self._undo_clicked, icon="undo", width="90px")
         actions = [
             self._undo,
-            button("Redo", "Redo: bring back the last stroke", self._redo_clicked, icon="repeat", width="66px"),
-            button("Clear", "Clear the pad", self._clear_clicked, icon="trash", width="66px"),
-            self._photo,
+            button("Redo", "Redo: bring back the last stroke", self._redo_clicked, icon="repeat", width="90px"),
+            button("Clear", "Clear the pad", self._clear_clicked, icon="trash", width="90px"),
         ]
         drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions)])
-        reading = VBox([self._reading, self.teaching.answers], layout={"margin": "0 0 0 26px"})
+        reading = VBox([self._reading, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
         tabs = Tab([self.changing, *self.teaching.panels.values(), self.chooser.panel])
         tabs.titles = ["Without a pen", *self.teaching.panels, "Networks"]
         return [

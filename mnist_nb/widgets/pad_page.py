@@ -25,7 +25,7 @@ STYLE = """<style>
 [data-jp-theme-light="false"] .mnist-pad { --accent: #56B4E9; }
 .mnist-pad .widget-html, .mnist-pad .widget-html-content { line-height: 1.45; height: auto; }
 .mnist-pad canvas { border: 1px solid var(--line); border-radius: 6px; cursor: crosshair; touch-action: none;
-  box-sizing: content-box; }
+  box-sizing: content-box; margin-bottom: 4px; }
 .mnist-pad canvas:focus-visible, .mnist-pad button:focus-visible { outline: 2px solid var(--accent);
   outline-offset: -2px; }
 .mnist-pad .widget-toggle-buttons .widget-toggle-button { width: 138px; }

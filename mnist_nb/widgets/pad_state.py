@@ -70,8 +70,9 @@ class Change:
         if (self.turn, self.scale, self.thickness) != (0, 1, 0):
             picture = self._bend(picture)
         moved = np.zeros_like(picture)
-        rows, columns = (slice(max(0, by), SIDE + min(0, by)) for by in (self.down, self.right))
-        from_rows, from_columns = (slice(max(0, -by), SIDE + min(0, -by)) for by in (self.down, self.right))
+        down, right = (min(max(by, -SIDE), SIDE) for by in (self.down, self.right))
+        rows, columns = (slice(max(0, by), SIDE + min(0, by)) for by in (down, right))
+        from_rows, from_columns = (slice(max(0, -by), SIDE + min(0, -by)) for by in (down, right))
         moved[rows, columns] = picture[from_rows, from_columns]
         return moved
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from threading import Thread
 from typing import Any, Protocol, TypeVar
 
 from ipywidgets import Button, FileUpload
@@ -47,8 +48,11 @@ class Pad(Protocol):
     def refresh(self) -> None:
         """Show what is on the pad, and read it."""
 
-    def with_data(self, then: Callable[[Mnist], None]) -> None:
-        """Call with the MNIST images, at once or when they are loaded; a click never waits for that."""
+    def with_data(self, then: Callable[[Mnist], None]) -> Thread | None:
+        """Call with the MNIST images, at once or from a thread that loads them, which is returned then.
+
+        A click never waits for that.
+        """
 
 
 class _Speaker(Protocol):
@@ -79,6 +83,11 @@ def in_words(error: Exception) -> str:
     """An error as a sentence; our own already are."""
     text = str(error) or type(error).__name__
     return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"
+
+
+def counted(digits: int) -> str:
+    """ "1 digit", "2 digits"."""
+    return f"{digits} digit{'' if digits == 1 else 's'}"
 
 
 def button(label: str, tooltip: str, clicked: Callable[..., None], *, icon: str = "", width: str = "auto") -> Button:

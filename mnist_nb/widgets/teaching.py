@@ -24,7 +24,7 @@ from mnist_nb.widgets import pad_page
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.gallery import Gallery
 from mnist_nb.widgets.pad_state import with_article
-from mnist_nb.widgets.panels import Pad, button, guarded, in_words
+from mnist_nb.widgets.panels import Pad, button, counted, guarded, in_words
 
 PER_DIGIT = 3
 WANTED = 10 * PER_DIGIT
@@ -112,7 +112,7 @@ class Teaching:
         else:
             state = self._pad.state
             self._last = self.digits.add(state.sketch if state.picture is None else image, label), image
-        self.say(f"Kept as {with_article(label)}. You have {len(self.digits)} digits now.")
+        self.say(f"Kept as {with_article(label)}. You have {counted(len(self.digits))} now.")
         if asked:
             self._pad.clear()
         self._show_progress()
@@ -124,7 +124,7 @@ class Teaching:
             return
         self.digits.delete(self._last[0])
         self._last = None
-        self.say(f"Taken back. You have {len(self.digits)} digits now.")
+        self.say(f"Taken back. You have {counted(len(self.digits))} now.")
         self._pad.refresh()
         self._show_progress()
 
@@ -193,11 +193,15 @@ class Teaching:
             raise ValueError(
                 "There are too few digits: collect three of each, of which one is kept apart for the score."
             )
-        self._pad.with_data(self._start_teaching)
+        loading = self._pad.with_data(self._start_teaching)
+        if wait and loading is not None:
+            loading.join()
         if wait and self._thread is not None:
             self._thread.join()
 
     def _start_teaching(self, data: Mnist) -> None:
+        if self.is_teaching:
+            return
         self._progress.value, self._progress.layout.visibility, self._shown = 0, "visible", 0.0
         self._outcome.value = ""
         self._thread = threading.Thread(

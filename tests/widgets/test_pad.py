@@ -1,0 +1,433 @@
+"""The drawing pad: whatever a hand or a keyboard does to it, what it reads is what the network says of its image."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
+from mnist_nb.data import Mnist
+from mnist_nb.ink import Sketch
+from mnist_nb.widgets.canvas import RESOLUTION, InkCanvas, drawing
+from mnist_nb.widgets.pad import SIZE, DrawingPad
+from mnist_nb.widgets.pad_state import Change, Guess, PadState
+from mnist_nb.widgets.readers import Readers
+
+THREE = [(90, 60), (150, 50), (180, 90), (130, 130), (185, 160), (170, 220), (90, 225)]
+SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
+
+
+def event(pad: DrawingPad | InkCanvas, kind: str, **content: Any) -> None:
+    """What ipycanvas receives from the page."""
+    ink = pad if isinstance(pad, InkCanvas) else pad._ink
+    ink.widget._handle_frontend_event(None, {"event": kind, **content}, [])
+
+
+def mouse(pad: DrawingPad, points: list[tuple[float, float]], last: str = "mouse_up") -> None:
+    """A stroke of the mouse, in pixels of the page."""
+    places = [{"x": x * RESOLUTION, "y": y * RESOLUTION} for x, y in points]
+    event(pad, "mouse_down", **places[0])
+    for place in places[1:]:
+        event(pad, "mouse_move", **place)
+    event(pad, last, **places[-1])
+
+
+def words(pad: DrawingPad) -> str:
+    return pad._reading.value
+
+
+@pytest.fixture
+def pad(workplace: Path, tiny: Mnist) -> DrawingPad:
+    return DrawingPad(tiny)
+
+
+# ---- a hand
+
+
+def test_it_reads_a_3_drawn_with_the_mouse_and_a_7_drawn_with_a_finger(pad: DrawingPad) -> None:
+    mouse(pad, THREE)
+    assert pad.guess is not None
+    assert pad.guess.digit == 3
+    assert "I read a 3" in words(pad)
+    pad.clear()
+    touches = [[{"x": x * RESOLUTION, "y": y * RESOLUTION}] for x, y in SEVEN]
+    event(pad, "touch_start", touches=touches[0])
+    for touch in touches[1:]:
+        event(pad, "touch_move", touches=touch)
+    event(pad, "touch_end", touches=[])
+    assert pad.guess is not None
+    assert pad.guess.digit == 7
+    assert "a 7" in words(pad)
+
+
+def test_replayed_strokes_are_read_like_a_hand_s(pad: DrawingPad) -> None:
+    replayed = pad.replay([THREE])
+    image = pad.image
+    pad.clear()
+    mouse(pad, THREE)
+    assert image is not None
+    assert pad.image is not None
+    np.testing.assert_array_equal(pad.image, image)
+    assert replayed is not None
+    assert pad.guess is not None
+    np.testing.assert_array_equal(pad.guess.probabilities, replayed.probabilities)
+
+
+def test_the_guess_is_the_network_s_of_the_image_shown(pad: DrawingPad) -> None:
+    pad.replay([SEVEN], width=9)
+    assert pad.image is not None
+    assert pad.guess is not None
+    np.testing.assert_array_equal(pad.image, pad.state.sketch.to_mnist())
+    expected = predict(load_pretrained(), torch.from_numpy(pad.image)[None])[0]
+    np.testing.assert_array_equal(pad.guess.probabilities, expected)
+
+
+def test_a_stroke_ends_where_the_pointer_leaves_and_moves_without_a_press_draw_nothing(pad: DrawingPad) -> None:
+    event(pad, "mouse_move", x=10, y=10)
+    assert pad.state.strokes == ()
+    event(pad, "mouse_down", x=100, y=100)
+    event(pad, "mouse_move", x=300, y=100)
+    event(pad, "mouse_out", x=900, y=100)
+    event(pad, "mouse_move", x=200, y=300)  # the release outside was never heard of
+    (stroke,) = pad.state.strokes
+    np.testing.assert_array_equal(stroke.points, [(50, 50), (150, 50), (SIZE, 50)])
+    event(pad, "touch_start", touches=[{"x": 40, "y": 40}])
+    event(pad, "touch_cancel", touches=[])
+    assert len(pad.state.strokes) == 2
+    assert not pad._ink.is_drawing
+
+
+def test_the_eraser_takes_ink_away_and_the_brush_sets_the_width(pad: DrawingPad) -> None:
+    pad._brush.value = 30
+    mouse(pad, THREE)
+    assert pad.state.strokes[0].width == 30
+    pad._tool.value = "Erase"
+    pad._brush.value = 40
+    for y in range(30, 260, 20):
+        mouse(pad, [(20, y), (260, y)])
+    assert pad.image is None
+    assert pad.guess is None
+    assert "Draw a digit" in words(pad)
+
+
+def test_undo_redo_and_clear(pad: DrawingPad) -> None:
+    mouse(pad, THREE)
+    mouse(pad, SEVEN)
+    both = pad.image
+    pad.undo()
+    alone = pad.image
+    assert (both != alone).any()
+    pad.redo()
+    np.testing.assert_array_equal(pad.image, both)
+    pad.clear()
+    assert pad.image is None
+    pad.undo()
+    np.testing.assert_array_equal(pad.image, both)
+    pad.undo(), pad.undo(), pad.undo()
+    assert pad.image is None
+    assert "nothing to undo" in pad._message.value
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.sampled_from(["mouse_down", "mouse_move", "mouse_up", "mouse_out"]),
+            st.floats(-100, 700) | st.none() | st.just(float("nan")),
+            st.floats(-100, 700),
+        ),
+        st.tuples(
+            st.sampled_from(["touch_start", "touch_move", "touch_end", "touch_cancel"]),
+            st.lists(st.tuples(st.floats(-100, 700), st.floats(-100, 700)), max_size=2),
+        ),
+        st.tuples(st.sampled_from(["undo", "redo", "clear", "client_ready", "erase", "draw", "pick", "move", "key"])),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(events=EVENTS)
+def test_no_order_of_events_confuses_it(
+    events: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.mktemp("pad")
+    pad = DrawingPad(model=_MODEL, path=place / "model.safetensors", digits=place / "digits.safetensors")
+    kept = 0
+    for kind, *values in events:
+        if kind.startswith("mouse"):
+            event(pad, kind, x=values[0], y=values[1])
+        elif kind.startswith("touch"):
+            event(pad, kind, touches=[{"x": x, "y": y} for x, y in values[0]])
+        elif kind == "client_ready":
+            event(pad, kind)
+        elif kind == "key":
+            event(pad, "key_down", key="Enter", shift_key=False, ctrl_key=False, meta_key=False)
+        elif kind in ("erase", "draw"):
+            pad._tool.value = kind.capitalize()
+        elif kind == "pick":
+            pad.pick(np.eye(28, dtype=np.uint8) * 255)
+        elif kind == "move":
+            pad.state.modify(Change(right=2))
+            pad.refresh()
+        else:
+            {"undo": pad.undo, "redo": pad.redo, "clear": pad.clear}[kind]()
+        if kind == "mouse_out" or kind.startswith(("touch_end", "touch_cancel")):
+            assert not pad._ink.is_drawing
+        kept = max(kept, len(pad.state.strokes))
+        assert "⚠" not in pad._message.value or kind == "key", pad._message.value
+        image, guess = pad.image, pad.guess
+        assert (image is None) == (guess is None)
+        if image is not None and guess is not None:
+            assert image.shape == (28, 28)
+            np.testing.assert_array_equal(guess.probabilities, predict(_MODEL, image[None])[0])
+    strokes = [len(pad.state.strokes)]
+    while pad.state.undo():
+        strokes.append(len(pad.state.strokes))
+    assert strokes[-1] == 0
+    assert max(strokes) >= strokes[0]
+
+
+_MODEL = build_model("mlp", seed=0)
+
+
+def test_a_second_finger_draws_nothing() -> None:
+    strokes: list[Any] = []
+    ink = InkCanvas(100, ended=strokes.append)
+    event(ink, "touch_start", touches=[{"x": 0, "y": 0}])
+    event(ink, "touch_start", touches=[{"x": 0, "y": 0}, {"x": 90, "y": 90}])
+    event(ink, "touch_move", touches=[{"x": 20, "y": 0}, {"x": 99, "y": 90}])
+    event(ink, "touch_end", touches=[{"x": 99, "y": 90}])
+    event(ink, "touch_move", touches=[{"x": 20, "y": 20}])
+    assert strokes == [[(0, 0), (10, 0)]]
+
+
+def test_a_view_that_comes_later_gets_the_whole_drawing(pad: DrawingPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    mouse(pad, THREE)
+    sent: list[Any] = []
+    manager = pad._ink.widget._canvas_manager
+    monkeypatch.setattr(manager, "_send_custom", lambda command, buffers=(): sent.append(str(command)))
+    event(pad, "client_ready")
+    assert len(sent) == 1  # one message, which names its canvas and draws every point of the stroke
+    assert pad._ink.widget.model_id in sent[0]
+    assert all(f"{x * RESOLUTION:.1f}, {y * RESOLUTION:.1f}" in sent[0] for x, y in THREE)
+
+
+def test_an_exception_while_drawing_does_not_silence_other_canvases(monkeypatch: pytest.MonkeyPatch) -> None:
+    ink = InkCanvas(50)
+    with pytest.raises(RuntimeError, match="in the middle"), drawing(ink.widget):
+        raise RuntimeError("in the middle")
+    sent: list[Any] = []
+    monkeypatch.setattr(ink.widget._canvas_manager, "send", lambda *args, **kwargs: sent.append(args))
+    ink.widget.fill_rect(0, 0, 5, 5)
+    assert sent
+
+
+# ---- words
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ({3: 0.97}, "I read a 3, 97 % sure."),
+        ({8: 0.9999}, "I read an 8, over 99 % sure."),
+        ({4: 0.7, 9: 0.3}, "Probably a 4, perhaps a 9."),
+        ({4: 0.45, 9: 0.4}, "Unsure: a 4 or a 9?"),
+    ],
+)
+def test_it_says_how_sure_it_is(shares: dict[int, float], expected: str) -> None:
+    probabilities = np.zeros(10, np.float32)
+    for digit, share in shares.items():
+        probabilities[digit] = share
+    assert Guess(int(probabilities.argmax()), probabilities).in_words == expected
+
+
+def test_its_text_is_the_same_every_time(pad: DrawingPad) -> None:
+    assert repr(pad) == "DrawingPad()"
+    assert pad._repr_mimebundle_()["text/plain"] == "DrawingPad()"
+
+
+# ---- without a pen
+
+
+def press(pad: DrawingPad, title: str) -> None:
+    """Click the button with this tooltip, wherever on the pad it is."""
+
+    def find(widget: Any) -> Any:
+        if getattr(widget, "tooltip", None) == title:
+            return widget
+        return next(filter(None, map(find, getattr(widget, "children", ()))), None)
+
+    find(pad).click()
+
+
+def test_a_test_image_is_picked_moved_turned_and_thickened(pad: DrawingPad, tiny: Mnist) -> None:
+    pad.changing.number.value = 7
+    image = tiny.test.images[7].numpy()
+    np.testing.assert_array_equal(pad.image, image)
+    press(pad, "Move right by one pixel")
+    press(pad, "Move down by one pixel")
+    np.testing.assert_array_equal(pad.image[1:, 1:], image[:-1, :-1])
+    before = pad.guess.probabilities
+    for _ in range(4):
+        press(pad, "Turn left by 5 degrees")
+    press(pad, "Thicken the line by half a pixel")
+    press(pad, "Make smaller by a tenth")
+    assert pad.state.change == Change(1, 1, -20, pytest.approx(1 / 1.1, abs=1e-4), 0.5)
+    assert (pad.guess.probabilities != before).any()
+    press(pad, "Take all changes back")
+    np.testing.assert_array_equal(pad.image, image)
+
+
+def test_a_moved_digit_is_centred_again_on_request(pad: DrawingPad) -> None:
+    pad.replay([THREE])
+    drawn = pad.image
+    for _ in range(3):
+        press(pad, "Move left by one pixel")
+    np.testing.assert_array_equal(pad.image, np.roll(drawn, -3, axis=1))
+    pad.changing.centred.value = True
+    columns = np.arange(28)
+    assert 13.5 <= (columns * pad.image).sum() / pad.image.sum() <= 14.5
+    pad.undo()
+    np.testing.assert_array_equal(pad.image, drawn)
+    assert len(pad.state.strokes) == 1
+
+
+def test_a_stroke_on_a_picture_begins_a_new_drawing(pad: DrawingPad) -> None:
+    pad.replay([SEVEN])
+    pad.pick(np.eye(28, dtype=np.uint8) * 255)
+    mouse(pad, THREE)
+    assert len(pad.state.strokes) == 1
+    assert pad.guess is not None
+    assert pad.guess.digit == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (Change(thickness=1), lambda before, after: after.sum() > 1.2 * before.sum()),
+        (Change(thickness=-1), lambda before, after: after.sum() < 0.8 * before.sum()),
+        (Change(scale=1.5), lambda before, after: np.ptp(np.nonzero(after)[0]) > 1.3 * np.ptp(np.nonzero(before)[0])),
+        (Change(turn=90), lambda before, after: np.abs(np.rot90(before, -1).astype(int) - after).mean() < 8),
+        (Change(right=30), lambda before, after: not after.any()),
+    ],
+)
+def test_what_a_change_does(change: Change, check: Callable[[Any, Any], bool], sample: Mnist) -> None:
+    image = sample.test.images[0].numpy()
+    assert check(image, change.apply(image))
+
+
+def test_an_empty_pad_says_that_there_is_nothing_to_change(pad: DrawingPad) -> None:
+    press(pad, "Move left by one pixel")
+    assert "nothing on the pad" in pad._message.value
+
+
+def upload(name: str, content: bytes) -> tuple[dict[str, Any], ...]:
+    """What a file chosen in the browser arrives as."""
+    about = {"type": "", "size": len(content), "last_modified": dt.datetime.now(dt.UTC)}
+    return ({"name": name, "content": memoryview(content), **about},)
+
+
+def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny: Mnist) -> None:
+    image = 255 - np.kron(np.pad(tiny.test.images[0].numpy(), 8), np.ones((6, 6), np.uint8))
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "png")
+    pad.changing.photo.value = upload("seven.png", buffer.getvalue())
+    assert pad.guess is not None
+    assert pad.guess.digit == 7
+    pad.changing.photo.value = upload("<b>song.mp3", b"not a picture")
+    assert "&lt;b&gt;song.mp3" in pad._message.value
+    assert pad.guess.digit == 7
+
+
+# ---- which network reads
+
+
+def test_the_best_shipped_network_reads_first_and_another_can_be_chosen(pad: DrawingPad) -> None:
+    assert pad.reader == "shipped:cnn"
+    pad.replay([THREE])
+    pad.chooser.list.value = "shipped:mlp"
+    assert pad.state.model.name == "mlp"
+    np.testing.assert_array_equal(
+        pad.guess.probabilities, predict(load_pretrained("mlp"), torch.from_numpy(pad.image)[None])[0]
+    )
+
+
+def test_the_reader_s_own_network_is_offered_and_a_damaged_one_is_named(workplace: Path, tiny: Mnist) -> None:
+    save_checkpoint(build_model("mlp", seed=1), "model.safetensors")
+    Path("bad.safetensors").write_bytes(b"nothing")
+    pad = DrawingPad(tiny)
+    pad.choose("model.safetensors")
+    own = pad.state.model
+    with pytest.raises(ValueError, match=r"bad\.safetensors"):
+        pad.choose("bad.safetensors")
+    assert pad.state.model is own
+    Path("model.safetensors").write_bytes(b"nothing")
+    pad.chooser.list.value = "shipped:cnn"
+    pad.chooser.list.value = "model.safetensors"
+    assert "model.safetensors" in pad._message.value
+    assert pad.reader == pad.chooser.list.value == "shipped:cnn"
+
+
+def test_a_network_is_opened_from_an_upload(pad: DrawingPad, workplace: Path) -> None:
+    save_checkpoint(build_model("mlp", seed=1), "elsewhere.safetensors")
+    content = Path("elsewhere.safetensors").read_bytes()
+    pad.chooser._upload.value = upload("mine.safetensors", content)
+    assert pad.reader == "mine.safetensors"
+    pad.chooser._upload.value = upload("cut.safetensors", content[:1000])
+    assert "cut.safetensors" in pad._message.value
+    assert pad.reader == "mine.safetensors"
+
+
+def test_where_no_network_is_found_it_says_so_and_draws_on(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mnist_nb.checkpoints.PRETRAINED", workplace)
+    pad = DrawingPad()
+    assert "no network" in pad._message.value
+    mouse(pad, THREE)
+    assert pad.image is not None
+    assert pad.guess is None
+    save_checkpoint(build_model("mlp", seed=1), "model.safetensors")
+    press(pad, "See which files are there now")
+    assert pad.guess is not None
+
+
+def test_a_taught_network_never_takes_the_original_s_name(workplace: Path) -> None:
+    readers = Readers(path="model.safetensors")
+    for key in ("shipped:cnn", "model.safetensors", "model"):
+        path = readers.taught_path(key)
+        assert path.name not in ("cnn.safetensors", "model.safetensors")
+        path.write_bytes(b"")
+        assert readers.taught_path(key) != path
+
+
+# ---- the state alone
+
+
+def test_a_state_refuses_what_is_no_stroke_or_picture_and_stays_as_it_was() -> None:
+    state = PadState(_MODEL)
+    state.add_stroke(THREE, 10)
+    state.pick(np.full((28, 28), 9, np.uint8))
+    with pytest.raises(ValueError, match="finite"):
+        state.add_stroke([(0, float("nan"))], 10)
+    with pytest.raises(ValueError, match="uint8"):
+        state.pick(np.zeros((28, 28)))
+    assert state.picture is not None
+    assert len(state.strokes) == 1
+
+
+def test_a_drawing_of_another_size_is_read_the_same(pad: DrawingPad) -> None:
+    sketch = Sketch(560)
+    sketch.add_stroke(np.array(THREE) * 2, 32)
+    guess = pad.draw(sketch)
+    assert guess is not None
+    assert guess.digit == 3
+    assert len(pad.state.strokes) == 1

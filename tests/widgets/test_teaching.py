@@ -1,0 +1,215 @@
+"""The pad learns a hand: it asks for thirty digits, keeps each at once, and is honest about what teaching them did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mnist_nb import load_pretrained
+from mnist_nb.adaptation import ForgettingWarning
+from mnist_nb.data import Mnist
+from mnist_nb.digits import MyDigits
+from mnist_nb.widgets import teaching as teaching_module
+from mnist_nb.widgets.pad import DrawingPad
+
+from .test_pad import SEVEN, THREE, press, upload
+
+FILE = Path("my_digits.safetensors")
+
+
+@pytest.fixture
+def pad(workplace: Path, tiny: Mnist) -> DrawingPad:
+    return DrawingPad(tiny)
+
+
+@pytest.fixture
+def filled(pad: DrawingPad, sample: Mnist) -> DrawingPad:
+    """A pad whose reader has kept three of each digit."""
+    for digit in range(10):
+        for index in (sample.test.labels == digit).nonzero().flatten()[:3].tolist():
+            pad.teaching.digits.add(sample.test.images[index], digit)
+    return pad
+
+
+def message(pad: DrawingPad) -> str:
+    return str(pad._message.value)
+
+
+def test_it_asks_for_three_of_each_digit_and_keeps_each_at_once(pad: DrawingPad) -> None:
+    pad.teaching.collect()
+    asked = []
+    while (wish := pad.teaching.wish) is not None:
+        asked.append(wish)
+        assert f"draw a{'n' * (wish == 8)} {wish}" in pad.teaching._asked.value
+        pad.replay([THREE, [(10 + 2 * len(asked), 10)]])
+        pad.teaching.keep()
+        assert len(MyDigits(FILE)) == len(asked)
+        assert pad.image is None
+    assert sorted(asked) == sorted(list(range(10)) * 3)
+    assert "All thirty digits are there" in pad.teaching._asked.value
+    assert len(MyDigits(FILE).split()[1]) == 10
+
+
+def test_enter_on_the_paper_keeps_only_while_it_asks(pad: DrawingPad) -> None:
+    def enter() -> None:
+        keys = {"key": "Enter", "shift_key": False, "ctrl_key": False, "meta_key": False}
+        pad._ink.widget._handle_frontend_event(None, {"event": "key_down", **keys}, [])
+
+    pad.replay([THREE])
+    enter()
+    assert len(pad.teaching.digits) == 0
+    pad.teaching.collect()
+    enter()
+    assert "The pad is empty" in message(pad)
+    pad.replay([THREE])
+    enter()
+    assert len(pad.teaching.digits) == 1
+
+
+def test_take_back_asks_for_the_digit_again(pad: DrawingPad) -> None:
+    pad.teaching.collect()
+    first = pad.teaching.wish
+    pad.replay([THREE])
+    pad.teaching.keep()
+    assert pad.teaching.wish != first
+    press(pad, "Delete the digit kept last")
+    assert pad.teaching.wish == first
+    assert len(MyDigits(FILE)) == 0
+
+
+def test_that_was_a_7_keeps_the_drawing_once_and_a_second_word_corrects_the_first(pad: DrawingPad) -> None:
+    pad.replay([SEVEN])
+    press(pad, "That was a 1: keep it as a digit of mine")
+    press(pad, "That was a 7: keep it as a digit of mine")
+    digits = MyDigits(FILE)
+    assert digits.labels.tolist() == [7]
+    np.testing.assert_array_equal(digits.sketch(digits.ids[0]).to_mnist(), pad.image)
+    pad.replay([THREE])
+    press(pad, "That was an 8: keep it as a digit of mine")
+    assert MyDigits(FILE).labels.tolist() == [7, 8]
+
+
+def test_an_empty_pad_is_not_kept(pad: DrawingPad) -> None:
+    press(pad, "That was a 7: keep it as a digit of mine")
+    assert "⚠" in message(pad)
+    assert "empty" in message(pad)
+    assert not FILE.exists()
+
+
+def test_digits_are_relabelled_deleted_and_brought_back(filled: DrawingPad) -> None:
+    gallery = filled.teaching.gallery
+    gallery.show()
+    gallery._number.value = 2
+    gallery._label.value = 9
+    press(filled, "Give this digit the label that is chosen")
+    assert MyDigits(FILE).labels.tolist()[:3] == [0, 9, 0]
+    press(filled, "Delete this digit")
+    assert len(MyDigits(FILE)) == 29
+    press(filled, "Bring back the digit deleted last")
+    assert MyDigits(FILE).labels.tolist()[-1] == 9
+    assert gallery._number.value == 30
+    assert gallery._pictures.value.count("<img") == 30
+
+
+def test_a_kept_drawing_comes_back_to_the_pad_with_its_strokes(pad: DrawingPad) -> None:
+    pad.replay([THREE])
+    pad.teaching.keep(3)
+    image = pad.image
+    pad.clear()
+    press(pad, "Show this digit on the pad")
+    np.testing.assert_array_equal(pad.image, image)
+    assert len(pad.state.strokes) == 1
+    pad.changing.source.value = "one of my own digits"
+    np.testing.assert_array_equal(pad.image, image)
+
+
+def test_export_and_import(filled: DrawingPad, workplace: Path, tiny: Mnist) -> None:
+    press(filled, "Write the digits as PNG files and CSV")
+    press(filled, "Write the digits as PNG files and CSV")
+    assert "exists already" in message(filled)
+    other = DrawingPad(tiny, digits="another.safetensors")
+    other.teaching.gallery._upload.value = upload("friend.zip", Path("my_digits.zip").read_bytes())
+    assert MyDigits("another.safetensors").labels.tolist() == MyDigits(FILE).labels.tolist()
+    other.teaching.gallery._upload.value = upload("song.mp3", b"la la la")
+    assert "song.mp3" in message(other)
+    assert len(MyDigits("another.safetensors")) == 30
+    other.teaching.gallery._file.value = "my_digits.zip"
+    press(other, "Add the digits of this file or folder")
+    assert "No digit in there was new" in message(other)
+
+
+def test_the_score_counts_and_shows_mistakes(filled: DrawingPad) -> None:
+    gallery = filled.teaching.gallery
+    gallery._number.value, gallery._label.value = 1, 5  # the first 0 is called a 5
+    filled.teaching.digits.relabel(filled.teaching.digits.ids[0], 5)
+    press(filled, "How many of my digits does the network read?")
+    score = gallery.score()
+    assert score.correct == 29
+    assert "29 of your 30" in gallery._score.value
+    assert "5, read 0" in gallery._score.value
+    assert 'class="mistake"' in gallery._score.value
+
+
+def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(filled: DrawingPad, workplace: Path) -> None:
+    before = {name: tensor.clone() for name, tensor in filled.state.model.state_dict().items()}
+    old = filled.state.model
+    filled.teaching.teach(wait=True)
+    assert filled.reader == "cnn.my-hand.safetensors"
+    assert Path(filled.reader).is_file()
+    assert filled.state.model is not old
+    assert all(torch.equal(tensor, before[name]) for name, tensor in old.state_dict().items())
+    shown = filled.teaching._outcome.value
+    assert "of 10)" in shown  # the third drawing of each digit was not taught
+    assert "of 200)" in shown
+    assert not list(workplace.glob("cnn.safetensors"))
+    filled.choose("shipped:cnn")
+    filled.teaching.teach(wait=True)
+    assert filled.reader == "cnn.my-hand-2.safetensors"
+
+
+def test_where_it_would_forget_the_old_network_stays(filled: DrawingPad, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgets(model: Any, *args: Any, **kwargs: Any) -> Any:
+        import warnings
+
+        warnings.warn("the old weights were kept: MNIST would fall", ForgettingWarning, stacklevel=2)
+        return load_pretrained()
+
+    monkeypatch.setattr(teaching_module, "adapt", forgets)
+    old = filled.state.model
+    filled.teaching.teach(wait=True)
+    assert filled.state.model is old
+    assert filled.reader == "shipped:cnn"
+    assert "the old weights were kept" in filled.teaching._outcome.value
+    assert not list(Path().glob("*my-hand*"))
+
+
+def test_an_error_while_teaching_is_shown_and_teaching_works_again(
+    filled: DrawingPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(teaching_module, "adapt", lambda *args, **kwargs: 1 / 0)
+        filled.teaching.teach(wait=True)
+        assert "ZeroDivisionError" in filled.teaching._outcome.value
+    filled.teaching.teach(wait=True)
+    assert filled.reader == "cnn.my-hand.safetensors"
+
+
+def test_too_few_digits_are_not_taught(pad: DrawingPad) -> None:
+    press(pad, "Teach the network that reads now my digits")
+    assert "too few digits" in message(pad)
+
+
+def test_a_damaged_file_of_digits_is_named_left_alone_and_the_pad_reads_on(workplace: Path, tiny: Mnist) -> None:
+    FILE.write_bytes(b"not digits")
+    pad = DrawingPad(tiny)
+    guess = pad.replay([THREE])
+    assert guess is not None
+    assert guess.digit == 3
+    for title in ("That was a 3: keep it as a digit of mine", "Ask me for digits, thirty in all", "Delete this digit"):
+        press(pad, title)
+        assert "my_digits.safetensors is not a whole file of digits" in message(pad)
+    assert FILE.read_bytes() == b"not digits"
