@@ -55,7 +55,7 @@ class Hyperparameters:
     )
     optimizer: str = _choice("sgd", ("sgd", "adam", "adamw"), "Optimiser", "how a gradient becomes a step")
     schedule: str = _choice(
-        "constant", ("constant", "cosine", "one-cycle"), "Learning-rate schedule", "how the rate changes over the run"
+        "constant", ("constant", "cosine", "one-cycle"), "Rate schedule", "how the learning rate changes over the run"
     )
     augmentation: str = _choice(
         "none", tuple(KINDS), "Augmentation", "random changes to each image, so that none is seen twice alike"
