@@ -74,6 +74,7 @@ class Controls:
 def _make_control(field: dataclasses.Field[Any]) -> Widget:
     """The control that suits a field: its metadata says whether words or numbers, and on what scale."""
     rules = field.metadata
+    default: Any = field.default  # each field has one
     shared: dict[str, Any] = {
         "description": rules.get("label", field.name.replace("_", " ")),
         "tooltip": rules.get("hint", ""),
@@ -81,14 +82,14 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
         "layout": {"width": "330px", "margin": "2px 0 0"},
     }
     if "choices" in rules:
-        return Dropdown(options=rules["choices"], value=field.default, **shared)
-    low, high, whole = rules["low"], rules["high"], isinstance(field.default, int)
+        return Dropdown(options=rules["choices"], value=default, **shared)
+    low, high, whole = rules["low"], rules["high"], isinstance(default, int)
     if rules.get("scale") in ("log", "log2") and low > 0:
         values = _powers_of_two(low, high) if rules["scale"] == "log2" else _round_numbers(low, high)
         control = SelectionSlider(options=_labelled(values), value=values[0], continuous_update=True, **shared)
-        _offer(control, field.default)
+        _offer(control, default)
         return control
-    limits = {"min": low, "max": high, "value": field.default}
+    limits = {"min": low, "max": high, "value": default}
     if rules.get("scale") == "free":
         return (BoundedIntText if whole else BoundedFloatText)(**limits, **shared)
     if whole:

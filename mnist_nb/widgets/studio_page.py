@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from html import escape
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.training import Hyperparameters, TrainingRun
@@ -90,7 +91,7 @@ def sentences(session: TrainingSession, notice: str) -> str:
     )
 
 
-def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray | None) -> str:
+def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.float32] | None) -> str:
     """The pinned digit beside its ten probabilities."""
     if image is None:
         return "No digit is pinned."
