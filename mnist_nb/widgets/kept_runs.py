@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from enum import Enum
 
@@ -11,6 +12,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from mnist_nb.training import EpochRecord, Hyperparameters, TrainingRun
+
+
+GUESSING = math.log(10)
+"""The loss, in nats, of giving each digit the same probability."""
 
 
 class State(Enum):
@@ -77,11 +82,11 @@ def verdict(kept: KeptRun, run: TrainingRun, runs: Sequence[KeptRun]) -> str:
             f"Stopped in epoch {run.epoch + 1} after batch {run.batch} of {run.batches_per_epoch}; "
             "Resume goes on from exactly there."
         )
-    last = kept.records[-1]
+    last, epochs = kept.records[-1], kept.hyperparameters.epochs
     others = [other.best_accuracy or 0.0 for other in runs if other is not kept]
     best = ", the best so far" if others and (kept.best_accuracy or 0.0) > max(others) else ""
     return (
-        f"Finished {kept.hyperparameters.epochs} epochs in {kept.seconds:.0f} s: it reads "
+        f"Finished {epochs} epoch{'s' * (epochs != 1)} in {kept.seconds:.0f} s: it reads "
         f"{last.validation_accuracy:.1%} of the validation images right{best}. {_advice(kept.records)}"
     ).strip()
 
@@ -89,11 +94,14 @@ def verdict(kept: KeptRun, run: TrainingRun, runs: Sequence[KeptRun]) -> str:
 def _advice(records: Sequence[EpochRecord]) -> str:
     last = records[-1]
     if last.validation_accuracy < 0.3:
+        if max(record.max_loss for record in records) > 2 * GUESSING:
+            return "That is hardly better than guessing, and the loss leapt: try a lower learning rate, from the start."
         return "That is hardly better than guessing: try a higher learning rate or more epochs."
     if len(records) < 2:
         return ""
     if last.validation_loss > 1.1 * min(record.validation_loss for record in records):
         return "It begins to learn its images by heart: try augmentation or fewer epochs."
-    if last.mean_loss < 0.95 * records[-2].mean_loss:
+    gained = last.validation_accuracy - records[-2].validation_accuracy
+    if last.mean_loss < 0.95 * records[-2].mean_loss or gained > 0.01:
         return "The loss was still falling: more epochs would help."
     return "The loss has levelled off."
