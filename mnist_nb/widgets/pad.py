@@ -271,10 +271,5 @@ class DrawingPad(VBox):  # type: ignore[misc]
         reading = VBox([self._reading, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
         tabs = Tab([self.changing, *self.teaching.panels.values(), self.chooser.panel])
         tabs.titles = ["Without a pen", *self.teaching.panels, "Networks"]
-        return [
-            HTML(pad_page.STYLE),
-            self.chooser.list,
-            HBox([drawing, reading], layout={"margin": "8px 0 0"}),
-            self._message,
-            tabs,
-        ]
+        whole = HBox([drawing, reading], layout={"margin": "8px 0 0"})
+        return [HTML(pad_page.STYLE), self.chooser.list, whole, tabs]

@@ -108,7 +108,7 @@ def thumbnails(pictures: Sequence[tuple[Pixels, str]], chosen: int = -1, first: 
 def score(evaluation: Evaluation, images: Pixels, held_out: Tensor) -> str:
     """How many of the reader's digits were read: all, and those kept apart; what was confused, and each mistake."""
     total, right = len(evaluation.labels), evaluation.is_right
-    text = f"It reads {evaluation.correct} of your {total} digits ({evaluation.accuracy:.0%})"
+    text = f"It reads {evaluation.correct} of your {total} digits ({100 * evaluation.accuracy:.0f} %)"
     if apart := int(held_out.sum()):
         text += f", and {int(right[held_out].sum())} of the {apart} that are never taught"
     if evaluation.correct == total:

@@ -1,0 +1,182 @@
+"""The drawing pad in a real page: a mouse, a finger and a keyboard, and what the page says then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from .conftest import NotebookPage, write_notebook
+
+pytestmark = pytest.mark.browser
+
+THREE = [(90, 60), (150, 50), (180, 90), (130, 130), (185, 160), (170, 220), (90, 225)]
+SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
+CELLS = (
+    "import os\nos.environ['MNIST_NB_SOURCE'] = 'sample'\nfrom mnist_nb import DrawingPad",
+    "pad = DrawingPad(path='PLACE/model.safetensors', digits='PLACE/digits.safetensors')\npad",
+)
+INK = """canvas => {
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    let ink = 0;
+    for (let at = 0; at < pixels.length; at += 4) ink += pixels[at] < 128 && pixels[at + 3] > 0;
+    return ink;
+}"""
+
+
+class Pad:
+    """A pad in a page, and what a reader does with it."""
+
+    def __init__(self, notebook: NotebookPage, folder: Any) -> None:
+        self.notebook, self.page = notebook, notebook.page
+        cells = [cell.replace("PLACE", folder.as_posix()) for cell in CELLS]
+        notebook.open(write_notebook(notebook.server.folder, "pad.ipynb", *cells)).run_all()
+        assert notebook.errors() == []
+        self.find()
+
+    def find(self) -> None:
+        self.canvas = self.notebook.reveal(".mnist-pad canvas")
+        self.canvas.wait_for()
+
+    def places(self, points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+        box = self.canvas.bounding_box()
+        assert box is not None
+        return [(box["x"] + 1 + x, box["y"] + 1 + y) for x, y in points]
+
+    def mouse(self, points: Iterable[tuple[float, float]], *, release: bool = True) -> None:
+        first, *others = self.places(points)
+        self.page.mouse.move(*first)
+        self.page.mouse.down()
+        for place in others:
+            self.page.mouse.move(*place, steps=5)
+        if release:
+            self.page.mouse.up()
+
+    def touch(self, points: Iterable[tuple[float, float]]) -> None:
+        session = self.page.context.new_cdp_session(self.page)
+        for number, (x, y) in enumerate(self.places(points)):
+            kind = "touchMove" if number else "touchStart"
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def press(self, title: str) -> None:
+        self.page.locator(f'.mnist-pad button[title^="{title}"]').click()
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
+
+    def says(self, text: str, where: str = ".pad-words") -> None:
+        self.page.locator(f".mnist-pad {where}", has_text=text).first.wait_for()
+
+    def bars(self) -> str:
+        """The ten digits and their percentages, the guess with its sign."""
+        return self.page.locator(".mnist-pad svg").text_content() or ""
+
+    def ink(self) -> int:
+        ink: int = self.canvas.evaluate(INK)
+        return ink
+
+    def wait_for_ink(self, ink: int) -> None:
+        for _ in range(100):
+            if abs(self.ink() - ink) <= 0.02 * ink + 20:
+                return
+            self.page.wait_for_timeout(100)
+        pytest.fail(f"the canvas shows {self.ink()} pixels of ink and not about {ink}")
+
+
+@pytest.fixture
+def pad(notebook: NotebookPage, tmp_path: Any) -> Pad:
+    return Pad(notebook, tmp_path)
+
+
+def test_draw_leave_undo_reload_collect_and_teach(pad: Pad) -> None:
+    """One page for all of it: opening a notebook takes longer than everything that is done in it."""
+    pad.mouse(THREE)
+    pad.says("I read a 3")
+    assert pad.page.locator(".mnist-pad figure img").first.is_visible()
+    assert "◀" in pad.bars()
+    three = pad.ink()
+    pad.notebook.screenshot("three")
+
+    # a stroke that leaves the paper ends there: what the mouse does outside and on its return draws nothing
+    pad.mouse([(40, 250), (-60, 250)], release=False)
+    pad.page.mouse.up()
+    pad.page.wait_for_timeout(500)
+    more = pad.ink()
+    assert more > three
+    pad.page.mouse.move(*pad.places([(140, 20)])[0], steps=5)
+    pad.page.wait_for_timeout(500)
+    assert pad.ink() == more
+    pad.press("Undo")
+    pad.wait_for_ink(three)
+    pad.says("I read a 3")
+
+    pad.press("Clear")
+    pad.says("Draw a digit")
+    pad.touch(SEVEN)
+    pad.says("a 7")
+    seven = pad.ink()
+    pad.notebook.screenshot("seven")
+
+    # the keyboard leaves the paper with Tab, and Enter presses what it comes to
+    pad.mouse(THREE)
+    pad.page.keyboard.press("Tab")
+    pad.page.wait_for_function("document.activeElement.title.startsWith('Undo')")
+    pad.page.keyboard.press("Enter")
+    pad.wait_for_ink(seven)
+
+    pad.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    pad.page.wait_for_timeout(1000)
+    pad.page.reload()
+    pad.page.wait_for_selector(".jp-Notebook .jp-Cell")
+    pad.find()
+    pad.says("a 7")
+    pad.wait_for_ink(seven)
+    pad.mouse([(20, 270), (40, 270)])  # and draws on
+    pad.press("Undo")
+    pad.wait_for_ink(seven)
+
+    pad.press("Clear")
+    pad.tab("Collect")
+    pad.press("Ask me for digits")
+    for number in range(1, 4):
+        pad.says("Please draw")
+        pad.mouse([(x + 4 * number * (at % 2), y) for at, (x, y) in enumerate(THREE)])
+        pad.says("a", ".pad-words")
+        if number == 1:
+            pad.page.keyboard.press("Enter")
+        else:
+            pad.press("Keep this drawing")
+        pad.says(f"{number} of 30", ".widget-html-content")
+    pad.notebook.screenshot("collect")
+    pad.press("Ask me for digits")
+    for number in range(3):
+        pad.press("Clear")
+        pad.mouse([(x + 5 * number * (at % 2), y) for at, (x, y) in enumerate(SEVEN)])
+        pad.says("I read a 7")
+        pad.press("That was a 7")
+        pad.says(f"You have {number + 4} digits", ".pad-say")
+    pad.tab("My digits")
+    pad.press("How many of my digits")
+    pad.says("of your 6 digits", ".pad-say")
+    pad.notebook.screenshot("my-digits")
+
+    pad.tab("Teach it my hand")
+    pad.press("Teach the network")
+    pad.says("your digits that were not taught", ".pad-outcome")
+    pad.page.wait_for_timeout(500)
+    pad.notebook.screenshot("taught")
+    assert pad.notebook.widget_errors() == []
+
+
+def test_a_test_image_is_moved_with_the_keyboard_alone(pad: Pad) -> None:
+    pad.page.locator('.mnist-pad button[title="Show this picture"]').focus()
+    pad.page.keyboard.press("Enter")
+    pad.says("I read a 7")  # the first test image
+    before = pad.bars()
+    pad.page.locator('.mnist-pad button[title^="Move right"]').focus()
+    for _ in range(8):
+        pad.page.keyboard.press("Enter")
+    pad.page.wait_for_function("before => document.querySelector('.mnist-pad svg').textContent !== before", arg=before)
+    pad.notebook.screenshot("moved")
