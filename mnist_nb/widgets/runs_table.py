@@ -69,15 +69,9 @@ class _Row:
             kept.name, continuous_update=False, tooltip="The run's name", layout={"width": _NAME, "flex": "0 0 auto"}
         )
         self._cells = HTML(layout={"flex": "1 1 auto", "min_width": "0"})
-        self._restore = button(
-            "Restore",
-            f"Make the weights of {kept.name} the network as it stands",
-            lambda *_: attempt(lambda: restore(kept)),
-            width="82px",
-        )
-        self._remove = button(
-            "Remove", f"Forget {kept.name}", lambda *_: attempt(lambda: session.remove(kept)), width="82px"
-        )
+        self._restore = button("Restore", "", lambda *_: attempt(lambda: restore(kept)), width="82px")
+        self._remove = button("Remove", "", lambda *_: attempt(lambda: session.remove(kept)), width="82px")
+        self._explain()
         self._name.observe(lambda change: attempt(lambda: self._rename(change)), "value")
         self.widget = HBox([self._mark, self._name, self._cells, self._restore, self._remove])
         self.widget.add_class("studio-row")
@@ -86,6 +80,11 @@ class _Row:
         if change["new"] != self._kept.name:
             self._session.rename(self._kept, change["new"])
             self._name.value = self._kept.name
+            self._explain()
+
+    def _explain(self) -> None:
+        self._restore.tooltip = f"Make the weights of {self._kept.name} the network as it stands"
+        self._remove.tooltip = f"Forget {self._kept.name}"
 
     def refresh(self, number: int) -> None:
         self._mark.value = studio_page.mark(number)

@@ -82,6 +82,8 @@ class TrainingSession:
         self._stop = threading.Event()
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
+        self._ended = threading.Event()  # the thread has come to its end: an interrupted `join` may say so too early
+        self._ended.set()
         _SESSIONS.add(self)
         self._find_unfinished()
 
@@ -165,8 +167,10 @@ class TrainingSession:
 
     def wait(self) -> None:
         """Return when no run goes on any more."""
-        while (thread := self._thread) is not None and thread.is_alive():
-            thread.join(0.2)  # in pieces, so that an interrupt is heard on every system
+        while not self._ended.wait(0.2):  # in pieces, so that an interrupt is heard on every system
+            pass
+        if self._thread is not None:
+            self._thread.join()
 
     def close(self) -> None:
         """Stop, and never start again; the runs stay."""
@@ -303,8 +307,16 @@ class TrainingSession:
         self._wanted_rate = None
         self._pace = (time.monotonic(), run.steps_done)
         self._stop.clear()
-        self._thread = threading.Thread(target=self._work, args=(run, kept), name="training", daemon=True)
+        self._ended.wait()  # the last run's thread may still be painting how that ended
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._work_to_the_end, args=(run, kept), name="training", daemon=True)
         self._thread.start()
+
+    def _work_to_the_end(self, run: TrainingRun, kept: KeptRun) -> None:
+        try:
+            self._work(run, kept)
+        finally:
+            self._ended.set()
 
     def _work(self, run: TrainingRun, kept: KeptRun) -> None:
         """The thread: whatever happens in it ends in a sentence and in a session that can start again."""
@@ -325,6 +337,8 @@ class TrainingSession:
         except Exception as error:  # a thread has nobody else to tell
             self.error, sentence = error, f"The run broke off: {type(error).__name__}: {error}"
         kept.seconds = before + time.monotonic() - began
+        if state is State.STOPPED:
+            self._take_rate(run)  # one asked for as late as the stop itself
         with contextlib.suppress(Exception):  # a model that cannot even be copied
             self._keep(run, kept)
         if state is not State.FINISHED:
@@ -337,13 +351,16 @@ class TrainingSession:
     def _after_batch(self, run: TrainingRun) -> None:
         if self._stop.is_set():
             run.stop()
-        if self._wanted_rate is not None:
-            with self._lock:
-                rate, self._wanted_rate = self._wanted_rate, None
-            if rate != run.learning_rate:  # here, between two batches, so that the history names the right one
-                run.learning_rate = rate
+        self._take_rate(run)
         if time.monotonic() - self._published >= PUBLISH_EVERY:
             self._tell(run)
+
+    def _take_rate(self, run: TrainingRun) -> None:
+        """Between two batches, so that the history names the right one."""
+        with self._lock:
+            rate, self._wanted_rate = self._wanted_rate, None
+        if rate is not None and rate != run.learning_rate:
+            run.learning_rate = rate
 
     def _tell(self, run: TrainingRun) -> None:
         try:

@@ -137,7 +137,7 @@ class TrainingStudio(VBox):  # type: ignore[misc]
         """The curves of all runs as a static figure, which a saved notebook keeps."""
         from mnist_nb.plots import training_curves
 
-        return training_curves(self.runs)
+        return training_curves(self.runs, [_for_matplotlib(kept.name) for kept in self.runs])
 
     def pin(self, image: ArrayLike | None, caption: str = "your digit") -> None:
         """Watch an image, uint8 `[28, 28]`, while the network learns; None lets go of it.
@@ -293,7 +293,7 @@ class TrainingStudio(VBox):  # type: ignore[misc]
         ]
         self._presets.append(
             button(
-                "Reset to defaults", "Every control as at first", click(self._setter(Hyperparameters())), icon="undo"
+                "Reset to defaults", "Every setting at its default", click(self._setter(Hyperparameters())), icon="undo"
             )
         )
         self._index = BoundedIntText(
@@ -339,6 +339,11 @@ class TrainingStudio(VBox):  # type: ignore[misc]
                 self.controls.value = settings
 
         return put
+
+
+def _for_matplotlib(name: str) -> str:
+    """A name that is drawn as it is: no formula between dollars, and not left out of the legend for its first _."""
+    return f"{' ' * name.startswith('_')}{name}".replace("$", r"\$")
 
 
 def _preset_tooltip(settings: Hyperparameters) -> str:
