@@ -1,0 +1,529 @@
+"""The training studio without a browser: whatever is clicked, one run at most, and nothing learnt is lost."""
+
+from __future__ import annotations
+
+import _thread
+import dataclasses
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from ipywidgets import HTML, Button, Text, Widget
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from torch import nn
+
+from mnist_nb import Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
+from mnist_nb.data import Mnist
+from mnist_nb.training import PRESETS
+from mnist_nb.widgets.kept_runs import KeptRun, State
+from mnist_nb.widgets.session import TrainingSession
+from mnist_nb.widgets.studio import TrainingStudio
+
+LONG = Hyperparameters(epochs=200, learning_rate=0.001, batch_size=4)  # 31,000 steps: no test waits for its end
+SHORT = Hyperparameters(epochs=2, learning_rate=0.01, batch_size=50)  # 26 steps
+EXPLODING = dataclasses.replace(SHORT, optimizer="adam", learning_rate=10.0)
+
+Make = Callable[..., TrainingStudio]
+
+
+@pytest.fixture
+def make(tiny: Mnist, workplace: Path) -> Iterator[Make]:
+    """Makes studios over a few hundred images, in memory unless a path is given, and closes them."""
+    made: list[TrainingStudio] = []
+
+    def studio(settings: Hyperparameters = SHORT, path: str | None = None) -> TrainingStudio:
+        made.append(TrainingStudio(tiny, path, settings, device="cpu"))
+        return made[-1]
+
+    yield studio
+    for one in made:
+        one.close()
+
+
+def widgets(root: Widget) -> Iterator[Widget]:
+    yield root
+    for child in getattr(root, "children", ()):
+        yield from widgets(child)
+
+
+def buttons(studio: TrainingStudio, label: str) -> list[Button]:
+    return [one for one in widgets(studio) if isinstance(one, Button) and one.description == label]
+
+
+def click(studio: TrainingStudio, label: str, number: int = 0) -> None:
+    """What the page does for a click on a button that is not greyed out."""
+    button = buttons(studio, label)[number]
+    if not button.disabled:
+        button.click()
+
+
+def shown(studio: TrainingStudio) -> str:
+    """All HTML of the panel."""
+    return "".join(one.value for one in widgets(studio) if isinstance(one, HTML))
+
+
+def names(studio: TrainingStudio) -> list[Text]:
+    return [one for one in widgets(studio) if isinstance(one, Text)]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)
+
+
+def steps(studio: TrainingStudio) -> int:
+    assert studio.session.run is not None
+    return studio.session.run.steps_done
+
+
+def stop_and_wait(studio: TrainingStudio) -> None:
+    wait_until(lambda: not (studio.session.is_running and buttons(studio, "Stop")[0].disabled))
+    click(studio, "Stop")
+    studio.session.wait()
+
+
+def running_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "training"]
+
+
+def same_weights(model: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(model.state_dict().items(), other.state_dict().values(), strict=True)
+    return all(torch.equal(mine, theirs) for (_, mine), theirs in pairs)
+
+
+def trained(data: Mnist, settings: Hyperparameters, stop_at: int | None = None) -> nn.Module:
+    """The network that an uninterrupted run gives, or one stopped after so many steps."""
+    run = TrainingRun(build_model(settings.network, seed=settings.seed), data, settings, device="cpu")
+    if stop_at != 0:
+        list(run.epochs(lambda run: run.stop() if run.steps_done == stop_at else None))
+    return run.model
+
+
+# ---- the controls
+
+
+def test_every_setting_has_a_control_with_its_name_and_its_hint(make: Make) -> None:
+    studio = make()
+    page = shown(studio)
+    fields = dataclasses.fields(Hyperparameters)
+    assert list(studio.controls.by_name) == [field.name for field in fields]
+    for field in fields:
+        assert studio.controls.by_name[field.name].description == field.metadata["label"]
+        assert field.metadata["hint"] in page
+    assert studio.controls.value == SHORT
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_one_click_and_so_are_the_defaults(name: str, make: Make) -> None:
+    studio = make()
+    click(studio, name)
+    assert studio.controls.value == PRESETS[name]
+    click(studio, "Reset to defaults")
+    assert studio.controls.value == Hyperparameters()
+
+
+def test_any_allowed_setting_can_be_shown(make: Make) -> None:
+    odd = Hyperparameters(
+        "cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1
+    )  # none of them a step of its slider
+    assert make(odd).controls.value == odd
+
+
+def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
+    studio = make(LONG)
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 3)
+    locked = {name for name, control in studio.controls.by_name.items() if control.disabled}
+    click(studio, "fast")
+    assert studio.controls.value == LONG
+    stop_and_wait(studio)
+    assert locked == set(studio.controls.by_name) - {"learning_rate"}
+    assert not any(control.disabled for control in studio.controls.by_name.values())
+
+
+# ---- train, stop, resume
+
+
+def test_a_session_goes_from_idle_to_running_to_stopped_to_finished(tiny: Mnist) -> None:
+    session = TrainingSession(tiny, device="cpu")
+    assert session.state is State.IDLE
+    assert not session.resume()
+    session.stop()  # harmless
+    assert session.start(LONG)
+    assert session.state is State.RUNNING
+    assert not session.start(LONG)
+    assert not session.resume()
+    session.stop()
+    session.stop()
+    session.wait()
+    assert session.state is State.STOPPED
+    assert session.can_resume
+    assert session.resume()
+    session.close()
+    assert session.state is State.STOPPED
+    assert not session.start(SHORT)
+    other = TrainingSession(tiny, device="cpu")
+    other.start(SHORT)
+    other.wait()
+    assert other.state is State.FINISHED
+    assert not other.resume()
+
+
+def test_the_buttons_say_what_can_be_done(make: Make) -> None:
+    studio = make(LONG)
+
+    def usable() -> set[str]:
+        return {label for label in ("Train", "Stop", "Resume") if not buttons(studio, label)[0].disabled}
+
+    assert usable() == {"Train"}
+    click(studio, "Train")
+    wait_until(lambda: usable() == {"Stop"})
+    stop_and_wait(studio)
+    assert usable() == {"Train", "Resume"}
+    assert "Stopped in epoch 1 after batch" in shown(studio)
+
+
+@pytest.mark.parametrize("path", [None, "model.safetensors"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_stopped_in_mid_epoch_and_resumed_it_ends_as_if_it_had_not_been(
+    path: str | None, optimizer: str, make: Make, tiny: Mnist
+) -> None:
+    settings = Hyperparameters(
+        epochs=3, batch_size=8, learning_rate=0.002, optimizer=optimizer, schedule="one-cycle", augmentation="affine"
+    )
+    studio = make(settings, path)
+    click(studio, "Train")
+    for stops in (5, 40, 90):
+        wait_until(lambda stops=stops: steps(studio) >= stops or not studio.session.is_running)
+        stop_and_wait(studio)
+        if path is not None:
+            assert same_weights(load_checkpoint(path), studio.model)
+        click(studio, "Resume")
+    studio.session.wait()
+    assert studio.session.state is State.FINISHED
+    assert same_weights(studio.model, trained(tiny, settings))
+    assert len(studio.runs) == 1
+    assert len(studio.runs[0].batch_losses) == 3 * 78
+
+
+def test_another_studio_finds_the_stopped_run_in_the_file_and_ends_it_the_same(make: Make, tiny: Mnist) -> None:
+    settings = dataclasses.replace(SHORT, batch_size=4)
+    studio = make(settings, "model.safetensors")
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 5)
+    studio.close()
+    later = TrainingStudio(tiny, "model.safetensors", device="cpu")
+    assert later.controls.value == settings
+    assert "Resume goes on with it" in shown(later)
+    later.resume()
+    assert same_weights(later.model, trained(tiny, settings))
+    later.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_twenty_rapid_clicks_leave_one_run_at_most_a_usable_panel_and_every_weight(
+    seed: int, make: Make, tiny: Mnist
+) -> None:
+    path = "model.safetensors" if seed % 2 else None
+    studio = make(LONG, path)
+    studio._fresh.value = True
+    dice = random.Random(seed)
+    for _ in range(20):
+        label = dice.choice(["Train", "Stop", "Resume"])
+        if seed % 3:
+            click(studio, label)
+        else:
+            buttons(studio, label)[0].click()  # clicks that were under way before the button was greyed out
+        assert len(running_threads()) <= 1
+        time.sleep(dice.choice([0, 0, 0.01, 0.05]))
+    studio.stop()
+    studio.session.wait()
+    for kept in studio.runs:
+        assert kept.state in (State.STOPPED, State.IDLE)
+        assert same_weights(kept.model, trained(tiny, LONG, stop_at=len(kept.batch_losses)))
+    if studio.runs and path is not None:
+        assert same_weights(load_checkpoint(path), studio.model)
+    before = len(studio.runs)
+    ended = studio.train(fresh=True, **dataclasses.asdict(SHORT))
+    assert len(studio.runs) == before + 1
+    assert ended.state is State.FINISHED
+    assert same_weights(ended.model, trained(tiny, SHORT))
+
+
+def test_clicks_from_several_threads_at_once_leave_one_run_at_most(make: Make) -> None:
+    studio = make(LONG)
+    most = 0
+
+    def storm(seed: int) -> None:
+        dice = random.Random(seed)
+        for _ in range(20):
+            buttons(studio, dice.choice(["Train", "Stop", "Resume"]))[0].click()
+
+    stormers = [threading.Thread(target=storm, args=(seed,)) for seed in range(3)]
+    for stormer in stormers:
+        stormer.start()
+    while any(stormer.is_alive() for stormer in stormers):
+        most = max(most, len(running_threads()))
+        time.sleep(0.001)
+    stop_and_wait(studio)
+    assert most <= 1
+    assert "⚠" not in shown(studio)
+    assert studio.train(fresh=True, **dataclasses.asdict(SHORT)).state is State.FINISHED
+
+
+def test_a_second_studio_stops_the_run_of_the_first(make: Make) -> None:
+    first, second = make(LONG), make(SHORT)
+    click(first, "Train")
+    second.train()
+    assert first.session.state is State.STOPPED
+    assert first.session.can_resume
+
+
+def test_closing_leaves_no_thread(make: Make) -> None:
+    studio = make(LONG)
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 0)
+    studio.close()
+    assert running_threads() == []
+    assert len(studio.runs[0].batch_losses) == steps(studio)
+    with pytest.raises(RuntimeError, match="closed"):
+        studio.train()
+
+
+# ---- the learning rate in mid-run
+
+
+def test_a_rate_moved_in_mid_run_is_in_its_history_and_in_its_resume(make: Make, tiny: Mnist) -> None:
+    settings = dataclasses.replace(SHORT, batch_size=2, epochs=3)
+    studio = make(settings)
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 10)
+    studio.controls.by_name["learning_rate"].value = 0.002
+    wait_until(lambda: studio.session.run and studio.session.run.learning_rate_changes)
+    stop_and_wait(studio)
+    [(step, rate)] = studio.runs[0].learning_rate_changes
+    assert rate == 0.002
+    assert "0.01 → 0.002" in shown(studio)
+    kept = studio.resume()
+    assert [tuple(change) for change in kept.learning_rate_changes] == [(step, rate)]
+    run = TrainingRun(build_model("mlp", seed=0), tiny, settings, device="cpu")
+
+    def change(run: TrainingRun) -> None:
+        if run.steps_done == step:
+            run.learning_rate = rate
+
+    list(run.epochs(change))
+    assert same_weights(kept.model, run.model)
+
+
+def test_a_rate_moved_while_stopped_holds_from_there_on_and_other_settings_do_not(make: Make) -> None:
+    studio = make(LONG)
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 3)
+    stop_and_wait(studio)
+    stopped_at = steps(studio)
+    studio.controls.by_name["learning_rate"].value = 0.003
+    studio.controls.by_name["epochs"].value = 1
+    click(studio, "Resume")
+    wait_until(lambda: steps(studio) > stopped_at)
+    stop_and_wait(studio)
+    assert studio.runs[0].learning_rate_changes == ((stopped_at, 0.003),)
+    assert studio.controls.value == dataclasses.replace(LONG, learning_rate=0.003)
+
+
+# ---- what goes wrong
+
+
+def test_a_rate_too_high_ends_in_a_sentence_and_the_last_good_weights(make: Make, tiny: Mnist) -> None:
+    studio = make(EXPLODING, "model.safetensors")
+    kept = studio.train(fresh=True)
+    assert kept.state is State.FAILED
+    assert "is too high" in kept.verdict
+    assert "try 1." in kept.verdict
+    assert kept.verdict in shown(studio)
+    assert same_weights(kept.model, build_model("mlp", seed=0))  # with which the epoch began
+    assert same_weights(load_checkpoint("model.safetensors"), kept.model)
+    assert buttons(studio, "Resume")[0].disabled
+    studio.controls.value = SHORT
+    click(studio, "Train")
+    studio.session.wait()
+    assert same_weights(studio.model, trained(tiny, SHORT))
+
+
+def test_what_breaks_a_run_off_is_said_and_raised_where_code_waits(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = make()
+
+    def broken(run: TrainingRun) -> float:
+        raise MemoryError("<b>no room</b>")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "step", broken)
+        with pytest.raises(RuntimeError, match="MemoryError"):
+            studio.train()
+    assert "&lt;b&gt;no room" in shown(studio)
+    assert studio.train(fresh=True).state is State.FINISHED
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence_and_costs_no_run(make: Make, workplace: Path) -> None:
+    studio = make(SHORT, "missing/folder/model.safetensors")
+    (workplace / "missing").write_text("a file where a folder is needed")
+    assert studio.train(fresh=True).state is State.FINISHED
+    assert "Not saved" in shown(studio)
+
+
+def test_a_network_of_another_kind_is_refused_in_words(make: Make) -> None:
+    save_checkpoint(build_model("cnn"), "model.safetensors")
+    studio = make(SHORT, "model.safetensors")
+    click(studio, "Train")
+    assert "choose network cnn" in shown(studio)
+    assert not studio.session.is_running
+    assert not buttons(studio, "Train")[0].disabled
+
+
+def test_an_interrupt_stops_as_stop_does_and_keeps_what_was_learnt(make: Make, tiny: Mnist) -> None:
+    studio = make(LONG)
+
+    def interrupt() -> None:
+        wait_until(lambda: studio.session.run is not None and steps(studio) > 20)
+        _thread.interrupt_main()
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    kept = studio.train()
+    interrupter.join()
+    assert kept.state is State.STOPPED
+    assert len(kept.batch_losses) > 20
+    assert same_weights(studio.model, trained(tiny, LONG, stop_at=len(kept.batch_losses)))
+    assert running_threads() == []
+    assert studio.session.can_resume
+
+
+# ---- the runs kept
+
+
+def test_the_network_as_it_stands_is_there_only_after_training_and_is_a_copy(make: Make) -> None:
+    studio = make()
+    with pytest.raises(ValueError, match="nothing has been trained yet"):
+        _ = studio.model
+    studio.train()
+    with torch.no_grad():
+        next(studio.model.parameters()).zero_()
+    assert bool(next(studio.model.parameters()).any())
+
+
+def test_names_are_shown_as_text(make: Make) -> None:
+    studio = make()
+    studio.train(name="<script>alert(1)</script>")
+    studio.train()
+    assert "<script" not in shown(studio)
+    name = names(studio)[1]
+    name.value = "  <b>high $\\frac$ rate  "
+    assert studio.runs[1].name == name.value == "<b>high $\\frac$ rate"
+    name.value = " "
+    assert studio.runs[1].name == name.value == "<b>high $\\frac$ rate"
+    name.value = "x" * 500
+    assert len(studio.runs[1].name) == 40
+    click(studio, "Restore", 1)
+    assert "<b" not in shown(studio).replace("<br", "")
+
+
+def test_a_run_can_be_removed_but_not_while_it_goes_on(make: Make) -> None:
+    studio = make()
+    studio.train(name="first")
+    studio.train(name="second")
+    click(studio, "Remove", 0)
+    assert [run.name for run in studio.runs] == ["second"]
+    assert [name.value for name in names(studio)] == ["second"]
+    studio.controls.value = LONG
+    click(studio, "Train")
+    with pytest.raises(ValueError, match="still running"):
+        studio.session.remove(studio.runs[-1])
+    buttons(studio, "Remove")[1].click()
+    wait_until(lambda: "run 3 is still running" in shown(studio))
+    assert len(studio.runs) == 2
+    click(studio, "Remove", 0)
+    assert len(studio.runs) == 1
+    stop_and_wait(studio)
+
+
+def test_a_runs_weights_can_be_restored_and_trained_on(make: Make) -> None:
+    studio = make(SHORT, "model.safetensors")
+    first = studio.train(fresh=True, name="first")
+    studio.train(fresh=True, name="second", seed=1)
+    assert not same_weights(first.model, studio.model)
+    click(studio, "Restore", 0)
+    assert same_weights(first.model, studio.model)
+    assert same_weights(load_checkpoint("model.safetensors"), first.model)
+    assert "The weights of first are in place" in shown(studio)
+    click(studio, "Train")  # goes on from them
+    studio.session.wait()
+    third = studio.runs[2]
+    assert third.first_epoch == 2
+    assert third.epoch == 4
+
+
+def test_the_oldest_run_makes_room(make: Make) -> None:
+    studio = make(dataclasses.replace(SHORT, epochs=1, batch_size=512))
+    for number in range(22):
+        studio.train(seed=number, fresh=True)
+    assert [run.hyperparameters.seed for run in studio.runs] == list(range(2, 22))
+
+
+def test_the_chart_and_the_figure_show_every_run(make: Make) -> None:
+    studio = make()
+    assert shown(studio).count("<polyline") == 0
+    studio.train(name="one")
+    studio.train(name="_two $", learning_rate=0.02)
+    assert shown(studio).count("<polyline") == 4  # loss and accuracy of each
+    assert "best valid. acc." in shown(studio)
+    figure = studio.figure()
+    FigureCanvasAgg(figure).draw()
+    assert [len(axes.lines) for axes in figure.axes] == [2, 2]
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text().strip() for text in legend.get_texts()] == ["one", r"_two \$"]
+
+
+def test_code_trains_with_what_the_controls_show_and_moves_them(make: Make) -> None:
+    studio = make()
+    kept: KeptRun = studio.train(momentum=0.5, name="half")
+    assert kept.hyperparameters == dataclasses.replace(SHORT, momentum=0.5) == studio.controls.value
+    assert "half" in repr(kept)
+    with pytest.raises(ValueError, match="momentum"):
+        studio.train(momentum=2)
+    with pytest.raises(RuntimeError, match="no stopped run"):
+        studio.resume()
+    assert repr(studio) == "TrainingStudio()"
+
+
+# ---- the pinned digit
+
+
+def test_the_pinned_digits_probabilities_move_as_the_network_learns(make: Make, tiny: Mnist) -> None:
+    studio = make(LONG)
+    assert "Nobody has learnt to read it yet" in shown(studio)
+    image = tiny.test.images[3].numpy()
+    studio.pin(image, "a <digit> of mine")
+    assert "a &lt;digit&gt; of mine" in shown(studio)
+    seen: set[tuple[float, ...]] = set()
+    click(studio, "Train")
+
+    def moved() -> bool:
+        if (probabilities := studio.session.probabilities) is not None:
+            seen.add(tuple(probabilities.tolist()))
+        return len(seen) >= 3
+
+    wait_until(moved)
+    stop_and_wait(studio)
+    assert studio.session.probabilities is not None
+    assert studio.session.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    studio.pin(None)
+    assert "No digit is pinned" in shown(studio)
+    with pytest.raises(ValueError, match="28"):
+        studio.pin(image[:5])
