@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from mnist_nb.training import EpochRecord, Hyperparameters, TrainingRun
 
-
 GUESSING = math.log(10)
 """The loss, in nats, of giving each digit the same probability."""
 
