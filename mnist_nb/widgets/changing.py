@@ -31,6 +31,7 @@ class ChangingPanel(VBox):  # type: ignore[misc]
         self._pad, self._my_digits = pad, my_digits
         self.source = Dropdown(options=[TEST, MINE], description="Pick", layout={"width": "250px"})
         self.number = BoundedIntText(0, min=0, max=9999, description="number", layout={"width": "170px"})
+        self.source.style.description_width = self.number.style.description_width = "initial"
         self.about = HTML()
         self.centred = Checkbox(
             description="centre and scale it again, as MNIST's makers did", indent=False, layout={"width": "auto"}

@@ -27,6 +27,7 @@ class ReaderChooser:
         self.list.style.description_width = "initial"
         self.list.observe(self._chosen, "value")
         self._path = Text(placeholder="folder/model.safetensors", description="File", layout={"width": "340px"})
+        self._path.style.description_width = "initial"
         self._upload = FileUpload(
             accept=".safetensors", description="Open from this computer", layout={"width": "auto"}
         )

@@ -219,9 +219,13 @@ class DrawingPad(VBox):  # type: ignore[misc]
         self._ink.width, self._ink.erasing = self._brush.value, self._tool.value == ERASE
 
     def _moved(self, points: Sequence[Point]) -> None:
-        if not self._ink.erasing and time.monotonic() - self._last_live > _LIVE_EVERY:
+        if self._ink.erasing or time.monotonic() - self._last_live < _LIVE_EVERY:
+            return
+        try:
             self._read(self.state.image(points, self._ink.width))
-            self._last_live = time.monotonic()
+        except Exception as error:  # told; the stroke goes on
+            self.say(in_words(error), wrong=True)
+        self._last_live = time.monotonic()
 
     def _ended(self, points: Sequence[Point]) -> None:
         try:

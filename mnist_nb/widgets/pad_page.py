@@ -155,7 +155,7 @@ def outcome(report: AdaptationReport, words: str, *, changed: bool) -> str:
         figures = [_figure(before), _figure(after)]
         if before is not None and after is not None:
             step = 100 * (after.accuracy - before.accuracy)
-            figures.append(f"{'▲' if step > 0 else '▼' if step < 0 else '='} {abs(step):.1f} points")
+            figures.append(f"{'▲' if step > 0 else '▼' if step < 0 else '='} {abs(step):.2f} points")
         rows += f'<tr><th scope="row">{name}</th>{"".join(f"<td>{figure}</td>" for figure in figures)}</tr>'
     head = '<tr><th></th><th scope="col">before</th><th scope="col">after</th><th></th></tr>'
     table = f'<table class="pad-outcome"><thead>{head}</thead><tbody>{rows}</tbody></table>'
