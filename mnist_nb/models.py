@@ -135,7 +135,7 @@ def predict(model: nn.Module, images: Any, *, batch_size: int = 1000) -> Tensor:
     try:
         chunks = [
             functional.softmax(model(to_input(chunk.to(device))), dim=1).cpu()
-            for chunk in torch.as_tensor(images).split(batch_size)
+            for chunk in torch.split(torch.as_tensor(images), batch_size)
         ]
     finally:
         model.train(was_training)
