@@ -1,0 +1,188 @@
+"""The training studio in a real browser: what a reader does with it, click by click."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from .conftest import NotebookPage, write_notebook
+
+pytestmark = pytest.mark.browser
+
+PANEL = (
+    "from mnist_nb import Hyperparameters, TrainingStudio, load_mnist\n"
+    "data = load_mnist()\n"
+    "settings = Hyperparameters(epochs=200, batch_size=4 if data.is_sample else 64)  # no test waits for the end\n"
+    "studio = TrainingStudio(data, path=None, hyperparameters=settings)\n"
+    "studio"
+)
+FIGURE = "studio.figure()"
+STATE = (
+    "import threading\n"
+    "threads = sum(thread.name == 'training' for thread in threading.enumerate())\n"
+    "finite = all(bool(weight.isfinite().all()) for run in studio.runs for weight in run.weights.values())\n"
+    "print(f'threads {threads}, {studio.session.state.value}, finite {finite}, problem [{studio.session.problem}]')"
+)
+LONG_WAIT = 90_000  # ms: the machine may be busy
+
+_STOP = """async panel => {
+    const stop = [...panel.querySelectorAll("button")].find(button => button.innerText.trim() === "Stop");
+    const begin = performance.now();
+    stop.click();
+    while (!panel.querySelector(".studio-say").innerText.includes("Stopped in epoch")) {
+        if (performance.now() - begin > 60000) throw new Error("the run does not stop");
+        await new Promise(resolve => setTimeout(resolve, 4));
+    }
+    return performance.now() - begin;
+}"""
+_STORM = """async ([panel, labels]) => {
+    const buttons = [...panel.querySelectorAll("button")];
+    for (const label of labels) {
+        buttons.find(button => button.innerText.trim() === label).click();
+        await new Promise(resolve => setTimeout(resolve, 15));
+    }
+}"""
+_RUN_CELL = """async index => {
+    window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+    await window.jupyterapp.commands.execute("notebook:run-cell");
+}"""
+
+
+class StudioPage:
+    """What a reader sees of a studio, and does with it."""
+
+    def __init__(self, notebook: NotebookPage) -> None:
+        self.notebook = notebook
+        self.page = notebook.page
+        self.panel: Locator = notebook.page.locator(".mnist-studio").first
+        self.says = self.panel.locator(".studio-say")
+        self.curves = self.panel.locator("polyline")
+        self.rows = self.panel.locator(".studio-row")
+
+    def button(self, name: str) -> Locator:
+        return self.panel.locator("button").filter(has_text=re.compile(rf"^\s*{name}\s*$")).first
+
+    def slider(self, label: str) -> Locator:
+        return self.panel.locator(".widget-hslider", has=self.page.locator(".widget-label", has_text=label)).first
+
+    def is_locked(self, label: str) -> bool:
+        return bool(self.slider(label).locator("[disabled]").count())
+
+    def readout(self, label: str) -> str:
+        return self.slider(label).locator(".widget-readout").inner_text()
+
+    def move(self, label: str, key: str = "ArrowRight") -> str:
+        """Move a slider one step with the keyboard; returns what it shows then."""
+        before = self.readout(label)
+        self.slider(label).locator(".noUi-handle").press(key)
+        self.until(lambda: self.readout(label) != before, f"{label} moves")
+        return self.readout(label)
+
+    def train(self) -> None:
+        self.button("Train").click()
+        expect(self.button("Stop")).to_be_enabled(timeout=LONG_WAIT)
+
+    def stop(self) -> float:
+        """Milliseconds from the click to the sentence that says where the run stands."""
+        expect(self.button("Stop")).to_be_enabled(timeout=LONG_WAIT)
+        milliseconds: float = self.panel.evaluate(_STOP)
+        expect(self.button("Train")).to_be_enabled(timeout=LONG_WAIT)
+        return milliseconds
+
+    def done(self) -> float:
+        """The share of the run that is done, in percent."""
+        return float(self.panel.locator(".studio-done").evaluate("bar => parseFloat(bar.style.width)"))
+
+    def points(self, curve: int = 0) -> int:
+        return int(self.curves.nth(curve).evaluate("line => line.points.length"))
+
+    def until(self, condition: Callable[[], Any], what: str) -> None:
+        self.notebook._wait_until(condition, LONG_WAIT / 1000, what)
+
+    def run_cell(self, index: int) -> None:
+        self.page.evaluate(_RUN_CELL, index)
+        assert self.notebook.errors() == []
+
+
+@pytest.fixture
+def studio(notebook: NotebookPage, request: pytest.FixtureRequest) -> StudioPage:
+    name = write_notebook(notebook.server.folder, f"{request.node.name}.ipynb", PANEL, FIGURE, STATE)
+    notebook.page.set_viewport_size({"width": 1280, "height": 1300})
+    notebook.open(name).run_all()
+    assert notebook.errors() == []
+    assert notebook.widget_errors() == []
+    notebook.reveal(".mnist-studio")
+    return StudioPage(notebook)
+
+
+def test_train_stop_resume_change_the_rate_compare_and_reopen(
+    studio: StudioPage, record_property: Callable[[str, object], None]
+) -> None:
+    notebook = studio.notebook
+    notebook.screenshot("1-before")
+    assert studio.move("Learning rate") == "0.0015"
+
+    studio.train()
+    studio.until(lambda: studio.curves.count() and studio.points() > 1, "the chart to grow")
+    first = studio.points()
+    studio.until(lambda: studio.points() != first, "the chart to grow on")  # a long line is thinned out
+    assert studio.is_locked("Momentum")
+    assert not studio.is_locked("Learning rate")
+    notebook.screenshot("2-during")
+    latencies = [studio.stop()]
+    assert studio.rows.count() == 1
+
+    stood = studio.done()
+    studio.button("Resume").click()
+    studio.until(lambda: studio.done() > stood, "the run to go on")
+    assert studio.move("Learning rate") == "0.002"  # while it runs
+    expect(studio.rows.first).to_contain_text("0.0015 → 0.002", timeout=LONG_WAIT)
+    studio.until(lambda: studio.curves.count() == 2, "the first epoch's accuracy")
+    latencies.append(studio.stop())
+
+    studio.move("Momentum", "ArrowLeft")
+    studio.train()
+    expect(studio.rows).to_have_count(2, timeout=LONG_WAIT)
+    studio.until(lambda: studio.curves.count() == 4, "loss and accuracy of both runs")
+    latencies.append(studio.stop())
+    notebook.screenshot("3-after")
+    expect(studio.rows.nth(1)).to_contain_text("momentum")
+
+    studio.run_cell(1)
+    notebook.output(1).locator("img").wait_for(timeout=LONG_WAIT)
+    notebook.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save') }")
+    notebook.page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll() }")
+    notebook.open(f"{notebook.name}.ipynb")
+    image = notebook.reveal(".jp-RenderedImage img", timeout=LONG_WAIT / 1000)
+    studio.until(lambda: image.evaluate("image => image.complete"), "the figure to load")
+    assert image.evaluate("image => image.naturalWidth") > 300
+    notebook.screenshot("4-reopened")
+
+    told = ", ".join(f"{latency:.0f}" for latency in latencies)
+    record_property("stop_ms", told)
+    print(f"\nfrom the click on Stop to the page that says so: {told} ms")
+
+
+def test_twenty_rapid_clicks_leave_the_panel_alive(studio: StudioPage) -> None:
+    labels = [("Train", "Stop", "Resume")[number * number % 7 % 3] for number in range(1, 21)]
+    assert len(set(labels)) == 3
+    studio.page.evaluate(_STORM, [studio.panel.element_handle(), labels])
+    studio.run_cell(2)  # the kernel has dealt with every click before it
+    expect(studio.rows.first).to_be_visible(timeout=LONG_WAIT)
+    studio.until(
+        lambda: studio.button("Train").is_enabled() != studio.button("Stop").is_enabled(), "the panel to settle"
+    )
+    if studio.button("Stop").is_enabled():
+        studio.stop()
+    before = studio.rows.count()
+    studio.train()
+    expect(studio.rows).to_have_count(before + 1, timeout=LONG_WAIT)
+    studio.until(lambda: studio.done() > 0, "the new run to go on")
+    studio.stop()
+    studio.run_cell(2)
+    expect(studio.notebook.output(2)).to_contain_text("threads 0, stopped, finite True, problem []", timeout=LONG_WAIT)
+    assert studio.notebook.errors() == []
