@@ -116,7 +116,7 @@ def score(evaluation: Evaluation, images: Pixels, held_out: Tensor) -> str:
     wrong = (~right).nonzero().flatten().tolist()[:20]
     mistakes = [(images[at], f"{int(evaluation.labels[at])}, read {int(evaluation.guesses[at])}") for at in wrong]
     pairs = [
-        f"{with_article(label)} as {with_article(guess)} {count}×"
+        f"{with_article(label)} as {with_article(guess)} ({count}×)"
         for label, guess, count in evaluation.confused_pairs(6)
     ]
     words = sentence(f"{text}. Mistakes: {'; '.join(pairs)}.")
