@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from mnist_nb.plots import COLOURS, smooth
 from mnist_nb.training import EpochRecord
 
-MOST_POINTS = 300
-"""Points of a loss curve: about one for each pixel of its width."""
+MOST_POINTS = 600
+"""Points of a loss curve: about two for each pixel of its width."""
 
-_SMOOTHING = 8  # points that the mean of a smoothed point is taken over
+_SMOOTHING = 16  # points that the mean of a smoothed point is taken over
 _DASHES = ("none", "6 3", "1.5 3", "7 3 1.5 3", "10 2", "4 2 1.5 2", "3 1.5")  # as in the static figure
-_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP, _BOTTOM = 284, 172, 40, 24, 56, 38  # pixels of one of the two plots, and around
+_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 284, 160, 34, 24, 22, 38  # pixels of one of the two plots, and around
 _TEXT, _SOFT, _LINE = (
     "var(--jp-ui-font-color1, #212121)",
     "var(--jp-ui-font-color2, #616161)",
@@ -32,23 +32,23 @@ class LossCurve:
     """The loss of a run in blocks of batches, so that a long run is as quick to draw as a short one.
 
     Args:
-        steps_total: of the whole run; it decides how many batches are averaged into a point.
         first: the epoch that the run began after.
         batches_per_epoch: steps in an epoch.
     """
 
-    def __init__(self, steps_total: int, first: int, batches_per_epoch: int) -> None:
-        self._block = max(1, round(steps_total / MOST_POINTS))
+    def __init__(self, first: int, batches_per_epoch: int) -> None:
+        self._block = 1  # batches that a point is the mean of; doubled when the points become too many
         self._first, self._batches_per_epoch = first, batches_per_epoch
         self._means = np.empty(0)
 
     def points(self, batch_losses: Sequence[float]) -> Points:
         """`[n, 2]`: epochs done, and the smoothed loss in nats. Only what is new since the last call is read."""
-        old = len(self._means)
         whole = len(batch_losses) // self._block
-        new = np.asarray(batch_losses[old * self._block : whole * self._block], dtype=np.float64)
-        if len(new):
-            self._means = np.concatenate([self._means, new.reshape(-1, self._block).mean(1)])
+        new = np.asarray(batch_losses[len(self._means) * self._block : whole * self._block], dtype=np.float64)
+        self._means = np.concatenate([self._means, new.reshape(-1, self._block).mean(1)])
+        while len(self._means) > MOST_POINTS:
+            self._means = self._means[: len(self._means) // 2 * 2].reshape(-1, 2).mean(1)
+            self._block *= 2
         epochs = self._first + np.arange(1, len(self._means) + 1) * self._block / self._batches_per_epoch
         return np.stack([epochs, smooth(self._means, _SMOOTHING)], axis=1)
 
@@ -87,20 +87,28 @@ def chart(curves: Sequence[Curve]) -> str:
     )
     highest = max((float(curve.losses[:, 1].max()) for curve in curves if len(curve.losses)), default=2.4)
     lowest = min((float(accuracy[:, 1].min()) for accuracy in accuracies if len(accuracy)), default=0.0)
-    left = _Plot(0, "Training loss (nats), smoothed", (0, last), _ticks(0, highest * 1.05))
+    left = _Plot("Training loss (nats), smoothed", (0, last), _ticks(0, highest * 1.05))
     floor = next(limit for limit in (98, 95, 90, 80, 50, 0) if limit <= lowest)
-    right = _Plot(_LEFT + _WIDTH + _GAP, "Validation accuracy (%)", (0, last), _ticks(floor, 100), top=100.0)
-    parts = [left.frame(), right.frame()]
-    parts += [left.line(curve, curve.losses) for curve in curves]
-    parts += [right.line(curve, accuracy, marked=True) for curve, accuracy in zip(curves, accuracies, strict=True)]
-    parts += [left.numbers(curves, [curve.losses for curve in curves]), right.numbers(curves, accuracies)]
+    right = _Plot("Validation accuracy (%)", (0, last), _ticks(floor, 100), top=100.0)
+    losses = [left.frame(), *(left.line(curve, curve.losses) for curve in curves)]
+    losses.append(left.numbers(curves, [curve.losses for curve in curves]))
+    shares = [right.frame()]
+    shares += [right.line(curve, accuracy, marked=True) for curve, accuracy in zip(curves, accuracies, strict=True)]
+    shares.append(right.numbers(curves, accuracies))
     if not any(len(accuracy) for accuracy in accuracies):
-        parts.append(right.remark("comes after the first epoch" if curves else "nothing trained yet"))
-    width, height = 2 * (_LEFT + _WIDTH) + _GAP + 22, _TOP + _HEIGHT + _BOTTOM
+        shares.append(right.remark("comes after the first epoch" if curves else "nothing trained yet"))
     return (
-        f'<svg role="img" aria-label="{escape(_in_words(curves))}" viewBox="0 0 {width} {height}" width="{width}" '
-        'style="max-width:100%;height:auto;display:block;font:11px var(--jp-ui-font-family, system-ui, sans-serif)">'
-        f"{''.join(parts)}</svg>"
+        f'<div role="img" aria-label="{escape(_in_words(curves))}" style="display:flex;flex-wrap:wrap">'
+        f"{_svg(losses)}{_svg(shares)}</div>"
+    )
+
+
+def _svg(parts: Sequence[str]) -> str:
+    """One plot; where there is no room for two side by side, they stand one above the other."""
+    width, height = _LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BOTTOM
+    return (
+        f'<svg aria-hidden="true" viewBox="0 0 {width} {height}" width="{width}" style="max-width:100%;height:auto;'
+        f'display:block;font:11px var(--jp-ui-font-family, system-ui, sans-serif)">{"".join(parts)}</svg>'
     )
 
 
@@ -108,31 +116,31 @@ class _Plot:
     """One of the two plots: where it stands, and how numbers become pixels in it."""
 
     def __init__(
-        self, offset: float, title: str, across: tuple[float, float], ticks: Sequence[float], top: float | None = None
+        self, title: str, across: tuple[float, float], ticks: Sequence[float], top: float | None = None
     ) -> None:
-        self.left, self.title, self.ticks = offset + _LEFT, title, ticks
+        self.title, self.ticks = title, ticks
         self._across = across
         self._low, self._high = ticks[0], top if top is not None else ticks[-1]
 
     def x(self, values: Points) -> Points:
-        return self.left + (values - self._across[0]) / (self._across[1] - self._across[0]) * _WIDTH
+        return _LEFT + (values - self._across[0]) / (self._across[1] - self._across[0]) * _WIDTH
 
     def y(self, values: Points) -> Points:
         share = (values - self._low) / (self._high - self._low)
         return _TOP + _HEIGHT * (1 - np.clip(share, 0, 1))
 
     def frame(self) -> str:
-        bottom, right = _TOP + _HEIGHT, self.left + _WIDTH
-        parts = [_text(self.left, 12, self.title, fill=_TEXT, more='font-weight="600"')]
+        bottom, right = _TOP + _HEIGHT, _LEFT + _WIDTH
+        parts = [_text(_LEFT, 12, self.title, fill=_TEXT, more='font-weight="600"')]
         for tick in self.ticks:
             y = float(self.y(np.array([tick]))[0])
-            parts.append(f'<path d="M{self.left} {y:.1f}H{right}" style="stroke:{_LINE}" stroke-width="1"/>')
-            parts.append(_text(self.left - 6, y + 4, f"{tick:g}", more='text-anchor="end"'))
+            parts.append(f'<path d="M{_LEFT} {y:.1f}H{right}" style="stroke:{_LINE}" stroke-width="1"/>')
+            parts.append(_text(_LEFT - 6, y + 4, f"{tick:g}", more='text-anchor="end"'))
         for tick in _ticks(0, self._across[1], whole=True):
             if tick <= self._across[1]:
                 x = float(self.x(np.array([tick]))[0])
                 parts.append(_text(x, bottom + 15, f"{tick:g}", more='text-anchor="middle"'))
-        parts.append(_text(self.left + _WIDTH / 2, bottom + 31, "epoch", more='text-anchor="middle"'))
+        parts.append(_text(_LEFT + _WIDTH / 2, bottom + 31, "epoch", more='text-anchor="middle"'))
         return "".join(parts)
 
     def line(self, curve: Curve, points: Points, *, marked: bool = False) -> str:
@@ -164,7 +172,7 @@ class _Plot:
         return "".join(parts)
 
     def remark(self, text: str) -> str:
-        return _text(self.left + _WIDTH / 2, _TOP + _HEIGHT / 2, text, more='text-anchor="middle" font-style="italic"')
+        return _text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT / 2, text, more='text-anchor="middle" font-style="italic"')
 
 
 def _text(x: float, y: float, text: str, *, fill: str = _SOFT, more: str = "") -> str:

@@ -51,7 +51,12 @@ class Controls:
     @property
     def value(self) -> Hyperparameters:
         """The settings that the controls show."""
-        return Hyperparameters(**{name: control.value for name, control in self.by_name.items()})
+        # a slider in the page may turn 0.9 into 0.9000000000000001, which would be other settings
+        shown: dict[str, Any] = {
+            name: round(control.value, 12) if isinstance(control.value, float) else control.value
+            for name, control in self.by_name.items()
+        }
+        return Hyperparameters(**shown)
 
     @value.setter
     def value(self, hyperparameters: Hyperparameters) -> None:
@@ -78,7 +83,7 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
     shared: dict[str, Any] = {
         "description": rules.get("label", field.name.replace("_", " ")),
         "tooltip": rules.get("hint", ""),
-        "style": {"description_width": "148px"},
+        "style": {"description_width": "104px"},
         "layout": {"width": "330px", "margin": "2px 0 0"},
     }
     if "choices" in rules:

@@ -35,7 +35,6 @@ class KeptRun:
     hyperparameters: Hyperparameters
     model: nn.Module  # a copy on the CPU, as it was after the last epoch or when the run was stopped
     batches_per_epoch: int
-    steps_total: int
     first_epoch: int  # epochs that earlier runs had given these weights
     epoch: int  # epochs finished, those included
     records: Sequence[EpochRecord] = ()

@@ -35,7 +35,8 @@ class RunsTable:
                 HTML('<div class="studio-heads">name</div>', layout={"width": _NAME, "flex": "0 0 auto"}),
                 HTML(studio_page.HEADS, layout={"flex": "1 1 auto", "min_width": "0"}),
                 HTML("", layout={"width": _ACTIONS, "flex": "0 0 auto"}),
-            ]
+            ],
+            layout={"align_items": "center"},
         )
         self.widget = VBox(layout={"overflow": "visible"})
 
@@ -71,6 +72,8 @@ class _Row:
         self._cells = HTML(layout={"flex": "1 1 auto", "min_width": "0"})
         self._restore = button("Restore", "", lambda *_: attempt(lambda: restore(kept)), width="82px")
         self._remove = button("Remove", "", lambda *_: attempt(lambda: session.remove(kept)), width="82px")
+        for fixed in (self._restore, self._remove):
+            fixed.layout.flex = "0 0 82px"
         self._explain()
         self._name.observe(lambda change: attempt(lambda: self._rename(change)), "value")
         self.widget = HBox([self._mark, self._name, self._cells, self._restore, self._remove])

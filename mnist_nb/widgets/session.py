@@ -281,7 +281,6 @@ class TrainingSession:
             hyperparameters=run.hyperparameters,
             model=copy.deepcopy(run.model).cpu(),
             batches_per_epoch=run.batches_per_epoch,
-            steps_total=run.steps_total,
             first_epoch=run.first_epoch,
             epoch=run.epoch,
             seconds=sum(record.seconds for record in run.records) if run.steps_done else 0.0,

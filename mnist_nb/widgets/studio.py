@@ -261,8 +261,7 @@ class TrainingStudio(VBox):  # type: ignore[misc]
         curves = []
         for number, kept in enumerate(self.runs):
             if kept not in self._losses:
-                first = kept.first_epoch
-                self._losses[kept] = LossCurve(kept.steps_total, first, kept.batches_per_epoch)
+                self._losses[kept] = LossCurve(kept.first_epoch, kept.batches_per_epoch)
             is_live = self.session.is_running and kept is self.session.standing
             points = self._losses[kept].points(kept.batch_losses)
             curves.append(Curve(number, kept.name, points, kept.records, is_live))
@@ -319,8 +318,11 @@ class TrainingStudio(VBox):  # type: ignore[misc]
         right = VBox(
             [
                 HBox(
-                    [self._train, self._stop, self._resume_button, HTML("&ensp;Train from"), self._fresh],
-                    layout={"flex_flow": "row wrap", "align_items": "center", **visible},
+                    [
+                        HBox([self._train, self._stop, self._resume_button], layout=visible),
+                        HBox([HTML("Train from"), self._fresh], layout={"align_items": "center", **visible}),
+                    ],
+                    layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 14px", **visible},
                 ),
                 self._progress,
                 self._message,

@@ -26,9 +26,9 @@ STYLE = """<style>
 .mnist-studio .widget-html, .mnist-studio .widget-html-content { line-height: 1.4; height: auto; overflow: visible; }
 .mnist-studio button:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
 .mnist-studio .widget-label { color: var(--text); }
-.mnist-studio .studio-hint { color: var(--soft); font-size: 11px; line-height: 1.3; margin: -1px 0 3px 154px;
-  max-width: 190px; }
-.mnist-studio .studio-say { min-height: 1.4em; }
+.mnist-studio .studio-hint { color: var(--soft); font-size: 11px; line-height: 1.3; margin: -1px 0 3px 110px;
+  max-width: 225px; }
+.mnist-studio .studio-say { min-height: 2.8em; }
 .mnist-studio .studio-say p { margin: 0 0 2px; }
 .mnist-studio .studio-say .wrong { border-left: 3px solid #D55E00; padding-left: 8px; }
 .mnist-studio .studio-track { height: 10px; border-radius: 5px; background: var(--jp-layout-color2, #eee);
@@ -40,7 +40,7 @@ STYLE = """<style>
 .mnist-studio .studio-pinned .caption { color: var(--soft); font-size: 12px; margin-top: 4px; text-align: center; }
 .mnist-studio .studio-title { font-weight: 600; }
 .mnist-studio .studio-cells { display: grid; grid-template-columns: minmax(0, 1fr) 76px 64px 58px; gap: 10px;
-  font-variant-numeric: tabular-nums; align-items: center; }
+  font-variant-numeric: tabular-nums; align-items: center; padding: 0 8px; }
 .mnist-studio .studio-cells .figure { text-align: right; }
 .mnist-studio .studio-heads { color: var(--soft); font-size: 12px; }
 .mnist-studio .studio-row { border-top: 1px solid var(--line); align-items: center; padding: 2px 0; }
@@ -65,9 +65,9 @@ def _where(run: TrainingRun, session: TrainingSession) -> str:
     if run.finished:
         return f"epoch {last_epoch} of {last_epoch}"
     parts = [f"epoch {run.epoch + 1} of {last_epoch}", f"batch {run.batch:,} of {run.batches_per_epoch:,}"]
-    parts.append(f"learning rate {run.scheduled_learning_rate:.2g}")
+    parts.append(f"rate {run.scheduled_learning_rate:.2g}")
     if (left := session.seconds_left) is not None:
-        parts.append(f"about {_duration(left)} left")
+        parts.append(f"{_duration(left)} left")
     return " · ".join(parts)
 
 
@@ -120,12 +120,13 @@ def mark(number: int) -> str:
 def cells(kept: KeptRun) -> str:
     """A run's settings and figures, as a row of the table."""
     accuracy = "–" if kept.best_accuracy is None else f"{kept.best_accuracy:.2%}".replace("%", " %")
+    seconds = f"{kept.seconds:.1f} s" if kept.seconds else "–"
     loss = "–" if kept.final_loss is None else f"{kept.final_loss:.4f}"
     all_settings = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(kept.hyperparameters).items())
     return (
         f'<div class="studio-cells"><span title="{escape(all_settings)}">{escape(settings_in_words(kept))}</span>'
         f'<span class="figure">{accuracy}</span><span class="figure">{loss}</span>'
-        f'<span class="figure">{kept.seconds:.1f} s</span></div>'
+        f'<span class="figure">{seconds}</span></div>'
     )
 
 

@@ -19,6 +19,7 @@ from torch import nn
 from mnist_nb import Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.training import PRESETS
+from mnist_nb.widgets.chart import MOST_POINTS, LossCurve
 from mnist_nb.widgets.kept_runs import KeptRun, State
 from mnist_nb.widgets.session import TrainingSession
 from mnist_nb.widgets.studio import TrainingStudio
@@ -133,6 +134,12 @@ def test_any_allowed_setting_can_be_shown(make: Make) -> None:
         "cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1
     )  # none of them a step of its slider
     assert make(odd).controls.value == odd
+
+
+def test_a_slider_in_the_page_may_round_as_it_likes(make: Make) -> None:
+    studio = make()
+    studio.controls.by_name["momentum"].value = 0.9000000000000001
+    assert studio.controls.value.momentum == 0.9
 
 
 def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
@@ -488,6 +495,18 @@ def test_the_chart_and_the_figure_show_every_run(make: Make) -> None:
     legend = figure.axes[0].get_legend()
     assert legend is not None
     assert [text.get_text().strip() for text in legend.get_texts()] == ["one", r"_two \$"]
+
+
+def test_a_line_of_the_chart_stays_short_and_ends_where_the_run_does() -> None:
+    losses = [2.0 - step / 5000 for step in range(5000)]
+    line = LossCurve(3, 1000)
+    for end in (0, 1, 7, 700, 701, 5000):
+        points = line.points(losses[:end])
+        assert len(points) <= MOST_POINTS
+        if end:
+            assert points[-1, 0] == pytest.approx(3 + end / 1000, abs=0.02)
+            assert points[-1, 1] == pytest.approx(losses[end - 1], abs=0.1)
+    assert len(points) > MOST_POINTS // 3
 
 
 def test_code_trains_with_what_the_controls_show_and_moves_them(make: Make) -> None:
