@@ -176,7 +176,7 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     loss_axes.set(title="Training loss, smoothed", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
     accuracy_axes.set(title="Validation accuracy", xlabel="epoch", ylabel="share read right")
     accuracy_axes.yaxis.set_major_formatter(PercentFormatter(1))
-    accuracy_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    accuracy_axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in (loss_axes, accuracy_axes):
         _tidy(axes)
         if any(names):

@@ -126,9 +126,9 @@ class EpochRecord:
     seconds: float  # spent on the epoch, without pauses
 
 
-EXPLODED = 1000.0
+EXPLODED = 100.0
 """A batch's mean loss in nats above which a run has diverged. Guessing blindly costs ln 10 = 2.3; a network that gives
-the right digits e^-1000 has been thrown so far that its units stay dead, even where the numbers stay finite."""
+the right digits e^-100 has been thrown so far that its units stay dead, even where the numbers stay finite."""
 
 
 class TrainingDivergedError(ArithmeticError):
