@@ -7,8 +7,11 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
 from mnist_nb.data import Mnist, SampleWarning, load_mnist, load_sample
+
+torch.set_num_threads(1)  # the tests' networks are small: on a busy machine more threads wait for each other
 
 
 @pytest.fixture(scope="session")
