@@ -106,22 +106,34 @@ def test_it_goes_only_as_far_as_forgetting_allows(model: nn.Module, hand: tuple[
     """The largest part of the way from the old weights to the taught ones that keeps MNIST, and none larger."""
     wrong = Split(hand[0].images, (hand[0].labels + 1) % 10)  # a lesson that costs a lot
     old, whole = weights(model), weights(adapt(model, wrong, sample, learning_rate=0.003, max_forgetting=1))
-    was_right, costs, parts = evaluate(model, sample.validation).is_right, [], []
+    was_right, falls, errors, parts = evaluate(model, sample.validation).is_right, [], [], []
     for share in SHARES:
         part = copy.deepcopy(model)
         part.load_state_dict({name: torch.lerp(old[name].double(), whole[name].double(), share) for name in old})
         is_right = evaluate(part, sample.validation).is_right
-        fall = (was_right.double() - is_right.double()).mean()
-        costs.append(float(fall + (was_right != is_right).sum().sqrt() / len(was_right)))
+        falls.append(float((was_right.double() - is_right.double()).mean()))
+        errors.append(float((was_right != is_right).sum().sqrt() / len(was_right)))
         parts.append(part)
-    allowed = costs[len(SHARES) // 2] + 1e-6
-    best = next(place for place, cost in enumerate(costs) if cost <= allowed)
-    assert 0 < best <= len(SHARES) // 2
+    allowed = falls[len(SHARES) // 2] + 0.01
+    kept = [fall + min(2 * error, allowed / 2) <= allowed for fall, error in zip(falls, errors, strict=True)]
+    best = kept.index(True)
+    assert best > 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = weights(adapt(model, wrong, sample, learning_rate=0.003, max_forgetting=allowed))
     for name, tensor in weights(parts[best]).items():
         torch.testing.assert_close(found[name], tensor)
+
+
+def test_a_few_hundred_validation_images_do_not_forbid_everything(sample: Mnist) -> None:
+    """With the sample, too, an ordinary lesson goes through without a warning."""
+    mlp = build_model("mlp", seed=0)
+    for _ in train(mlp, sample, Hyperparameters(epochs=3, optimizer="adamw"), device="cpu"):
+        pass
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        taught = adapt(mlp, mirrored(sample.test, 0, 30), sample)
+    assert not same(weights(taught), weights(mlp))
 
 
 def test_convolutions_stay_as_they_were(hand: tuple[Split, Split], tiny: Mnist) -> None:
