@@ -121,10 +121,11 @@ def to_input(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, images: Any, *, batch_size: int = 1000) -> Tensor:
+def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
     """Probabilities float32 `[N, 10]`, on the CPU, for uint8 images `[N, 28, 28]` (a tensor or a NumPy array).
 
-    The model is asked in evaluation mode and left in the mode it was in.
+    The model is asked in evaluation mode and left in the mode it was in, `batch_size` images at a time: few enough that
+    what a convolution makes of them stays in a processor's cache, where it takes half the time.
 
     Raises:
         ValueError: for images of another type or shape.

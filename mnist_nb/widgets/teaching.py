@@ -28,7 +28,7 @@ from mnist_nb.widgets.panels import Pad, button, counted, guarded, in_words
 
 PER_DIGIT = 3
 WANTED = 10 * PER_DIGIT
-STEPS = 100
+STEPS = 150
 _ORDINALS = ("first", "second", "third")
 
 
