@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import dataclasses
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -393,6 +394,15 @@ def test_a_network_of_another_kind_is_refused_in_words(make: Make) -> None:
     assert not buttons(studio, "Train")[0].disabled
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_stops_as_stop_does_and_keeps_what_was_learnt(make: Make, tiny: Mnist) -> None:
     studio = make(LONG)
 
