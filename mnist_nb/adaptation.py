@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import math
@@ -19,7 +18,7 @@ from mnist_nb.augmentation import augment
 from mnist_nb.data import Mnist, Split
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.models import CLASSES, Cnn, Mlp, choose_device, to_input
-from mnist_nb.training import schedule_factor
+from mnist_nb.training import one_thread, schedule_factor
 
 DIGITS_PER_STEP = 96  # of the reader's, each several times, and each time moved in another way
 MOST_OF_ONE = 4
@@ -94,7 +93,7 @@ def adapt(
     was_right = _is_right(head, validation, data.validation.labels)
     generator = torch.Generator().manual_seed(seed)
     batches = _batches(body, head, taught_digits, data.train, steps, generator, place)
-    with _one_thread():
+    with one_thread():
         _teach(head, batches, steps, learning_rate, on_step)
 
     new = [weight.detach().clone() for weight in head.parameters()]
@@ -191,17 +190,6 @@ def _teach(
                 weight.addcdiv_(mean, (square / (1 - 0.999**step)).sqrt_().add_(1e-8), value=-rate)
         if on_step is not None:
             on_step(step, loss.item())
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread: in so small a step two wait for each other longer than they compute, on a busy machine by far."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @torch.no_grad()

@@ -421,21 +421,25 @@ def schedule_factor(schedule: str, progress: float) -> float:
 
 
 @contextlib.contextmanager
-def _threads_worth_having(model: nn.Module, device: torch.device, batch_size: int) -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """One thread for steps so small that handing their parts around takes longer than computing them.
 
     On a machine that has other things to do as well, two threads that wait for each other at each of a step's
     products can take twenty times as long as one. It also makes such runs the same for any number of threads.
     """
     before = torch.get_num_threads()
-    if before == 1 or device.type != "cpu" or model.name != "mlp" or batch_size > 512:
-        yield
-        return
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _threads_worth_having(
+    model: nn.Module, device: torch.device, batch_size: int
+) -> contextlib.AbstractContextManager[None]:
+    small = device.type == "cpu" and model.name == "mlp" and batch_size <= 512
+    return one_thread() if small else contextlib.nullcontext()
 
 
 def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> torch.optim.Optimizer:
