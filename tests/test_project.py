@@ -50,9 +50,9 @@ def imports_of(path: Path) -> set[str]:
 
 
 def modules() -> dict[str, set[str]]:
-    """Each module of ours with those of ours that it imports; `widgets` counts as one."""
+    """Each module of ours with those of ours that it imports; a folder, such as `widgets`, counts as one."""
     found: dict[str, set[str]] = {}
-    names = {path.stem for path in PACKAGE.glob("*.py")} | {"widgets"}
+    names = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     for path in PACKAGE.rglob("*.py"):
         if path == PACKAGE / "__init__.py":  # the front door names everything, and imports it only when asked
             continue

@@ -1,0 +1,29 @@
+"""Numbers in, matplotlib figures out: nothing is shown, printed or measured here."""
+
+from mnist_nb.plots.data import class_balance, digit_grid, image_grid, image_numbers, mean_and_spread
+from mnist_nb.plots.drawing import preparation, probability_bars
+from mnist_nb.plots.evaluation import confusion_matrix, digit_scores, read_images
+from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, TICK, NotebookFigure
+from mnist_nb.plots.training import Trained, smooth, training_curves
+
+__all__ = [
+    "COLOURS",
+    "CROSS",
+    "DASHES",
+    "MARKERS",
+    "TICK",
+    "NotebookFigure",
+    "Trained",
+    "class_balance",
+    "confusion_matrix",
+    "digit_grid",
+    "digit_scores",
+    "image_grid",
+    "image_numbers",
+    "mean_and_spread",
+    "preparation",
+    "probability_bars",
+    "read_images",
+    "smooth",
+    "training_curves",
+]

@@ -1,0 +1,68 @@
+"""Figures of runs of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, new_figure, tidy
+from mnist_nb.training import EpochRecord
+
+
+class Trained(Protocol):
+    """What `training_curves` draws: a `TrainingRun`, or anything that has kept these."""
+
+    records: Sequence[EpochRecord]
+    batch_losses: Sequence[float]
+
+    @property
+    def batches_per_epoch(self) -> int: ...
+
+
+def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | None = None) -> Figure:
+    """Training loss by batch, smoothed, and validation accuracy by epoch; one line style for each run.
+
+    Args:
+        runs: one run or several, each with `records`, `batch_losses` and `batches_per_epoch`.
+        names: their names; None takes each run's own `name`, if it has one.
+    """
+    several = list(runs) if isinstance(runs, Sequence) else [runs]
+    names = list(names) if names is not None else [getattr(run, "name", "") for run in several]
+    figure = new_figure(9, 3.4)
+    loss_axes, accuracy_axes = figure.subplots(1, 2)
+    for number, (run, name) in enumerate(zip(several, names, strict=True)):
+        style = number % len(COLOURS)
+        look: dict[str, Any] = {"color": COLOURS[style], "linestyle": DASHES[style], "label": name}
+        first = run.records[0].epoch - 1 if run.records else 0
+        losses = smooth(run.batch_losses)
+        last = run.records[-1].epoch if run.records else len(losses) / run.batches_per_epoch
+        begin = max(first, last - len(losses) / run.batches_per_epoch)
+        loss_axes.plot(begin + np.arange(1, len(losses) + 1) / run.batches_per_epoch, losses, **look)
+        epochs = [record.epoch for record in run.records]
+        accuracies = [record.validation_accuracy for record in run.records]
+        accuracy_axes.plot(epochs, accuracies, marker=MARKERS[style], markersize=4, **look)
+    loss_axes.set(title="Training loss, smoothed", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
+    accuracy_axes.set(title="Validation accuracy", xlabel="epoch", ylabel="share read right")
+    accuracy_axes.yaxis.set_major_formatter(PercentFormatter(1))
+    accuracy_axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    for axes in (loss_axes, accuracy_axes):
+        tidy(axes)
+        if any(names):
+            axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def smooth(values: ArrayLike, window: int | None = None) -> NDArray[np.float64]:
+    """The mean of the last `window` values at each point; a fortieth of them all if None, at most 200."""
+    series = np.asarray(values, dtype=np.float64)
+    window = window or int(np.clip(len(series) // 40, 1, 200))
+    sums = np.concatenate([[0.0], np.cumsum(series)])
+    ends = np.arange(1, len(series) + 1)
+    starts = np.maximum(ends - window, 0)
+    means: NDArray[np.float64] = (sums[ends] - sums[starts]) / (ends - starts)
+    return means
