@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from typing import Any, NoReturn
 
 WORDS = ("train", "test", "draw")
 DESCRIPTION = "Train a network that reads handwritten digits, test it, or draw for it."
-NOTEBOOK = Path("notebooks") / "04_draw.ipynb"
+NOTEBOOKS = Path("notebooks")
 
 
 class Parser(argparse.ArgumentParser):
@@ -143,12 +145,30 @@ def test_command(options: argparse.Namespace) -> int:
 
 def draw_command(options: argparse.Namespace) -> int:
     """Open notebook 04 in JupyterLab."""
-    places = (Path.cwd(), Path(__file__).resolve().parent.parent)
-    notebook = next((place / NOTEBOOK for place in places if (place / NOTEBOOK).exists()), None)
-    if notebook is None:
-        raise ValueError(f"{NOTEBOOK} is not here: go to the folder that holds notebooks/, a clone of the series")
+    notebook = _notebooks() / "04_draw.ipynb"
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), *root, *options.rest])
+
+
+def _notebooks() -> Path:
+    """The series' folder: the one here, else a clone's, else a copy, made here, of what was installed."""
+    package = Path(__file__).resolve().parent
+    for folder in (Path.cwd() / NOTEBOOKS, package.parent / NOTEBOOKS):
+        if (folder / "04_draw.ipynb").exists():
+            return folder
+    installed, here = package / NOTEBOOKS, Path.cwd() / NOTEBOOKS
+    if not installed.is_dir():
+        raise ValueError(f"this installation came without its notebooks, and {here} is not there: install it again")
+    if here.exists():
+        raise ValueError(f"{here} is there but holds no 04_draw.ipynb: go to another folder, or rename that one")
+    try:
+        with tempfile.TemporaryDirectory(dir=here.parent, prefix=".notebooks-") as unfinished:
+            shutil.copytree(installed, Path(unfinished) / NOTEBOOKS)
+            (Path(unfinished) / NOTEBOOKS).rename(here)  # at once, so that nobody finds half of them
+    except OSError as error:
+        raise ValueError(f"the notebooks cannot be copied to {here} ({error}): go to a folder of your own") from error
+    print(f"The notebooks are now in {here}: yours to change.", flush=True)
+    return here
 
 
 # ---- progress and interrupts

@@ -3,10 +3,12 @@
 import dataclasses
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -134,12 +136,46 @@ def test_a_diverging_run_ends_with_advice(mnist_nb):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_draw_without_the_notebooks_says_where_to_go(mnist_nb, monkeypatch):
-    elsewhere = mnist_nb.folder / "elsewhere" / "mnist_nb" / "__main__.py"
-    monkeypatch.setattr("mnist_nb.__main__.__file__", str(elsewhere))
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A package that lies elsewhere, with its notebooks in it, as a wheel puts it; calls of JupyterLab are kept."""
+    package = tmp_path / "site-packages" / "mnist_nb"
+    (package / "notebooks" / "solutions").mkdir(parents=True)
+    (package / "notebooks" / "04_draw.ipynb").write_text("{}")
+    (package / "notebooks" / "solutions" / "04_draw.ipynb").write_text("{}")
+    monkeypatch.setattr("mnist_nb.__main__.__file__", str(package / "__main__.py"))
+    opened = []
+    monkeypatch.setattr("subprocess.call", lambda command: opened.append(Path(command[3])) or 0)
+    return package, opened
+
+
+def test_draw_from_an_installed_package_copies_the_notebooks_here_and_opens_the_copy(mnist_nb, installed):
+    _, opened = installed
+    first = mnist_nb("draw")
+    copy = mnist_nb.folder / "notebooks" / "04_draw.ipynb"
+    assert (first.returncode, opened) == (0, [copy])
+    assert str(copy.parent) in first.stdout
+    assert (copy.parent / "solutions" / "04_draw.ipynb").exists()
+
+    copy.write_text("changed by its reader")
+    again = mnist_nb("draw")
+    assert (again.returncode, again.stdout, opened) == (0, "", [copy, copy])
+    assert copy.read_text() == "changed by its reader"
+
+
+def test_draw_leaves_a_folder_of_that_name_alone(mnist_nb, installed):
+    theirs = mnist_nb.folder / "notebooks"
+    theirs.mkdir()
+    result = mnist_nb("draw")
+    assert (result.returncode, installed[1], list(theirs.iterdir())) == (2, [], [])
+    assert "go to another folder" in result.stderr
+
+
+def test_draw_without_any_notebooks_says_so(mnist_nb, installed):
+    shutil.rmtree(installed[0] / "notebooks")
     result = mnist_nb("draw")
     assert result.returncode == 2
-    assert "go to the folder that holds notebooks/" in result.stderr
+    assert "install it again" in result.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
