@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn import metrics
 
 from mnist_nb import build_model, evaluate, predict, wilson_interval
-from mnist_nb.evaluation import Evaluation, score_table
+from mnist_nb.evaluation import REJECTED_LABELS, DigitScore, Evaluation, score_table
 
 
 @pytest.fixture
@@ -38,11 +38,58 @@ def test_scores_per_digit_follow_their_definitions(evaluation):
     for score in evaluation.per_digit():
         hits = counts[score.digit, score.digit]
         read, written = counts[:, score.digit].sum(), counts[score.digit].sum()
-        assert score.support == written
+        assert (score.support, score.read, score.hits) == (written, read, hits)
         assert score.precision == pytest.approx(hits / read if read else 0)
         assert score.recall == pytest.approx(hits / written if written else 0)
         assert score.f1 == pytest.approx(2 * hits / (read + written) if read + written else 0)
     assert evaluation.per_digit()[9].support == 0
+
+
+def wilson(correct, total):
+    """SciPy's Wilson interval, the oracle."""
+    interval = stats.binomtest(int(correct), int(total)).proportion_ci(method="wilson")
+    return interval.low, interval.high
+
+
+def test_the_intervals_per_digit_are_scipys(evaluation):
+    counts = evaluation.confusion
+    for score in evaluation.per_digit()[:9]:
+        hits, read, written = counts[score.digit, score.digit], counts[:, score.digit].sum(), counts[score.digit].sum()
+        assert score.precision_interval == pytest.approx(wilson(hits, read), abs=1e-6)
+        assert score.recall_interval == pytest.approx(wilson(hits, written), abs=1e-6)
+        shares = wilson(hits, read + written - hits)
+        assert score.f1_interval == pytest.approx([2 / (1 + 1 / share) for share in shares], abs=1e-6)
+        assert score.f1_interval[0] < score.f1 < score.f1_interval[1]
+
+
+def test_the_f1_interval_catches_the_truth_about_95_times_in_100():
+    """A thousand samples from a world whose F1 is known: 1,000 images of a digit or read as it, 900 of them both."""
+    truth = 2 * 0.9 / 1.9
+    caught = 0
+    for hits in np.random.default_rng(0).binomial(1000, 0.9, size=1000).tolist():
+        support = hits + (1000 - hits) // 2
+        score = DigitScore(0, 0.0, 0.0, 0.0, support=support, read=1000 + hits - support, hits=hits)
+        caught += score.f1_interval[0] <= truth <= score.f1_interval[1]
+    assert 930 <= caught <= 970
+
+
+def test_a_digit_that_is_neither_written_nor_read_could_score_anything():
+    nothing = DigitScore(9, 0.0, 0.0, 0.0, 0, 0, 0)
+    assert nothing.precision_interval == nothing.recall_interval == nothing.f1_interval == (0, 1)
+
+
+def test_without_leaves_images_out(evaluation):
+    less = evaluation.without({0, 5, 199, 5000})
+    kept = [index for index in range(200) if index not in (0, 5, 199)]
+    assert torch.equal(less.probabilities, evaluation.probabilities[kept])
+    assert torch.equal(less.labels, evaluation.labels[kept])
+
+
+def test_the_rejected_labels_are_those_of_mnists_test_images(full_mnist):
+    """The labels that the published votes were about, beside ours: the indices mean the same images."""
+    published = [8, 0, 9, 4, 2, 5, 6, 6, 5, 5, 0, 1, 4, 6, 5]
+    assert full_mnist.test.labels[list(REJECTED_LABELS)].tolist() == published
+    assert all(0 <= votes <= 2 for votes in REJECTED_LABELS.values())
 
 
 def test_the_worst_mistakes_are_wrong_and_the_surest_come_first(evaluation):
@@ -77,8 +124,7 @@ def test_evaluate_asks_the_model_about_every_image(tiny):
 
 @pytest.mark.parametrize(("correct", "total"), [(0, 10), (10, 10), (1, 3), (9800, 10_000), (9940, 10_000), (0, 1)])
 def test_the_wilson_interval_is_scipys(correct, total):
-    expected = stats.binomtest(correct, total).proportion_ci(method="wilson")
-    assert wilson_interval(correct, total) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    assert wilson_interval(correct, total) == pytest.approx(wilson(correct, total), abs=1e-6)
 
 
 def test_the_wilson_interval_on_ten_thousand_images():
