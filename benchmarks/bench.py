@@ -1,0 +1,258 @@
+"""How fast it is, measured against what a reader might use instead: `make bench`, or
+
+    python benchmarks/bench.py [epochs] [growth] [start] [accuracy] [--quick]
+
+Seconds travel badly from one machine to another, and on a shared machine from one minute to the next. So contenders
+take turns, several rounds of them in one process, and what counts is the ratio of the medians. Each part prints a
+table, and writes it with all that was measured into benchmarks/results/, as JSON, Markdown and a figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import contenders
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from measure import RESULTS, Times, keep, quiet, say, timed, turns
+from threadpoolctl import threadpool_limits
+
+from mnist_nb import Mnist, load_mnist
+from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, new_figure, tidy
+
+
+def main() -> None:
+    """Measure the parts that were asked for, all if none was."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure (all of it)")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rounds and seeds: minutes instead of most of an hour"
+    )
+    options = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    for part in options.parts or PARTS:
+        PARTS[part](options.quick)
+
+
+# ---- 1. an epoch
+
+
+def epochs(quick: bool) -> None:
+    """Seconds per epoch of the same network, ours and others', at several batch sizes."""
+    data = load_mnist()
+    rounds = 2 if quick else 5
+    results: dict[str, Times] = {}
+    for batch_size in (64, 256, 1024):
+        results[f"mlp, batch {batch_size}"] = compare(contenders.MLP, data, "mlp", batch_size, rounds, threads=1)
+    cores = os.cpu_count() or 1
+    results["cnn, batch 128"] = compare(contenders.CNN, data, "cnn", 128, 1 if quick else 2, threads=cores)
+
+    lines = []
+    for title, times in results.items():
+        first = next(iter(times))
+        lines += ["", f"**{title}**, {cores if title.startswith('cnn') else 1} thread(s)", ""]
+        lines += [f"| | seconds per epoch, median (least to most) | x {first.split(':')[0]} | x mnist_nb |"]
+        lines += ["| --- | --- | --- | --- |"]
+        for name, seconds in times.items():
+            middle = np.median(seconds)
+            lines.append(
+                f"| {name} | {middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f}) "
+                f"| {middle / np.median(times[first]):.2f} | {middle / np.median(times['mnist_nb']):.2f} |"
+            )
+    keep("epochs", results, lines, figure_of_epochs(results))
+
+
+def compare(
+    makers: Mapping[str, contenders.Maker], data: Mnist, network: str, batch_size: int, rounds: int, threads: int
+) -> Times:
+    """Seconds of one epoch of each contender, taking turns; an epoch before that warms each up."""
+    torch.set_num_threads(threads)
+    times: Times = {name: [] for name in makers}
+    with threadpool_limits(threads):
+        ready = {name: make(data, network, batch_size) for name, make in makers.items()}
+        for number in range(rounds + 1):
+            for name, epoch in ready.items():
+                seconds = timed(epoch)
+                if number:
+                    times[name].append(seconds)
+            say(f"{network}, batch {batch_size}: round {number} of {rounds}")
+    return times
+
+
+def figure_of_epochs(results: Mapping[str, Times]) -> Figure:
+    """Bars of the medians on a logarithmic axis, a panel for each batch size, the spread as whiskers."""
+    figure = new_figure(9, 1.1 + 2.1 * len(results))
+    for axes, (title, times) in zip(figure.subplots(len(results), 1, squeeze=False).flat, results.items(), strict=True):
+        names = list(times)[::-1]
+        middles = np.array([np.median(times[name]) for name in names])
+        reach = np.array([[np.median(times[name]) - min(times[name]), max(times[name]) - np.median(times[name])]
+                          for name in names]).T  # fmt: skip
+        colours = [COLOURS[1] if name == "mnist_nb" else COLOURS[0] for name in names]
+        axes.barh(names, middles, xerr=reach, color=colours, height=0.7)
+        for place, middle in enumerate(middles):
+            axes.text(middle, place, f"   {middle:.2f}", va="center", fontsize=8, backgroundcolor=(1, 1, 1, 0.6))
+        axes.set(xscale="log", title=title, xlabel="seconds per epoch (logarithmic)")
+        axes.margins(x=0.15)
+        tidy(axes)
+    return figure
+
+
+# ---- 2. time to accuracy
+
+RACES: dict[str, tuple[str, dict[str, Any], tuple[float, ...]]] = {
+    "mlp, preset fast": ("fast", {}, (0.97, 0.975, 0.98)),
+    "mlp, preset best": ("best", {}, (0.97, 0.98, 0.985, 0.99)),
+    "cnn, preset best cnn": ("best, cnn", {}, (0.99, 0.994, 0.995, 0.996)),
+}
+
+
+def accuracy(quick: bool) -> None:
+    """Wall clock from a cold process, data on disk, to test accuracies; five seeds, and how many reached each."""
+    results: dict[str, list[Any]] = {name: [] for name in RACES}
+    for name, (preset, changes, _) in RACES.items():
+        for seed in range(1 if quick else 5):
+            command = [sys.executable, str(Path(__file__).with_name("race.py")), preset, str(seed), json.dumps(changes)]
+            output = subprocess.run(
+                [*command, str(time.time())], check=True, stdout=subprocess.PIPE, text=True, env=quiet()
+            )
+            results[name].append(json.loads(output.stdout.splitlines()[-1]))
+            say(f"{name}, seed {seed}: {results[name][-1]['epochs'][-1]}")
+    lines = ["| network and preset | accuracy on test | reached by | seconds from a cold start, median | of training |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    for name, (_, _, thresholds) in RACES.items():
+        for threshold in thresholds:
+            hits = [first_above(run["epochs"], threshold) for run in results[name]]
+            reached = [hit for hit in hits if hit]
+            wall, training = (
+                f"{np.median([hit[key] for hit in reached]):.1f}" if reached else "" for key in ("wall", "training")
+            )
+            lines.append(f"| {name} | {threshold:.1%} | {len(reached)} of {len(hits)} | {wall} | {training} |")
+        last = [run["epochs"][-1] for run in results[name]]
+        shares = [epoch["test"] for epoch in last]
+        wall, training = (f"{np.median([epoch[key] for epoch in last]):.1f}" for key in ("wall", "training"))
+        spread = f"at the end {np.mean(shares):.2%} ({min(shares):.2%} to {max(shares):.2%})"
+        lines.append(f"| {name} | {spread} | | {wall} | {training} |")
+    figure = new_figure(8, 4)
+    axes = figure.subplots()
+    for number, (name, runs) in enumerate(results.items()):
+        for seed, run in enumerate(runs):
+            errors = [1 - epoch["test"] for epoch in run["epochs"]]
+            axes.plot([epoch["wall"] for epoch in run["epochs"]], errors, color=COLOURS[number],
+                      linestyle=DASHES[number], marker=MARKERS[number], markersize=3, linewidth=1,
+                      label=None if seed else name)  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="seconds from a cold start", ylabel="share of test images read wrong")
+    axes.legend(frameon=False)
+    tidy(axes)
+    keep("accuracy", results, lines, figure)
+
+
+def first_above(run: Sequence[Mapping[str, float]], threshold: float) -> Mapping[str, float] | None:
+    """The first epoch's record with this accuracy on the test images."""
+    return next((epoch for epoch in run if epoch["test"] >= threshold), None)
+
+
+# ---- 4. start and memory
+
+STARTS = {
+    "import torch": "import torch",
+    "import mnist_nb": "import mnist_nb",
+    "import mnist_nb, and what trains": "from mnist_nb import load_mnist, build_model, TrainingRun, Hyperparameters",
+    "import torchvision": "import torchvision",
+}
+MEMORIES = {
+    "import torch": "import torch",
+    "load_mnist()": "from mnist_nb import load_mnist; load_mnist()",
+    "a default training": "from mnist_nb import *; list(train(build_model(), load_mnist(), Hyperparameters(epochs=2)))",
+}
+
+
+def start(quick: bool) -> None:
+    """Seconds of imports and of `load_mnist()` from a warm cache; peak memory of a default training."""
+    rounds = 3 if quick else 9
+    times: Times = {name: [] for name in STARTS}
+    for _ in range(rounds + 1):
+        for name, program in STARTS.items():
+            command = [sys.executable, "-c", program]
+            times[name].append(timed(lambda command=command: subprocess.run(command, check=True, env=quiet())))
+    times = {name: seconds[1:] for name, seconds in times.items()}  # the first round read the disk
+    load_mnist()
+    times["load_mnist(), warm cache, checksums included"] = [timed(load_mnist) for _ in range(rounds)]
+    lines = ["| | seconds, median (least to most) | x import torch |", "| --- | --- | --- |"]
+    for name, seconds in times.items():
+        middle = np.median(seconds)
+        ratio = f"{middle / np.median(times['import torch']):.2f}" if name.startswith("import") else ""
+        lines.append(f"| {name} | {middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | {ratio} |")
+    peaks = {name: peak_memory(program) for name, program in MEMORIES.items()}
+    lines += ["", "| peak memory of a process | MB |", "| --- | --- |"]
+    lines += [f"| {name} | {peak:.0f} |" for name, peak in peaks.items()]
+    keep("start", {"seconds": times, "megabytes": peaks}, lines, None)
+
+
+def peak_memory(program: str) -> float:
+    """The most memory, in 10^6 bytes, that a process of its own with this program held."""
+    report = "; from measure import peak_memory; print(peak_memory())"
+    where = {**quiet(), "PYTHONPATH": str(Path(__file__).parent)}
+    output = subprocess.run([sys.executable, "-c", program + report], check=True, stdout=subprocess.PIPE, env=where)
+    return float(output.stdout.splitlines()[-1])
+
+
+# ---- 5. growth
+
+
+def growth(quick: bool) -> None:
+    """Seconds per epoch against the number of images and against the hidden width, with the floor beside it."""
+    torch.set_num_threads(1)
+    data = load_mnist()
+    rounds = 2 if quick else 5
+    counts = (1_000, 5_000, 15_000, len(data.train))
+    widths = (32, 128, 512, 1024)
+    results: dict[str, dict[str, Times]] = {"images": {}, "width": {}}
+    for count in counts:
+        part = Mnist(data.train.take(count), data.validation, data.test, data.source)
+        results["images"][str(count)] = turns(
+            {"mnist_nb": contenders.ours(part, "mlp", 64), "floor": contenders.floor(part, "mlp", 64)}, rounds
+        )
+    part = Mnist(data.train.take(15_000), data.validation, data.test, data.source)
+    for width in widths:
+        hidden = (width, 64)
+        results["width"][str(width)] = turns(
+            {"mnist_nb": contenders.ours(part, "mlp", 64, hidden), "floor": contenders.floor(part, "mlp", 64, hidden)},
+            rounds,
+        )
+    lines = []
+    for what, note in (
+        ("images", "images, 784-128-64-10"),
+        ("width", "units in the first hidden layer, 15,000 images"),
+    ):
+        lines += ["", f"| {note} | mnist_nb, s | floor, s | ratio |", "| --- | --- | --- | --- |"]
+        for size, times in results[what].items():
+            mine, least = np.median(times["mnist_nb"]), np.median(times["floor"])
+            lines.append(f"| {int(size):,} | {mine:.3f} | {least:.3f} | {mine / least:.2f} |")
+    figure = new_figure(9, 3.4)
+    titles = ("training images", "units in the first hidden layer (15,000 images)")
+    for axes, what, label in zip(figure.subplots(1, 2), results, titles, strict=True):
+        for number, name in enumerate(("mnist_nb", "floor")):
+            sizes = [int(size) for size in results[what]]
+            middles = [np.median(times[name]) for times in results[what].values()]
+            axes.plot(sizes, middles, MARKERS[number], linestyle=DASHES[number], color=COLOURS[number], label=name)
+        axes.set(xscale="log", yscale="log", xlabel=label, ylabel="seconds per epoch")
+        axes.legend(frameon=False)
+        tidy(axes)
+    keep("growth", results, lines, figure)
+
+
+PARTS: dict[str, Callable[[bool], None]] = {"epochs": epochs, "growth": growth, "start": start, "accuracy": accuracy}
+
+if __name__ == "__main__":
+    matplotlib.use("agg")
+    main()

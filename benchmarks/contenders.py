@@ -1,0 +1,160 @@
+"""One epoch of the same network, as different libraries' users write it; each maker returns a function to time.
+
+All see the same 55,000 images, shuffled, with SGD and momentum 0.9 for the fully connected network. Preparing what is
+prepared once, such as loading files or scaling all images in memory, is left out of the time; what a program does in
+every epoch is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+
+from mnist_nb import Hyperparameters, Mnist, Split, TrainingRun, build_model
+from mnist_nb.data import cache_folder
+from mnist_nb.models import to_input
+
+Epoch = Callable[[], object]
+Maker = Callable[[Mnist, str, int], Epoch]
+RATE, MOMENTUM = 0.001, 0.9
+
+
+def ours(data: Mnist, network: str, batch_size: int, hidden: tuple[int, int] = (128, 64)) -> Epoch:
+    """This package's loop, with as good as nothing to validate on, since the others do not validate either."""
+    few = Split(data.validation.images[:10], data.validation.labels[:10], "validation")
+    options = {"hidden": hidden} if network == "mlp" else {}
+    settings = Hyperparameters(network=network, epochs=200, batch_size=batch_size, learning_rate=RATE)
+    run = TrainingRun(build_model(network, seed=0, **options), Mnist(data.train, few, few, data.source), settings)
+    epochs = run.epochs()
+    return lambda: next(epochs)
+
+
+def common_script(data: Mnist, network: str, batch_size: int) -> Epoch:
+    """What most tutorials do: torchvision's data set, ToTensor and Normalize for each image anew, a DataLoader."""
+    from torchvision import datasets, transforms
+
+    prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
+    images = datasets.MNIST(_torchvision_root(), train=True, transform=prepare)
+    return _loader_loop(Subset(images, range(len(data.train))), network, batch_size)
+
+
+def tensor_loader(data: Mnist, network: str, batch_size: int) -> Epoch:
+    """A DataLoader over tensors that were scaled once."""
+    return _loader_loop(TensorDataset(to_input(data.train.images), data.train.labels), network, batch_size)
+
+
+def sklearn(data: Mnist, network: str, batch_size: int) -> Epoch:
+    """scikit-learn's MLPClassifier."""
+    from sklearn.neural_network import MLPClassifier
+
+    pixels, labels = to_input(data.train.images).flatten(1).numpy(), data.train.labels.numpy()
+    classifier = MLPClassifier(
+        (128, 64), solver="sgd", batch_size=batch_size, learning_rate_init=RATE, momentum=MOMENTUM, alpha=0.0
+    )
+    return lambda: classifier.partial_fit(pixels, labels, classes=range(10))
+
+
+def skorch(data: Mnist, network: str, batch_size: int) -> Epoch:
+    """skorch's NeuralNetClassifier around our module."""
+    from skorch import NeuralNetClassifier
+
+    net = NeuralNetClassifier(
+        build_model(network, seed=0),
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.SGD,
+        optimizer__momentum=MOMENTUM,
+        lr=RATE,
+        batch_size=batch_size,
+        iterator_train__shuffle=True,
+        max_epochs=1,
+        train_split=None,
+        verbose=0,
+    )
+    net.initialize()
+    images, labels = to_input(data.train.images), data.train.labels
+    return lambda: net.partial_fit(images, labels)
+
+
+def keras(data: Mnist, network: str, batch_size: int) -> Epoch:
+    """Keras 3 on torch."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from keras import Sequential, layers, optimizers
+
+    if network == "mlp":
+        parts = [layers.Flatten(), layers.Dense(128, "relu"), layers.Dense(64, "relu"), layers.Dense(10, "softmax")]
+    else:
+        parts = [layers.Reshape((28, 28, 1))]
+        for channels in (16, 32, 64):
+            parts += [layers.Conv2D(channels, 3, padding="same", use_bias=False), layers.BatchNormalization()]
+            parts += [layers.MaxPooling2D(2), layers.ReLU()]
+        parts += [layers.Flatten(), layers.Dense(64, "relu"), layers.Dense(10, "softmax")]
+    model = Sequential([layers.Input((28, 28)), *parts])
+    model.compile(optimizers.SGD(RATE, MOMENTUM), "sparse_categorical_crossentropy")
+    images, labels = to_input(data.train.images).numpy(), data.train.labels.numpy()
+    return lambda: model.fit(images, labels, batch_size=batch_size, epochs=1, shuffle=True, verbose=0)
+
+
+def floor(data: Mnist, network: str, batch_size: int, hidden: tuple[int, int] = (128, 64)) -> Epoch:
+    """The eight matrix products of a step of the fully connected network, and nothing else: no faster is possible."""
+    sizes = (784, *hidden, 10)
+    inputs = [torch.rand(batch_size, size) for size in sizes]
+    weights = [torch.rand(after, before) for before, after in pairwise(sizes)]
+    gradients = [torch.empty_like(weight) for weight in weights]
+    steps = -(-len(data.train) // batch_size)
+
+    def step() -> None:
+        for layer, weight in enumerate(weights):
+            torch.mm(inputs[layer], weight.T, out=inputs[layer + 1])
+        for layer in (2, 1, 0):
+            torch.mm(inputs[layer + 1].T, inputs[layer], out=gradients[layer])
+            if layer:
+                torch.mm(inputs[layer + 1], weights[layer], out=inputs[layer])
+
+    def epoch() -> None:
+        for _ in range(steps):
+            step()
+
+    return epoch
+
+
+MLP: dict[str, Maker] = {
+    "floor: the eight matrix products": floor,
+    "mnist_nb": ours,
+    "scikit-learn MLPClassifier": sklearn,
+    "DataLoader over tensors": tensor_loader,
+    "skorch": skorch,
+    "Keras 3 on torch": keras,
+    "torchvision, ToTensor, Normalize, DataLoader": common_script,
+}
+CNN: dict[str, Maker] = {name: maker for name, maker in MLP.items() if maker not in (floor, sklearn)}
+
+
+def _torchvision_root() -> str:
+    """The folder above MNIST/raw, where torchvision looks for the files that `load_mnist` keeps."""
+    folder = cache_folder()
+    assert folder is not None
+    return str(folder.parent.parent)
+
+
+def _loader_loop(images: Dataset[tuple[Tensor, Tensor]], network: str, batch_size: int) -> Epoch:
+    loader = DataLoader(images, batch_size=batch_size, shuffle=True)
+    model = build_model(network, seed=0).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM)
+
+    def epoch() -> None:
+        for batch, labels in loader:
+            optimizer.zero_grad()
+            functional.cross_entropy(model(batch), labels).backward()
+            optimizer.step()
+
+    return epoch
