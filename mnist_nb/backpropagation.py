@@ -2,61 +2,105 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_nb.models import Mlp
+from mnist_nb.models import CLASSES, Mlp
+
+FillGradients = Callable[[Tensor, Tensor, float], float]
+"""Takes images, float32 `[N, 28, 28]` in [0, 1], labels, int64 `[N]`, and a share to keep, in [0, 1]. Leaves in each
+parameter's `.grad` the gradient of the batch's mean cross-entropy, plus that share of what `.grad` held; 0 keeps
+nothing. Returns the loss, in nats."""
 
 
-def fill_gradients(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Put the gradient of the batch's mean cross-entropy into each parameter's `.grad`, and return that loss.
-
-    Args:
-        model: on the device of the images.
-        images: float32 `[N, 28, 28]` in [0, 1].
-        labels: int64 `[N]`.
-    """
-    if isinstance(model, Mlp) and images.device.type == "cpu":
-        return written_out(model, images, labels)
-    return by_autograd(model, images, labels)
+def gradient_filler(model: nn.Module, device: torch.device) -> FillGradients:
+    """The quickest way to the gradients of this model on this device: written out where it can be, else autograd."""
+    if isinstance(model, Mlp) and device.type == "cpu":
+        return WrittenOut(model)
+    return functools.partial(by_autograd, model)
 
 
-def by_autograd(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """`fill_gradients` for any model, the way every PyTorch program does it."""
-    model.zero_grad()
+def by_autograd(model: nn.Module, images: Tensor, labels: Tensor, keep: float = 0.0) -> float:
+    """`FillGradients` for any model, the way every PyTorch program does it."""
+    if keep:
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(keep)
+    else:
+        model.zero_grad()
     loss = functional.cross_entropy(model(images), labels)
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.item()
 
 
-@torch.no_grad()
-def written_out(model: Mlp, images: Tensor, labels: Tensor) -> float:
-    """`fill_gradients` for the fully connected network: backpropagation by hand, layer by layer.
+class WrittenOut:
+    """Backpropagation by hand, layer by layer, for the fully connected network.
 
     The chain rule in matrices (D. Rumelhart, G. Hinton, R. Williams, 1986). With z = a W^T + b, and delta the
     gradient of the loss by z, the gradient by W is delta^T a, by b the sum of delta over the batch, and by a it is
     delta W. Through a ReLU it passes where the unit fired. For the mean cross-entropy of a softmax, the delta of the
     last layer is (probabilities - one-hot labels) / N.
-    """
-    layers = (model.linear1, model.linear2, model.linear3)
-    inputs = [images.flatten(1)]
-    for layer in layers[:-1]:
-        inputs.append(torch.addmm(layer.bias, inputs[-1], layer.weight.T).relu_())
-    logits = torch.addmm(layers[-1].bias, inputs[-1], layers[-1].weight.T)
-    log_probabilities = functional.log_softmax(logits, dim=1)
-    loss = functional.nll_loss(log_probabilities, labels).item()
 
-    delta = log_probabilities.exp_()
-    delta[torch.arange(len(labels)), labels] -= 1
-    delta /= len(labels)
-    for layer, activations in zip(reversed(layers), reversed(inputs), strict=True):
-        for parameter in (layer.weight, layer.bias):
-            if parameter.grad is None:
-                parameter.grad = torch.empty_like(parameter)
-        torch.mm(delta.T, activations, out=layer.weight.grad)
-        torch.sum(delta, dim=0, out=layer.bias.grad)
-        if layer is not layers[0]:
-            fired = activations.sign()  # 0 or 1, since a ReLU leaves nothing negative
-            delta = torch.mm(delta, layer.weight).mul_(fired)
-    return loss
+    Eight matrix products are nearly all of the work. What stands between them is done in place, in memory that is
+    kept from step to step, and nothing is noted down for autograd.
+    """
+
+    def __init__(self, model: Mlp) -> None:
+        layers = (model.linear1, model.linear2, model.linear3)
+        self._weights, self._biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
+        self._rooms: dict[int, _Room] = {}  # by the images in a batch: an epoch's last one may hold fewer
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor, labels: Tensor, keep: float = 0.0) -> float:
+        """Fill the gradients, and return the batch's mean loss; the images stay as they are."""
+        count = labels.shape[0]
+        room = self._rooms.get(count) or self._make_room(count)
+        below = pixels = images.flatten(1)
+        for weight, bias, output in zip(self._weights, self._biases, room.outputs, strict=True):
+            torch.addmm(bias, below, weight.t(), out=output)
+            below = output if output is room.outputs[-1] else output.relu_()
+        log_probabilities = below.log_softmax(1)
+        torch.index_select(room.identity, 0, labels, out=room.one_hot)
+        loss = -torch.dot(log_probabilities.view(-1), room.one_hot.view(-1)).item() / count
+
+        delta = torch.sub(log_probabilities.exp_(), room.one_hot, out=room.deltas[-1]).div_(count)
+        for layer in (2, 1, 0):
+            weight, transposed = self._weights[layer], room.transposed[layer]
+            below = room.outputs[layer - 1] if layer else pixels
+            by_weight, by_bias = _gradient(weight), _gradient(self._biases[layer])
+            torch.addmm(by_weight, transposed, below, beta=keep, out=by_weight)
+            torch.addmv(by_bias, transposed, room.ones, beta=keep, out=by_bias)
+            if layer:
+                fired = below.sign_()  # 0 or 1, since a ReLU leaves nothing negative
+                delta = torch.mm(delta, weight, out=room.deltas[layer - 1]).mul_(fired)
+        return loss
+
+    def _make_room(self, count: int) -> _Room:
+        with torch.inference_mode(False):
+            outputs, deltas = ([torch.empty(count, len(bias)) for bias in self._biases] for _ in range(2))
+            one_hot, ones, identity = torch.empty(count, CLASSES), torch.ones(count), torch.eye(CLASSES)
+        self._rooms[count] = _Room(outputs, deltas, [delta.t() for delta in deltas], one_hot, ones, identity)
+        return self._rooms[count]
+
+
+class _Room(NamedTuple):
+    """The memory of a step on so many images."""
+
+    outputs: list[Tensor]  # of each layer, [N, units]
+    deltas: list[Tensor]  # the same
+    transposed: list[Tensor]  # the deltas once more, [units, N]
+    one_hot: Tensor  # [N, 10]
+    ones: Tensor  # [N]
+    identity: Tensor  # [10, 10]: row d is what a network that is sure of digit d would say
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    if parameter.grad is None:
+        with torch.inference_mode(False):
+            parameter.grad = torch.zeros_like(parameter, requires_grad=False)
+    return parameter.grad

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.augmentation import augment
-from mnist_nb.backpropagation import fill_gradients
+from mnist_nb.backpropagation import gradient_filler
 from mnist_nb.data import Mnist, Split
 from mnist_nb.hyperparameters import PRESETS as PRESETS
 from mnist_nb.hyperparameters import Hyperparameters as Hyperparameters
 from mnist_nb.models import choose_device, loss_and_accuracy, to_input
+from mnist_nb.optimizers import Adam, Optimizer, Sgd
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +81,7 @@ class TrainingRun:
         self.batch = 0  # batches done of the epoch under way
         self.diverged = False
         self.optimizer = _make_optimizer(model, hyperparameters)
+        self._fill_gradients = gradient_filler(model, self.device)
         self._images = data.train.images.to(self.device)
         self._labels = data.train.labels.to(self.device)
         self._rate = hyperparameters.learning_rate
@@ -125,7 +127,7 @@ class TrainingRun:
     @property
     def scheduled_learning_rate(self) -> float:
         """The rate of the next step."""
-        return self._rate * schedule_factor(self.hyperparameters.schedule, self.steps_done / self.steps_total)
+        return self._rate * self._schedule_factor(self.steps_done)
 
     # ---- going on
 
@@ -147,13 +149,13 @@ class TrainingRun:
         labels = self._labels.index_select(0, rows)
         if settings.augmentation != "none":
             images = augment(images, self._generator(1 + self.batch, self.device), settings.augmentation, labels)
-        self.model.train()
-        loss = fill_gradients(self.model, images, labels)
+        if not self.model.training:
+            self.model.train()
+        self.optimizer.prepare()
+        loss = self._fill_gradients(images, labels, self.optimizer.keep)
         if not loss < EXPLODED:  # NaN included
             self._diverge(loss)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.scheduled_learning_rate
-        self.optimizer.step()
+        self.optimizer.step(self.scheduled_learning_rate)
         self.batch_losses.append(loss)
         self.batch += 1
         self._seconds += time.perf_counter() - started
@@ -196,12 +198,7 @@ class TrainingRun:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """What a resumed run needs besides the weights: tensors, and values that JSON holds exactly."""
-        tensors = {
-            f"optimizer.{index}.{name}": value.detach().cpu().contiguous()
-            for index, entry in self.optimizer.state_dict()["state"].items()
-            for name, value in entry.items()
-            if isinstance(value, Tensor)
-        }
+        tensors = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
         tensors["batch_losses"] = torch.tensor(self.batch_losses, dtype=torch.float64)
         values = {
             "hyperparameters": dataclasses.asdict(self.hyperparameters),
@@ -223,18 +220,8 @@ class TrainingRun:
         """
         if values["images"] != len(self._labels):
             raise ValueError(f"the state is of a run on {values['images']} images, the data has {len(self._labels)}")
-        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        entries: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".")
-                if int(index) >= len(parameters) or (value.ndim and value.shape != parameters[int(index)].shape):
-                    raise ValueError(f"the state's {key} does not fit the model")
-                # fused optimisers go through memory in its own order, which must be the parameter's
-                fitting = torch.empty_like(parameters[int(index)]).copy_(value) if value.ndim else value.clone()
-                entries.setdefault(int(index), {})[name] = fitting
-        packed = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({"state": entries, "param_groups": packed["param_groups"]})
+        own = {key: tensor for key, tensor in tensors.items() if key.startswith("optimizer.")}
+        self.optimizer.restore({key.removeprefix("optimizer."): tensor for key, tensor in own.items()})
         self.first_epoch, self.epoch, self.batch = values["first_epoch"], values["epoch"], values["batch"]
         self.learning_rate_changes = [(step, rate) for step, rate in values["learning_rate_changes"]]
         self._rate = self.learning_rate_changes[-1][1] if self.learning_rate_changes else self._rate
@@ -265,13 +252,21 @@ class TrainingRun:
             max_loss=float(losses.max()),
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
-            learning_rate=float(self.optimizer.param_groups[0]["lr"]),
+            learning_rate=self._last_learning_rate(),
             seconds=self._seconds + time.perf_counter() - started,
         )
         self.records.append(record)
         self.epoch, self.batch, self._seconds = self.epoch + 1, 0, 0.0
         self._remember_weights()
         return record
+
+    def _schedule_factor(self, step: int) -> float:
+        return schedule_factor(self.hyperparameters.schedule, step / self.steps_total)
+
+    def _last_learning_rate(self) -> float:
+        step = self.steps_done - 1
+        rates = [rate for since, rate in self.learning_rate_changes if since <= step]
+        return (rates[-1] if rates else self.hyperparameters.learning_rate) * self._schedule_factor(step)
 
     def _remember_weights(self) -> None:
         self._last_good = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
@@ -352,12 +347,10 @@ def _threads_worth_having(
     return one_thread() if small else contextlib.nullcontext()
 
 
-def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> torch.optim.Optimizer:
-    parameters, rate = list(model.parameters()), settings.learning_rate
+def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> Optimizer:
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=settings.momentum, fused=True)
-    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=rate, fused=True)
+        return Sgd(model.parameters(), settings.momentum)
+    return Adam(model.parameters(), decay=0.01 if settings.optimizer == "adamw" else 0.0)
 
 
 def _check_split(split: Split) -> None:

@@ -4,37 +4,60 @@ import pytest
 import torch
 
 from mnist_nb import build_model
-from mnist_nb.backpropagation import by_autograd, fill_gradients, written_out
+from mnist_nb.backpropagation import WrittenOut, by_autograd, gradient_filler
+
+CPU = torch.device("cpu")
 
 
+@pytest.mark.parametrize("keep", [0.0, 0.9])
 @pytest.mark.parametrize("batch", [1, 7, 64])
-def test_the_written_out_gradient_equals_autograds(batch):
+def test_the_written_out_gradient_equals_autograds(batch, keep):
     generator = torch.Generator().manual_seed(batch)
-    images = torch.rand(batch, 28, 28, generator=generator)
-    labels = torch.randint(0, 10, (batch,), generator=generator)
     by_hand, automatic = build_model("mlp", seed=3), build_model("mlp", seed=3)
+    fill = WrittenOut(by_hand)
+    for count in (batch, batch, 3):
+        images = torch.rand(count, 28, 28, generator=generator)
+        labels = torch.randint(0, 10, (count,), generator=generator)
+        before = images.clone()
 
-    loss, expected_loss = written_out(by_hand, images, labels), by_autograd(automatic, images, labels)
+        loss, expected_loss = fill(images, labels, keep), by_autograd(automatic, images, labels, keep)
 
-    assert loss == pytest.approx(expected_loss, rel=1e-5)
-    for (name, mine), theirs in zip(by_hand.named_parameters(), automatic.parameters(), strict=True):
-        assert theirs.grad.abs().max() > 0, name
-        torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-6, rtol=1e-4)
+        assert loss == pytest.approx(expected_loss, rel=1e-5)
+        assert torch.equal(images, before)
+        for (name, mine), theirs in zip(by_hand.named_parameters(), automatic.parameters(), strict=True):
+            assert theirs.grad.abs().max() > 0, name
+            torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-6, rtol=1e-4)
 
 
-def test_a_second_batch_replaces_the_gradient_and_does_not_add_to_it():
-    model = build_model("mlp", seed=3)
-    first, second = torch.rand(2, 5, 28, 28)
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+def test_a_second_batch_replaces_the_gradient_or_keeps_a_share_of_it(network):
+    model = build_model(network, seed=3)
+    fill = gradient_filler(model, CPU)
+    first, second = torch.rand(2, 5, 28, 28, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(5)
-    fill_gradients(model, second, labels)
-    expected = [parameter.grad.clone() for parameter in model.parameters()]
-    fill_gradients(model, first, labels)
-    fill_gradients(model, second, labels)
-    assert all(torch.equal(p.grad, e) for p, e in zip(model.parameters(), expected, strict=True))
+
+    def filled(images, keep):
+        fill(images, labels, keep)
+        return [parameter.grad.clone() for parameter in model.parameters()]
+
+    of_second, of_first = filled(second, 0.0), filled(first, 0.0)
+    both = filled(second, 0.5)
+    for a, b, sum_ in zip(of_first, of_second, both, strict=True):
+        torch.testing.assert_close(sum_, 0.5 * a + b, atol=1e-6, rtol=1e-4)
+    assert all(torch.equal(a, b) for a, b in zip(filled(second, 0.0), of_second, strict=True))
 
 
-def test_the_cnn_goes_through_autograd():
-    model = build_model("cnn", seed=0)
-    loss = fill_gradients(model, torch.rand(4, 28, 28), torch.arange(4))
-    assert loss > 0
-    assert all(parameter.grad is not None for parameter in model.parameters())
+def test_the_gradients_can_be_used_with_autograd_afterwards():
+    model = build_model("mlp", seed=3)
+    images, labels = torch.rand(4, 28, 28), torch.arange(4)
+    WrittenOut(model)(images, labels)
+    twice = [2 * parameter.grad for parameter in model.parameters()]
+    torch.nn.functional.cross_entropy(model(images), labels).backward()
+    for parameter, expected in zip(model.parameters(), twice, strict=True):
+        torch.testing.assert_close(parameter.grad, expected, atol=1e-6, rtol=1e-4)
+
+
+def test_other_networks_and_places_go_through_autograd():
+    assert isinstance(gradient_filler(build_model("mlp"), CPU), WrittenOut)
+    assert not isinstance(gradient_filler(build_model("cnn"), CPU), WrittenOut)
+    assert not isinstance(gradient_filler(build_model("mlp"), torch.device("cuda")), WrittenOut)

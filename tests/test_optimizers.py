@@ -1,0 +1,104 @@
+"""The optimisers written out do what PyTorch's do, and go on from where they were."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from mnist_nb import build_model
+from mnist_nb.backpropagation import gradient_filler
+from mnist_nb.optimizers import Adam, Sgd
+
+CPU = torch.device("cpu")
+PAIRS = {
+    "sgd": (lambda p: Sgd(p), lambda p: torch.optim.SGD(p, lr=0.1)),
+    "sgd with momentum": (lambda p: Sgd(p, 0.9), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
+    "adam": (lambda p: Adam(p), lambda p: torch.optim.Adam(p, lr=0.003)),
+    "adamw": (lambda p: Adam(p, decay=0.01), lambda p: torch.optim.AdamW(p, lr=0.003)),
+}
+
+
+def batches(count, size=16):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(count):
+        yield torch.rand(size, 28, 28, generator=generator), torch.randint(0, 10, (size,), generator=generator)
+
+
+def take(model, optimizer, rate, images, labels):
+    optimizer.prepare()
+    loss = gradient_filler(model, CPU)(images, labels, optimizer.keep)
+    optimizer.step(rate)
+    return loss
+
+
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+@pytest.mark.parametrize("kind", PAIRS)
+def test_training_with_them_is_training_with_autograd_and_torch_optim(network, kind):
+    model, twin = build_model(network, seed=1), build_model(network, seed=1)
+    ours, theirs = PAIRS[kind][0](model.parameters()), PAIRS[kind][1](twin.parameters())
+    for images, labels in batches(12):
+        loss = take(model, ours, theirs.param_groups[0]["lr"], images, labels)
+        theirs.zero_grad()
+        expected = functional.cross_entropy(twin(images), labels)
+        expected.backward()
+        theirs.step()
+        assert loss == pytest.approx(expected.item(), rel=1e-3)
+    for mine, other in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, atol=2e-4 if "adam" in kind else 2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_what_they_remember_bears_torchs_names_and_shapes(kind):
+    model, twin = build_model("mlp", seed=1), build_model("mlp", seed=1)
+    ours, theirs = PAIRS[kind][0](model.parameters()), PAIRS[kind][1](twin.parameters())
+    ((images, labels),) = batches(1)
+    take(model, ours, 0.003, images, labels)
+    functional.cross_entropy(twin(images), labels).backward()
+    theirs.step()
+    expected = {
+        f"{index}.{name}": value
+        for index, entry in theirs.state_dict()["state"].items()
+        for name, value in entry.items()
+        if value is not None
+    }
+    state = ours.state()
+    assert set(state) == set(expected)
+    for key, value in expected.items():
+        torch.testing.assert_close(state[key], value, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+def test_a_restored_one_goes_on_bit_for_bit(network, kind):
+    model = build_model(network, seed=1)
+    ours = PAIRS[kind][0](model.parameters())
+    *first, last = batches(4)
+    for images, labels in first:
+        take(model, ours, 0.003, images, labels)
+    copy = build_model(network, seed=2)
+    copy.load_state_dict(model.state_dict())
+    other = PAIRS[kind][0](copy.parameters())
+    other.restore(ours.state())
+    take(model, ours, 0.003, *last)
+    take(copy, other, 0.003, *last)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), copy.parameters(), strict=True))
+
+
+def test_a_gradient_that_somebody_else_fills_between_two_steps_does_no_harm():
+    """A notebook may ask for gradients of its own while a run is paused."""
+    model, twin = build_model("mlp", seed=1), build_model("mlp", seed=1)
+    ours, undisturbed = Sgd(model.parameters(), 0.9), Sgd(twin.parameters(), 0.9)
+    for images, labels in batches(3):
+        take(model, ours, 0.1, images, labels)
+        take(twin, undisturbed, 0.1, images, labels)
+        model.zero_grad()
+        functional.cross_entropy(model(images + 1), labels).backward()
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
+
+
+def test_the_state_of_another_is_refused():
+    adam, sgd = Adam(build_model("mlp").parameters()), Sgd(build_model("mlp").parameters(), 0.9)
+    with pytest.raises(ValueError, match=r"exp_avg.*does not fit"):
+        sgd.restore(adam.state())
+    narrow = Sgd(build_model("mlp", hidden=(8, 8)).parameters(), 0.9)
+    with pytest.raises(ValueError, match=r"momentum_buffer.*does not fit"):
+        narrow.restore(sgd.state())
