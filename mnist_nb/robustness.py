@@ -70,7 +70,7 @@ CHANGES: dict[str, Change] = {
     for change in (
         Change("shifted", "pixels", (0, 1, 2, 3, 4, 5, 6), _shift),
         Change("turned", "degrees, clockwise", (-45, -30, -15, 0, 15, 30, 45), _turn),
-        Change("pen", "pixels thinner (−) or thicker (+) on each side", (-1, -0.5, 0, 0.5, 1, 1.5, 2), _redraw),
+        Change("pen", "pixels wider on each side", (-1, -0.5, 0, 0.5, 1, 1.5, 2), _redraw),
         Change("blurred", "pixels of standard deviation", (0, 0.5, 1, 1.5, 2, 2.5, 3), _blur),
         Change("noisy", "grey levels of standard deviation", (0, 20, 40, 60, 80, 100, 120), _noise),
     )

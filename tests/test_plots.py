@@ -9,6 +9,7 @@ import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
 from mnist_nb.ink import preparation_steps
+from mnist_nb.robustness import CHANGES
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,13 @@ FIGURES = {
     ),
     "preparation": lambda data, run, evaluation: plots.preparation(preparation_steps(data.test.images[0])),
     "digit_scores": lambda data, run, evaluation: plots.digit_scores(evaluation),
+    "accuracy_intervals": lambda data, run, evaluation: plots.accuracy_intervals({"a": evaluation, "b": evaluation}),
+    "reliability_diagram": lambda data, run, evaluation: plots.reliability_diagram({"a": evaluation, "b": evaluation}),
+    "coverage_curves": lambda data, run, evaluation: plots.coverage_curves({"a": evaluation, "b": evaluation}),
+    "changed_images": lambda data, run, evaluation: plots.changed_images(data.test.images[0], [*CHANGES.values()]),
+    "robustness_curves": lambda data, run, evaluation: plots.robustness_curves(
+        {name: {"a": [0.9] * len(change.amounts)} for name, change in CHANGES.items()}, CHANGES
+    ),
 }
 
 
@@ -93,3 +101,30 @@ def test_probability_bars_name_the_guess():
     axes = plots.probability_bars(np.zeros((28, 28)), np.eye(10)[7]).axes[1]
     assert axes.get_title() == "read as a 7"
     assert [bar.get_height() for bar in axes.patches][7] == 1
+
+
+def test_the_confusion_matrix_in_rates_sums_to_100_per_row(evaluation):
+    axes = plots.confusion_matrix(evaluation, rates=True).axes[0]
+    rates = np.array([0.0 if text.get_text() == "·" else float(text.get_text()) for text in axes.texts]).reshape(10, 10)
+    assert rates.sum(1) == pytest.approx(100, abs=0.5)
+
+
+def test_a_rejected_label_is_marked_in_words(tiny, evaluation):
+    axes = plots.read_images(tiny.test.images, evaluation, [3, 4], doubtful=[4]).axes
+    assert "?" not in axes[0].get_title()
+    assert axes[1].get_title().startswith(f"a {int(evaluation.labels[4])}?, read")
+    assert axes[1].get_title().endswith("label rejected")
+
+
+def test_robustness_curves_stand_at_the_amounts(evaluation):
+    figure = plots.robustness_curves({"turned": {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}}, CHANGES)
+    line = figure.axes[0].lines[0]
+    assert tuple(line.get_xdata()) == CHANGES["turned"].amounts
+    assert list(line.get_ydata()) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    assert figure.axes[0].get_xlabel() == CHANGES["turned"].unit
+
+
+def test_coverage_ends_at_the_accuracy(evaluation):
+    axes = plots.coverage_curves({"a": evaluation}).axes[0]
+    assert axes.lines[0].get_xdata()[-1] == 1
+    assert axes.lines[0].get_ydata()[-1] == pytest.approx(evaluation.accuracy)

@@ -2,9 +2,10 @@
 
 from mnist_nb.plots.data import class_balance, digit_grid, image_grid, image_numbers, mean_and_spread
 from mnist_nb.plots.drawing import preparation, probability_bars
-from mnist_nb.plots.evaluation import confusion_matrix, digit_scores, read_images
+from mnist_nb.plots.evaluation import accuracy_intervals, confusion_matrix, digit_scores, read_images
 from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, TICK, NotebookFigure
 from mnist_nb.plots.training import Trained, smooth, training_curves
+from mnist_nb.plots.trust import changed_images, coverage_curves, reliability_diagram, robustness_curves
 
 __all__ = [
     "COLOURS",
@@ -14,8 +15,11 @@ __all__ = [
     "TICK",
     "NotebookFigure",
     "Trained",
+    "accuracy_intervals",
+    "changed_images",
     "class_balance",
     "confusion_matrix",
+    "coverage_curves",
     "digit_grid",
     "digit_scores",
     "image_grid",
@@ -24,6 +28,8 @@ __all__ = [
     "preparation",
     "probability_bars",
     "read_images",
+    "reliability_diagram",
+    "robustness_curves",
     "smooth",
     "training_curves",
 ]
