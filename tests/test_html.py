@@ -1,0 +1,31 @@
+"""The copies that any browser shows: `make html`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.slow
+def test_every_notebook_becomes_a_page_with_its_figures_and_all_links_lead_to_pages(tmp_path: Path) -> None:
+    command = [sys.executable, ROOT / "tools" / "make_html.py", tmp_path]
+    subprocess.run(command, check=True, capture_output=True)
+    notebooks = [path.relative_to(ROOT / "notebooks") for path in (ROOT / "notebooks").rglob("[0-9]*.ipynb")]
+    notebooks = [path for path in notebooks if ".ipynb_checkpoints" not in path.parts]
+    pages = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.html")}
+    assert pages == {path.with_suffix(".html") for path in notebooks} | {Path("index.html")}
+
+    for page in pages:
+        content = (tmp_path / page).read_text(encoding="utf-8")
+        links = {unquote(link) for link in re.findall(r'href="([^"#:]+\.(?:html|ipynb))"', content)}
+        assert links, page
+        for link in links:
+            assert (tmp_path / page.parent / link).is_file(), f"{page} links to {link}"
+    assert "data:image/png;base64" in (tmp_path / "03_evaluate.html").read_text(encoding="utf-8")
