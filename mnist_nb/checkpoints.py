@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from mnist_nb import __version__
 from mnist_nb.data import Mnist
 from mnist_nb.files import write_atomically
-from mnist_nb.models import MODELS, build_model
+from mnist_nb.models import MODELS, Mlp, build_model
 from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train
 
 LARGEST_FILE = 64 * 2**20
@@ -211,9 +211,11 @@ def _empty_model_like(tensors: Mapping[str, Tensor]) -> nn.Module | None:
     for name in MODELS:
         model = build_model(name)
         if set(model.state_dict()) == set(tensors):
-            widths = tuple(len(tensors[key]) if tensors[key].ndim else 0 for key in ("linear1.bias", "linear2.bias"))
-            if name == "mlp" and widths != (128, 64) and all(0 < width <= 4096 for width in widths):
-                return build_model(name, hidden=widths)
+            if name == Mlp.name:
+                biases = (tensors["linear1.bias"], tensors["linear2.bias"])
+                widths = tuple(len(bias) if bias.ndim else 0 for bias in biases)
+                if all(0 < width <= 4096 for width in widths):
+                    return build_model(name, hidden=widths)
             return model
     return None
 

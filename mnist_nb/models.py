@@ -68,7 +68,7 @@ class Cnn(nn.Module):
         return logits
 
 
-MODELS: dict[str, type[Mlp] | type[Cnn]] = {Mlp.name: Mlp, Cnn.name: Cnn}
+MODELS: dict[str, type[nn.Module]] = {Mlp.name: Mlp, Cnn.name: Cnn}
 
 
 def build_model(name: str = "mlp", *, seed: int | None = None, **options: Any) -> nn.Module:

@@ -22,11 +22,12 @@ NOTEBOOKS = ROOT / "notebooks"
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>mnist_nb</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }}</style></head>
+<style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }}
+ul {{ list-style: none }}</style></head>
 <body><h1>mnist_nb</h1>
 <p>How a neural network learns to read handwritten digits. These pages show the notebooks as they were last run;
 sliders and the drawing pad live in JupyterLab only: <code>make lab</code>.</p>
-<ol>{items}</ol><p>Solutions of the exercises:</p><ol>{solutions}</ol></body></html>
+<ul>{items}</ul><p>Solutions of the exercises:</p><ul>{solutions}</ul></body></html>
 """
 
 
