@@ -148,7 +148,8 @@ class TrainingRun:
         images = to_input(self._images.index_select(0, rows))  # twenty times as fast as self._images[rows]
         labels = self._labels.index_select(0, rows)
         if settings.augmentation != "none":
-            images = augment(images, self._generator(1 + self.batch, self.device), settings.augmentation, labels)
+            generator = generator_of(settings.seed, self.epoch, 1 + self.batch, self.device)
+            images = augment(images, generator, settings.augmentation, labels)
         if not self.model.training:
             self.model.train()
         self.optimizer.prepare()
@@ -190,7 +191,7 @@ class TrainingRun:
     def epoch_order(self) -> Tensor:
         """The order of this epoch's training images, int64 `[N]`: a permutation that the seed and the epoch decide."""
         if self._order is None or self._order[0] != self.epoch:
-            order = torch.randperm(len(self._labels), generator=self._generator(0))
+            order = epoch_order(self.hyperparameters.seed, self.epoch, len(self._labels))
             self._order = (self.epoch, order.to(self.device))
         return self._order[1]
 
@@ -231,11 +232,6 @@ class TrainingRun:
         self._remember_weights()
 
     # ---- inside
-
-    def _generator(self, batch: int, device: torch.device | str = "cpu") -> torch.Generator:
-        """A generator for one purpose: batch 0 is the epoch's order, batch b the augmentation of its b-th batch."""
-        words = np.random.SeedSequence([self.hyperparameters.seed, self.epoch, batch]).generate_state(1, np.uint64)
-        return torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))
 
     def _close_epoch(self) -> EpochRecord:
         started = time.perf_counter()
@@ -307,6 +303,17 @@ def train(
     """
     run = TrainingRun(model, data, hyperparameters or Hyperparameters(), device=device)
     yield from run.epochs(on_batch)
+
+
+def epoch_order(seed: int, epoch: int, images: int) -> Tensor:
+    """The order in which an epoch, counted from 0, shows the training images, int64 `[images]`."""
+    return torch.randperm(images, generator=generator_of(seed, epoch, 0))
+
+
+def generator_of(seed: int, epoch: int, batch: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator for one purpose: batch 0 is the epoch's order, batch b the augmentation of its b-th batch."""
+    words = np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))
 
 
 def schedule_factor(schedule: str, progress: float) -> float:

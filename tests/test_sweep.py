@@ -1,0 +1,71 @@
+"""A sweep trains each of its networks as a run of its own would."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from mnist_nb import Hyperparameters, TrainingRun, build_model
+from mnist_nb.sweep import sweep
+
+SETTINGS = Hyperparameters(epochs=2, batch_size=50, learning_rate=0.05)
+
+
+def variants(**fields):
+    names, columns = list(fields), zip(*fields.values(), strict=True)
+    return [dataclasses.replace(SETTINGS, **dict(zip(names, column, strict=True))) for column in columns]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        variants(learning_rate=[0.001, 0.02, 0.1]),
+        variants(momentum=[0.0, 0.5, 0.9]),
+        variants(learning_rate=[0.1, 0.01], schedule=["one-cycle", "cosine"], augmentation=["affine"] * 2),
+    ],
+    ids=["rates", "momenta", "schedules, augmented"],
+)
+def test_each_member_ends_where_a_run_of_its_own_does(tiny, settings):
+    members = sweep(tiny, settings)
+    assert [member.hyperparameters for member in members] == settings
+    for member in members:
+        run = TrainingRun(build_model("mlp", seed=0), tiny, member.hyperparameters, device="cpu")
+        records = list(run.epochs())
+        for mine, own in zip(member.model.parameters(), run.model.parameters(), strict=True):
+            torch.testing.assert_close(mine, own, atol=1e-4, rtol=0)
+        for record, expected in zip(member.records, records, strict=True):
+            for name, value in dataclasses.asdict(expected).items():
+                if name != "seconds":
+                    assert getattr(record, name) == pytest.approx(value, rel=1e-3, abs=1e-3), name
+
+
+def test_one_that_explodes_does_not_disturb_the_others(tiny):
+    calm, wild = sweep(tiny, variants(learning_rate=[0.05, 10.0]))
+    (alone,) = sweep(tiny, variants(learning_rate=[0.05]))
+    assert (calm.diverged, wild.diverged) == (False, True)
+    assert wild.records == []
+    assert all(
+        torch.equal(a, b) for a, b in zip(wild.model.parameters(), build_model(seed=0).parameters(), strict=True)
+    )
+    for mine, other in zip(calm.model.parameters(), alone.model.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-5, rtol=0)
+
+
+def test_epochs_are_told(tiny):
+    told = []
+    sweep(tiny, [SETTINGS], on_epoch=told.append)
+    assert told == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ([], "at least one"),
+        (variants(batch_size=[32, 64]), "batch_size must be the same in all, got 32, 64"),
+        (variants(optimizer=["adam"]), "'adam'"),
+        (variants(network=["cnn"]), "'cnn'"),
+    ],
+)
+def test_what_cannot_go_side_by_side_is_said(tiny, settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        sweep(tiny, settings)
