@@ -14,7 +14,7 @@ NBVAL := --nbval-current-env --nbval-cell-timeout=300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab test test-fast lint format notebooks html bench clean clean-all
+.PHONY: help lab test test-fast lint format notebooks html experiments bench clean clean-all
 
 help:  ## list what can be done
 	@echo "make TARGET, where TARGET is one of:"
@@ -48,6 +48,9 @@ notebooks: $(INSTALLED_TEST)  ## run all notebooks anew, keep their outputs and 
 
 html: $(INSTALLED_TEST)  ## copies of the notebooks that any browser shows, in build/html
 	$(PY) tools/make_html.py $(ARGS)
+
+experiments: $(INSTALLED_TEST)  ## repeat the experiments that notebook 03 draws, 6 minutes (ARGS="width votes" for some)
+	$(PY) experiments/run.py $(ARGS)
 
 bench: $(INSTALLED_TEST)  ## measure speed against other libraries, an hour (ARGS="epochs --quick" for a part, quickly)
 	@$(PY) -m pip install --quiet --editable '.[bench]' || $(FAILED)

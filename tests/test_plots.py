@@ -1,7 +1,9 @@
 """Figures: made without pyplot, shown by themselves, and about the numbers they were given."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,10 @@ import torch
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
 from mnist_nb.ink import preparation_steps
 from mnist_nb.robustness import CHANGES
+from mnist_nb.sweep import sweep
+
+NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
+KEPT = json.loads(NUMBERS.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +30,18 @@ def evaluation(run, tiny):
     return evaluate(run.model, tiny.test)
 
 
+def swept(data):
+    rates = (0.01, 0.1, 10.0)
+    return sweep(data, [Hyperparameters(epochs=1, batch_size=50, learning_rate=rate) for rate in rates])
+
+
 FIGURES = {
     "image_grid": lambda data, run, evaluation: plots.image_grid(data.train.images[:13], [str(n) for n in range(13)]),
     "digit_grid": lambda data, run, evaluation: plots.digit_grid(data.train.images, data.train.labels),
     "image_numbers": lambda data, run, evaluation: plots.image_numbers(data.train.images[0]),
     "class_balance": lambda data, run, evaluation: plots.class_balance(data),
     "mean_and_spread": lambda data, run, evaluation: plots.mean_and_spread(data.train.images, data.train.labels),
+    "sweep_curve": lambda data, run, evaluation: plots.sweep_curve(swept(data)),
     "training_curves": lambda data, run, evaluation: plots.training_curves(run),
     "confusion_matrix": lambda data, run, evaluation: plots.confusion_matrix(evaluation),
     "read_images": lambda data, run, evaluation: plots.read_images(data.test.images, evaluation, [0, 1, 2]),
@@ -45,6 +57,14 @@ FIGURES = {
     "robustness_curves": lambda data, run, evaluation: plots.robustness_curves(
         {name: {"a": [0.9] * len(change.amounts)} for name, change in CHANGES.items()}, CHANGES
     ),
+    "training_set_curve": lambda data, run, evaluation: plots.training_set_curve(KEPT["training_set"]["results"]),
+    "initialisation_curves": lambda data, run, evaluation: plots.initialisation_curves(
+        KEPT["initialisation"]["results"]
+    ),
+    "width_curve": lambda data, run, evaluation: plots.width_curve(KEPT["width"]["results"]),
+    "by_heart_curves": lambda data, run, evaluation: plots.by_heart_curves(KEPT["by_heart"]["results"]),
+    "bits_curve": lambda data, run, evaluation: plots.bits_curve(KEPT["bits"]["results"]),
+    "votes_curve": lambda data, run, evaluation: plots.votes_curve(KEPT["votes"]["results"]),
 }
 
 
@@ -70,6 +90,15 @@ def test_training_curves_plot_the_records(run):
     assert accuracy_axes.lines[0].get_ydata().tolist() == expected
     assert loss_axes.lines[0].get_xdata()[-1] == pytest.approx(3)
     assert accuracy_axes.lines[0].get_linestyle() != accuracy_axes.lines[1].get_linestyle()
+
+
+def test_a_sweep_is_drawn_by_rate_and_what_exploded_is_marked(tiny):
+    members = swept(tiny)
+    (axes,) = plots.sweep_curve(members[::-1]).axes
+    assert axes.lines[0].get_xdata().tolist() == [0.01, 0.1]
+    assert axes.lines[0].get_ydata().tolist() == [member.records[-1].validation_accuracy for member in members[:2]]
+    (cross,) = (text for text in axes.texts if "exploded" in text.get_text())
+    assert cross.xy == (10.0, 0)
 
 
 def test_smoothing_is_the_mean_of_the_last_values():

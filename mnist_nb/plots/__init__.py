@@ -3,8 +3,16 @@
 from mnist_nb.plots.data import class_balance, digit_grid, image_grid, image_numbers, mean_and_spread
 from mnist_nb.plots.drawing import preparation, probability_bars
 from mnist_nb.plots.evaluation import accuracy_intervals, confusion_matrix, digit_scores, read_images
+from mnist_nb.plots.experiments import (
+    bits_curve,
+    by_heart_curves,
+    initialisation_curves,
+    training_set_curve,
+    votes_curve,
+    width_curve,
+)
 from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, TICK, NotebookFigure
-from mnist_nb.plots.training import Trained, smooth, training_curves
+from mnist_nb.plots.training import Trained, smooth, sweep_curve, training_curves
 from mnist_nb.plots.trust import changed_images, coverage_curves, reliability_diagram, robustness_curves
 
 __all__ = [
@@ -16,6 +24,8 @@ __all__ = [
     "NotebookFigure",
     "Trained",
     "accuracy_intervals",
+    "bits_curve",
+    "by_heart_curves",
     "changed_images",
     "class_balance",
     "confusion_matrix",
@@ -24,6 +34,7 @@ __all__ = [
     "digit_scores",
     "image_grid",
     "image_numbers",
+    "initialisation_curves",
     "mean_and_spread",
     "preparation",
     "probability_bars",
@@ -31,5 +42,9 @@ __all__ = [
     "reliability_diagram",
     "robustness_curves",
     "smooth",
+    "sweep_curve",
     "training_curves",
+    "training_set_curve",
+    "votes_curve",
+    "width_curve",
 ]

@@ -1,0 +1,190 @@
+"""The small experiments of notebook 03: each runs, gives what the figures need, and is kept with its settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from math import comb
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from mnist_nb import Mnist, Split, build_model, plots, predict, save_checkpoint
+from mnist_nb.experiments import INITIALISATIONS, initialise, rounded, to_integers
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = {
+    "training_set": plots.training_set_curve,
+    "initialisation": plots.initialisation_curves,
+    "width": plots.width_curve,
+    "by_heart": plots.by_heart_curves,
+    "bits": plots.bits_curve,
+    "votes": plots.votes_curve,
+}
+SMALLER: dict[str, dict[str, object]] = {
+    "training_set": {"sizes": (100, 620)},
+    "width": {"widths": (8, 16)},
+    "by_heart": {"images": 60},
+    "bits": {"kinds": ("float32", "int8")},
+}
+KEPT = json.loads((ROOT / "notebooks" / "experiments.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    import run
+
+    return run
+
+
+def shape(results: dict[str, object]) -> dict[str, object]:
+    """The names in an experiment's results, down to the lists."""
+    return {key: shape(value) if isinstance(value, dict) else type(value) for key, value in results.items()}
+
+
+class TestInitialisation:
+    @pytest.mark.parametrize(
+        ("kind", "spread"),
+        [
+            ("He", (2 / 784) ** 0.5),
+            ("Xavier", (2 / (784 + 128)) ** 0.5),
+            ("all zeros", 0),
+            ("a hundredth of He", (2 / 784) ** 0.5 / 100),
+            ("five times He", (2 / 784) ** 0.5 * 5),
+        ],
+    )
+    def test_has_the_spread_of_its_formula(self, kind: str, spread: float) -> None:
+        model = initialise(build_model("mlp", seed=0), kind, seed=1)
+        assert float(model.linear1.weight.detach().std()) == pytest.approx(spread, rel=0.02)
+        assert all(not layer.bias.any() for layer in (model.linear1, model.linear2, model.linear3))
+        assert not any(parameter.grad_fn for parameter in model.parameters())
+
+    def test_the_seed_decides(self) -> None:
+        one, same, other = (initialise(build_model("mlp", seed=0), "He", seed).linear2.weight for seed in (3, 3, 4))
+        assert torch.equal(one, same)
+        assert not torch.equal(one, other)
+
+    def test_an_unknown_kind_is_named(self) -> None:
+        with pytest.raises(ValueError, match=r"no initialisation 'half'.*Xavier"):
+            initialise(build_model("mlp", seed=0), "half", 0)
+
+    def test_he_keeps_a_signals_size_through_relu(self, sample: Mnist) -> None:
+        model = initialise(build_model("mlp", seed=0, hidden=(512, 512)), "He", 0)
+        images = sample.test.images.flatten(1) / 255
+        first = torch.relu(model.linear1(images))
+        second = torch.relu(model.linear2(first))
+        sizes = [float((values.detach() ** 2).mean()) for values in (images, first, second)]
+        assert sizes[1] == pytest.approx(sizes[0], rel=0.25)
+        assert sizes[2] == pytest.approx(sizes[0], rel=0.25)
+
+
+class TestRounding:
+    @pytest.mark.parametrize("bits", range(2, 9))
+    def test_no_value_moves_by_more_than_half_a_step(self, bits: int) -> None:
+        values = torch.randn(1000, generator=torch.Generator().manual_seed(bits))
+        numbers, step = to_integers(values, bits)
+        assert int(numbers.abs().max()) == 2 ** (bits - 1) - 1
+        assert float((numbers * step - values).abs().max()) <= step / 2 * 1.0001
+
+    def test_agrees_with_torchs_own(self) -> None:
+        values = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+        numbers, step = to_integers(values)
+        assert torch.allclose(numbers * step, torch.fake_quantize_per_tensor_affine(values, step, 0, -127, 127))
+
+    def test_zeros_stay_zeros(self) -> None:
+        numbers, step = to_integers(torch.zeros(3))
+        assert (numbers * step).tolist() == [0, 0, 0]
+
+    @pytest.mark.parametrize("bits", [1, 9])
+    def test_other_numbers_of_bits_are_refused(self, bits: int) -> None:
+        with pytest.raises(ValueError, match="from 2 to 8"):
+            to_integers(torch.ones(3), bits)
+
+    def test_the_size_is_that_of_the_file(self, tmp_path: Path) -> None:
+        model = build_model("mlp", seed=0)
+        safetensors.torch.save_file(model.state_dict(), tmp_path / "whole.safetensors")
+        assert rounded(model, "float32")[1] == (tmp_path / "whole.safetensors").stat().st_size
+        save_checkpoint(model, tmp_path / "model.safetensors")  # the same, and a line of metadata
+        assert (tmp_path / "model.safetensors").stat().st_size - rounded(model, "float32")[1] < 1000
+
+    def test_fewer_bits_make_smaller_files(self) -> None:
+        model = build_model("mlp", seed=0)
+        weights = sum(tensor.numel() for tensor in model.parameters())
+        for bits, kind in ((32, "float32"), (16, "float16"), (16, "bfloat16"), (8, "int8"), (4, "int4"), (3, "int3")):
+            assert rounded(model, kind)[1] == pytest.approx(weights * bits / 8, abs=1500)
+
+    def test_rounding_leaves_the_model_and_its_answers(self, sample: Mnist) -> None:
+        model = build_model("mlp", seed=0)
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        images = sample.test.images[:50]
+        copied, _ = rounded(model, "int8")
+        assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+        assert torch.allclose(predict(copied, images), predict(model, images), atol=0.01)
+        assert torch.equal(predict(rounded(model, "float32")[0], images), predict(model, images))
+        numbers, step = to_integers(before["linear1.weight"])
+        assert torch.equal(copied.linear1.weight, numbers * step)
+
+    def test_an_unknown_format_is_named(self) -> None:
+        with pytest.raises(ValueError, match=r"no format 'int9'.*float16.*int8"):
+            rounded(build_model("mlp", seed=0), "int9")
+
+
+class TestExperiments:
+    @pytest.mark.parametrize("name", FIGURES)
+    def test_gives_what_is_kept_and_drawn(self, name: str, run: ModuleType, tiny: Mnist) -> None:
+        quick = dataclasses.replace(run.FAST, epochs=2, batch_size=64)
+        results = run.EXPERIMENTS[name](tiny, settings=quick, seeds=(0, 1), **SMALLER.get(name, {}))
+        assert shape(results) == shape(KEPT[name]["results"])
+        figure = FIGURES[name](json.loads(json.dumps(results)))
+        assert figure.axes[0].lines
+
+    def test_a_run_that_diverges_stays_where_it_was(self, run: ModuleType, tiny: Mnist) -> None:
+        model = build_model("mlp", seed=0)
+        with torch.no_grad():
+            model.linear3.weight.mul_(1e6)
+        settings = dataclasses.replace(run.FAST, epochs=3)
+        curve = run.by_epoch(model, tiny, settings)["validation_accuracy"]
+        assert len(curve) == 4
+        assert len(set(curve)) == 1
+
+    def test_mixing_keeps_the_labels_and_the_images(self, run: ModuleType, tiny: Mnist) -> None:
+        true, mixed = (run.some_of(tiny, 100, 0, mix).train for mix in (False, True))
+        assert torch.equal(true.images, mixed.images)
+        assert not torch.equal(true.labels, mixed.labels)
+        assert torch.equal(true.labels.sort().values, mixed.labels.sort().values)
+
+    def test_five_thousand_images_are_enough_to_measure(self, run: ModuleType) -> None:
+        images = torch.zeros(5_002, 28, 28, dtype=torch.uint8)
+        labels = torch.full((5_002,), 3)
+        labels[5_000:] = 4
+        model = initialise(build_model("mlp", seed=0), "all zeros", 0)
+        model.linear3.bias.data[3] = 1
+        assert run.accuracy(model, Split(images, labels)) == 1
+
+    def test_the_file_is_kept_whole(self, run: ModuleType, tmp_path: Path) -> None:
+        run.keep(KEPT, tmp_path / "experiments.json")
+        written = (tmp_path / "experiments.json").read_bytes()
+        assert written == (ROOT / "notebooks" / "experiments.json").read_bytes()
+        assert [path.name for path in tmp_path.iterdir()] == ["experiments.json"]
+
+
+class TestKept:
+    def test_is_of_the_experiments_as_they_are(self, run: ModuleType) -> None:
+        assert list(KEPT) == ["about", *FIGURES] == ["about", *run.EXPERIMENTS]
+        for name, experiment in run.EXPERIMENTS.items():
+            kept = {key: value for key, value in KEPT[name].items() if key != "results"}
+            assert kept == run.described(experiment), f"make experiments ARGS={name}"
+
+    def test_has_a_value_for_each_seed(self) -> None:
+        for name in ("training_set", "width", "bits"):
+            assert {len(seeds) for seeds in KEPT[name]["results"]["validation_accuracy"]} == {len(KEPT[name]["seeds"])}
+        curves = KEPT["initialisation"]["results"]["validation_accuracy"]
+        assert {np.shape(runs) for runs in curves.values()} == {(5, 6)}
+        assert list(curves)[1:] == list(INITIALISATIONS)
+        votes = KEPT["votes"]["results"]
+        assert [len(groups) for groups in votes["validation_accuracy"]] == [comb(10, n) for n in votes["voters"]]
