@@ -13,6 +13,7 @@ from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
 from mnist_nb.ink import preparation_steps
 from mnist_nb.robustness import CHANGES
 from mnist_nb.sweep import sweep
+from mnist_nb.sweep import sweep
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
 KEPT = json.loads(NUMBERS.read_text(encoding="utf-8"))
@@ -35,12 +36,18 @@ def swept(data):
     return sweep(data, [Hyperparameters(epochs=1, batch_size=50, learning_rate=rate) for rate in rates])
 
 
+def swept(data):
+    rates = (0.01, 0.1, 10.0)
+    return sweep(data, [Hyperparameters(epochs=1, batch_size=50, learning_rate=rate) for rate in rates])
+
+
 FIGURES = {
     "image_grid": lambda data, run, evaluation: plots.image_grid(data.train.images[:13], [str(n) for n in range(13)]),
     "digit_grid": lambda data, run, evaluation: plots.digit_grid(data.train.images, data.train.labels),
     "image_numbers": lambda data, run, evaluation: plots.image_numbers(data.train.images[0]),
     "class_balance": lambda data, run, evaluation: plots.class_balance(data),
     "mean_and_spread": lambda data, run, evaluation: plots.mean_and_spread(data.train.images, data.train.labels),
+    "sweep_curve": lambda data, run, evaluation: plots.sweep_curve(swept(data)),
     "sweep_curve": lambda data, run, evaluation: plots.sweep_curve(swept(data)),
     "training_curves": lambda data, run, evaluation: plots.training_curves(run),
     "confusion_matrix": lambda data, run, evaluation: plots.confusion_matrix(evaluation),
@@ -90,6 +97,15 @@ def test_training_curves_plot_the_records(run):
     assert accuracy_axes.lines[0].get_ydata().tolist() == expected
     assert loss_axes.lines[0].get_xdata()[-1] == pytest.approx(3)
     assert accuracy_axes.lines[0].get_linestyle() != accuracy_axes.lines[1].get_linestyle()
+
+
+def test_a_sweep_is_drawn_by_rate_and_what_exploded_is_marked(tiny):
+    members = swept(tiny)
+    (axes,) = plots.sweep_curve(members[::-1]).axes
+    assert axes.lines[0].get_xdata().tolist() == [0.01, 0.1]
+    assert axes.lines[0].get_ydata().tolist() == [member.records[-1].validation_accuracy for member in members[:2]]
+    (cross,) = (text for text in axes.texts if "exploded" in text.get_text())
+    assert cross.xy == (10.0, 0)
 
 
 def test_a_sweep_is_drawn_by_rate_and_what_exploded_is_marked(tiny):

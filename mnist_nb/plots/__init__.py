@@ -43,6 +43,7 @@ __all__ = [
     "robustness_curves",
     "smooth",
     "sweep_curve",
+    "sweep_curve",
     "training_curves",
     "training_set_curve",
     "votes_curve",

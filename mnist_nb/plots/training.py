@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, new_figure, tidy
+from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, new_figure, tidy
+from mnist_nb.sweep import Member
 from mnist_nb.training import EpochRecord
 
 
@@ -54,6 +55,33 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
         tidy(axes)
         if any(names):
             axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def sweep_curve(members: Sequence[Member]) -> Figure:
+    """Validation accuracy after the last epoch against the learning rate; a cross where the loss exploded.
+
+    Args:
+        members: what `sweep` returned for settings of different learning rates.
+    """
+    figure = new_figure(7, 3.4)
+    axes = figure.subplots()
+    reached = {member.hyperparameters.learning_rate: member.records for member in members if not member.diverged}
+    rates = sorted(reached)
+    accuracies = [reached[rate][-1].validation_accuracy for rate in rates]
+    axes.plot(rates, accuracies, color=COLOURS[0], marker=MARKERS[0], label="validation accuracy")
+    for rate, accuracy in zip(rates, accuracies, strict=True):
+        axes.annotate(f"{accuracy:.1%}", (rate, accuracy), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+    exploded = sorted(member.hyperparameters.learning_rate for member in members if member.diverged)
+    for rate in exploded:
+        axes.annotate(f"{CROSS} exploded", (rate, 0), (0, 4), textcoords="offset points", ha="center", color=COLOURS[1])
+    axes.set(xscale="log", xlabel="learning rate (logarithmic)", ylabel="share read right", ylim=(0, 1.12))
+    axes.set_xticks(sorted(rates + exploded), [f"{rate:g}" for rate in sorted(rates + exploded)])
+    axes.minorticks_off()
+    axes.margins(x=0.08)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_yticks(np.linspace(0, 1, 6))
+    tidy(axes)
     return figure
 
 
