@@ -14,7 +14,7 @@ NBVAL := --nbval-current-env --nbval-cell-timeout=300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab test test-fast lint format notebooks html experiments bench clean clean-all
+.PHONY: help lab test test-fast lint format notebooks html experiments screenshots bench clean clean-all
 
 help:  ## list what can be done
 	@echo "make TARGET, where TARGET is one of:"
@@ -51,6 +51,9 @@ html: $(INSTALLED_TEST)  ## copies of the notebooks that any browser shows, in b
 
 experiments: $(INSTALLED_TEST)  ## repeat the experiments that notebook 03 draws, 6 minutes (ARGS="width votes" for some)
 	$(PY) experiments/run.py $(ARGS)
+
+screenshots: $(INSTALLED_TEST)  ## take the README's pictures anew, in a real JupyterLab and Chromium
+	MNIST_NB_REQUIRE_BROWSER=1 MNIST_NB_PICTURES=docs/images $(PY) -m pytest -q tests/browser/test_pictures.py $(ARGS)
 
 bench: $(INSTALLED_TEST)  ## measure speed against other libraries, an hour (ARGS="epochs --quick" for a part, quickly)
 	@$(PY) -m pip install --quiet --editable '.[bench]' || $(FAILED)
