@@ -85,14 +85,16 @@ def rounded(model: nn.Module, kind: str) -> tuple[nn.Module, int]:
     Raises:
         ValueError: for another kind.
     """
+    bits = 0 if kind in FLOATS else _bits(kind)
     kept: dict[str, Tensor] = {}
     values: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
-        if kind in FLOATS:
-            kept[name] = tensor.to(FLOATS[kind])
+        if not tensor.is_floating_point():  # a count of batches, say
+            kept[name] = values[name] = tensor
+        elif kind in FLOATS:
+            kept[name] = tensor.to(FLOATS[kind]).contiguous()
             values[name] = kept[name].to(tensor.dtype)
         else:
-            bits = _bits(kind)
             numbers, step = to_integers(tensor, bits)
             kept[name], kept[f"{name}.step"] = _packed(numbers, bits), torch.tensor(step)
             values[name] = numbers * step

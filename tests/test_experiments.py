@@ -129,6 +129,15 @@ class TestRounding:
         numbers, step = to_integers(before["linear1.weight"])
         assert torch.equal(copied.linear1.weight, numbers * step)
 
+    @pytest.mark.parametrize("kind", ["float16", "bfloat16", "int8"])
+    def test_a_convolutional_network_can_be_rounded_too(self, kind: str, sample: Mnist) -> None:
+        model = build_model("cnn", seed=0)
+        model.norm1.num_batches_tracked.fill_(100_001)  # more than float16 can count
+        copied, _ = rounded(model, kind)
+        assert int(copied.norm1.num_batches_tracked) == 100_001
+        images = sample.test.images[:20]
+        assert torch.allclose(predict(copied, images), predict(model, images), atol=0.02)
+
     def test_an_unknown_format_is_named(self) -> None:
         with pytest.raises(ValueError, match=r"no format 'int9'.*float16.*int8"):
             rounded(build_model("mlp", seed=0), "int9")
