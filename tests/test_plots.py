@@ -11,8 +11,8 @@ import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
 from mnist_nb.ink import preparation_steps
+from mnist_nb.inside import layers, mean_by_digit, weighted_sum
 from mnist_nb.robustness import CHANGES
-from mnist_nb.sweep import sweep
 from mnist_nb.sweep import sweep
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
@@ -36,18 +36,12 @@ def swept(data):
     return sweep(data, [Hyperparameters(epochs=1, batch_size=50, learning_rate=rate) for rate in rates])
 
 
-def swept(data):
-    rates = (0.01, 0.1, 10.0)
-    return sweep(data, [Hyperparameters(epochs=1, batch_size=50, learning_rate=rate) for rate in rates])
-
-
 FIGURES = {
     "image_grid": lambda data, run, evaluation: plots.image_grid(data.train.images[:13], [str(n) for n in range(13)]),
     "digit_grid": lambda data, run, evaluation: plots.digit_grid(data.train.images, data.train.labels),
     "image_numbers": lambda data, run, evaluation: plots.image_numbers(data.train.images[0]),
     "class_balance": lambda data, run, evaluation: plots.class_balance(data),
     "mean_and_spread": lambda data, run, evaluation: plots.mean_and_spread(data.train.images, data.train.labels),
-    "sweep_curve": lambda data, run, evaluation: plots.sweep_curve(swept(data)),
     "sweep_curve": lambda data, run, evaluation: plots.sweep_curve(swept(data)),
     "training_curves": lambda data, run, evaluation: plots.training_curves(run),
     "confusion_matrix": lambda data, run, evaluation: plots.confusion_matrix(evaluation),
@@ -72,6 +66,26 @@ FIGURES = {
     "by_heart_curves": lambda data, run, evaluation: plots.by_heart_curves(KEPT["by_heart"]["results"]),
     "bits_curve": lambda data, run, evaluation: plots.bits_curve(KEPT["bits"]["results"]),
     "votes_curve": lambda data, run, evaluation: plots.votes_curve(KEPT["votes"]["results"]),
+    "signed_images": lambda data, run, evaluation: plots.signed_images(run.model.linear1.weight.detach()[:23]),
+    "saliency_maps": lambda data, run, evaluation: plots.saliency_maps(
+        data.test.images[0], {"a": torch.ones(28, 28), "b": -torch.ones(28, 28)}, ["unit", "unit"]
+    ),
+    "units_by_digit": lambda data, run, evaluation: plots.units_by_digit(
+        mean_by_digit(layers(run.model, data.test.images).hidden2, data.test.labels)
+    ),
+    "layer_by_layer": lambda data, run, evaluation: plots.layer_by_layer(
+        data.test.images[0], layers(run.model, data.test.images)
+    ),
+    "sum_written_out": lambda data, run, evaluation: plots.sum_written_out(
+        data.test.images[0], weighted_sum(run.model, 3, data.test.images[0])
+    ),
+    "digit_maps": lambda data, run, evaluation: plots.digit_maps(
+        {"pixels": torch.rand(200, 2), "hidden": torch.rand(200, 2)}, data.test.labels
+    ),
+    "pruning_curves": lambda data, run, evaluation: plots.pruning_curves([0, 0.5], {"a": [0.9, 0.1], "b": [0.8, 0.1]}),
+    "score_histograms": lambda data, run, evaluation: plots.score_histograms(
+        {"digits": torch.rand(50), "noise": torch.zeros(5)}, 0.5, label="score"
+    ),
 }
 
 
@@ -97,15 +111,6 @@ def test_training_curves_plot_the_records(run):
     assert accuracy_axes.lines[0].get_ydata().tolist() == expected
     assert loss_axes.lines[0].get_xdata()[-1] == pytest.approx(3)
     assert accuracy_axes.lines[0].get_linestyle() != accuracy_axes.lines[1].get_linestyle()
-
-
-def test_a_sweep_is_drawn_by_rate_and_what_exploded_is_marked(tiny):
-    members = swept(tiny)
-    (axes,) = plots.sweep_curve(members[::-1]).axes
-    assert axes.lines[0].get_xdata().tolist() == [0.01, 0.1]
-    assert axes.lines[0].get_ydata().tolist() == [member.records[-1].validation_accuracy for member in members[:2]]
-    (cross,) = (text for text in axes.texts if "exploded" in text.get_text())
-    assert cross.xy == (10.0, 0)
 
 
 def test_a_sweep_is_drawn_by_rate_and_what_exploded_is_marked(tiny):
@@ -173,3 +178,30 @@ def test_coverage_ends_at_the_accuracy(evaluation):
     axes = plots.coverage_curves({"a": evaluation}).axes[0]
     assert axes.lines[0].get_xdata()[-1] == 1
     assert axes.lines[0].get_ydata()[-1] == pytest.approx(evaluation.accuracy)
+
+
+def test_units_stand_in_the_order_of_their_favourite_digit():
+    means = torch.zeros(10, 4)
+    means[[7, 0, 3, 3], [0, 1, 2, 3]] = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    drawn = np.asarray(plots.units_by_digit(means).axes[0].images[0].get_array())
+    assert drawn.argmax(0).tolist() == [0, 3, 3, 7]
+    assert drawn.max(0).tolist() == [2, 4, 3, 1]
+
+
+def test_signed_images_have_zero_in_the_middle_of_one_scale():
+    figure = plots.signed_images(torch.stack([torch.full((28, 28), -3.0), torch.full((28, 28), 2.0)]), ["a", "b"])
+    assert [axes.images[0].get_clim() for axes in figure.axes[:2]] == [(-3, 3), (-3, 3)]
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["a", "b"]
+
+
+def test_the_figure_of_a_sum_tells_its_total(tiny, run):
+    parts = weighted_sum(run.model, 3, tiny.test.images[0])
+    figure = plots.sum_written_out(tiny.test.images[0], parts)
+    titles = " ".join(axes.get_title() for axes in figure.axes)
+    assert f"answer {parts.answer:.2f}" in titles
+
+
+def test_the_share_refused_is_written_beside_its_histogram():
+    axes = plots.score_histograms({"digits": [1.0, 2, 3, 4], "noise": [0.0]}, 1.5, label="score").axes
+    assert axes[0].texts[0].get_text() == "digits: 25% refused"
+    assert axes[1].texts[0].get_text() == "noise: 100% refused"

@@ -11,6 +11,16 @@ from mnist_nb.plots.experiments import (
     votes_curve,
     width_curve,
 )
+from mnist_nb.plots.inside import (
+    digit_maps,
+    layer_by_layer,
+    pruning_curves,
+    saliency_maps,
+    score_histograms,
+    signed_images,
+    sum_written_out,
+    units_by_digit,
+)
 from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, TICK, NotebookFigure
 from mnist_nb.plots.training import Trained, smooth, sweep_curve, training_curves
 from mnist_nb.plots.trust import changed_images, coverage_curves, reliability_diagram, robustness_curves
@@ -31,21 +41,28 @@ __all__ = [
     "confusion_matrix",
     "coverage_curves",
     "digit_grid",
+    "digit_maps",
     "digit_scores",
     "image_grid",
     "image_numbers",
     "initialisation_curves",
+    "layer_by_layer",
     "mean_and_spread",
     "preparation",
     "probability_bars",
+    "pruning_curves",
     "read_images",
     "reliability_diagram",
     "robustness_curves",
+    "saliency_maps",
+    "score_histograms",
+    "signed_images",
     "smooth",
-    "sweep_curve",
+    "sum_written_out",
     "sweep_curve",
     "training_curves",
     "training_set_curve",
+    "units_by_digit",
     "votes_curve",
     "width_curve",
 ]
