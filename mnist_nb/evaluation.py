@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mnist_nb.data import Split
 from mnist_nb.models import CLASSES, predict
+from mnist_nb.training import one_thread
 
 REJECTED_LABELS = {
     947: 0, 1621: 2, 1901: 2, 2130: 2, 2462: 0, 2597: 0, 2654: 0, 3520: 2,
@@ -148,7 +149,8 @@ class DigitScore:
 
 def evaluate(model: nn.Module, split: Split) -> Evaluation:
     """Ask the model about every image of the split."""
-    return Evaluation(predict(model, split.images), split.labels)
+    with one_thread():  # a second one gains little, and on a busy machine costs ten times the time
+        return Evaluation(predict(model, split.images), split.labels)
 
 
 def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:

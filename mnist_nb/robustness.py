@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from mnist_nb.data import Split
-from mnist_nb.models import predict
+from mnist_nb.evaluation import evaluate
 
 Images = NDArray[np.float64]  # [N, 28, 28], 0 is paper and 255 is full ink
 CROSS = ndimage.generate_binary_structure(2, 1)[None]  # a pixel and its four neighbours, within one image
@@ -82,8 +82,7 @@ def accuracy_under(models: Mapping[str, nn.Module], split: Split, change: Change
     """Each model's accuracy in [0, 1] at each of the change's amounts; all are asked about the same changed images."""
     accuracies: dict[str, list[float]] = {name: [] for name in models}
     for amount in change.amounts:
-        images = change(split.images, amount)
+        changed = Split(change(split.images, amount), split.labels, split.name)
         for name, model in models.items():
-            is_right = predict(model, images).argmax(1) == split.labels
-            accuracies[name].append(float(is_right.double().mean()))
+            accuracies[name].append(evaluate(model, changed).accuracy)
     return accuracies

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_nb import build_model, evaluate
-from mnist_nb.data import Split
+from mnist_nb import build_model, predict
 from mnist_nb.robustness import CHANGES, accuracy_under
 
 
@@ -90,8 +89,6 @@ def test_each_model_is_asked_about_each_step(tiny):
     accuracies = accuracy_under(models, tiny.test, change)
     assert list(accuracies) == ["one", "other"]
     for name, model in models.items():
-        expected = [
-            evaluate(model, Split(change(tiny.test.images, amount), tiny.test.labels)).accuracy
-            for amount in change.amounts
-        ]
+        guesses = [predict(model, change(tiny.test.images, amount)).argmax(1) for amount in change.amounts]
+        expected = [int((guess == tiny.test.labels).sum()) / 200 for guess in guesses]
         assert accuracies[name] == pytest.approx(expected)
