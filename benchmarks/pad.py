@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from mnist_nb import load_pretrained, predict
-from mnist_nb.ink import Sketch, prepare
+from mnist_nb.ink import Sketch
+from mnist_nb.preparation import prepare
 from mnist_nb.widgets import pad_page
 from mnist_nb.widgets.pad import DrawingPad
 from mnist_nb.widgets.pad_state import read

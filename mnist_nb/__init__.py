@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from mnist_nb.data import Mnist, Split, load_mnist
     from mnist_nb.digits import MyDigits
     from mnist_nb.evaluation import evaluate, wilson_interval
-    from mnist_nb.ink import Sketch, from_image
+    from mnist_nb.hyperparameters import PRESETS, Hyperparameters
+    from mnist_nb.ink import Sketch
     from mnist_nb.models import build_model, predict
-    from mnist_nb.training import PRESETS, EpochRecord, Hyperparameters, TrainingRun, train
+    from mnist_nb.photos import from_image
+    from mnist_nb.training import EpochRecord, TrainingRun, train
     from mnist_nb.widgets.pad import DrawingPad
     from mnist_nb.widgets.studio import TrainingStudio
 
@@ -47,14 +49,16 @@ _HOMES = {
     "data": ("Mnist", "Split", "load_mnist"),
     "digits": ("MyDigits",),
     "evaluation": ("evaluate", "wilson_interval"),
-    "ink": ("Sketch", "from_image"),
+    "hyperparameters": ("PRESETS", "Hyperparameters"),
+    "ink": ("Sketch",),
     "models": ("build_model", "predict"),
-    "training": ("PRESETS", "EpochRecord", "Hyperparameters", "TrainingRun", "train"),
+    "photos": ("from_image",),
+    "training": ("EpochRecord", "TrainingRun", "train"),
     "widgets.pad": ("DrawingPad",),
     "widgets.studio": ("TrainingStudio",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-_ROOMS = {"ink", "plots", "evaluation", "data", "models", "training", "checkpoints", "augmentation", "widgets"}
+_ROOMS = {*_HOMES, "plots", "augmentation", "widgets"} - {"widgets.pad", "widgets.studio"}
 
 __all__ = [  # noqa: RUF022 - in the order of _HOMES; written out for type checkers, and held to it by a test
     "adapt",
@@ -72,13 +76,13 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES; written out for type check
     "MyDigits",
     "evaluate",
     "wilson_interval",
+    "PRESETS",
+    "Hyperparameters",
     "Sketch",
-    "from_image",
     "build_model",
     "predict",
-    "PRESETS",
+    "from_image",
     "EpochRecord",
-    "Hyperparameters",
     "TrainingRun",
     "train",
     "DrawingPad",

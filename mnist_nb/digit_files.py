@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_nb.files import write_atomically
-from mnist_nb.ink import SIDE
+from mnist_nb.preparation import SIDE
 
 MOST_DIGITS = 100_000
 LARGEST_FILE = 2**29  # bytes: room for the most digits with their strokes

@@ -25,7 +25,8 @@ from mnist_nb.digit_files import (
     read_digits,
     write_digits,
 )
-from mnist_nb.ink import SIDE, Sketch
+from mnist_nb.ink import Sketch
+from mnist_nb.preparation import SIDE
 
 __all__ = ["HELD_OUT_EVERY", "Digit", "DigitsError", "MyDigits"]
 

@@ -13,7 +13,9 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from mnist_nb.ink import BOX, EmptySketchError, Pixels, Sketch, from_image, preparation_steps, prepare
+from mnist_nb.ink import Sketch
+from mnist_nb.photos import from_image
+from mnist_nb.preparation import BOX, EmptySketchError, Pixels, preparation_steps, prepare
 
 settings.register_profile("ink", max_examples=60, deadline=None, derandomize=True)
 settings.load_profile("ink")

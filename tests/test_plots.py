@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
-from mnist_nb.ink import preparation_steps
 from mnist_nb.inside import layers, mean_by_digit, weighted_sum
+from mnist_nb.preparation import preparation_steps
 from mnist_nb.robustness import CHANGES
 from mnist_nb.sweep import sweep
 

@@ -28,7 +28,10 @@ FOUNDATIONS: dict[str, set[str]] = {
     "downloads": set(),
     "files": set(),
     "handstyles": set(),
-    "ink": set(),
+    "preparation": set(),
+    "raster": {"preparation"},
+    "ink": {"preparation", "raster"},
+    "photos": {"preparation", "raster"},
     "models": set(),
     "data": {"downloads", "files"},
 }

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
-from mnist_nb.ink import Steps
 from mnist_nb.plots.style import COLOURS, new_figure, show_image, tidy
+from mnist_nb.preparation import Steps
 
 
 def preparation(steps: Steps) -> Figure:

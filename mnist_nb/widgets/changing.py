@@ -9,7 +9,7 @@ from typing import Any
 from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FileUpload, HBox, Label, VBox
 
 from mnist_nb.data import Mnist
-from mnist_nb.ink import from_image
+from mnist_nb.photos import from_image
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.pad_state import Change, with_article
 from mnist_nb.widgets.panels import Pad, button, guarded, take

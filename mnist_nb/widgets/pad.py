@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist, load_mnist
-from mnist_nb.ink import Pixels, Sketch
+from mnist_nb.ink import Sketch
+from mnist_nb.preparation import Pixels
 from mnist_nb.widgets import pad_page
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point
 from mnist_nb.widgets.changing import ChangingPanel

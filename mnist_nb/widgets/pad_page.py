@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mnist_nb.adaptation import AdaptationReport
 from mnist_nb.evaluation import Evaluation
-from mnist_nb.ink import SIDE, Pixels
+from mnist_nb.preparation import SIDE, Pixels
 from mnist_nb.widgets.pad_state import Guess, with_article
 from mnist_nb.widgets.pictures import image_tag, probability_bars
 

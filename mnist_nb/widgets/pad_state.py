@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageFilter
 from torch import nn
 
-from mnist_nb.ink import SIDE, EmptySketchError, Pixels, Sketch, Stroke, prepare
+from mnist_nb.ink import Sketch, Stroke
 from mnist_nb.models import predict
+from mnist_nb.preparation import SIDE, EmptySketchError, Pixels, prepare
 
 SURE, LIKELY = 0.9, 0.6
 _FINE = 4  # a picture is turned and thickened this many times finer than it is

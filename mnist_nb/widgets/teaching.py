@@ -19,7 +19,7 @@ from mnist_nb.adaptation import ForgettingWarning, adapt, compare
 from mnist_nb.checkpoints import save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.digits import MyDigits
-from mnist_nb.ink import EmptySketchError, Pixels
+from mnist_nb.preparation import EmptySketchError, Pixels
 from mnist_nb.widgets import pad_page
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.gallery import Gallery
