@@ -233,7 +233,9 @@ def main() -> None:
     if data.is_sample:
         sys.exit("The experiments are kept with the numbers of the full MNIST, which is not at hand (see above)")
     kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    kept["about"] = f"Made by experiments/run.py with PyTorch {version('torch')} on a CPU; all of validation images."
+    kept["about"] = (
+        f"Made by experiments/run.py with PyTorch {version('torch')} on a CPU; measured on the validation images."
+    )
     for name in names:
         started = time.monotonic()
         kept[name] = {**described(EXPERIMENTS[name]), "results": EXPERIMENTS[name](data)}
