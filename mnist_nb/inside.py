@@ -38,7 +38,7 @@ def as_mlp(model: nn.Module) -> Mlp:
     return model
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def layers(model: nn.Module, images: Any) -> Layers:
     """What each layer of a fully connected network says about uint8 images `[N, 28, 28]`.
 
@@ -149,7 +149,7 @@ def flip_each(model: nn.Module, image: Any) -> Tensor:
     places = torch.arange(SIDE * SIDE)
     flipped = picture.flatten().repeat(SIDE * SIDE, 1)
     flipped[places, places] = torch.where(picture.flatten() < 128, INK, PAPER).to(torch.uint8)
-    return predict(model, flipped.view(-1, SIDE, SIDE)).view(SIDE, SIDE, CLASSES)
+    return predict(model, flipped.view(-1, SIDE, SIDE)).view(SIDE, SIDE, CLASSES).clone()  # which may be changed
 
 
 def favourite_image(

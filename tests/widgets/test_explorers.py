@@ -1,0 +1,190 @@
+"""The explorers: what they show is what the network says of the image and the settings that are chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
+from mnist_nb.data import Mnist
+from mnist_nb.inside import layers
+from mnist_nb.models import loss_and_accuracy
+from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer
+
+KINDS = (LayerExplorer, PixelEditor, PruningExplorer)
+
+
+def press(explorer: Any, label: str) -> None:
+    """Press the button with this label, as Enter does."""
+    parts = [explorer]
+    while parts:
+        part = parts.pop()
+        parts += getattr(part, "children", ())
+        if getattr(part, "description", "") == label:
+            part.click()
+            return
+    pytest.fail(f"there is no button {label!r}")
+
+
+def page(explorer: Any) -> str:
+    return str(explorer._page.value)
+
+
+def message(explorer: Any) -> str:
+    return str(explorer._message.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestAll:
+    def test_another_image_is_read_anew(self, kind: Any, tiny: Mnist, workplace: Path) -> None:
+        explorer = kind(tiny)
+        for number in (0, 5, 199):
+            explorer.number.value = number
+            expected = predict(load_pretrained("mlp"), tiny.test.images[number][None])[0].numpy()
+            assert explorer.guess.probabilities == pytest.approx(expected, abs=1e-6)
+            assert explorer.guess.in_words.replace("'", "&#x27;") in page(explorer)
+            assert f"Image {number} is a" in page(explorer)
+
+    def test_the_readers_own_network_can_be_chosen(self, kind: Any, tiny: Mnist, workplace: Path) -> None:
+        own = build_model("mlp", seed=1, hidden=(20, 12))
+        save_checkpoint(own, "model.safetensors")
+        explorer = kind(tiny)
+        explorer.network.value = "model.safetensors"
+        assert message(explorer) == ""
+        assert explorer.guess.probabilities == pytest.approx(predict(own, tiny.test.images[:1])[0].numpy(), abs=1e-6)
+
+    def test_a_given_network_comes_first(self, kind: Any, tiny: Mnist, workplace: Path) -> None:
+        own = build_model("mlp", seed=1)
+        assert kind(tiny, own).model is own
+
+    def test_a_broken_file_is_told_of_and_the_network_stays(self, kind: Any, tiny: Mnist, workplace: Path) -> None:
+        save_checkpoint(build_model("mlp", seed=1), "model.safetensors")
+        explorer = kind(tiny)
+        before, shown = explorer.model, page(explorer)
+        Path("model.safetensors").write_bytes(b"no model")
+        explorer.network.value = "model.safetensors"
+        assert "wrong" in message(explorer)
+        assert "model.safetensors" in message(explorer)
+        assert (explorer.model, explorer.network.value, page(explorer)) == (before, "shipped:mlp", shown)
+        explorer.number.value = 3
+        assert message(explorer) == ""
+
+    def test_closing_takes_every_part_out_of_the_page(self, kind: Any, tiny: Mnist, workplace: Path) -> None:
+        explorer = kind(tiny)
+        parts = [explorer, explorer.network, explorer.number, explorer._page]
+        assert all(part.comm is not None for part in parts)
+        explorer.close()
+        assert all(part.comm is None for part in parts)
+        explorer.close()  # once more does no harm
+
+    def test_its_text_is_the_same_every_time(self, kind: Any, tiny: Mnist, workplace: Path) -> None:
+        assert repr(kind(tiny)) == f"{kind.__name__}()"
+
+
+class TestLayers:
+    def test_shows_how_many_units_fire(self, tiny: Mnist, workplace: Path) -> None:
+        explorer = LayerExplorer(tiny, number=4)
+        values = layers(explorer.model, tiny.test.images[4:5])
+        assert f"{int((values.hidden1 > 0).sum())} of 128 units fire" in page(explorer)
+        assert f"{int((values.hidden2 > 0).sum())} of 64 fire" in page(explorer)
+
+    def test_writes_out_the_sum_of_a_unit_that_fires_and_of_one_that_is_silent(
+        self, tiny: Mnist, workplace: Path
+    ) -> None:
+        explorer = LayerExplorer(tiny)
+        answers = layers(explorer.model, tiny.test.images[:1]).hidden1[0]
+        explorer.unit.value = int(answers.argmax())
+        assert explorer.sum.answer == pytest.approx(float(answers.max()), abs=1e-4)
+        assert f"passes on {answers.max():.2f}" in page(explorer)
+        explorer.unit.value = silent = int((answers == 0).nonzero()[0])
+        assert f"Unit {silent}:" in page(explorer)
+        assert "stays silent" in page(explorer)
+
+    def test_has_a_slider_for_every_unit_of_the_network(self, tiny: Mnist, workplace: Path) -> None:
+        explorer = LayerExplorer(tiny)
+        explorer.unit.value = 127
+        save_checkpoint(build_model("mlp", seed=1, hidden=(20, 12)), "model.safetensors")
+        explorer = LayerExplorer(tiny, build_model("mlp", seed=1))
+        explorer.unit.value = 127
+        explorer.network.value = "model.safetensors"
+        assert (explorer.unit.max, explorer.unit.value) == (19, 19)
+        assert "of 20 units fire" in page(explorer)
+        assert message(explorer) == ""
+
+    @pytest.mark.parametrize("kind", [LayerExplorer, PruningExplorer])
+    def test_a_convolutional_network_is_refused_in_words(self, kind: Any, tiny: Mnist, workplace: Path) -> None:
+        explorer = kind(tiny)
+        explorer.network.value = "shipped:cnn"
+        assert "fully connected" in message(explorer)
+        assert explorer.network.value == "shipped:mlp"
+
+
+class TestPixels:
+    def test_a_flip_is_read_and_a_second_one_takes_it_back(self, tiny: Mnist, workplace: Path) -> None:
+        editor = PixelEditor(tiny, number=2)
+        image = tiny.test.images[2]
+        grey = torch.nonzero((image > 20) & (image < 100))[0].tolist()
+        editor.row.value, editor.column.value = grey
+        press(editor, "Flip this pixel")
+        assert editor.flipped == [tuple(grey)]
+        assert int(editor.image[tuple(grey)]) == 255
+        expected = predict(editor.model, editor.image[None])[0].numpy()
+        assert editor.guess.probabilities == pytest.approx(expected)
+        assert "1 pixel flipped" in page(editor)
+        press(editor, "Flip this pixel")
+        assert torch.equal(editor.image, image)
+        assert "0 pixels flipped" in page(editor)
+
+    def test_the_test_images_stay_as_they_are(self, tiny: Mnist, workplace: Path) -> None:
+        before = tiny.test.images.clone()
+        editor = PixelEditor(tiny)
+        for _ in range(3):
+            press(editor, "Flip the worst pixel")
+        assert torch.equal(tiny.test.images, before)
+
+    def test_the_worst_pixels_lower_the_digits_probability_until_it_is_misread(
+        self, tiny: Mnist, workplace: Path
+    ) -> None:
+        editor = PixelEditor(tiny, build_model("mlp", seed=0))
+        label = int(tiny.test.labels[0])
+        before = editor.guess.probabilities[label]
+        for count in range(1, 5):
+            press(editor, "Flip the worst pixel")
+            assert len(editor.flipped) == count
+            assert (editor.row.value, editor.column.value) in editor.flipped
+            assert f"hurt the {label} most" in message(editor)
+        assert editor.guess.probabilities[label] < before
+
+    def test_start_over_and_another_image_forget_the_flips(self, tiny: Mnist, workplace: Path) -> None:
+        editor = PixelEditor(tiny)
+        press(editor, "Flip this pixel")
+        press(editor, "Start over")
+        assert editor.flipped == []
+        press(editor, "Flip this pixel")
+        editor.number.value = 1
+        assert torch.equal(editor.image, tiny.test.images[1])
+
+    def test_the_pixel_under_the_frame_is_named(self, tiny: Mnist, workplace: Path) -> None:
+        editor = PixelEditor(tiny)
+        editor.row.value, editor.column.value = 7, 27
+        assert f"row 7, column 27: {int(tiny.test.images[0][7, 27])} of 255" in page(editor)
+
+
+class TestPruning:
+    @pytest.mark.parametrize("percent", [0, 60, 100])
+    def test_says_how_well_the_thinned_network_reads(self, percent: int, tiny: Mnist, workplace: Path) -> None:
+        explorer = PruningExplorer(tiny)
+        explorer.percent.value = percent
+        thinned = explorer.thinned
+        weights = torch.cat([p.flatten() for p in thinned.parameters() if p.ndim == 2])
+        assert float((weights == 0).float().mean()) == pytest.approx(percent / 100, abs=1e-4)
+        expected = loss_and_accuracy(thinned, tiny.validation.images, tiny.validation.labels)[1]
+        assert explorer.accuracy == pytest.approx(expected)
+        assert f"{percent} % of the weights are 0: {100 * expected:.1f} %" in page(explorer)
+
+    def test_a_network_of_few_units_fits_in(self, tiny: Mnist, workplace: Path) -> None:
+        explorer = PruningExplorer(tiny, build_model("mlp", seed=0, hidden=(3, 2)))
+        assert "3 units" in page(explorer)
