@@ -144,6 +144,7 @@ def test_convolutions_stay_as_they_were(hand: tuple[Split, Split], tiny: Mnist) 
     assert changed == {"linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"}
 
 
+@pytest.mark.slow
 def test_the_first_lesson_does_not_wait_for_a_compiler(workplace: Path) -> None:
     """PyTorch's optimisers import one, which takes seconds."""
     lesson = """

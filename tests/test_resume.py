@@ -221,6 +221,7 @@ def test_a_crash_between_the_two_files_leaves_a_pair_that_belongs_together(tiny,
     assert same_weights(resumed.model, expected.model)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, path):
     """A real process, killed in mid-epoch; the run goes on here, in another process."""
     program = textwrap.dedent(
