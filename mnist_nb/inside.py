@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from mnist_nb.data import Split
 from mnist_nb.models import CLASSES, SIDE, Mlp, loss_and_accuracy, predict, to_input
+from mnist_nb.training import one_thread
 
 PAPER, INK = 0, 255
 
@@ -113,6 +114,7 @@ def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
     return gradient[0].cpu()
 
 
+@one_thread()
 def occlusion(model: nn.Module, image: Any, digit: int, *, size: int = 5) -> Tensor:
     """How much less probable a digit becomes if a square of paper covers the image around a pixel: `[28, 28]`.
 
@@ -143,6 +145,7 @@ def flip(image: Tensor, row: int, column: int) -> Tensor:
     return flipped
 
 
+@one_thread()
 def flip_each(model: nn.Module, image: Any) -> Tensor:
     """The probabilities after each of the 784 pixels has been flipped alone: float32 `[28, 28, 10]`, of any network."""
     picture = torch.as_tensor(image)
@@ -152,6 +155,7 @@ def flip_each(model: nn.Module, image: Any) -> Tensor:
     return predict(model, flipped.view(-1, SIDE, SIDE)).view(SIDE, SIDE, CLASSES).clone()  # which may be changed
 
 
+@one_thread()
 def favourite_image(
     model: nn.Module, layer: str, unit: int, *, steps: int = 150, decay: float = 0.02, blur: float = 0.1
 ) -> Tensor:
@@ -203,6 +207,7 @@ def pruned(model: nn.Module, share: float) -> nn.Module:
     return thinned
 
 
+@one_thread()
 def pruning_curve(model: nn.Module, split: Split, shares: Sequence[float]) -> list[float]:
     """The accuracy, in [0, 1], on a split after pruning each share of the weights."""
     return [loss_and_accuracy(pruned(model, share), split.images, split.labels)[1] for share in shares]

@@ -165,7 +165,7 @@ def pruning_curves(shares: Sequence[float], curves: Mapping[str, Sequence[float]
 
 def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label: str) -> Figure:
     """How a score is spread over each kind of image, a row for each, with the threshold below which one refuses."""
-    figure = new_figure(8.6, 0.85 * len(scores) + 0.7)
+    figure = new_figure(8.6, 0.9 * len(scores) + 0.7)
     rows: list[Axes] = list(figure.subplots(len(scores), 1, squeeze=False, sharex=True)[:, 0])
     everything = np.concatenate([np.asarray(values, dtype=np.float64) for values in scores.values()])
     edges = np.linspace(everything.min(), everything.max(), 50)
@@ -174,7 +174,7 @@ def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label
         axes.hist(numbers, edges.tolist(), weights=np.full(len(numbers), 1 / len(numbers)), color=COLOURS[0])
         axes.axvline(threshold, color="black", linestyle="--")
         refused = f"{name}: {(numbers < threshold).mean():.0%} refused"
-        axes.text(0.01, 0.95, refused, transform=axes.transAxes, va="top", fontsize=9, backgroundcolor="#ffffffcc")
+        axes.set_title(refused, loc="left", fontsize=9)
         axes.set_yticks([])
         tidy(axes)
     rows[-1].set_xlabel(f"{label} (dashed: the threshold; what lies to its left is refused)")

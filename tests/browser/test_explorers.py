@@ -1,0 +1,98 @@
+"""The explorers in a real page, driven by the keyboard alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import NotebookPage, write_notebook
+
+pytestmark = pytest.mark.browser
+
+HEAD = (
+    "import os\nos.environ['MNIST_NB_SOURCE'] = 'sample'\nfrom mnist_nb import load_mnist\n"
+    "from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer\ndata = load_mnist()"
+)
+
+
+class Explorer:
+    """One explorer in a page, and the keys that a reader presses."""
+
+    def __init__(self, notebook: NotebookPage, kind: str) -> None:
+        self.notebook, self.page = notebook, notebook.page
+        notebook.open(write_notebook(notebook.server.folder, f"{kind}.ipynb", HEAD, f"{kind}(data)")).run_all()
+        assert notebook.errors() == []
+        self.panel = notebook.reveal(".mnist-pad")
+
+    def press(self, slider: str, key: str, times: int = 1) -> None:
+        """Put the focus on a slider and press a key."""
+        self.panel.locator(".widget-slider", has_text=slider).locator('[role="slider"]').focus()
+        for _ in range(times):
+            self.page.keyboard.press(key)
+
+    def tab_to(self, title: str) -> None:
+        """Walk on with Tab, from where the focus is, until it is on the button with this title."""
+        for _ in range(20):
+            if self.page.evaluate("document.activeElement.title").startswith(title):
+                return
+            self.page.keyboard.press("Tab")
+        pytest.fail(f"Tab does not lead to {title!r}")
+
+    def says(self, text: str) -> None:
+        self.panel.locator("p, .pad-say, figcaption", has_text=text).first.wait_for()
+
+    def bars(self) -> list[str]:
+        """The ten digits and their percentages."""
+        return self.panel.locator("svg text").all_text_contents()
+
+    def done(self) -> None:
+        self.page.wait_for_timeout(300)
+        self.notebook.screenshot("done")
+        assert self.notebook.widget_errors() == []
+
+
+def test_layers_follow_the_image_and_the_unit(notebook: NotebookPage) -> None:
+    explorer = Explorer(notebook, "LayerExplorer")
+    explorer.says("Image 0 is a 7")
+    explorer.press("Unit", "ArrowRight", 5)
+    explorer.says("Unit 5:")
+    before = explorer.bars()
+    explorer.press("Test image", "ArrowRight", 2)
+    explorer.says("Image 2 is a 1")
+    explorer.says("weights of unit 5")
+    assert explorer.bars() != before
+    explorer.done()
+
+
+def test_pixels_are_flipped_with_arrows_tab_and_enter(notebook: NotebookPage) -> None:
+    editor = Explorer(notebook, "PixelEditor")
+    editor.says("0 pixels flipped")
+    before = editor.bars()
+    editor.press("Row", "ArrowLeft", 5)
+    editor.press("Column", "ArrowRight", 3)
+    editor.says("row 9, column 17")
+    editor.tab_to("Make ink of paper")
+    editor.page.keyboard.press("Enter")
+    editor.says("1 pixel flipped")
+    editor.tab_to("Flip the pixel that hurts")
+    for count in range(2, 12):
+        editor.page.keyboard.press("Enter")
+        editor.says(f"{count} pixels flipped")
+    assert editor.bars() != before
+    editor.done()
+    editor.tab_to("Take all changes back")
+    editor.page.keyboard.press("Enter")
+    editor.says("0 pixels flipped")
+    assert editor.bars() == before
+
+
+def test_pruning_breaks_the_network_at_the_end(notebook: NotebookPage) -> None:
+    explorer = Explorer(notebook, "PruningExplorer")
+    explorer.says("0 % of the weights are 0: 9")  # it reads more than 90 %
+    explorer.press("Percent", "PageUp", 1)
+    explorer.press("Percent", "ArrowRight", 5)
+    explorer.done()
+    explorer.press("Percent", "End")
+    explorer.says("100 % of the weights are 0")
+    words = explorer.panel.locator("p").first.text_content() or ""
+    assert float(words.split(": ")[1].split()[0]) < 25  # hardly more than a tenth
+    explorer.notebook.screenshot("end")
