@@ -82,6 +82,15 @@ PRESETS: dict[str, Hyperparameters] = {
     "best": Hyperparameters(
         epochs=50, batch_size=256, learning_rate=0.004, optimizer="adamw", schedule="one-cycle", augmentation="elastic"
     ),
+    "best, cnn": Hyperparameters(
+        network="cnn",
+        epochs=10,
+        batch_size=64,
+        learning_rate=0.004,
+        optimizer="adamw",
+        schedule="one-cycle",
+        augmentation="affine",
+    ),
     "best for drawing": Hyperparameters(
         epochs=40,
         batch_size=256,
