@@ -206,3 +206,9 @@ def test_the_share_refused_is_written_beside_its_histogram():
     axes = plots.score_histograms({"digits": [1.0, 2, 3, 4], "noise": [0.0]}, 1.5, label="score").axes
     assert axes[0].get_title("left") == "digits: 25% refused"
     assert axes[1].get_title("left") == "noise: 100% refused"
+
+
+def test_the_lines_of_many_runs_are_told_apart(run):
+    lines = plots.training_curves([run] * 10, [str(number) for number in range(10)]).axes[0].lines
+    assert lines[7].get_color() == lines[0].get_color()
+    assert lines[7].get_linestyle() != lines[0].get_linestyle()

@@ -42,3 +42,8 @@ def tidy(axes: Axes) -> None:
     """Take away the frame's upper and right side, and lay a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
+
+
+def look_of(number: int) -> tuple[int, int]:
+    """Which of the colours and which of the dashes a line has; no two of the first 49 share both."""
+    return number % len(COLOURS), (number + number // len(COLOURS)) % len(DASHES)

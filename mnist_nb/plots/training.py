@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, new_figure, tidy
+from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, look_of, new_figure, tidy
 from mnist_nb.sweep import Member
 from mnist_nb.training import EpochRecord
 
@@ -37,8 +37,8 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     figure = new_figure(9, 3.4)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     for number, (run, name) in enumerate(zip(several, names, strict=True)):
-        style = number % len(COLOURS)
-        look: dict[str, Any] = {"color": COLOURS[style], "linestyle": DASHES[style], "label": name}
+        style, dashes = look_of(number)
+        look: dict[str, Any] = {"color": COLOURS[style], "linestyle": DASHES[dashes], "label": name}
         first = run.records[0].epoch - 1 if run.records else 0
         losses = smooth(run.batch_losses)
         last = run.records[-1].epoch if run.records else len(losses) / run.batches_per_epoch

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_nb.plots import COLOURS, smooth
+from mnist_nb.plots.style import look_of
 from mnist_nb.training import EpochRecord
 
 MOST_POINTS = 600
@@ -66,8 +67,8 @@ class Curve:
 
 def style_of(number: int) -> tuple[str, str]:
     """Colour and dash pattern of a run, as SVG writes them; no two of the first 49 share both."""
-    colour = COLOURS[number % len(COLOURS)]
-    return _TEXT if colour == "#000000" else colour, _DASHES[(number + number // len(COLOURS)) % len(_DASHES)]
+    style, dashes = look_of(number)
+    return _TEXT if COLOURS[style] == "#000000" else COLOURS[style], _DASHES[dashes]
 
 
 def sample(number: int) -> str:

@@ -108,7 +108,7 @@ def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.floa
 
 HEADS = (
     '<div class="studio-cells studio-heads"><span>settings</span><span class="figure">best valid. acc.</span>'
-    '<span class="figure">final loss</span><span class="figure">time</span></div>'
+    '<span class="figure">last loss</span><span class="figure">time</span></div>'
 )
 
 
