@@ -1,6 +1,6 @@
 """How fast it is, measured against what a reader might use instead: `make bench`, or
 
-    python benchmarks/bench.py [epochs] [growth] [start] [accuracy] [--quick]
+    python benchmarks/bench.py [PART ...] [--quick]
 
 Seconds travel badly from one machine to another, and on a shared machine from one minute to the next. So contenders
 take turns, several rounds of them in one process, and what counts is the ratio of the medians. Each part prints a
@@ -10,6 +10,7 @@ table, and writes it with all that was measured into benchmarks/results/, as JSO
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -22,6 +23,8 @@ from typing import Any
 import contenders
 import matplotlib
 import numpy as np
+import pad
+import steps
 import torch
 from matplotlib.figure import Figure
 from measure import RESULTS, Times, keep, quiet, say, timed, turns
@@ -109,51 +112,45 @@ def figure_of_epochs(results: Mapping[str, Times]) -> Figure:
 
 # ---- 2. time to accuracy
 
-RACES: dict[str, tuple[str, dict[str, Any], tuple[float, ...]]] = {
-    "mlp, preset fast": ("fast", {}, (0.97, 0.975, 0.98)),
-    "mlp, preset best": ("best", {}, (0.97, 0.98, 0.985, 0.99)),
-    "cnn, preset best cnn": ("best, cnn", {}, (0.99, 0.994, 0.995, 0.996)),
+RACES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "fast": ("mlp, preset fast", (0.97, 0.975, 0.98)),
+    "best": ("mlp, preset best", (0.97, 0.98, 0.985, 0.99)),
+    "best, cnn": ("cnn, preset best, cnn", (0.99, 0.994, 0.995, 0.996)),
 }
 
 
-def accuracy(quick: bool) -> None:
+def race(preset: str, quick: bool) -> None:
     """Wall clock from a cold process, data on disk, to test accuracies; five seeds, and how many reached each."""
-    results: dict[str, list[Any]] = {name: [] for name in RACES}
-    for name, (preset, changes, _) in RACES.items():
-        for seed in range(1 if quick else 5):
-            command = [sys.executable, str(Path(__file__).with_name("race.py")), preset, str(seed), json.dumps(changes)]
-            output = subprocess.run(
-                [*command, str(time.time())], check=True, stdout=subprocess.PIPE, text=True, env=quiet()
-            )
-            results[name].append(json.loads(output.stdout.splitlines()[-1]))
-            say(f"{name}, seed {seed}: {results[name][-1]['epochs'][-1]}")
-    lines = ["| network and preset | accuracy on test | reached by | seconds from a cold start, median | of training |"]
-    lines += ["| --- | --- | --- | --- | --- |"]
-    for name, (_, _, thresholds) in RACES.items():
-        for threshold in thresholds:
-            hits = [first_above(run["epochs"], threshold) for run in results[name]]
-            reached = [hit for hit in hits if hit]
-            wall, training = (
-                f"{np.median([hit[key] for hit in reached]):.1f}" if reached else "" for key in ("wall", "training")
-            )
-            lines.append(f"| {name} | {threshold:.1%} | {len(reached)} of {len(hits)} | {wall} | {training} |")
-        last = [run["epochs"][-1] for run in results[name]]
-        shares = [epoch["test"] for epoch in last]
-        wall, training = (f"{np.median([epoch[key] for epoch in last]):.1f}" for key in ("wall", "training"))
-        spread = f"at the end {np.mean(shares):.2%} ({min(shares):.2%} to {max(shares):.2%})"
-        lines.append(f"| {name} | {spread} | | {wall} | {training} |")
-    figure = new_figure(8, 4)
+    title, thresholds = RACES[preset]
+    runs: list[Any] = []
+    for seed in range(1 if quick else 5):
+        command = [sys.executable, str(Path(__file__).with_name("race.py")), preset, str(seed), "{}", str(time.time())]
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=quiet())
+        runs.append(json.loads(output.stdout.splitlines()[-1]))
+        say(f"{title}, seed {seed}: {runs[-1]['epochs'][-1]}")
+    lines = [f"| {title}: accuracy on test | reached by | seconds from a cold start, median | of training |"]
+    lines += ["| --- | --- | --- | --- |"]
+    for threshold in thresholds:
+        reached = [hit for run in runs if (hit := first_above(run["epochs"], threshold))]
+        wall, training = (
+            f"{np.median([hit[key] for hit in reached]):.1f}" if reached else "" for key in ("wall", "training")
+        )
+        lines.append(f"| {threshold:.1%} | {len(reached)} of {len(runs)} | {wall} | {training} |")
+    last = [run["epochs"][-1] for run in runs]
+    shares = [epoch["test"] for epoch in last]
+    wall, training = (f"{np.median([epoch[key] for epoch in last]):.1f}" for key in ("wall", "training"))
+    spread = f"at the end {np.mean(shares):.2%} ({min(shares):.2%} to {max(shares):.2%})"
+    lines.append(f"| {spread} | | {wall} | {training} |")
+    figure = new_figure(7, 3.6)
     axes = figure.subplots()
-    for number, (name, runs) in enumerate(results.items()):
-        for seed, run in enumerate(runs):
-            errors = [1 - epoch["test"] for epoch in run["epochs"]]
-            axes.plot([epoch["wall"] for epoch in run["epochs"]], errors, color=COLOURS[number],
-                      linestyle=DASHES[number], marker=MARKERS[number], markersize=3, linewidth=1,
-                      label=None if seed else name)  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="seconds from a cold start", ylabel="share of test images read wrong")
+    for seed, run in enumerate(runs):
+        errors = [1 - epoch["test"] for epoch in run["epochs"]]
+        look = {"color": COLOURS[seed], "linestyle": DASHES[seed], "marker": MARKERS[seed], "markersize": 3}
+        axes.plot([epoch["wall"] for epoch in run["epochs"]], errors, label=f"seed {seed}", linewidth=1, **look)
+    axes.set(yscale="log", title=title, xlabel="seconds from a cold start", ylabel="share of test images read wrong")
     axes.legend(frameon=False)
     tidy(axes)
-    keep("accuracy", results, lines, figure)
+    keep(f"race-{preset.replace(', ', '-')}", runs, lines, figure)
 
 
 def first_above(run: Sequence[Mapping[str, float]], threshold: float) -> Mapping[str, float] | None:
@@ -251,7 +248,15 @@ def growth(quick: bool) -> None:
     keep("growth", results, lines, figure)
 
 
-PARTS: dict[str, Callable[[bool], None]] = {"epochs": epochs, "growth": growth, "start": start, "accuracy": accuracy}
+PARTS: dict[str, Callable[[bool], None]] = {
+    "epochs": epochs,
+    "augmentation": steps.augmentation,
+    "sweep": steps.side_by_side,
+    "growth": growth,
+    "drawing": lambda quick: pad.main(),
+    "start": start,
+    **{f"race-{preset.replace(', ', '-')}": functools.partial(race, preset) for preset in RACES},
+}
 
 if __name__ == "__main__":
     matplotlib.use("agg")

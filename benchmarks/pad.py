@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measure import keep
 
 from mnist_nb import load_pretrained, predict
 from mnist_nb.ink import Sketch
@@ -35,8 +36,8 @@ def drawing(random: np.random.Generator) -> Sketch:
     return sketch
 
 
-def measure(name: str, act: Callable[[Any], Any], things: list[Any]) -> None:
-    """Print the median and the 95th percentile of the milliseconds that `act` takes with each thing."""
+def measure(act: Callable[[Any], Any], things: list[Any]) -> list[float]:
+    """The milliseconds that `act` takes with each thing."""
     for thing in things[:10]:
         act(thing)
     times = []
@@ -44,27 +45,36 @@ def measure(name: str, act: Callable[[Any], Any], things: list[Any]) -> None:
         started = time.perf_counter()
         act(thing)
         times.append(1000 * (time.perf_counter() - started))
-    print(f"{name:44}{np.median(times):9.2f}{np.quantile(times, 0.95):9.2f}")
+    return times
 
 
 def main() -> None:
     """Measure and print the table."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     random = np.random.default_rng(0)
     sketches = [drawing(random) for _ in range(DRAWINGS)]
     rasters = [sketch.preparation_steps().cropped for sketch in sketches]
     images = [sketch.to_mnist() for sketch in sketches]
-    print(f"{'milliseconds, one thread':44}{'median':>9}{'95 %':>9}")
-    measure("strokes to 28x28 (raster and prepare)", lambda sketch: sketch.to_mnist(), sketches)
-    measure("  of which prepare", prepare, rasters)
+    results = {
+        "strokes to 28x28 (raster and prepare)": measure(lambda sketch: sketch.to_mnist(), sketches),
+        "of which prepare": measure(prepare, rasters),
+    }
     for name in ("mlp", "cnn"):
         model = load_pretrained(name)
-        measure(f"predict, {name}", lambda image, model=model: predict(model, image[None]), images)
-        measure(f"a guess, {name}: raster, prepare, predict", lambda s, m=model: read(m, s.to_mnist()), sketches)
+        results[f"predict, {name}"] = measure(lambda image, model=model: predict(model, image[None]), images)
+        results[f"a guess, {name}: raster, prepare, predict"] = measure(
+            lambda s, m=model: read(m, s.to_mnist()), sketches
+        )
     guess = read(load_pretrained("cnn"), images[0])
-    measure("words, bars and picture for the page", lambda image: pad_page.reading(image, guess), images)
+    results["words, bars and picture for the page"] = measure(lambda image: pad_page.reading(image, guess), images)
     pad = DrawingPad(path="none/model.safetensors", digits="none/digits.safetensors")
-    measure("a whole pen-up: guess, page and canvas", pad.draw, sketches)
+    results["a whole pen-up: guess, page and canvas"] = measure(pad.draw, sketches)
+    lines = ["| one thread | ms, median | 95 % under |", "| --- | --- | --- |"]
+    for name, times in results.items():
+        lines.append(f"| {name} | {np.median(times):.2f} | {np.quantile(times, 0.95):.2f} |")
+    keep("drawing", results, lines, None)
+    torch.set_num_threads(threads)
 
 
 if __name__ == "__main__":
