@@ -3,6 +3,7 @@
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
+CONSTRAINTS ?=
 
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
@@ -14,12 +15,13 @@ NBVAL := --nbval-current-env --nbval-cell-timeout=300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab test test-fast lint format notebooks html experiments screenshots bench clean clean-all
+.PHONY: help lab test test-fast lint format notebooks html experiments screenshots bench constraints clean clean-all
 
 help:  ## list what can be done
 	@echo "make TARGET, where TARGET is one of:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings: PYTHON=/path/to/python  VENV=folder  ARGS=\"options for jupyter lab or pytest\""
+	@echo "          CONSTRAINTS=constraints.txt installs the versions that the tests last passed with"
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab (ARGS="--no-browser --port 8899" passes options on)
 	$(PY) -m jupyterlab $(ALLOW_ROOT) --notebook-dir=notebooks --LabApp.default_url=/lab/tree/01_explore_data.ipynb $(ARGS)
@@ -59,6 +61,9 @@ bench: $(INSTALLED_TEST)  ## measure speed against other libraries, an hour (ARG
 	@$(PY) -m pip install --quiet --editable '.[bench]' || $(FAILED)
 	$(PY) benchmarks/bench.py $(ARGS)
 
+constraints: $(INSTALLED_TEST)  ## after make test passed: keep the versions it passed with, in constraints.txt
+	$(PY) tools/constraints.py
+
 clean:  ## remove what tests and builds leave behind (not .venv, not your models)
 	rm -rf test-results build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
@@ -68,7 +73,7 @@ clean-all: clean  ## the same and the virtual environment
 
 # A stamp holds the time of the last installation: it is repeated only when pyproject.toml is newer. Installing the
 # test extra installs the rest too, so it sets both stamps.
-INSTALL = echo "Installing into $(VENV); the first time takes some minutes" && $(PY) -m pip install --editable
+INSTALL = echo "Installing into $(VENV); the first time takes some minutes" && $(PY) -m pip install $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable
 FAILED = { echo "The installation failed, for the reason above. Mend it and call make again (no space? the full set of \
 packages takes several gigabytes; no network? pip needs one)." >&2; exit 1; }
 
