@@ -1,4 +1,4 @@
-"""One training for `bench.py accuracy`: a process of its own that prints when which accuracy was reached.
+"""One training for `bench.py`: a process of its own that prints when which accuracy was reached.
 
     python benchmarks/race.py PRESET SEED CHANGES_AS_JSON STARTED
 
