@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = {"train": train_command, "test": test_command, "draw": draw_command}[options.command]
     try:
         return command(options)
-    except (CheckpointError, DataError, ValueError, TypeError, ArithmeticError) as error:
+    except (CheckpointError, DataError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
         print(f"mnist_nb {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

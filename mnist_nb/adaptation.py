@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.augmentation import augment
+from mnist_nb.computing import one_thread
 from mnist_nb.data import Mnist, Split
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.models import CLASSES, Cnn, Mlp, choose_device, to_input
-from mnist_nb.training import one_thread, schedule_factor
+from mnist_nb.training import schedule_factor
 
 DIGITS_PER_STEP = 96  # of the reader's, each several times, and each time moved in another way
 MOST_OF_ONE = 4

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sklearn import metrics
 from torch import Tensor, nn
 
+from mnist_nb.computing import one_thread
 from mnist_nb.data import Split
 from mnist_nb.models import CLASSES, predict
-from mnist_nb.training import one_thread
 
 REJECTED_LABELS = {
     947: 0, 1621: 2, 1901: 2, 2130: 2, 2462: 0, 2597: 0, 2654: 0, 3520: 2,

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mnist_nb.computing import one_thread
 from mnist_nb.data import Split
 from mnist_nb.models import CLASSES, SIDE, Mlp, loss_and_accuracy, predict, to_input
-from mnist_nb.training import one_thread
 
 PAPER, INK = 0, 255
 

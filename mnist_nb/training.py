@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mnist_nb.augmentation import augment
 from mnist_nb.backpropagation import gradient_filler
+from mnist_nb.computing import interrupted_afterwards, memory_in_words, one_thread
 from mnist_nb.data import Mnist, Split
 from mnist_nb.hyperparameters import PRESETS as PRESETS
 from mnist_nb.hyperparameters import Hyperparameters as Hyperparameters
@@ -132,13 +133,15 @@ class TrainingRun:
     # ---- going on
 
     def step(self) -> float:
-        """Take one step, on the next batch, and return that batch's mean loss.
+        """Take one step, on the next batch, and return that batch's mean loss; an interrupt waits until it is taken.
 
         Raises:
             TrainingDivergedError: if the loss is NaN, infinite or above `EXPLODED`; the weights that the epoch began
                 with are back in place then.
+            MemoryError: if the memory does not suffice; the message says what to do.
         """
-        with _threads_worth_having(self.model, self.device, self.hyperparameters.batch_size):
+        size = self.hyperparameters.batch_size
+        with _threads_worth_having(self.model, self.device, size), interrupted_afterwards(), memory_in_words(size):
             return self._step()
 
     def _step(self) -> float:
@@ -165,6 +168,8 @@ class TrainingRun:
     def epochs(self, on_batch: Callable[[TrainingRun], None] | None = None) -> Iterator[EpochRecord]:
         """Train to the end, or to a call of `stop`, yielding a record after each epoch.
 
+        An interrupt falls between two steps, never into one: called again, it goes on from exactly there.
+
         Args:
             on_batch: called with this run after every step, in the thread that trains.
         """
@@ -176,7 +181,9 @@ class TrainingRun:
                 self.step()
                 if on_batch is not None:
                     on_batch(self)
-            yield self._close_epoch()
+            with interrupted_afterwards():
+                record = self._close_epoch()
+            yield record
 
     def stop(self) -> None:
         """Ask the run to stop after the batch it is on; safe from any thread and from a signal handler."""
@@ -330,21 +337,6 @@ def schedule_factor(schedule: str, progress: float) -> float:
     if progress < rise:
         return start + (1 - start) * (1 - math.cos(math.pi * progress / rise)) / 2
     return (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for steps so small that handing their parts around takes longer than computing them.
-
-    On a machine that has other things to do as well, two threads that wait for each other at each of a step's
-    products can take twenty times as long as one. It also makes such runs the same for any number of threads.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _threads_worth_having(

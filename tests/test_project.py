@@ -25,6 +25,7 @@ CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls a package otherwis
 # The modules that everything stands on, with all that they may import of ours; each can be read alone.
 FOUNDATIONS: dict[str, set[str]] = {
     "augmentation": {"handstyles"},
+    "computing": set(),
     "downloads": set(),
     "files": set(),
     "handstyles": set(),

@@ -330,7 +330,7 @@ class TrainingSession:
                     self._keep(run, kept)
                     self._save(run)
             state = State.FINISHED if run.finished else State.STOPPED
-        except TrainingDivergedError as error:
+        except (TrainingDivergedError, MemoryError) as error:
             text = str(error)
             sentence = text[0].upper() + text[1:]
         except Exception as error:  # a thread has nobody else to tell

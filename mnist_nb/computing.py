@@ -1,0 +1,72 @@
+"""What small computations are wrapped in: one thread, an interrupt that waits, and words for a full memory."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import torch
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for steps so small that handing their parts around takes longer than computing them.
+
+    On a machine that has other things to do as well, two threads that wait for each other at each of a step's
+    products can take twenty times as long as one. It also makes such runs the same for any number of threads.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def interrupted_afterwards() -> Iterator[None]:
+    """An interrupt (Ctrl-C, the kernel's ■) waits until this is left, so that no step is ever half taken.
+
+    Where someone else handles interrupts, or on another thread than the main one, nothing is changed.
+
+    Raises:
+        KeyboardInterrupt: at the end, if one was asked for.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    asked: list[int] = []
+
+    def wait(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+
+    signal.signal(signal.SIGINT, wait)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if asked:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def memory_in_words(images: int) -> Iterator[None]:
+    """Say what to do when the memory does not suffice for a batch of so many images.
+
+    Raises:
+        MemoryError: in place of what PyTorch raises then.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        if not of_memory:
+            raise
+        raise MemoryError(
+            f"the memory does not suffice for a batch of {images:,} images: take a smaller batch size "
+            f"({max(images // 2, 1):,}, say), or close what else uses memory, other notebooks' kernels among it"
+        ) from error
