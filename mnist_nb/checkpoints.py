@@ -7,46 +7,46 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from mnist_nb import __version__
 from mnist_nb.data import Mnist
-from mnist_nb.files import write_atomically
 from mnist_nb.models import MODELS, Mlp, build_model
+from mnist_nb.tensor_files import CheckpointError as CheckpointError
+from mnist_nb.tensor_files import digest, read_tensors, remember, tell_if_changed, write_tensors
 from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train
 
-LARGEST_FILE = 64 * 2**20
-"""Bytes: a hundred times the largest model here, so that a wrong file cannot fill the memory."""
-
 PRETRAINED = Path(__file__).parent / "pretrained"
-
-
-class CheckpointError(ValueError):
-    """A file that is not a model of ours, or cannot be read or written. Says which file, why, and what to do."""
 
 
 # ---- weights
 
 
-def save_checkpoint(model: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
+def save_checkpoint(
+    model: nn.Module,
+    path: str | Path,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    tell: Callable[[str], None] | None = None,
+) -> None:
     """Write the model's tensors, and string metadata, to a safetensors file that other programs can read.
 
     Args:
         model: an `Mlp` or a `Cnn`.
         path: the file; an old one is replaced in one step, or kept if anything goes wrong.
-        metadata: strings beside "model" and the versions, which are always there.
+        metadata: strings beside "model", the versions and the checksum, which are always there.
+        tell: called with a sentence if another program has saved the file meanwhile; None warns instead.
 
     Raises:
         CheckpointError: if the file cannot be written.
     """
-    _write(path, _tensors(model), {"model": str(model.name), **_versions(), **(metadata or {})})
+    tell_if_changed(path, tell)
+    _write_weights(path, _tensors(model), {"model": str(model.name), **_versions(), **(metadata or {})})
 
 
 def load_checkpoint(path: str | Path) -> nn.Module:
@@ -67,7 +67,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     Raises:
         CheckpointError: if there is no such file or it is not a safetensors file.
     """
-    return _read(path)[1]
+    return read_tensors(path)[1]
 
 
 def load_pretrained(name: str = "cnn") -> nn.Module:
@@ -110,25 +110,35 @@ def state_path(path: str | Path) -> Path:
     return path.with_name(f"{path.stem}.resume{path.suffix}")
 
 
-def save_run(run: TrainingRun, path: str | Path) -> None:
+def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] | None = None) -> None:
     """Write the run's weights to `path`, and what resuming it exactly needs to the file beside it.
 
     The two files change hands so that a crash at any moment leaves a pair that belongs together: the new state waits
     under a name of its own until the weights it belongs to are in place.
 
+    Args:
+        tell: called with a sentence if another program has saved the weights meanwhile; None warns instead.
+
     Raises:
         CheckpointError: if a file cannot be written.
     """
+    tell_if_changed(path, tell)
     weights = _tensors(run.model)
     state = state_path(path)
-    if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
-        _remove(state, _pending(state))
-    else:
-        tensors, values = run.state()
-        _write(_pending(state), tensors, {"weights": _digest(weights), "state": json.dumps(values)})
-    _write(path, weights, _run_metadata(run))
-    if not run.diverged:
-        _promote(state)
+    try:
+        if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
+            for old in (state, _pending(state)):
+                old.unlink(missing_ok=True)
+        else:
+            tensors, values = run.state()
+            told = {"weights": digest(weights), "state": json.dumps(values)}
+            write_tensors(_pending(state), tensors, {**told, "sha256": _seal(tensors, told)})
+        _write_weights(path, weights, _run_metadata(run))
+        if not run.diverged:
+            with contextlib.suppress(FileNotFoundError):  # another kernel that saved the same file was quicker
+                os.replace(_pending(state), state)
+    except OSError as error:
+        raise CheckpointError(f"{state} cannot be replaced: {error.strerror or error}; choose another place") from error
 
 
 def continue_run(
@@ -154,6 +164,7 @@ def continue_run(
     if fresh or not Path(path).exists():
         model = build_model(hyperparameters.network, seed=hyperparameters.seed)
         run = TrainingRun(model, data, hyperparameters, device=device)
+        remember(path)
         old = f"; {path} will be replaced" if Path(path).exists() else ""
         return run, f"A new {hyperparameters.network} begins{old}."
     model, metadata = _load(path)
@@ -162,7 +173,7 @@ def continue_run(
             f"{path} holds a network of the kind {model.name}, and the settings ask for {hyperparameters.network}: "
             f"choose network {model.name}, another file, or a fresh start"
         )
-    found = _state_of(path, _digest(_tensors(model)))
+    found = _state_of(path, digest(_tensors(model)))
     run = TrainingRun(model, data, hyperparameters, device=device)
     if found is None:
         run.first_epoch = run.epoch = _whole_number(metadata.get("epoch"))
@@ -192,8 +203,12 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
+def _write_weights(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    write_tensors(path, tensors, {**metadata, "sha256": digest(tensors)})
+
+
 def _load(path: str | Path) -> tuple[nn.Module, dict[str, str]]:
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     model = _empty_model_like(tensors)
     expected = model.state_dict() if model is not None else {}
     problem = _mismatch(tensors, expected)
@@ -201,6 +216,10 @@ def _load(path: str | Path) -> tuple[nn.Module, dict[str, str]]:
         raise CheckpointError(
             f"{path} is a safetensors file but not a model of this series: {problem}. Expected the tensors of "
             f"one of {', '.join(MODELS)}, as save_checkpoint writes them"
+        )
+    if metadata.get("sha256", own := digest(tensors)) != own:
+        raise CheckpointError(
+            f"{path} was damaged after it was written: its numbers do not fit its checksum; train again or take a copy"
         )
     model.load_state_dict(tensors)
     return model.eval(), metadata
@@ -233,71 +252,26 @@ def _mismatch(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
     return ""
 
 
-def _read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        size = os.stat(path).st_size
-        if size > LARGEST_FILE:
-            raise CheckpointError(f"{path} is {size:,} bytes long, far more than a model of this series: wrong file?")
-        with safe_open(os.fspath(path), framework="pt") as file:  # reads tensors only; nothing in a file is executed
-            # copies: a mapped file would change under the model if another program wrote to it
-            return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"there is no model at {path}: train one first (notebook 02, or python -m mnist_nb train)"
-        ) from None
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
-    except CheckpointError:
-        raise
-    except Exception as error:  # safetensors raises several kinds for a damaged file: all mean the same to a reader
-        raise CheckpointError(
-            f"{path} is not a whole safetensors file ({error}): it may be cut short, or of another format; "
-            "train again or take a copy of it"
-        ) from error
-
-
-def _write(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    try:
-        write_atomically(path, safetensors.torch.save(tensors, metadata))
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be written: {error.strerror or error}; choose another place or make room"
-        ) from error
-
-
-def _digest(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the tensors, whatever else is in their file."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(f"{name} {weights[name].dtype} {list(weights[name].shape)}".encode())
-        digest.update(weights[name].numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _pending(state: Path) -> Path:
     return state.with_name(f"{state.name}.next")
 
 
-def _promote(state: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):  # another kernel that saved the same file was quicker
-        os.replace(_pending(state), state)
-
-
-def _remove(*paths: Path) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-
-
-def _state_of(path: str | Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def _state_of(path: str | Path, weights: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """The training state that belongs to the weights with this digest, if one lies beside them."""
     state = state_path(path)
     for candidate in (_pending(state), state):
         if candidate.exists():
-            with contextlib.suppress(CheckpointError, ValueError):  # a damaged state belongs to nothing
-                tensors, metadata = _read(candidate)
-                if metadata.get("weights") == digest:
+            with contextlib.suppress(ValueError, RecursionError):  # a damaged state belongs to nothing
+                tensors, metadata = read_tensors(candidate)
+                if metadata.get("weights") == weights and metadata.get("sha256") == _seal(tensors, metadata):
                     return tensors, json.loads(metadata["state"])
     return None
+
+
+def _seal(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """A checksum of a training state, numbers and words: a flipped bit in a momentum would be noticed by nobody."""
+    words = "\n".join([digest(tensors), metadata.get("weights", ""), metadata.get("state", "")])
+    return hashlib.sha256(words.encode()).hexdigest()
 
 
 def _run_metadata(run: TrainingRun) -> dict[str, str]:

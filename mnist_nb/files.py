@@ -8,11 +8,14 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomically(path: str | Path, content: bytes) -> None:
+def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
     """Write the bytes to the path: whoever reads it, even after a crash, finds the old file whole or the new one.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk, and take the file's place in one
     step. A symbolic link stays a link, and an existing file keeps its permissions.
+
+    Returns:
+        What the system says of the new file, whoever replaces it next.
 
     Raises:
         OSError: if the folder is missing or read-only, the disk is full, or the path is a folder; the old file is
@@ -27,6 +30,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+            status = os.fstat(file.fileno())
         os.chmod(temporary, _permissions(target))
         os.replace(temporary, target)
     except BaseException:
@@ -34,6 +38,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
             os.unlink(temporary)
         raise
     _flush_folder(target.parent)
+    return status
 
 
 def _permissions(target: Path) -> int:
