@@ -1,0 +1,251 @@
+"""Sudden ends, two writers at once, and files made to do harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import signal
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from mnist_nb import (
+    CheckpointError,
+    Hyperparameters,
+    MyDigits,
+    TrainingRun,
+    build_model,
+    continue_run,
+    from_image,
+    load_checkpoint,
+    read_metadata,
+    save_checkpoint,
+    save_run,
+)
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Do the work in a copy of this process, which ends with it; its number. Quicker than a new Python by seconds."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def killed(work: Callable[[], object], seconds: float) -> None:
+    """Let the work go on for so long in a process of its own, then end that without a warning."""
+    child = forked(work)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the work ended by itself"
+
+
+def for_ever(*acts: Callable[[], object]) -> None:
+    while True:
+        for act in acts:
+            act()
+
+
+@forks
+@pytest.mark.slow
+def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    models = [build_model(seed=seed) for seed in (1, 2)]
+    weights = [model.linear1.weight for model in models]
+    save_checkpoint(models[0], path)
+    moments, seen = random.Random(0), set()
+    for _ in range(200):
+        killed(
+            lambda: for_ever(*(lambda m=model: save_checkpoint(m, path) for model in models)), moments.uniform(0, 0.03)
+        )
+        found = load_checkpoint(path).linear1.weight
+        seen.add(next(number for number, weight in enumerate(weights) if torch.equal(weight, found)))
+    assert seen == {0, 1}, "no save was ever cut short between the two"
+
+
+@forks
+@pytest.mark.slow
+def test_killed_at_random_moments_of_saving_a_run_it_goes_on_exactly(tiny, tmp_path: Path) -> None:
+    path, settings = tmp_path / "model.safetensors", Hyperparameters(epochs=9, batch_size=32, learning_rate=0.05)
+    runs = [TrainingRun(build_model(seed=0), tiny, settings, device="cpu") for _ in range(2)]
+    for steps, run in zip((3, 4), runs, strict=True):
+        for _ in range(steps):
+            run.step()
+    save_run(runs[0], path)
+    moments = random.Random(0)
+    for _ in range(60):
+        saves = [lambda run=run: save_run(run, path) for run in runs]
+        killed(lambda saves=saves: for_ever(*saves), moments.uniform(0, 0.05))
+        resumed, sentence = continue_run(path, tiny, settings, device="cpu")
+        assert sentence.startswith("Resuming the unfinished run"), sentence
+        whole = runs[resumed.steps_done - 3]
+        assert torch.equal(resumed.model.linear1.weight, whole.model.linear1.weight)
+        assert resumed.batch_losses == whole.batch_losses
+
+
+@forks
+@pytest.mark.slow
+def test_two_programs_that_save_one_file_at_once_both_succeed_and_are_both_told(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    models = [build_model(seed=seed) for seed in (1, 2)]
+    save_checkpoint(models[0], path)
+
+    def save_often(number: int) -> None:
+        told: list[str] = []
+        for _ in range(40):
+            save_checkpoint(models[number], path, tell=told.append)
+            time.sleep(0.002)
+        (tmp_path / f"told{number}.json").write_text(json.dumps(told))
+
+    children = [forked(lambda number=number: save_often(number)) for number in range(2)]
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    found = load_checkpoint(path).linear1.weight
+    assert any(torch.equal(found, model.linear1.weight) for model in models)
+    for number in range(2):
+        told = json.loads((tmp_path / f"told{number}.json").read_text())
+        assert told
+        assert all(f"Another program has saved {path}" in sentence for sentence in told)
+
+
+def test_a_save_over_anothers_warns_once_and_not_over_ones_own(tmp_path: Path) -> None:
+    path, model = tmp_path / "model.safetensors", build_model(seed=0)
+    told: list[str] = []
+    save_checkpoint(model, path, tell=told.append)
+    save_checkpoint(model, path, tell=told.append)
+    assert told == []
+    os.utime(path, ns=(1, 1))
+    save_checkpoint(model, path, tell=told.append)
+    save_checkpoint(model, path, tell=told.append)
+    assert len(told) == 1
+
+
+class Harmful:
+    """Unpickled, it would leave a mark."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_a_pickle_is_read_by_nothing(tmp_path: Path, tiny, protocol: int) -> None:
+    mark, path = tmp_path / "mark", tmp_path / "model.safetensors"
+    path.write_bytes(pickle.dumps(Harmful(mark), protocol))
+    torch.save(Harmful(mark), tmp_path / "torch.safetensors")
+    for file in (path, tmp_path / "torch.safetensors"):
+        for read in (load_checkpoint, read_metadata, from_image, lambda file: len(MyDigits(file))):
+            with pytest.raises(ValueError, match=r".+"):
+                read(file)
+        with pytest.raises(CheckpointError):
+            continue_run(file, tiny, Hyperparameters())
+    assert not mark.exists()
+    pickle.loads(path.read_bytes())
+    assert mark.exists(), "the file would have done harm"
+
+
+def packed(header: object, data: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        struct.pack("<Q", 2**62) + b"{}",
+        struct.pack("<Q", 2**40) + b"{" * 100,
+        packed({"a": {"dtype": "F32", "shape": [2**40, 2**40], "data_offsets": [0, 8]}}, bytes(8)),
+        packed({"a": {"dtype": "F32", "shape": [2**31, 2], "data_offsets": [0, 2**34]}}, bytes(8)),
+        packed({"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}}, bytes(8)),
+        packed({"a": TENSOR, "b": TENSOR}, bytes(8)),
+        packed(b"[" * 200_000 + b"]" * 200_000),
+        packed(b'{"a":' * 50_000 + b"1" + b"}" * 50_000),
+        packed(b'{"__metadata__": {"n": ' + b"9" * 100_000 + b"}}"),
+        packed({str(number): TENSOR for number in range(50_000)}, bytes(8)),
+        packed({"__metadata__": {"x": "y" * 5_000_000}}),
+        packed({"__metadata__": {"x": 1}, "a": TENSOR}, bytes(8)),
+        packed(b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}} trailing', bytes(8)),
+        packed(b"\xff\xfe\x00", bytes(8)),
+    ],
+    ids=["exabytes", "terabyte header", "product overflows", "beyond the end", "backwards", "overlap", "deep list",
+         "deep object", "long number", "many names", "long metadata", "no strings", "trailing", "no text"],
+)  # fmt: skip
+def test_a_header_that_lies_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is "):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_cut_at_any_4_kb_boundary_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(build_model(seed=0), path)
+    content = path.read_bytes()
+    for size in range(0, len(content), 4096):
+        path.write_bytes(content[:size])
+        with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+            load_checkpoint(path)
+
+
+def test_a_single_flipped_bit_anywhere_in_the_numbers_is_noticed(tmp_path: Path) -> None:
+    path, bits = tmp_path / "model.safetensors", random.Random(0)
+    save_checkpoint(build_model(seed=0), path)
+    content = path.read_bytes()
+    begin = 8 + int.from_bytes(content[:8], "little")
+    for _ in range(200):
+        damaged = bytearray(content)
+        damaged[bits.randrange(begin, len(content))] ^= 1 << bits.randrange(8)
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=r"damaged after it was written|NaN or infinite"):
+            load_checkpoint(path)
+
+
+def test_a_thousand_damaged_training_states_cost_the_state_and_not_the_weights(tiny, tmp_path: Path) -> None:
+    path, settings, bits = tmp_path / "model.safetensors", Hyperparameters(epochs=2, batch_size=32), random.Random(1)
+    run = TrainingRun(build_model(seed=0), tiny, settings, device="cpu")
+    run.step()
+    save_run(run, path)
+    state = tmp_path / "model.resume.safetensors"
+    content = state.read_bytes()
+    header = int.from_bytes(content[:8], "little")
+    for number in range(1000):
+        damaged = bytearray(content)
+        for _ in range(bits.randint(1, 4)):
+            reach = len(content) if number % 2 else 8 + header  # half of them in the words
+            damaged[bits.randrange(reach)] ^= 1 << bits.randrange(8)
+        state.write_bytes(damaged)
+        resumed, sentence = continue_run(path, tiny, settings, device="cpu")
+        assert torch.equal(resumed.model.linear1.weight, run.model.linear1.weight)
+        assert "begins fresh" in sentence or resumed.batch_losses == run.batch_losses
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")
+def test_nothing_weakens_jupyters_own_safety() -> None:
+    root = Path(__file__).resolve().parent.parent
+    files = [*root.glob("mnist_nb/**/*.py"), *root.glob("notebooks/**/*.ipynb"), *root.glob("tools/*"),
+             root / "Makefile", root / "environment.yml", root / "pyproject.toml"]  # fmt: skip
+    for file in files:
+        if file.is_file():
+            text = file.read_text(encoding="utf-8").lower()
+            for setting in ("serverapp.token", "serverapp.password", "--ip", "allow_origin", "disable_check_xsrf"):
+                assert setting not in text, f"{file} sets {setting}"
