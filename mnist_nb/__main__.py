@@ -105,17 +105,17 @@ def train_command(options: argparse.Namespace) -> int:
     with _interrupt_stops(run.stop), _progress(run) as on_batch:
         try:
             for record in run.epochs(on_batch):
-                save_run(run, options.model)
+                save_run(run, options.model, tell=_say)
                 _say(
                     f"epoch {record.epoch:3}  loss {record.mean_loss:.4f} ({record.min_loss:.4f} to "
                     f"{record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
                     f"accuracy {record.validation_accuracy:.2%}  {record.seconds:.1f} s"
                 )
         except TrainingDivergedError:
-            save_run(run, options.model)
+            save_run(run, options.model, tell=_say)
             raise
     if not run.finished:
-        save_run(run, options.model)
+        save_run(run, options.model, tell=_say)
         print(
             f"Stopped in epoch {run.epoch + 1} after batch {run.batch}; saved in {options.model}. The same command "
             "goes on from exactly there."

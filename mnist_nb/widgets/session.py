@@ -65,6 +65,7 @@ class TrainingSession:
         self.state = State.IDLE
         self.sentence = ""
         self.problem = ""
+        self._overwrote = ""  # that another program saves the same file: said for as long as the run lasts
         self.error: Exception | None = None
         self.runs: list[KeptRun] = []
         self.standing: KeptRun | None = None
@@ -297,7 +298,7 @@ class TrainingSession:
         if kept not in self.runs:
             self.runs.append(kept)
         self._run, self.standing = run, kept
-        self.sentence, self.problem, self.error = sentence, "", None
+        self.sentence, self.problem, self._overwrote, self.error = sentence, "", "", None
         if len(self.runs) > MOST_RUNS:
             self.sentence += f" {self.runs.pop(0).name} made room in the table."
         if self.path is not None:
@@ -330,7 +331,7 @@ class TrainingSession:
                     self._keep(run, kept)
                     self._save(run)
             state = State.FINISHED if run.finished else State.STOPPED
-        except (TrainingDivergedError, MemoryError) as error:
+        except TrainingDivergedError as error:
             text = str(error)
             sentence = text[0].upper() + text[1:]
         except Exception as error:  # a thread has nobody else to tell
@@ -382,9 +383,11 @@ class TrainingSession:
     def _save(self, run: TrainingRun) -> None:
         if self.path is None:
             return
+        told: list[str] = []
         try:
-            save_run(run, self.path)
-            self._signature, self.problem = _signature(self.path), ""
+            save_run(run, self.path, tell=told.append)
+            self._overwrote = "".join(told) or self._overwrote
+            self._signature, self.problem = _signature(self.path), self._overwrote
         except (CheckpointError, OSError) as error:
             self.problem = f"Not saved: {error}."
 

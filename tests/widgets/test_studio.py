@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import dataclasses
+import os
 import random
 import signal
 import threading
@@ -383,6 +384,26 @@ def test_a_file_that_cannot_be_written_is_a_sentence_and_costs_no_run(make: Make
     (workplace / "missing").write_text("a file where a folder is needed")
     assert studio.train(fresh=True).state is State.FINISHED
     assert "Not saved" in shown(studio)
+
+
+def test_a_file_that_another_program_saves_too_is_said_until_the_run_ends(make: Make) -> None:
+    studio = make(SHORT, "model.safetensors")
+    studio.train(fresh=True)
+    assert "Another program" not in shown(studio)
+
+    after_batch = studio.session._after_batch
+
+    def and_another_saves(run: TrainingRun) -> None:
+        if run.steps_done == 2:
+            os.utime("model.safetensors", ns=(1, 1))
+        after_batch(run)
+
+    studio.session._after_batch = and_another_saves
+    assert studio.train(fresh=True).state is State.FINISHED
+    assert "Another program has saved model.safetensors" in shown(studio)
+    studio.session._after_batch = after_batch
+    studio.train(fresh=True)
+    assert "Another program" not in shown(studio)
 
 
 def test_a_network_of_another_kind_is_refused_in_words(make: Make) -> None:
