@@ -168,7 +168,6 @@ class PixelEditor(_Explorer):
 
     Attributes:
         row, column: the pixel that the button flips, 0 at the top and at the left.
-        flipped: the places, (row, column), that differ from the test image.
     """
 
     def __init__(
@@ -194,6 +193,7 @@ class PixelEditor(_Explorer):
 
     @property
     def flipped(self) -> list[tuple[int, int]]:
+        """The places, (row, column), that differ from the test image, from the top."""
         return [(row, column) for row, column in torch.nonzero(self.image != super().image).tolist()]
 
     def flip(self, row: int, column: int) -> Guess:
