@@ -179,12 +179,13 @@ def continue_run(
         run.first_epoch = run.epoch = _whole_number(metadata.get("epoch"))
         return run, f"Starting from the weights in {path}; no training state belongs to them, so that begins fresh."
     tensors, values = found
-    if values["hyperparameters"] != dataclasses.asdict(hyperparameters) or values["images"] != len(data.train.labels):
-        run.first_epoch = run.epoch = values["epoch"]
-        return run, f"Starting from the weights in {path} with other settings ({_changes(values, hyperparameters)})."
     try:
+        if values["hyperparameters"] != dataclasses.asdict(hyperparameters) or values["images"] != len(data.train):
+            run.first_epoch = run.epoch = _whole_number(str(values["epoch"]))
+            changes = _changes(values, hyperparameters)
+            return run, f"Starting from the weights in {path} with other settings ({changes})."
         run.restore(tensors, values)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise CheckpointError(
             f"{state_path(path)} is not a training state of ours ({error}): delete it, and training "
             f"continues from the weights in {path}"

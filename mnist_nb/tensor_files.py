@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from mnist_nb.files import write_atomically
@@ -111,7 +112,7 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     total = hashlib.sha256()
     for name in sorted(tensors):
         total.update(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode())
-        total.update(tensors[name].numpy().tobytes())
+        total.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())  # of any type
     return total.hexdigest()
 
 
