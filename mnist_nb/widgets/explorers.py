@@ -18,7 +18,7 @@ from mnist_nb.models import SIDE, loss_and_accuracy
 from mnist_nb.widgets import explorer_page, pad_page
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.pad_state import Guess, read, with_article
-from mnist_nb.widgets.panels import button, guarded
+from mnist_nb.widgets.panels import button, discard, guarded
 from mnist_nb.widgets.readers import GIVEN, Readers
 
 _FIRST = "shipped:mlp"
@@ -80,12 +80,7 @@ class _Explorer(VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Take the panel and all that is in it out of the page."""
-        parts = [*getattr(self, "children", ())]
-        while parts:
-            part = parts.pop()
-            parts += getattr(part, "children", ())
-            part.close()
-        super().close()
+        discard(self)
 
     def _accept(self, model: nn.Module) -> None:
         """Take a network; raises what keeps the panel from showing it, and then the one before stays."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Any, Protocol, TypeVar
 
-from ipywidgets import Button, FileUpload
+from ipywidgets import Button, FileUpload, Widget
 from numpy.typing import ArrayLike
 
 from mnist_nb.data import Mnist
@@ -18,6 +18,17 @@ from mnist_nb.widgets.readers import Readers
 
 LARGEST_UPLOAD = 64 * 2**20
 """Bytes: more than any photo, model or collection of digits here needs."""
+
+
+def discard(widget: Widget) -> None:
+    """Take a widget, all that is in it, and their layouts and styles out of the page and out of memory.
+
+    ipywidgets keeps every widget until it is closed, and closing one does not close those that belong to it.
+    """
+    for part in (*getattr(widget, "children", ()), getattr(widget, "layout", None), getattr(widget, "style", None)):
+        if isinstance(part, Widget):
+            discard(part)
+    Widget.close(widget)
 
 
 class Pad(Protocol):

@@ -9,7 +9,7 @@ from ipywidgets import HTML, HBox, Text, VBox
 
 from mnist_nb.widgets import studio_page
 from mnist_nb.widgets.kept_runs import KeptRun
-from mnist_nb.widgets.panels import button
+from mnist_nb.widgets.panels import button, discard
 from mnist_nb.widgets.session import TrainingSession
 
 Attempt = Callable[[Callable[[], object]], None]
@@ -43,12 +43,13 @@ class RunsTable:
     def rebuild(self) -> None:
         """Make rows for new runs and drop those of removed ones."""
         kept = list(self._session.runs)
-        for gone in set(self._rows) - set(kept):
-            del self._rows[gone]
+        gone = [self._rows.pop(run) for run in set(self._rows) - set(kept)]
         for run in kept:
             if run not in self._rows:
                 self._rows[run] = _Row(self._session, run, self._attempt, self._restore)
         self.widget.children = [self._heads, *(self._rows[run].widget for run in kept)] if kept else []
+        for row in gone:
+            discard(row.widget)
         self.refresh()
 
     def refresh(self) -> None:

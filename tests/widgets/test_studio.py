@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import _thread
 import dataclasses
+import gc
 import os
 import random
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -512,6 +514,16 @@ def test_the_oldest_run_makes_room(make: Make) -> None:
     for number in range(22):
         studio.train(seed=number, fresh=True)
     assert [run.hyperparameters.seed for run in studio.runs] == list(range(2, 22))
+
+
+def test_a_run_that_made_room_is_forgotten_with_its_weights_and_its_row(make: Make, monkeypatch) -> None:
+    monkeypatch.setattr("mnist_nb.widgets.session.MOST_RUNS", 2)
+    studio = make(SHORT)
+    first = weakref.ref(studio.train(fresh=True))
+    for _ in range(3):
+        studio.train(fresh=True)
+    gc.collect()
+    assert first() is None
 
 
 def test_the_chart_and_the_figure_show_every_run(make: Make) -> None:
