@@ -155,6 +155,16 @@ class DrawingPad(VBox):  # type: ignore[misc]
             self.state.clear()
             self.refresh()
 
+    def close(self) -> None:
+        """End a lesson and wait for data that are being loaded, then take the pad out of the page; files stay."""
+        if hasattr(self, "teaching"):
+            self._waiting = []
+            loader = self._loader
+            if loader is not None and loader is not threading.current_thread():
+                loader.join()
+            self.teaching.close()
+        super().close()
+
     # ---- what the panels ask for
 
     def say(self, text: str, *, wrong: bool = False) -> None:

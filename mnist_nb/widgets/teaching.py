@@ -50,6 +50,7 @@ class Teaching:
         self._collecting = False
         self._last: tuple[int, Pixels] | None = None  # the id of the digit kept last, and what it looked like
         self._thread: threading.Thread | None = None
+        self._closed = False
         self.answers = self._build_answers()
         self.gallery = Gallery(pad, lambda: self.digits, self._show_progress)
         self.panels: dict[str, Any] = {
@@ -200,7 +201,7 @@ class Teaching:
             self._thread.join()
 
     def _start_teaching(self, data: Mnist) -> None:
-        if self.is_teaching:
+        if self.is_teaching or self._closed:
             return
         self._progress.value, self._progress.layout.visibility, self._shown = 0, "visible", 0.0
         self._outcome.value = ""
@@ -230,7 +231,15 @@ class Teaching:
         finally:
             self._progress.layout.visibility = "hidden"
 
+    def close(self) -> None:
+        """End a lesson that goes on, and never begin another; the network keeps what it knew."""
+        self._closed = True
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
     def _step_done(self, step: int, loss: float) -> None:
+        if self._closed:
+            raise RuntimeError("the pad was closed before the lesson's end")
         if time.monotonic() - self._shown > 0.2:  # five times a second is enough for any page
             self._progress.value, self._shown = step / STEPS, time.monotonic()
 
