@@ -15,7 +15,7 @@ NBVAL := --nbval-current-env --nbval-cell-timeout=300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab test test-fast lint format notebooks html experiments screenshots bench constraints clean clean-all
+.PHONY: help lab test test-fast lint format coverage notebooks html experiments screenshots bench constraints clean clean-all
 
 help:  ## list what can be done
 	@echo "make TARGET, where TARGET is one of:"
@@ -35,6 +35,9 @@ test: lint  ## every check: lint, types, tests, and all notebooks compared with 
 
 test-fast: $(INSTALLED_TEST)  ## the quick tests alone: no browser, no notebooks
 	$(PY) -m pytest -m "not browser and not slow" tests $(ARGS)
+
+coverage: $(INSTALLED_TEST)  ## which branches of the package the tests take; 95 % or more is expected
+	$(PY) -m pytest -q -m "not browser" --cov --cov-report=term tests $(ARGS)
 
 lint: $(INSTALLED_TEST)  ## style and types, notebooks included
 	$(PY) -m ruff check .

@@ -155,7 +155,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(events=EVENTS)
 def test_no_order_of_events_confuses_it(
     events: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory
