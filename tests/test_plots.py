@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
+from mnist_nb.exploration import measure_making
 from mnist_nb.inside import layers, mean_by_digit, weighted_sum
 from mnist_nb.preparation import preparation_steps
 from mnist_nb.robustness import CHANGES
@@ -42,6 +43,10 @@ FIGURES = {
     "image_numbers": lambda data, run, evaluation: plots.image_numbers(data.train.images[0]),
     "class_balance": lambda data, run, evaluation: plots.class_balance(data),
     "mean_and_spread": lambda data, run, evaluation: plots.mean_and_spread(data.train.images, data.train.labels),
+    "making_histograms": lambda data, run, evaluation: plots.making_histograms(measure_making(data.test.images)),
+    "image_map": lambda data, run, evaluation: plots.image_map(
+        measure_making(data.test.images).centres, data.test.images, data.test.labels
+    ),
     "sweep_curve": lambda data, run, evaluation: plots.sweep_curve(swept(data)),
     "training_curves": lambda data, run, evaluation: plots.training_curves(run),
     "confusion_matrix": lambda data, run, evaluation: plots.confusion_matrix(evaluation),

@@ -1,6 +1,14 @@
 """Numbers in, matplotlib figures out: nothing is shown, printed or measured here."""
 
-from mnist_nb.plots.data import class_balance, digit_grid, image_grid, image_numbers, mean_and_spread
+from mnist_nb.plots.data import (
+    class_balance,
+    digit_grid,
+    image_grid,
+    image_map,
+    image_numbers,
+    making_histograms,
+    mean_and_spread,
+)
 from mnist_nb.plots.drawing import preparation, probability_bars
 from mnist_nb.plots.evaluation import accuracy_intervals, confusion_matrix, digit_scores, read_images
 from mnist_nb.plots.experiments import (
@@ -44,9 +52,11 @@ __all__ = [
     "digit_maps",
     "digit_scores",
     "image_grid",
+    "image_map",
     "image_numbers",
     "initialisation_curves",
     "layer_by_layer",
+    "making_histograms",
     "mean_and_spread",
     "preparation",
     "probability_bars",

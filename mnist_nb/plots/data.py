@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_nb.data import Mnist
+from mnist_nb.exploration import Floats, Making
 from mnist_nb.plots.style import COLOURS, new_figure, show_image, tidy
 
 
@@ -19,7 +22,8 @@ def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, column
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     tallest_title = max((title.count("\n") + 1 for title in titles), default=0) if titles else 0
-    figure = new_figure(min(0.95 * columns + 0.1, 9.6), rows * (0.92 + 0.17 * tallest_title))
+    height = rows * (0.92 + 0.17 * tallest_title) + 0.1 * bool(tallest_title)
+    figure = new_figure(min(0.95 * columns + 0.1, 9.6), height)
     for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         if number < len(pictures):
             show_image(axes, pictures[number], titles[number] if titles else "")
@@ -97,3 +101,86 @@ def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
                 -0.15, 0.5, "spread", transform=spread_axes.transAxes, rotation=90, ha="right", va="center"
             )
     return figure
+
+
+def making_histograms(making: Making) -> Figure:
+    """What the five steps left in the images: where their centres of mass lie, their longest sides, their peaks."""
+    figure = new_figure(9.6, 2.9)
+    centre_axes, side_axes, peak_axes = figure.subplots(1, 3, width_ratios=(2, 1, 1))
+    for axis, name in enumerate(("row", "column")):
+        centre_axes.hist(
+            making.centres[:, axis],
+            bins=np.linspace(13.3, 14.7, 57),
+            histtype="step",
+            linewidth=1.6,
+            linestyle=("-", "--")[axis],
+            color=COLOURS[axis],
+            label=f"{name}, mean {making.centres[:, axis].mean():.2f}",
+        )
+    for border in (13.5, 14.5):
+        centre_axes.axvline(border, color="0.3", linewidth=1, linestyle=":")
+    centre_axes.set(xlabel="centre of mass (pixel index)", ylabel="images", ylim=(0, centre_axes.get_ylim()[1] * 1.25))
+    centre_axes.legend(fontsize=8, loc="upper center", ncols=2, frameon=False)
+    sides = (side_axes, making.boxes.max(axis=1), "longest side of the ink (pixels)")
+    for axes, values, name in (sides, (peak_axes, making.peaks, "darkest pixel (0 to 255)")):
+        found, counts = np.unique(values, return_counts=True)
+        bars = axes.bar([str(value) for value in found], counts, 0.6, color=COLOURS[0])
+        axes.bar_label(bars, [f"{count:,}" for count in counts], fontsize=9, padding=2)
+        axes.set(xlabel=name, ylim=(0, counts.max() * 1.15), xlim=(-0.7, len(found) - 0.3))
+    for axes in (centre_axes, side_axes, peak_axes):
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        tidy(axes)
+    return figure
+
+
+def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike, *, axes_names: Sequence[str] = ()) -> Figure:
+    """Images on a map: each at its point `[N, 2]` where there is room, and each digit's name at the mean of its points.
+
+    Images that would cover an earlier one are left out, so the first ones are sure of a place; names that would cover
+    each other are moved apart.
+    """
+    places, pictures, digits = np.asarray(points), np.asarray(images), np.asarray(labels)
+    figure = new_figure(9, 7)
+    axes = figure.subplots()
+    low, high = places.min(axis=0), places.max(axis=0)
+    pad = 0.03 * (high - low)
+    axes.set(xlim=(low[0] - pad[0], high[0] + pad[0]), ylim=(low[1] - pad[1], high[1] + pad[1]))
+    room = (high - low) / (32, 25)  # a picture and a little air
+    shown = np.empty((0, 2))
+    for place, picture in zip(places, pictures, strict=True):
+        if (np.abs(shown - place) < room).all(axis=1).any():
+            continue
+        shown = np.vstack([shown, place])
+        ink = np.ma.masked_equal(picture, 0)  # paper is transparent
+        thumbnail = OffsetImage(ink, zoom=0.62, cmap="gray_r", norm=Normalize(0, 255))
+        axes.add_artist(AnnotationBbox(thumbnail, place, frameon=False))
+    named = np.unique(digits)
+    means = np.array([places[digits == digit].mean(axis=0) for digit in named])
+    for (x, y), digit in zip(_apart(means / (high - low), 0.045) * (high - low), named, strict=True):
+        axes.text(
+            x,
+            y,
+            str(digit),
+            fontsize=15,
+            weight="bold",
+            color="white",
+            ha="center",
+            va="center",
+            zorder=10,
+            bbox={"boxstyle": "circle,pad=0.15", "facecolor": COLOURS[0], "edgecolor": "white"},
+        )
+    names = axes_names or ("first component", "second component")
+    axes.set(xlabel=names[0], ylabel=names[1])
+    tidy(axes)
+    return figure
+
+
+def _apart(points: Floats, gap: float) -> Floats:
+    """The points `[N, 2]`, moved away from each other until no two are closer than `gap`, or nearly so."""
+    moved = points.copy()
+    for _ in range(200):
+        difference = moved[:, None] - moved
+        distance = np.linalg.norm(difference, axis=2, keepdims=True)
+        missing = np.clip(gap - distance, 0, None) / np.maximum(distance, 1e-9)
+        moved += 0.25 * (difference * missing).sum(axis=1)
+    return moved
