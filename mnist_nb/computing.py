@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -27,30 +26,32 @@ def one_thread() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interrupted_afterwards() -> Iterator[None]:
-    """An interrupt (Ctrl-C, the kernel's ■) waits until this is left, so that no step is ever half taken.
+def interrupts_wait() -> Iterator[Callable[[], None]]:
+    """An interrupt (Ctrl-C, the kernel's ■) waits for a call of what this gives, or for the end: no step is half taken.
 
     Where someone else handles interrupts, or on another thread than the main one, nothing is changed.
 
     Raises:
-        KeyboardInterrupt: at the end, if one was asked for.
+        KeyboardInterrupt: there, if one was asked for.
     """
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
     asked: list[int] = []
 
-    def wait(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
+    def check() -> None:
+        if asked:
+            asked.clear()
+            raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, wait)
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield check
+        return
+
+    signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
     try:
-        yield
+        yield check
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if asked:
-        raise KeyboardInterrupt
+    check()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mnist_nb.augmentation import augment
 from mnist_nb.backpropagation import gradient_filler
-from mnist_nb.computing import interrupted_afterwards, memory_in_words, one_thread
+from mnist_nb.computing import interrupts_wait, memory_in_words, one_thread
 from mnist_nb.data import Mnist, Split
 from mnist_nb.hyperparameters import PRESETS as PRESETS
 from mnist_nb.hyperparameters import Hyperparameters as Hyperparameters
@@ -133,7 +133,7 @@ class TrainingRun:
     # ---- going on
 
     def step(self) -> float:
-        """Take one step, on the next batch, and return that batch's mean loss; an interrupt waits until it is taken.
+        """Take one step, on the next batch, and return that batch's mean loss.
 
         Raises:
             TrainingDivergedError: if the loss is NaN, infinite or above `EXPLODED`; the weights that the epoch began
@@ -141,7 +141,7 @@ class TrainingRun:
             MemoryError: if the memory does not suffice; the message says what to do.
         """
         size = self.hyperparameters.batch_size
-        with _threads_worth_having(self.model, self.device, size), interrupted_afterwards(), memory_in_words(size):
+        with _threads_worth_having(self.model, self.device, size), memory_in_words(size):
             return self._step()
 
     def _step(self) -> float:
@@ -175,13 +175,14 @@ class TrainingRun:
         """
         self._stop.clear()
         while not self.finished and not self.diverged:
-            while self.batch < self.batches_per_epoch:
-                if self._stop.is_set():
-                    return
-                self.step()
-                if on_batch is not None:
-                    on_batch(self)
-            with interrupted_afterwards():
+            with interrupts_wait() as interrupt_now:
+                while self.batch < self.batches_per_epoch:
+                    if self._stop.is_set():
+                        return
+                    self.step()
+                    if on_batch is not None:
+                        on_batch(self)
+                    interrupt_now()
                 record = self._close_epoch()
             yield record
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model
-from mnist_nb.computing import interrupted_afterwards, memory_in_words, one_thread
+from mnist_nb.computing import interrupts_wait, memory_in_words, one_thread
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def test_an_interrupt_waits_until_the_work_is_done():
     done = []
 
     def work():
-        with interrupted_afterwards():
+        with interrupts_wait():
             signal.raise_signal(signal.SIGINT)
             done.append("work")
 
@@ -35,10 +35,26 @@ def test_an_interrupt_waits_until_the_work_is_done():
         signal.raise_signal(signal.SIGINT)  # and is an interrupt again
 
 
+def test_it_comes_where_it_is_called_for():
+    done = []
+
+    def work():
+        with interrupts_wait() as interrupt_now:
+            interrupt_now()
+            signal.raise_signal(signal.SIGINT)
+            done.append("first")
+            interrupt_now()
+            done.append("second")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["first"]
+
+
 def test_who_handles_interrupts_already_still_does():
     heard = []
     signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
-    with interrupted_afterwards():
+    with interrupts_wait():
         signal.raise_signal(signal.SIGINT)
     assert heard == [signal.SIGINT]
 
@@ -47,7 +63,7 @@ def test_on_another_thread_it_changes_nothing():
     handlers = []
 
     def work():
-        with interrupted_afterwards():
+        with interrupts_wait():
             handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
