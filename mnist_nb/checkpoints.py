@@ -125,6 +125,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     tell_if_changed(path, tell)
     weights = _tensors(run.model)
     state = state_path(path)
+    _settle(path)
     try:
         if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
             for old in (state, _pending(state)):
@@ -255,6 +256,16 @@ def _mismatch(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
 
 def _pending(state: Path) -> Path:
     return state.with_name(f"{state.name}.next")
+
+
+def _settle(path: str | Path) -> None:
+    """Finish what a crash left undone: the state of the weights in place must not be overwritten while it waits."""
+    state = state_path(path)
+    if _pending(state).exists():
+        with contextlib.suppress(ValueError, RecursionError, OSError):  # what cannot be read belongs to nothing
+            waiting = read_tensors(_pending(state))[1]
+            if waiting.get("weights") == digest(read_tensors(path)[0]):
+                os.replace(_pending(state), state)
 
 
 def _state_of(path: str | Path, weights: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

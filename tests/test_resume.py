@@ -245,3 +245,25 @@ def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, 
     assert (run.epoch, run.batch) == (1, 0)
     list(run.epochs())
     assert same_weights(run.model, uninterrupted(sample, settings).model)
+
+
+def test_a_second_crash_does_not_cost_the_state_that_a_first_one_left_waiting(tiny, tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    settings = Hyperparameters(epochs=3, batch_size=32)
+    run = TrainingRun(build_model(seed=0), tiny, settings, device="cpu")
+    run.step()
+    save_run(run, path)
+    state = state_path(path)
+    state.rename(state.with_name(f"{state.name}.next"))  # a crash after the weights, before their state was in place
+
+    later = TrainingRun(build_model(seed=1), tiny, settings, device="cpu")
+
+    def crash(*arguments):
+        raise SystemExit
+
+    monkeypatch.setattr("mnist_nb.checkpoints._write_weights", crash)  # and another, before the next weights
+    with pytest.raises(SystemExit):
+        save_run(later, path)
+    resumed, sentence = continue_run(path, tiny, settings, device="cpu")
+    assert sentence.startswith("Resuming the unfinished run")
+    assert resumed.batch_losses == run.batch_losses
