@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from architecture import imports_of, modules
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,32 +38,6 @@ FOUNDATIONS: dict[str, set[str]] = {
     "data": {"downloads", "files"},
 }
 TOP = {"widgets": {"__main__"}, "__main__": set[str]()}  # the modules at the edge, with who may import them
-
-
-def imports_of(path: Path) -> set[str]:
-    """Every module that a file imports, by its full name, wherever in the file it does."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are written in full"
-            names.add(node.module or "")
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
-
-
-def modules() -> dict[str, set[str]]:
-    """Each module of ours with those of ours that it imports; a folder, such as `widgets`, counts as one."""
-    found: dict[str, set[str]] = {}
-    names = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    for path in PACKAGE.rglob("*.py"):
-        if path == PACKAGE / "__init__.py":  # the front door names everything, and imports it only when asked
-            continue
-        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        ours = {imported.split(".")[1] for imported in imports_of(path) if imported.startswith("mnist_nb.")}
-        found.setdefault(name, set()).update((ours & names) - {name})
-    return found
 
 
 def requirement(text: str) -> tuple[str, str]:
