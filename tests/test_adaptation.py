@@ -102,6 +102,7 @@ def test_a_model_whose_answers_are_no_numbers_is_not_taught(tiny: Mnist) -> None
     assert same(weights(taught), weights(mlp))
 
 
+@pytest.mark.slow
 def test_it_goes_only_as_far_as_forgetting_allows(model: nn.Module, hand: tuple[Split, Split], sample: Mnist) -> None:
     """The largest part of the way from the old weights to the taught ones that keeps MNIST, and none larger."""
     wrong = Split(hand[0].images, (hand[0].labels + 1) % 10)  # a lesson that costs a lot

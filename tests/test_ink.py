@@ -397,6 +397,7 @@ def photo(dark: bool) -> Image.Image:
 
 
 class TestFromImage:
+    @pytest.mark.slow
     @given(st.integers(0, 2**32 - 1))
     def test_an_image_made_like_mnist_comes_back(self, seed: int) -> None:
         generator = np.random.default_rng(seed)

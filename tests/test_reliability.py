@@ -220,6 +220,7 @@ def test_a_single_flipped_bit_anywhere_in_the_numbers_is_noticed(tmp_path: Path)
             load_checkpoint(path)
 
 
+@pytest.mark.slow
 def test_a_thousand_damaged_training_states_cost_the_state_and_not_the_weights(tiny, tmp_path: Path) -> None:
     path, settings, bits = tmp_path / "model.safetensors", Hyperparameters(epochs=2, batch_size=32), random.Random(1)
     run = TrainingRun(build_model(seed=0), tiny, settings, device="cpu")

@@ -20,6 +20,7 @@ def own_threads() -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_pad_closed_in_mid_lesson_ends_it_and_leaves_no_thread_and_no_file(
     workplace: Path, tiny: Mnist, sample: Mnist, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,7 @@ EVENTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(events=EVENTS)
 def test_no_order_of_events_confuses_it(
