@@ -82,9 +82,13 @@ class NotebookPage:
         """Open a notebook of the server's folder and wait until its kernel is ready."""
         self.name = Path(name).stem
         self.page.goto(f"{self.server.address}/lab/tree/{name}?reset", wait_until="domcontentloaded")
+        self.wait_until_ready(timeout)
+        return self
+
+    def wait_until_ready(self, timeout: float = START_SECONDS) -> None:
+        """Wait until the notebook is drawn and its kernel is ready: once opened, reloaded or restarted."""
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=timeout * 1000)
         self._wait_until(lambda: self.page.evaluate(_READY), timeout, "the kernel to be ready")
-        return self
 
     def run_all(self, timeout: float = 300) -> NotebookPage:
         """Run every cell and wait for the last; the outputs may hold errors, see `errors`."""

@@ -186,3 +186,45 @@ def test_twenty_rapid_clicks_leave_the_panel_alive(studio: StudioPage) -> None:
     studio.run_cell(2)
     expect(studio.notebook.output(2)).to_contain_text("threads 0, stopped, finite True, problem []", timeout=LONG_WAIT)
     assert studio.notebook.errors() == []
+
+
+def test_a_page_reloaded_in_mid_run_finds_the_run_again(studio: StudioPage) -> None:
+    studio.train()
+    studio.until(lambda: studio.done() > 0, "the run to go on")
+    studio.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save') }")
+    studio.page.reload()
+    studio.notebook.wait_until_ready()
+    studio.notebook.reveal(".mnist-studio")
+    assert studio.notebook.widget_errors() == []
+    expect(studio.button("Stop")).to_be_enabled(timeout=LONG_WAIT)
+    stood = studio.done()
+    studio.until(lambda: studio.done() > stood, "the page to follow the run")
+    assert studio.rows.count() == 1
+    studio.notebook.screenshot("reloaded")
+    studio.stop()
+    studio.run_cell(2)
+    expect(studio.notebook.output(2)).to_contain_text("threads 0, stopped, finite True, problem []", timeout=LONG_WAIT)
+
+
+def test_a_kernel_restarted_in_mid_run_loses_no_finished_epoch(notebook: NotebookPage) -> None:
+    panel = PANEL.replace("path=None", "path='restarted.safetensors'").replace("else 64", "else 256")
+    name = write_notebook(notebook.server.folder, "restarted.ipynb", panel, STATE)
+    notebook.page.set_viewport_size({"width": 1280, "height": 1300})
+    notebook.open(name).run_all()
+    notebook.reveal(".mnist-studio")
+    studio = StudioPage(notebook)
+    studio.train()
+    studio.until(lambda: studio.curves.count() == 2 and studio.points(1) >= 2, "two finished epochs")
+    studio.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel() }")
+    notebook.wait_until_ready()
+
+    notebook.run_all()
+    assert notebook.errors() == []
+    notebook.reveal(".mnist-studio")
+    expect(studio.says).to_contain_text("There is an unfinished run", timeout=LONG_WAIT)
+    notebook.screenshot("restarted")
+    stood = studio.done()
+    assert stood > 0
+    studio.button("Resume").click()
+    studio.until(lambda: studio.done() > stood, "the run to go on")
+    studio.stop()

@@ -384,8 +384,8 @@ def test_a_network_is_opened_from_an_upload(pad: DrawingPad, workplace: Path) ->
     content = Path("elsewhere.safetensors").read_bytes()
     pad.chooser._upload.value = upload("mine.safetensors", content)
     assert pad.reader == "mine.safetensors"
-    pad.chooser._upload.value = upload("cut.safetensors", content[:1000])
-    assert "cut.safetensors" in pad._message.value
+    pad.chooser._upload.value = upload("<i>cut.safetensors", content[:1000])
+    assert "&lt;i&gt;cut.safetensors" in pad._message.value
     assert pad.reader == "mine.safetensors"
 
 
