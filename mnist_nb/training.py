@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import threading
 import time
@@ -93,7 +94,7 @@ class TrainingRun:
 
     # ---- where the run stands
 
-    @property
+    @functools.cached_property
     def batches_per_epoch(self) -> int:
         """Steps in an epoch; the last batch may be a smaller one."""
         return math.ceil(len(self._labels) / self.hyperparameters.batch_size)
@@ -140,8 +141,7 @@ class TrainingRun:
                 with are back in place then.
             MemoryError: if the memory does not suffice; the message says what to do.
         """
-        size = self.hyperparameters.batch_size
-        with _threads_worth_having(self.model, self.device, size), memory_in_words(size):
+        with self._conditions():
             return self._step()
 
     def _step(self) -> float:
@@ -175,11 +175,11 @@ class TrainingRun:
         """
         self._stop.clear()
         while not self.finished and not self.diverged:
-            with interrupts_wait() as interrupt_now:
+            with interrupts_wait() as interrupt_now, self._conditions():
                 while self.batch < self.batches_per_epoch:
                     if self._stop.is_set():
                         return
-                    self.step()
+                    self._step()
                     if on_batch is not None:
                         on_batch(self)
                     interrupt_now()
@@ -240,6 +240,13 @@ class TrainingRun:
         self._remember_weights()
 
     # ---- inside
+
+    @contextlib.contextmanager
+    def _conditions(self) -> Iterator[None]:
+        """What steps are taken under: the threads worth having, and words for a full memory."""
+        size = self.hyperparameters.batch_size
+        with _threads_worth_having(self.model, self.device, size), memory_in_words(size):
+            yield
 
     def _close_epoch(self) -> EpochRecord:
         started = time.perf_counter()
