@@ -144,11 +144,11 @@ class _Stack:
         self._identity = torch.eye(CLASSES)
 
     def _views(self, numbers: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Of each layer the weights `[K, units, inputs]` and the biases `[K, 1, units]`."""
+        """Of each layer the weights `[K, units, inputs]` and the biases `[K, units, 1]`."""
         views, begin = [], 0
         for shape in self._shapes:
             part = numbers[:, begin : begin + shape.numel()]
-            views.append(part.view(-1, *(shape if len(shape) > 1 else (1, *shape))))
+            views.append(part.view(-1, *shape, *([1] if len(shape) == 1 else [])))
             begin += shape.numel()
         return list(zip(views[::2], views[1::2], strict=True))
 
@@ -160,23 +160,23 @@ class _Stack:
             self.velocities.mul_(self._momenta)
             keep = 1.0
         count, members = len(labels), len(self.parameters)
-        inputs = [images.flatten(1).expand(members, -1, -1)]
+        inputs = [images.flatten(1).t().expand(members, -1, -1)]
         for weight, bias in self._weights:
-            inputs.append(torch.baddbmm(bias, inputs[-1], weight.transpose(1, 2)))
+            inputs.append(torch.baddbmm(bias, weight, inputs[-1]))
             if len(inputs) <= len(self._weights):
                 inputs[-1].relu_()
-        log_probabilities = inputs.pop().log_softmax(2)
-        one_hot = self._identity.index_select(0, labels)
+        log_probabilities = inputs.pop().log_softmax(1)
+        one_hot = self._identity.index_select(1, labels)
         losses: list[float] = (log_probabilities * one_hot).sum((1, 2)).div_(-count).tolist()
 
-        delta = log_probabilities.exp_().sub_(one_hot).div_(count)
+        delta = log_probabilities.exp_().sub_(one_hot)
         for (weight, _), (by_weight, by_bias), below in zip(
             reversed(self._weights), reversed(self._gradients), reversed(inputs), strict=True
         ):
-            torch.baddbmm(by_weight, delta.transpose(1, 2), below, beta=keep, out=by_weight)
-            by_bias.mul_(keep).add_(delta.sum(1, keepdim=True))
+            torch.baddbmm(by_weight, delta, below.transpose(1, 2), beta=keep, alpha=1 / count, out=by_weight)
+            by_bias.mul_(keep).add_(delta.sum(2, keepdim=True), alpha=1 / count)
             if below is not inputs[0]:
-                delta = torch.bmm(delta, weight).mul_(below.sign_())  # what fired is 1, the rest 0
+                delta = torch.bmm(weight.transpose(1, 2), delta).mul_(below.sign_())  # what fired is 1, the rest 0
         return losses
 
     def step(self, rates: Sequence[float]) -> None:
