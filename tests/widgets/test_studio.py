@@ -22,6 +22,7 @@ from torch import nn
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist
+from mnist_nb.optimizers import Sgd
 from mnist_nb.training import PRESETS
 from mnist_nb.widgets.chart import MOST_POINTS, LossCurve
 from mnist_nb.widgets.kept_runs import KeptRun, State
@@ -370,14 +371,14 @@ def test_a_rate_too_high_ends_in_a_sentence_and_the_last_good_weights(make: Make
 def test_what_breaks_a_run_off_is_said_and_raised_where_code_waits(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     studio = make()
 
-    def broken(run: TrainingRun) -> float:
-        raise MemoryError("<b>no room</b>")
+    def broken(optimizer: Sgd, rate: float) -> None:
+        raise ZeroDivisionError("<b>no number</b>")
 
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingRun, "step", broken)
-        with pytest.raises(RuntimeError, match="MemoryError"):
+        patch.setattr(Sgd, "step", broken)
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
             studio.train()
-    assert "&lt;b&gt;no room" in shown(studio)
+    assert "&lt;b&gt;no number" in shown(studio)
     assert studio.train(fresh=True).state is State.FINISHED
 
 
