@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).with_name("README.md")
 Times = dict[str, list[float]]
 
 
@@ -60,15 +62,22 @@ def machine() -> dict[str, Any]:
 
 
 def keep(name: str, results: Any, lines: Sequence[str], figure: Figure | None) -> None:
-    """Print the table, and write it with the figures it was made from."""
+    """Print the table, and write it with the figures it was made from; into the README as well."""
     here = machine()
     words = ", ".join(f"{key} {value}" for key, value in here.items())
     table = "\n".join([*lines, "", f"({words})", ""]).lstrip("\n")
     print(f"\n{table}", flush=True)
     (RESULTS / f"{name}.json").write_text(json.dumps({"machine": here, "results": results}, indent=1) + "\n")
     (RESULTS / f"{name}.md").write_text(table)
+    README.write_text(with_table(README.read_text(), name, table))
     if figure is not None:
         figure.savefig(RESULTS / f"{name}.png", dpi=80, facecolor="white")
+
+
+def with_table(page: str, name: str, table: str) -> str:
+    """A Markdown page with this table between the comments `<!-- name -->` and `<!-- end -->`."""
+    around = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+    return around.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", page)
 
 
 def peak_memory() -> float:

@@ -23,7 +23,7 @@ def augmentation(quick: bool) -> None:
     lines = ["| network, batch | augmentation | ms per step, median (least to most) | x none |"]
     lines += ["| --- | --- | --- | --- |"]
     results: dict[str, Times] = {}
-    for network, batch_size in (("mlp", 256), ("cnn", 128)):
+    for network, batch_size in (("mlp", 64), ("mlp", 256), ("cnn", 128)):
         settings = Hyperparameters(network=network, epochs=200, batch_size=batch_size, optimizer="adamw")
         ready = {
             kind: steps(data, dataclasses.replace(settings, augmentation=kind), STEPS if network == "mlp" else 5)

@@ -78,7 +78,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
 
 PRESETS: dict[str, Hyperparameters] = {
     "as in the Rust program": Hyperparameters(momentum=0.0),
-    "fast": Hyperparameters(epochs=7, batch_size=256, learning_rate=0.2, schedule="one-cycle"),
+    "fast": Hyperparameters(epochs=6, batch_size=128, learning_rate=0.15, schedule="one-cycle"),
     "best": Hyperparameters(
         epochs=50, batch_size=256, learning_rate=0.004, optimizer="adamw", schedule="one-cycle", augmentation="elastic"
     ),

@@ -45,3 +45,12 @@ def test_the_pictures_open_at_once() -> None:
     pictures = list((ROOT / "docs" / "images").glob("*.png"))
     assert pictures
     assert sum(picture.stat().st_size for picture in pictures) < 300_000
+
+
+def test_the_tables_of_speed_are_those_that_were_measured() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    tables = dict(re.findall(r"<!-- ([\w-]+) -->\n(.*?)<!-- end -->", page, re.DOTALL))
+    measured = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / "benchmarks/results").glob("*.md")}
+    assert {name: table.strip() for name, table in tables.items()} == {
+        name: table.strip() for name, table in measured.items()
+    }

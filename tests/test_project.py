@@ -161,3 +161,10 @@ class TestCleaning:
         assert after.metadata.kernelspec.name == "python3"
         assert before.cells[0].metadata["execution"], "the original is untouched"
         assert clean(after) == after
+
+    def test_what_was_printed_in_one_go_is_one_output(self, clean: Callable[[NotebookNode], NotebookNode]) -> None:
+        cell = nbformat.v4.new_code_cell("print", execution_count=1)
+        parts = [("stdout", "a\n"), ("stdout", "b\n"), ("stderr", "c\n"), ("stdout", "d\n")]
+        cell.outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in parts]
+        after = clean(nbformat.v4.new_notebook(cells=[cell]))
+        assert [output.text for output in after.cells[0].outputs] == ["a\nb\n", "c\n", "d\n"]

@@ -3,7 +3,8 @@
 python tools/clean_notebooks.py [--check] NOTEBOOK...
 
 Kept: sources, cell ids, tags, execution counts, outputs. Gone: execution times, widget state, widget views (they refer
-to a kernel that has ended; the text beside them stays), collapsed and scrolled marks, the Python version.
+to a kernel that has ended; the text beside them stays), collapsed and scrolled marks, the Python version. Lines
+printed one after the other become one output.
 With --check nothing is written and the exit status says whether all notebooks were clean.
 """
 
@@ -27,12 +28,25 @@ def clean(notebook: NotebookNode) -> NotebookNode:
     cleaned.metadata = NotebookNode({"kernelspec": NotebookNode(KERNEL), "language_info": NotebookNode(name="python")})
     for cell in cleaned.cells:
         cell.metadata = NotebookNode({key: cell.metadata[key] for key in ("tags",) if cell.metadata.get(key)})
+        if "outputs" in cell:
+            cell.outputs = joined(cell.outputs)
         for output in cell.get("outputs", []):
             if "metadata" in output:
                 output.metadata = NotebookNode()
             output.get("data", {}).pop(WIDGET_VIEW, None)
             output.pop("transient", None)
     return cleaned
+
+
+def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Lines printed one after the other as one output: how the kernel parcels them up is a matter of chance."""
+    parts: list[NotebookNode] = []
+    for output in outputs:
+        if parts and output.output_type == "stream" and output.get("name") == parts[-1].get("name"):
+            parts[-1].text += output.text
+        else:
+            parts.append(output)
+    return parts
 
 
 def text(notebook: NotebookNode) -> str:
