@@ -130,7 +130,7 @@ RACES = {
     "race-best": Race("mlp, preset best", "best", {}, (0.97, 0.98, 0.985, 0.99)),
     "race-best-cnn": Race('cnn, preset "best, cnn"', "best, cnn", {}, (0.99, 0.994, 0.995, 0.996)),
     "race-best-cnn-longer": Race(
-        'cnn, preset "best, cnn", 28 epochs', "best, cnn", {"epochs": 28}, (0.99, 0.994, 0.995, 0.996)
+        'cnn, preset "best, cnn", 24 epochs', "best, cnn", {"epochs": 24}, (0.99, 0.994, 0.995, 0.996)
     ),
 }
 

@@ -6,14 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.plots.data import image_grid
-from mnist_nb.plots.style import COLOURS, CROSS, MARKERS, TICK, new_figure, tidy
-
-ROUND = (1, 2, 5, 10)  # steps between ticks that one decimal of a per cent can name
+from mnist_nb.plots.style import COLOURS, CROSS, MARKERS, TICK, new_figure, tenths_of_a_percent, tidy
 
 
 def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
@@ -90,8 +87,7 @@ def digit_scores(evaluation: Evaluation) -> Figure:
         )  # fmt: skip
     axes.set_xticks(places)
     axes.set(title="With 95 % intervals (the axis does not begin at 0)", xlabel="digit", ylabel="share of the images")
-    axes.yaxis.set_major_locator(MaxNLocator(7, steps=ROUND))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    tenths_of_a_percent(axes.yaxis)
     axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower left")
     tidy(axes)
     return figure
@@ -112,7 +108,6 @@ def accuracy_intervals(evaluations: Mapping[str, Evaluation]) -> Figure:
     axes.set_yticks(range(len(evaluations)), list(evaluations))
     axes.set(xlabel="share read right, with its 95 % interval (the axis does not begin at 0)")
     axes.set_ylim(len(evaluations) - 0.4, -0.7)
-    axes.xaxis.set_major_locator(MaxNLocator(7, steps=ROUND))
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    tenths_of_a_percent(axes.xaxis)
     tidy(axes)
     return figure

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
 # Okabe and Ito's colours (2008), told apart by every eye, each with a dash pattern and a marker of its own
@@ -42,6 +44,12 @@ def tidy(axes: Axes) -> None:
     """Take away the frame's upper and right side, and lay a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
+
+
+def tenths_of_a_percent(axis: Axis) -> None:
+    """Ticks in per cent with one decimal, at steps that one decimal can name: never 98.2 for 98.25."""
+    axis.set_major_locator(MaxNLocator(7, steps=(1, 2, 5, 10)))
+    axis.set_major_formatter(PercentFormatter(1, decimals=1))
 
 
 def look_of(number: int) -> tuple[int, int]:

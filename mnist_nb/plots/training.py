@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
@@ -71,7 +72,10 @@ def sweep_curve(members: Sequence[Member]) -> Figure:
     accuracies = [reached[rate][-1].validation_accuracy for rate in rates]
     axes.plot(rates, accuracies, color=COLOURS[0], marker=MARKERS[0], label="validation accuracy")
     for rate, accuracy in zip(rates, accuracies, strict=True):
-        axes.annotate(f"{accuracy:.1%}", (rate, accuracy), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+        text = axes.annotate(
+            f"{accuracy:.1%}", (rate, accuracy), (0, 7), textcoords="offset points", ha="center", fontsize=8
+        )
+        text.set_path_effects([withStroke(linewidth=3, foreground="white")])  # readable where the line passes
     exploded = sorted(member.hyperparameters.learning_rate for member in members if member.diverged)
     for rate in exploded:
         axes.annotate(f"{CROSS} exploded", (rate, 0), (0, 4), textcoords="offset points", ha="center", color=COLOURS[1])

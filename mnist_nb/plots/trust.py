@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from mnist_nb.calibration import coverage, expected_calibration_error, reliability_bins
 from mnist_nb.evaluation import Evaluation
-from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, new_figure, show_image, tidy
+from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, new_figure, show_image, tenths_of_a_percent, tidy
 from mnist_nb.robustness import Change
 
 
@@ -63,7 +63,7 @@ def coverage_curves(evaluations: Mapping[str, Evaluation]) -> Figure:
         xlim=(0.5, 1),
     )
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    tenths_of_a_percent(axes.yaxis)
     axes.legend(fontsize=8, frameon=False, loc="lower left")
     tidy(axes)
     return figure
