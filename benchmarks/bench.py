@@ -62,20 +62,7 @@ def epochs(quick: bool) -> None:
         results[f"mlp, batch {batch_size}"] = compare(contenders.MLP, data, "mlp", batch_size, rounds, threads=1)
     cores = os.cpu_count() or 1
     results["cnn, batch 128"] = compare(contenders.CNN, data, "cnn", 128, 1 if quick else 2, threads=cores)
-
-    lines = []
-    for title, times in results.items():
-        first = next(iter(times))
-        lines += ["", f"**{title}**, {cores if title.startswith('cnn') else 1} thread(s)", ""]
-        lines += [f"| | seconds per epoch, median (least to most) | x {first.split(':')[0]} | x mnist_nb |"]
-        lines += ["| --- | --- | --- | --- |"]
-        for name, seconds in times.items():
-            middle = np.median(seconds)
-            lines.append(
-                f"| {name} | {middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f}) "
-                f"| {middle / np.median(times[first]):.2f} | {middle / np.median(times['mnist_nb']):.2f} |"
-            )
-    keep("epochs", results, lines, figure_of_epochs(results))
+    keep("epochs", results, table_of_epochs(results), figure_of_epochs(results))
 
 
 def compare(
@@ -93,6 +80,22 @@ def compare(
                     times[name].append(seconds)
             say(f"{network}, batch {batch_size}: round {number} of {rounds}")
     return times
+
+
+def table_of_epochs(results: Mapping[str, Times]) -> list[str]:
+    """A table for each network and batch size; what all are compared with is the floor, where there is one, and us."""
+    lines: list[str] = []
+    for title, times in results.items():
+        threads = (os.cpu_count() or 1) if title.startswith("cnn") else 1
+        against = [name for name in times if name.startswith("floor") or name == "mnist_nb"]
+        columns = " | ".join(f"x {name.split(':')[0]}" for name in against)
+        lines += ["", f"**{title}**, {threads} thread{'s' * (threads > 1)}", ""]
+        lines += [f"| | seconds per epoch, median (least to most) | {columns} |", "| --- " * (2 + len(against)) + "|"]
+        for name, seconds in times.items():
+            middle = np.median(seconds)
+            ratios = " | ".join(f"{middle / np.median(times[other]):.2f}" for other in against)
+            lines.append(f"| {name} | {middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | {ratios} |")
+    return lines
 
 
 def figure_of_epochs(results: Mapping[str, Times]) -> Figure:
