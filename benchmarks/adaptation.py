@@ -18,10 +18,11 @@ import torch
 from strokes import replay
 from torch import nn
 
-from mnist_nb.adaptation import ForgettingWarning, adapt
 from mnist_nb.checkpoints import load_checkpoint, load_pretrained
 from mnist_nb.data import Mnist, Split, load_mnist
 from mnist_nb.evaluation import evaluate
+from mnist_nb.my_digits import adapt
+from mnist_nb.my_digits.adaptation import ForgettingWarning
 
 PER_DIGIT = 3
 

@@ -32,7 +32,7 @@ from measure import RESULTS, Times, keep, quiet, say, timed, turns
 from threadpoolctl import threadpool_limits
 
 from mnist_nb import Mnist, load_mnist
-from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, new_figure, tidy
+from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def figure_of_epochs(results: Mapping[str, Times]) -> Figure:
             axes.text(middle, place, f"   {middle:.2f}", va="center", fontsize=8, backgroundcolor=(1, 1, 1, 0.6))
         axes.set(xscale="log", title=title, xlabel="seconds per epoch (logarithmic)")
         axes.margins(x=0.15)
-        tidy(axes)
+        despine(axes)
     return figure
 
 
@@ -169,7 +169,7 @@ def race(name: str, quick: bool) -> None:
         axes.plot([epoch["wall"] for epoch in run["epochs"]], errors, label=f"seed {seed}", linewidth=1, **look)
     axes.set(yscale="log", title=title, xlabel="seconds from a cold start", ylabel="share of test images read wrong")
     axes.legend(frameon=False)
-    tidy(axes)
+    despine(axes)
     keep(name, runs, lines, figure)
 
 
@@ -264,7 +264,7 @@ def growth(quick: bool) -> None:
             axes.plot(sizes, middles, MARKERS[number], linestyle=DASHES[number], color=COLOURS[number], label=name)
         axes.set(xscale="log", yscale="log", xlabel=label, ylabel="seconds per epoch")
         axes.legend(frameon=False)
-        tidy(axes)
+        despine(axes)
     keep("growth", results, lines, figure)
 
 

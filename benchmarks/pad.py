@@ -16,11 +16,11 @@ import torch
 from measure import keep
 
 from mnist_nb import load_pretrained, predict
-from mnist_nb.ink import Sketch
-from mnist_nb.preparation import prepare
-from mnist_nb.widgets import pad_page
+from mnist_nb.drawing.preprocessing import prepare
+from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.widgets.pad import DrawingPad
-from mnist_nb.widgets.pad_state import read
+from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad.state import read
 
 DRAWINGS = 200
 

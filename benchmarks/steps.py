@@ -10,8 +10,8 @@ import torch
 from measure import Times, keep, turns
 
 from mnist_nb import Hyperparameters, Mnist, Split, TrainingRun, build_model, load_mnist
-from mnist_nb.augmentation import KINDS
-from mnist_nb.sweep import sweep
+from mnist_nb.training.augmentation import KINDS
+from mnist_nb.training.sweep import sweep
 
 STEPS = 40  # a turn
 RATES = (0.0003, 0.001, 0.003, 0.01, 0.02, 0.03, 0.1, 0.2)

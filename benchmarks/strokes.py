@@ -21,8 +21,8 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from mnist_nb.checkpoints import load_checkpoint, load_pretrained
+from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.evaluation import Evaluation
-from mnist_nb.ink import Sketch
 from mnist_nb.models import predict
 
 CANVAS = 280
@@ -103,7 +103,7 @@ def load(model: str) -> nn.Module:
 def report(name: str, evaluation: Evaluation, writers: NDArray[np.int64]) -> str:
     """One model's figures as a few lines of text."""
     low, high = evaluation.interval
-    right = evaluation.is_right.numpy()
+    right = evaluation.is_correct.numpy()
     by_writer = {int(writer): right[writers == writer].mean() for writer in np.unique(writers)}
     worst = min(by_writer, key=by_writer.__getitem__)
     digits = "  ".join(f"{score.digit}: {score.recall:.1%}" for score in evaluation.per_digit())

@@ -1,6 +1,6 @@
 """What makes a network good: the small experiments whose curves notebook 03 draws. `make experiments`, or
 
-    python experiments/run.py [training_set] [initialisation] [width] [by_heart] [bits] [votes]
+    python experiments/run.py [training_set] [initialisation] [width] [memorization] [bits] [votes]
 
 Each experiment changes one thing and leaves the rest, five epochs of settings that learn fast, as it is. It is
 repeated with other seeds, and all is measured on the validation images. The numbers go to notebooks/experiments.json;
@@ -27,9 +27,9 @@ import torch
 from torch import nn
 
 from mnist_nb import Hyperparameters, Mnist, Split, TrainingRun, build_model, load_mnist, predict
-from mnist_nb.experiments import INITIALISATIONS, initialise, rounded
 from mnist_nb.files import write_atomically
 from mnist_nb.models import loss_and_accuracy
+from mnist_nb.studies.experiments import INITIALISATIONS, initialise, quantize_model
 from mnist_nb.training import TrainingDivergedError
 
 FILE = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
@@ -96,7 +96,7 @@ def width(
     }
 
 
-def by_heart(
+def memorization(
     data: Mnist,
     settings: Hyperparameters = LONG,
     seeds: Sequence[int] = SEEDS,
@@ -121,7 +121,7 @@ def bits(
     kinds: Sequence[str] = ("float32", "float16", "bfloat16", "int8", "int6", "int5", "int4", "int3", "int2"),
 ) -> Results:
     """Accuracy and file size of networks whose weights were rounded after training."""
-    models = [[rounded(trained(data, seeded(settings, seed)), kind) for seed in seeds] for kind in kinds]
+    models = [[quantize_model(trained(data, seeded(settings, seed)), kind) for seed in seeds] for kind in kinds]
     return {
         "kinds": list(kinds),
         "bytes": [group[0][1] for group in models],
@@ -143,7 +143,7 @@ def votes(data: Mnist, settings: Hyperparameters = FAST, seeds: Sequence[int] = 
 
 
 EXPERIMENTS: dict[str, Callable[[Mnist], Results]] = {
-    function.__name__: function for function in (training_set, initialisation, width, by_heart, bits, votes)
+    function.__name__: function for function in (training_set, initialisation, width, memorization, bits, votes)
 }
 
 

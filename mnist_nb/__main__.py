@@ -181,7 +181,7 @@ def test_command(options: argparse.Namespace) -> int:
     model = load_checkpoint(options.model).to(choose_device(options.device))
     evaluation = evaluate(model, load_mnist(options.data).test)
     low, high = evaluation.interval
-    print(f"{options.model}: {evaluation.correct:,} of {len(evaluation.labels):,} test images read right")
+    print(f"{options.model}: {evaluation.n_correct:,} of {len(evaluation.labels):,} test images read right")
     print(f"accuracy {evaluation.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})\n")
     print(score_table(evaluation.per_digit()))
     return 0

@@ -21,7 +21,7 @@ from mnist_nb.tensor_files import CheckpointError as CheckpointError
 from mnist_nb.tensor_files import digest, read_tensors, remember, tell_if_changed, write_tensors
 from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train
 
-PRETRAINED = Path(__file__).parent / "pretrained"
+PRETRAINED = Path(__file__).parent / "models" / "pretrained"
 
 
 # ---- weights
@@ -131,7 +131,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
             for old in (state, _pending(state)):
                 old.unlink(missing_ok=True)
         else:
-            tensors, values = run.state()
+            tensors, values = run.state_dict()
             told = {"weights": digest(weights), "state": json.dumps(values)}
             write_tensors(_pending(state), tensors, {**told, "sha256": _seal(tensors, told)})
         _write_weights(path, weights, _run_metadata(run))
@@ -185,7 +185,7 @@ def continue_run(
             run.first_epoch = run.epoch = _whole_number(str(values["epoch"]))
             changes = _changes(values, hyperparameters)
             return run, f"Starting from the weights in {path} with other settings ({changes})."
-        run.restore(tensors, values)
+        run.load_state_dict(tensors, values)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise CheckpointError(
             f"{state_path(path)} is not a training state of ours ({error}): delete it, and training "

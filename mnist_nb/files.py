@@ -7,6 +7,21 @@ import os
 import tempfile
 from pathlib import Path
 
+Signature = tuple[int, int, int]
+
+
+def signature(status: os.stat_result) -> Signature:
+    """What changes whenever a file is replaced."""
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def signature_of(path: str | Path) -> Signature | None:
+    """The signature of the file at the path; None where there is none, or none that can be seen."""
+    try:
+        return signature(os.stat(path))
+    except OSError:
+        return None
+
 
 def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
     """Write the bytes to the path: whoever reads it, even after a crash, finds the old file whole or the new one.

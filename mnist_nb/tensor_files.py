@@ -13,21 +13,21 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from mnist_nb.files import write_atomically
+from mnist_nb import MnistNbError
+from mnist_nb.files import Signature, signature, signature_of, write_atomically
 
-LARGEST_FILE = 64 * 2**20
+MAX_FILE_BYTES = 64 * 2**20
 """Bytes: a hundred times the largest model here, so that a wrong file cannot fill the memory."""
 
-LARGEST_HEADER = 4 * 2**20
+MAX_HEADER_BYTES = 4 * 2**20
 """Bytes of names, shapes and metadata: a training state's records of ten thousand epochs fit in."""
 
-MOST_TENSORS = 512
+MAX_TENSORS = 512
 
-Signature = tuple[int, int, int]
 _SEEN: dict[Path, Signature | None] = {}  # what this program last knew of a file; None: that there was none
 
 
-class CheckpointError(ValueError):
+class CheckpointError(MnistNbError, ValueError):
     """A file that is not a model of ours, or cannot be read or written. Says which file, why, and what to do."""
 
 
@@ -44,11 +44,11 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
-            if status.st_size > LARGEST_FILE:
+            if status.st_size > MAX_FILE_BYTES:
                 raise CheckpointError(
                     f"{path} is {status.st_size:,} bytes long, far more than a model of this series: wrong file?"
                 )
-            content = file.read(LARGEST_FILE)
+            content = file.read(MAX_FILE_BYTES)
         metadata = _metadata(content)
         tensors = safetensors.torch.load(content)  # reads numbers only; nothing in a file is ever executed
     except FileNotFoundError:
@@ -64,7 +64,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"{path} is not a whole safetensors file ({error}): it may be cut short, or of another format; "
             "train again or take a copy of it"
         ) from error
-    _SEEN[Path(path).resolve()] = _signature(status)
+    _SEEN[Path(path).resolve()] = signature(status)
     return tensors, metadata
 
 
@@ -75,7 +75,7 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[s
         CheckpointError: if it cannot be written; the old file is untouched then.
     """
     content = safetensors.torch.save(tensors, metadata)
-    if len(content) > LARGEST_FILE or _header_length(content) > LARGEST_HEADER:  # could not be read again
+    if len(content) > MAX_FILE_BYTES or _header_length(content) > MAX_HEADER_BYTES:  # could not be read again
         raise CheckpointError(f"{path} cannot be written: {len(content):,} bytes are far more than a model's here")
     try:
         status = write_atomically(path, content)
@@ -83,18 +83,18 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[s
         raise CheckpointError(
             f"{path} cannot be written: {error.strerror or error}; choose another place or make room"
         ) from error
-    _SEEN[Path(path).resolve()] = _signature(status)
+    _SEEN[Path(path).resolve()] = signature(status)
 
 
 def remember(path: str | Path) -> None:
     """Take note of the file as it is now, or of there being none: `was_changed` compares with that."""
-    _SEEN[Path(path).resolve()] = _signature_of(path)
+    _SEEN[Path(path).resolve()] = signature_of(path)
 
 
 def was_changed(path: str | Path) -> bool:
     """Whether another program has written the file since this one last read, wrote or took note of it."""
     target = Path(path).resolve()
-    return target in _SEEN and _signature_of(target) not in (None, _SEEN[target])
+    return target in _SEEN and signature_of(target) not in (None, _SEEN[target])
 
 
 def tell_if_changed(path: str | Path, tell: Callable[[str], None] | None) -> None:
@@ -125,24 +125,12 @@ def _metadata(content: bytes) -> dict[str, str]:
     length = _header_length(content)
     if not 8 + length <= len(content):
         raise ValueError(f"its header claims {length:,} bytes, and the file has {len(content):,}")
-    if length > LARGEST_HEADER:
+    if length > MAX_HEADER_BYTES:
         raise ValueError(f"its header is {length:,} bytes long")
     header = json.loads(content[8 : 8 + length])
-    if not isinstance(header, dict) or len(header) > MOST_TENSORS:
+    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
         raise ValueError("its header does not describe a model's tensors")
     metadata = header.get("__metadata__") or {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError("its metadata are no strings")
     return metadata
-
-
-def _signature(status: os.stat_result) -> Signature:
-    """What changes whenever a file is replaced."""
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def _signature_of(path: str | Path) -> Signature | None:
-    try:
-        return _signature(os.stat(path))
-    except OSError:
-        return None

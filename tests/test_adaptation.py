@@ -15,12 +15,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mnist_nb.adaptation import SHARES, ForgettingWarning, adapt, compare, taught_path
 from mnist_nb.checkpoints import load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist, Split
-from mnist_nb.digits import MyDigits
 from mnist_nb.evaluation import evaluate
 from mnist_nb.models import build_model, predict
+from mnist_nb.my_digits import MyDigits, adapt
+from mnist_nb.my_digits.adaptation import SHARES, ForgettingWarning, compare, taught_path
 from mnist_nb.training import Hyperparameters, train
 
 
@@ -107,11 +107,11 @@ def test_it_goes_only_as_far_as_forgetting_allows(model: nn.Module, hand: tuple[
     """The largest part of the way from the old weights to the taught ones that keeps MNIST, and none larger."""
     wrong = Split(hand[0].images, (hand[0].labels + 1) % 10)  # a lesson that costs a lot
     old, whole = weights(model), weights(adapt(model, wrong, sample, learning_rate=0.003, max_forgetting=1))
-    was_right, falls, errors, parts = evaluate(model, sample.validation).is_right, [], [], []
+    was_right, falls, errors, parts = evaluate(model, sample.validation).is_correct, [], [], []
     for share in SHARES:
         part = copy.deepcopy(model)
         part.load_state_dict({name: torch.lerp(old[name].double(), whole[name].double(), share) for name in old})
-        is_right = evaluate(part, sample.validation).is_right
+        is_right = evaluate(part, sample.validation).is_correct
         falls.append(float((was_right.double() - is_right.double()).mean()))
         errors.append(float((was_right != is_right).sum().sqrt() / len(was_right)))
         parts.append(part)
@@ -150,7 +150,7 @@ def test_the_first_lesson_does_not_wait_for_a_compiler(workplace: Path) -> None:
     """PyTorch's optimisers import one, which takes seconds."""
     lesson = """
 import sys
-from mnist_nb.adaptation import adapt
+from mnist_nb.my_digits import adapt
 from mnist_nb.data import load_sample
 from mnist_nb.models import build_model
 data = load_sample()
@@ -246,7 +246,7 @@ def test_the_report_counts_what_was_read_right(tiny: Mnist) -> None:
     report = compare(before, after, tiny.train, tiny.test)
     right = int((predict(after, tiny.train.images).argmax(1) == tiny.train.labels).sum())
     assert report.digits_after is not None
-    assert report.digits_after.correct == right
+    assert report.digits_after.n_correct == right
     lines = str(report).splitlines()
     assert f"({right} of 620; " in lines[1]
     assert f"{report.mnist_before.accuracy:.1%} (" in lines[2]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mnist_nb.augmentation import KINDS, Ranges, augment
+from mnist_nb.training.augmentation import KINDS, Ranges, augment
 
 CHANGING = [kind for kind in KINDS if kind != "none"]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mnist_nb import build_model
-from mnist_nb.backpropagation import WrittenOut, by_autograd, gradient_filler
+from mnist_nb.training.backpropagation import ManualBackprop, autograd_gradients, choose_gradient_fn
 
 CPU = torch.device("cpu")
 
@@ -14,13 +14,13 @@ CPU = torch.device("cpu")
 def test_the_written_out_gradient_equals_autograds(batch, keep):
     generator = torch.Generator().manual_seed(batch)
     by_hand, automatic = build_model("mlp", seed=3), build_model("mlp", seed=3)
-    fill = WrittenOut(by_hand)
+    fill = ManualBackprop(by_hand)
     for count in (batch, batch, 3):
         images = torch.rand(count, 28, 28, generator=generator)
         labels = torch.randint(0, 10, (count,), generator=generator)
         before = images.clone()
 
-        loss, expected_loss = fill(images, labels, keep), by_autograd(automatic, images, labels, keep)
+        loss, expected_loss = fill(images, labels, keep), autograd_gradients(automatic, images, labels, keep)
 
         assert loss == pytest.approx(expected_loss, rel=1e-5)
         assert torch.equal(images, before)
@@ -32,7 +32,7 @@ def test_the_written_out_gradient_equals_autograds(batch, keep):
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
 def test_a_second_batch_replaces_the_gradient_or_keeps_a_share_of_it(network):
     model = build_model(network, seed=3)
-    fill = gradient_filler(model, CPU)
+    fill = choose_gradient_fn(model, CPU)
     first, second = torch.rand(2, 5, 28, 28, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(5)
 
@@ -50,7 +50,7 @@ def test_a_second_batch_replaces_the_gradient_or_keeps_a_share_of_it(network):
 def test_the_gradients_can_be_used_with_autograd_afterwards():
     model = build_model("mlp", seed=3)
     images, labels = torch.rand(4, 28, 28), torch.arange(4)
-    WrittenOut(model)(images, labels)
+    ManualBackprop(model)(images, labels)
     twice = [2 * parameter.grad for parameter in model.parameters()]
     torch.nn.functional.cross_entropy(model(images), labels).backward()
     for parameter, expected in zip(model.parameters(), twice, strict=True):
@@ -58,6 +58,6 @@ def test_the_gradients_can_be_used_with_autograd_afterwards():
 
 
 def test_other_networks_and_places_go_through_autograd():
-    assert isinstance(gradient_filler(build_model("mlp"), CPU), WrittenOut)
-    assert not isinstance(gradient_filler(build_model("cnn"), CPU), WrittenOut)
-    assert not isinstance(gradient_filler(build_model("mlp"), torch.device("cuda")), WrittenOut)
+    assert isinstance(choose_gradient_fn(build_model("mlp"), CPU), ManualBackprop)
+    assert not isinstance(choose_gradient_fn(build_model("cnn"), CPU), ManualBackprop)
+    assert not isinstance(choose_gradient_fn(build_model("mlp"), torch.device("cuda")), ManualBackprop)

@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn import metrics
 
-from mnist_nb.calibration import (
+from mnist_nb.evaluation import Evaluation
+from mnist_nb.evaluation.calibration import (
     brier_score,
     coverage,
     expected_calibration_error,
@@ -14,7 +15,6 @@ from mnist_nb.calibration import (
     reliability_bins,
     with_temperature,
 )
-from mnist_nb.evaluation import Evaluation
 
 
 def sample(count, seed, temperature=1.0):
@@ -35,7 +35,7 @@ def test_every_image_is_in_one_bin(evaluation):
     assert [part.low for part in bins] == pytest.approx([number / 10 for number in range(10)])
     assert [part.high for part in bins] == pytest.approx([(number + 1) / 10 for number in range(10)])
     assert sum(part.images for part in bins) == 500
-    assert sum(part.images * part.accuracy for part in bins if part.images) == pytest.approx(evaluation.correct)
+    assert sum(part.images * part.accuracy for part in bins if part.images) == pytest.approx(evaluation.n_correct)
     assert all(part.low < part.confidence <= part.high for part in bins if part.images)
     assert bins[0].images == 0  # the likeliest of ten has at least a tenth, here always more
     assert np.isnan(bins[0].accuracy)
@@ -58,7 +58,7 @@ def test_the_expected_calibration_error_is_a_loop_over_images(evaluation, count)
         ]
         if inside:
             sure = np.mean([evaluation.confidence[index].item() for index in inside])
-            right = np.mean([evaluation.is_right[index].item() for index in inside])
+            right = np.mean([evaluation.is_correct[index].item() for index in inside])
             total += len(inside) / 500 * abs(sure - right)
     assert expected_calibration_error(evaluation, count) == pytest.approx(total)
     assert total > 0.05
@@ -95,7 +95,7 @@ def test_a_temperature_divides_the_logits(temperature):
     labels = torch.zeros(50, dtype=torch.int64)
     changed = with_temperature(Evaluation(logits.softmax(1), labels), temperature)
     assert torch.allclose(changed.probabilities, (logits / temperature).softmax(1), atol=1e-6)
-    assert torch.equal(changed.guesses, logits.argmax(1))
+    assert torch.equal(changed.predictions, logits.argmax(1))
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
@@ -135,14 +135,14 @@ def test_coverage_is_the_accuracy_of_the_surest(evaluation):
         answered = evaluation.confidence >= least
         place = int(answered.sum()) - 1
         assert curve.share[place] == pytest.approx(answered.double().mean().item())
-        assert curve.accuracy[place] == pytest.approx(evaluation.is_right[answered].double().mean().item())
+        assert curve.accuracy[place] == pytest.approx(evaluation.is_correct[answered].double().mean().item())
         assert curve.confidence[place] >= least > curve.confidence[place + 1]
 
 
 def test_the_accuracy_at_a_share_answers_that_many(evaluation):
     curve = coverage(evaluation)
     surest = evaluation.confidence.argsort(descending=True, stable=True)[:450]
-    assert curve.at(0.9) == pytest.approx(evaluation.is_right[surest].double().mean().item())
+    assert curve.at(0.9) == pytest.approx(evaluation.is_correct[surest].double().mean().item())
     assert curve.at(1) == pytest.approx(evaluation.accuracy)
     for share in (0, 1.1):
         with pytest.raises(ValueError, match="above 0 and at most 1"):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from mnist_nb.comparison import Comparison, compare, spread
 from mnist_nb.evaluation import Evaluation
+from mnist_nb.evaluation.comparison import Comparison, compare, spread
 
 
 def answers(guesses, labels):
@@ -27,8 +27,8 @@ def test_the_lead_is_the_difference_of_the_accuracies():
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 10, (500,), generator=generator)
     models = [Evaluation(torch.rand(500, 10, generator=generator).softmax(1), labels) for _ in range(2)]
-    assert compare(*models).lead == pytest.approx(models[1].accuracy - models[0].accuracy)
-    assert compare(*reversed(models)).lead == pytest.approx(-compare(*models).lead)
+    assert compare(*models).accuracy_difference == pytest.approx(models[1].accuracy - models[0].accuracy)
+    assert compare(*reversed(models)).accuracy_difference == pytest.approx(-compare(*models).accuracy_difference)
 
 
 def test_other_images_are_refused():
@@ -55,15 +55,15 @@ def test_the_exact_p_value_is_close_to_the_chi_squared_form_with_many_images():
 def test_two_models_that_never_differ_cannot_be_told_apart():
     comparison = Comparison(990, 0, 0, 10)
     assert comparison.p_value == 1
-    assert comparison.lead == 0
-    assert comparison.lead_interval == (0, 0)
+    assert comparison.accuracy_difference == 0
+    assert comparison.accuracy_difference_interval == (0, 0)
 
 
 def test_the_leads_interval_is_that_of_the_mean_of_paired_differences():
     comparison = Comparison(9000, 120, 160, 720)
     differences = np.repeat([0.0, -1.0, 1.0, 0.0], [9000, 120, 160, 720])
     low, high = stats.norm.interval(0.95, differences.mean(), differences.std() / math.sqrt(10_000))
-    assert comparison.lead_interval == pytest.approx((low, high), abs=1e-9)
+    assert comparison.accuracy_difference_interval == pytest.approx((low, high), abs=1e-9)
 
 
 def test_the_spread_of_five_runs_is_scipys():

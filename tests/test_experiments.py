@@ -14,21 +14,21 @@ import safetensors.torch
 import torch
 
 from mnist_nb import Mnist, Split, build_model, plots, predict, save_checkpoint
-from mnist_nb.experiments import INITIALISATIONS, initialise, rounded, to_integers
+from mnist_nb.studies.experiments import INITIALISATIONS, initialise, quantize, quantize_model
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = {
     "training_set": plots.training_set_curve,
     "initialisation": plots.initialisation_curves,
     "width": plots.width_curve,
-    "by_heart": plots.by_heart_curves,
+    "memorization": plots.memorization_curves,
     "bits": plots.bits_curve,
     "votes": plots.votes_curve,
 }
 SMALLER: dict[str, dict[str, object]] = {
     "training_set": {"sizes": (100, 620)},
     "width": {"widths": (8, 16)},
-    "by_heart": {"images": 60},
+    "memorization": {"images": 60},
     "bits": {"kinds": ("float32", "int8")},
 }
 KEPT = json.loads((ROOT / "notebooks" / "experiments.json").read_text(encoding="utf-8"))
@@ -87,60 +87,60 @@ class TestRounding:
     @pytest.mark.parametrize("bits", range(2, 9))
     def test_no_value_moves_by_more_than_half_a_step(self, bits: int) -> None:
         values = torch.randn(1000, generator=torch.Generator().manual_seed(bits))
-        numbers, step = to_integers(values, bits)
+        numbers, step = quantize(values, bits)
         assert int(numbers.abs().max()) == 2 ** (bits - 1) - 1
         assert float((numbers * step - values).abs().max()) <= step / 2 * 1.0001
 
     def test_agrees_with_torchs_own(self) -> None:
         values = torch.randn(1000, generator=torch.Generator().manual_seed(0))
-        numbers, step = to_integers(values)
+        numbers, step = quantize(values)
         assert torch.allclose(numbers * step, torch.fake_quantize_per_tensor_affine(values, step, 0, -127, 127))
 
     def test_zeros_stay_zeros(self) -> None:
-        numbers, step = to_integers(torch.zeros(3))
+        numbers, step = quantize(torch.zeros(3))
         assert (numbers * step).tolist() == [0, 0, 0]
 
     @pytest.mark.parametrize("bits", [1, 9])
     def test_other_numbers_of_bits_are_refused(self, bits: int) -> None:
         with pytest.raises(ValueError, match="from 2 to 8"):
-            to_integers(torch.ones(3), bits)
+            quantize(torch.ones(3), bits)
 
     def test_the_size_is_that_of_the_file(self, tmp_path: Path) -> None:
         model = build_model("mlp", seed=0)
         safetensors.torch.save_file(model.state_dict(), tmp_path / "whole.safetensors")
-        assert rounded(model, "float32")[1] == (tmp_path / "whole.safetensors").stat().st_size
+        assert quantize_model(model, "float32")[1] == (tmp_path / "whole.safetensors").stat().st_size
         save_checkpoint(model, tmp_path / "model.safetensors")  # the same, and a line of metadata
-        assert (tmp_path / "model.safetensors").stat().st_size - rounded(model, "float32")[1] < 1000
+        assert (tmp_path / "model.safetensors").stat().st_size - quantize_model(model, "float32")[1] < 1000
 
     def test_fewer_bits_make_smaller_files(self) -> None:
         model = build_model("mlp", seed=0)
         weights = sum(tensor.numel() for tensor in model.parameters())
         for bits, kind in ((32, "float32"), (16, "float16"), (16, "bfloat16"), (8, "int8"), (4, "int4"), (3, "int3")):
-            assert rounded(model, kind)[1] == pytest.approx(weights * bits / 8, abs=1500)
+            assert quantize_model(model, kind)[1] == pytest.approx(weights * bits / 8, abs=1500)
 
     def test_rounding_leaves_the_model_and_its_answers(self, sample: Mnist) -> None:
         model = build_model("mlp", seed=0)
         before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         images = sample.test.images[:50]
-        copied, _ = rounded(model, "int8")
+        copied, _ = quantize_model(model, "int8")
         assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
         assert torch.allclose(predict(copied, images), predict(model, images), atol=0.01)
-        assert torch.equal(predict(rounded(model, "float32")[0], images), predict(model, images))
-        numbers, step = to_integers(before["linear1.weight"])
+        assert torch.equal(predict(quantize_model(model, "float32")[0], images), predict(model, images))
+        numbers, step = quantize(before["linear1.weight"])
         assert torch.equal(copied.linear1.weight, numbers * step)
 
     @pytest.mark.parametrize("kind", ["float16", "bfloat16", "int8"])
     def test_a_convolutional_network_can_be_rounded_too(self, kind: str, sample: Mnist) -> None:
         model = build_model("cnn", seed=0)
         model.norm1.num_batches_tracked.fill_(100_001)  # more than float16 can count
-        copied, _ = rounded(model, kind)
+        copied, _ = quantize_model(model, kind)
         assert int(copied.norm1.num_batches_tracked) == 100_001
         images = sample.test.images[:20]
         assert torch.allclose(predict(copied, images), predict(model, images), atol=0.02)
 
     def test_an_unknown_format_is_named(self) -> None:
         with pytest.raises(ValueError, match=r"no format 'int9'.*float16.*int8"):
-            rounded(build_model("mlp", seed=0), "int9")
+            quantize_model(build_model("mlp", seed=0), "int9")
 
 
 class TestExperiments:

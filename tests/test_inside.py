@@ -11,8 +11,9 @@ from torch.nn.utils import prune
 
 from mnist_nb import build_model, load_pretrained, predict
 from mnist_nb.data import Mnist
-from mnist_nb.inside import (
-    favourite_image,
+from mnist_nb.models import loss_and_accuracy
+from mnist_nb.studies.inside import (
+    activation_maximization,
     flip,
     flip_each,
     gradient_saliency,
@@ -24,7 +25,6 @@ from mnist_nb.inside import (
     similarity,
     weighted_sum,
 )
-from mnist_nb.models import loss_and_accuracy
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ class TestFavouriteImage:
     def test_is_answered_more_strongly_than_any_real_image(
         self, model: nn.Module, tiny: Mnist, layer: str, unit: int
     ) -> None:
-        favourite = favourite_image(model, layer, unit)
+        favourite = activation_maximization(model, layer, unit)
         assert 0 <= float(favourite.min()) <= float(favourite.max()) <= 1
         both = torch.cat([(favourite * 255).to(torch.uint8)[None], tiny.test.images])
         answers = getattr(layers(model, both), layer)[:, unit]
@@ -162,22 +162,22 @@ class TestFavouriteImage:
 
     def test_without_rules_it_is_answered_more_strongly_still(self, model: nn.Module) -> None:
         images = torch.stack(
-            [favourite_image(model, "logits", 8), favourite_image(model, "logits", 8, decay=0, blur=0)]
+            [activation_maximization(model, "logits", 8), activation_maximization(model, "logits", 8, decay=0, blur=0)]
         )
         ruled, free = layers(model, (images * 255).to(torch.uint8)).logits[:, 8].tolist()
         assert free > ruled
 
     def test_of_the_first_layer_is_ink_where_weights_are_above_zero(self, model: nn.Module) -> None:
-        favourite = favourite_image(model, "hidden1", 3, decay=0, blur=0, steps=400)
+        favourite = activation_maximization(model, "hidden1", 3, decay=0, blur=0, steps=400)
         weights = model.linear1.weight[3].detach().view(28, 28)
         assert bool((favourite[weights < 0] == 0).all())
         assert bool((favourite[weights > 0.1] > 0.9).all())
 
     def test_says_which_layers_and_units_there_are(self, model: nn.Module) -> None:
         with pytest.raises(ValueError, match="hidden1, hidden2, logits"):
-            favourite_image(model, "hidden3", 0)
+            activation_maximization(model, "hidden3", 0)
         with pytest.raises(ValueError, match="0 to 9"):
-            favourite_image(model, "logits", 10)
+            activation_maximization(model, "logits", 10)
 
 
 class TestPruning:

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional
 
 from mnist_nb import build_model
-from mnist_nb.backpropagation import gradient_filler
-from mnist_nb.optimizers import Adam, Sgd
+from mnist_nb.training.backpropagation import choose_gradient_fn
+from mnist_nb.training.optimizers import Adam, Sgd
 
 CPU = torch.device("cpu")
 PAIRS = {
@@ -25,7 +25,7 @@ def batches(count, size=16):
 
 def take(model, optimizer, rate, images, labels):
     optimizer.prepare()
-    loss = gradient_filler(model, CPU)(images, labels, optimizer.keep)
+    loss = choose_gradient_fn(model, CPU)(images, labels, optimizer.momentum)
     optimizer.step(rate)
     return loss
 
@@ -60,7 +60,7 @@ def test_what_they_remember_bears_torchs_names_and_shapes(kind):
         for name, value in entry.items()
         if value is not None
     }
-    state = ours.state()
+    state = ours.state_dict()
     assert set(state) == set(expected)
     for key, value in expected.items():
         torch.testing.assert_close(state[key], value, atol=1e-6, rtol=1e-4)
@@ -77,7 +77,7 @@ def test_a_restored_one_goes_on_bit_for_bit(network, kind):
     copy = build_model(network, seed=2)
     copy.load_state_dict(model.state_dict())
     other = PAIRS[kind][0](copy.parameters())
-    other.restore(ours.state())
+    other.load_state_dict(ours.state_dict())
     take(model, ours, 0.003, *last)
     take(copy, other, 0.003, *last)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), copy.parameters(), strict=True))
@@ -98,7 +98,7 @@ def test_a_gradient_that_somebody_else_fills_between_two_steps_does_no_harm():
 def test_the_state_of_another_is_refused():
     adam, sgd = Adam(build_model("mlp").parameters()), Sgd(build_model("mlp").parameters(), 0.9)
     with pytest.raises(ValueError, match=r"exp_avg.*does not fit"):
-        sgd.restore(adam.state())
+        sgd.load_state_dict(adam.state_dict())
     narrow = Sgd(build_model("mlp", hidden=(8, 8)).parameters(), 0.9)
     with pytest.raises(ValueError, match=r"momentum_buffer.*does not fit"):
-        narrow.restore(sgd.state())
+        narrow.load_state_dict(sgd.state_dict())

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
-from mnist_nb.exploration import measure_making
-from mnist_nb.inside import layers, mean_by_digit, weighted_sum
-from mnist_nb.preparation import preparation_steps
-from mnist_nb.robustness import CHANGES
-from mnist_nb.sweep import sweep
+from mnist_nb.drawing.preprocessing import preparation_steps
+from mnist_nb.evaluation.robustness import CORRUPTIONS
+from mnist_nb.studies.images import image_stats
+from mnist_nb.studies.inside import layers, mean_by_digit, weighted_sum
+from mnist_nb.training.sweep import sweep
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
 KEPT = json.loads(NUMBERS.read_text(encoding="utf-8"))
@@ -43,9 +43,9 @@ FIGURES = {
     "image_numbers": lambda data, run, evaluation: plots.image_numbers(data.train.images[0]),
     "class_balance": lambda data, run, evaluation: plots.class_balance(data),
     "mean_and_spread": lambda data, run, evaluation: plots.mean_and_spread(data.train.images, data.train.labels),
-    "making_histograms": lambda data, run, evaluation: plots.making_histograms(measure_making(data.test.images)),
+    "image_stats_histograms": lambda data, run, evaluation: plots.image_stats_histograms(image_stats(data.test.images)),
     "image_map": lambda data, run, evaluation: plots.image_map(
-        measure_making(data.test.images).centres, data.test.images, data.test.labels
+        image_stats(data.test.images).centres, data.test.images, data.test.labels
     ),
     "sweep_curve": lambda data, run, evaluation: plots.sweep_curve(swept(data)),
     "training_curves": lambda data, run, evaluation: plots.training_curves(run),
@@ -59,16 +59,18 @@ FIGURES = {
     "accuracy_intervals": lambda data, run, evaluation: plots.accuracy_intervals({"a": evaluation, "b": evaluation}),
     "reliability_diagram": lambda data, run, evaluation: plots.reliability_diagram({"a": evaluation, "b": evaluation}),
     "coverage_curves": lambda data, run, evaluation: plots.coverage_curves({"a": evaluation, "b": evaluation}),
-    "changed_images": lambda data, run, evaluation: plots.changed_images(data.test.images[0], [*CHANGES.values()]),
+    "corrupted_images": lambda data, run, evaluation: plots.corrupted_images(
+        data.test.images[0], [*CORRUPTIONS.values()]
+    ),
     "robustness_curves": lambda data, run, evaluation: plots.robustness_curves(
-        {name: {"a": [0.9] * len(change.amounts)} for name, change in CHANGES.items()}, CHANGES
+        {name: {"a": [0.9] * len(change.severities)} for name, change in CORRUPTIONS.items()}, CORRUPTIONS
     ),
     "training_set_curve": lambda data, run, evaluation: plots.training_set_curve(KEPT["training_set"]["results"]),
     "initialisation_curves": lambda data, run, evaluation: plots.initialisation_curves(
         KEPT["initialisation"]["results"]
     ),
     "width_curve": lambda data, run, evaluation: plots.width_curve(KEPT["width"]["results"]),
-    "by_heart_curves": lambda data, run, evaluation: plots.by_heart_curves(KEPT["by_heart"]["results"]),
+    "memorization_curves": lambda data, run, evaluation: plots.memorization_curves(KEPT["memorization"]["results"]),
     "bits_curve": lambda data, run, evaluation: plots.bits_curve(KEPT["bits"]["results"]),
     "votes_curve": lambda data, run, evaluation: plots.votes_curve(KEPT["votes"]["results"]),
     "signed_images": lambda data, run, evaluation: plots.signed_images(run.model.linear1.weight.detach()[:23]),
@@ -147,7 +149,7 @@ def test_the_confusion_matrix_writes_every_count(evaluation):
 
 
 def test_titles_tell_label_guess_and_verdict(tiny, evaluation):
-    right = int(torch.nonzero(evaluation.is_right)[0])
+    right = int(torch.nonzero(evaluation.is_correct)[0])
     figure = plots.read_images(tiny.test.images, evaluation, [right])
     label = int(evaluation.labels[right])
     assert figure.axes[0].get_title().startswith(f"a {label}, read {label} {plots.TICK}")
@@ -173,11 +175,11 @@ def test_a_rejected_label_is_marked_in_words(tiny, evaluation):
 
 
 def test_robustness_curves_stand_at_the_amounts(evaluation):
-    figure = plots.robustness_curves({"turned": {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}}, CHANGES)
+    figure = plots.robustness_curves({"turned": {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}}, CORRUPTIONS)
     line = figure.axes[0].lines[0]
-    assert tuple(line.get_xdata()) == CHANGES["turned"].amounts
+    assert tuple(line.get_xdata()) == CORRUPTIONS["turned"].severities
     assert list(line.get_ydata()) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
-    assert figure.axes[0].get_xlabel() == CHANGES["turned"].unit
+    assert figure.axes[0].get_xlabel() == CORRUPTIONS["turned"].unit
 
 
 def test_coverage_ends_at_the_accuracy(evaluation):

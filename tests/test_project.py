@@ -25,17 +25,10 @@ CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls a package otherwis
 
 # The modules that everything stands on, with all that they may import of ours; each can be read alone.
 FOUNDATIONS: dict[str, set[str]] = {
-    "augmentation": {"handstyles"},
-    "computing": set(),
-    "downloads": set(),
     "files": set(),
-    "handstyles": set(),
-    "preparation": set(),
-    "raster": {"preparation"},
-    "ink": {"preparation", "raster"},
-    "photos": {"preparation", "raster"},
-    "models": set(),
-    "data": {"downloads", "files"},
+    "data": {"files"},
+    "drawing": {"data"},
+    "models": {"data"},
 }
 TOP = {"widgets": {"__main__"}, "__main__": set[str]()}  # the modules at the edge, with who may import them
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mnist_nb import build_model, predict
-from mnist_nb.robustness import CHANGES, accuracy_under
+from mnist_nb.evaluation.robustness import CORRUPTIONS, accuracy_under
 
 
 @pytest.fixture
@@ -16,38 +16,38 @@ def dot():
     return images
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_nothing_changes_at_amount_0(tiny, name):
-    assert 0 in CHANGES[name].amounts
-    assert torch.equal(CHANGES[name](tiny.test.images, 0), tiny.test.images)
+    assert 0 in CORRUPTIONS[name].severities
+    assert torch.equal(CORRUPTIONS[name](tiny.test.images, 0), tiny.test.images)
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_images_stay_images_and_the_originals_stay_as_they_were(tiny, name):
-    change, before = CHANGES[name], tiny.test.images.clone()
-    for amount in change.amounts:
-        changed = change(tiny.test.images, amount)
+    change, before = CORRUPTIONS[name], tiny.test.images.clone()
+    for severity in change.severities:
+        changed = change(tiny.test.images, severity)
         assert changed.dtype == torch.uint8
         assert changed.shape == before.shape
-        assert torch.equal(changed, change(tiny.test.images, amount))
-        assert amount == 0 or not torch.equal(changed, before)
+        assert torch.equal(changed, change(tiny.test.images, severity))
+        assert severity == 0 or not torch.equal(changed, before)
     assert torch.equal(tiny.test.images, before)
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_larger_amounts_change_more(tiny, name):
-    images, change = tiny.test.images, CHANGES[name]
+    images, change = tiny.test.images, CORRUPTIONS[name]
     away = [
-        float((change(images, amount).float() - images.float()).abs().mean())
-        for amount in change.amounts
-        if amount >= 0
+        float((change(images, severity).float() - images.float()).abs().mean())
+        for severity in change.severities
+        if severity >= 0
     ]
     assert away == sorted(away)
-    assert list(change.amounts) == sorted(change.amounts)
+    assert list(change.severities) == sorted(change.severities)
 
 
 def test_a_shift_moves_the_ink_in_four_directions(dot):
-    moved = CHANGES["shifted"](dot, 3)
+    moved = CORRUPTIONS["shifted"](dot, 3)
     assert [tuple(torch.nonzero(image)[0].tolist()) for image in moved] == [(10, 15), (13, 12), (10, 9), (7, 12)]
     assert [int(image.max()) for image in moved] == [255] * 4
 
@@ -55,12 +55,12 @@ def test_a_shift_moves_the_ink_in_four_directions(dot):
 def test_a_turn_is_clockwise():
     images = torch.zeros(1, 28, 28, dtype=torch.uint8)
     images[0, 2:6, 13:15] = 255  # at twelve o'clock
-    turned = CHANGES["turned"](images, 90).numpy()[0]
+    turned = CORRUPTIONS["turned"](images, 90).numpy()[0]
     assert np.argwhere(turned > 128).mean(0) == pytest.approx([13.5, 24.0 - 0.5], abs=0.1)  # at three
 
 
 def test_a_thicker_pen_adds_the_four_neighbours_and_a_thinner_one_takes_ink_away(dot):
-    pen = CHANGES["pen"]
+    pen = CORRUPTIONS["pen"]
     assert int((pen(dot, 1)[0] == 255).sum()) == 5
     assert int((pen(dot, 2)[0] == 255).sum()) == 13
     half = pen(dot, 0.5)[0]
@@ -71,24 +71,24 @@ def test_a_thicker_pen_adds_the_four_neighbours_and_a_thinner_one_takes_ink_away
 
 
 def test_blur_spreads_the_ink_and_keeps_its_sum(dot):
-    blurred = CHANGES["blurred"](dot, 1)[0].double()
+    blurred = CORRUPTIONS["blurred"](dot, 1)[0].double()
     assert blurred[10, 12] == pytest.approx(255 / (2 * np.pi), abs=2)
     assert float(blurred.sum()) == pytest.approx(255, rel=0.05)
 
 
 def test_noise_has_the_spread_it_says():
     grey = torch.full((50, 28, 28), 128, dtype=torch.uint8)
-    noisy = CHANGES["noisy"](grey, 20).double()
+    noisy = CORRUPTIONS["noisy"](grey, 20).double()
     assert float(noisy.mean()) == pytest.approx(128, abs=0.5)
     assert float(noisy.std()) == pytest.approx(20, rel=0.02)
 
 
 def test_each_model_is_asked_about_each_step(tiny):
     models = {"one": build_model("mlp", seed=0), "other": build_model("cnn", seed=1)}
-    change = CHANGES["shifted"]
+    change = CORRUPTIONS["shifted"]
     accuracies = accuracy_under(models, tiny.test, change)
     assert list(accuracies) == ["one", "other"]
     for name, model in models.items():
-        guesses = [predict(model, change(tiny.test.images, amount)).argmax(1) for amount in change.amounts]
+        guesses = [predict(model, change(tiny.test.images, severity)).argmax(1) for severity in change.severities]
         expected = [int((guess == tiny.test.labels).sum()) / 200 for guess in guesses]
         assert accuracies[name] == pytest.approx(expected)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model
-from mnist_nb.sweep import sweep
+from mnist_nb.training.sweep import sweep
 
 SETTINGS = Hyperparameters(epochs=2, batch_size=50, learning_rate=0.05)
 

@@ -8,7 +8,8 @@ import torch
 
 from mnist_nb import PRESETS, Hyperparameters, TrainingRun, build_model, train
 from mnist_nb.data import Mnist
-from mnist_nb.training import TrainingDivergedError, schedule_factor
+from mnist_nb.training import TrainingDivergedError
+from mnist_nb.training.run import schedule_factor
 
 FAST = Hyperparameters(epochs=2, learning_rate=0.05)
 

@@ -1,6 +1,6 @@
 """Make the sample inside the package from the full MNIST: python tools/make_sample.py [FOLDER-OF-THE-FOUR-FILES]
 
-Writes mnist_nb/sample/*.gz and prints the SHA-256 sums that mnist_nb/data.py holds.
+Writes mnist_nb/data/sample/*.gz and prints the SHA-256 sums that mnist_nb/data/mnist.py holds.
 """
 
 from __future__ import annotations

@@ -6,15 +6,15 @@ from mnist_nb.plots.data import (
     image_grid,
     image_map,
     image_numbers,
-    making_histograms,
+    image_stats_histograms,
     mean_and_spread,
 )
 from mnist_nb.plots.drawing import preparation, probability_bars
 from mnist_nb.plots.evaluation import accuracy_intervals, confusion_matrix, digit_scores, read_images
 from mnist_nb.plots.experiments import (
     bits_curve,
-    by_heart_curves,
     initialisation_curves,
+    memorization_curves,
     training_set_curve,
     votes_curve,
     width_curve,
@@ -31,7 +31,7 @@ from mnist_nb.plots.inside import (
 )
 from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, TICK, NotebookFigure
 from mnist_nb.plots.training import Trained, smooth, sweep_curve, training_curves
-from mnist_nb.plots.trust import changed_images, coverage_curves, reliability_diagram, robustness_curves
+from mnist_nb.plots.trust import corrupted_images, coverage_curves, reliability_diagram, robustness_curves
 
 __all__ = [
     "COLOURS",
@@ -43,10 +43,9 @@ __all__ = [
     "Trained",
     "accuracy_intervals",
     "bits_curve",
-    "by_heart_curves",
-    "changed_images",
     "class_balance",
     "confusion_matrix",
+    "corrupted_images",
     "coverage_curves",
     "digit_grid",
     "digit_maps",
@@ -54,10 +53,11 @@ __all__ = [
     "image_grid",
     "image_map",
     "image_numbers",
+    "image_stats_histograms",
     "initialisation_curves",
     "layer_by_layer",
-    "making_histograms",
     "mean_and_spread",
+    "memorization_curves",
     "preparation",
     "probability_bars",
     "pruning_curves",

@@ -12,8 +12,8 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_nb.data import Mnist
-from mnist_nb.exploration import Floats, Making
-from mnist_nb.plots.style import COLOURS, new_figure, show_image, tidy
+from mnist_nb.plots.style import COLOURS, despine, new_figure, show_image
+from mnist_nb.studies.images import Floats, ImageStats
 
 
 def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, columns: int = 10) -> Figure:
@@ -83,7 +83,7 @@ def class_balance(data: Mnist) -> Figure:
     axes.set(xlabel="digit", ylabel="share of the images", ylim=(0, 0.15))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(ncols=4, loc="upper center", fontsize=8, frameon=False)
-    tidy(axes)
+    despine(axes)
     return figure
 
 
@@ -103,7 +103,7 @@ def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
     return figure
 
 
-def making_histograms(making: Making) -> Figure:
+def image_stats_histograms(making: ImageStats) -> Figure:
     """What the five steps left in the images: where their centres of mass lie, their longest sides, their peaks."""
     figure = new_figure(9.6, 2.9)
     centre_axes, side_axes, peak_axes = figure.subplots(1, 3, width_ratios=(2, 1, 1))
@@ -129,7 +129,7 @@ def making_histograms(making: Making) -> Figure:
         axes.set(xlabel=name, ylim=(0, counts.max() * 1.15), xlim=(-0.7, len(found) - 0.3))
     for axes in (centre_axes, side_axes, peak_axes):
         axes.yaxis.set_major_formatter("{x:,.0f}")
-        tidy(axes)
+        despine(axes)
     return figure
 
 
@@ -171,7 +171,7 @@ def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike, *, axes_n
         )
     names = axes_names or ("first component", "second component")
     axes.set(xlabel=names[0], ylabel=names[1])
-    tidy(axes)
+    despine(axes)
     return figure
 
 

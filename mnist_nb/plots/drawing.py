@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
-from mnist_nb.plots.style import COLOURS, new_figure, show_image, tidy
-from mnist_nb.preparation import Steps
+from mnist_nb.drawing.preprocessing import Steps
+from mnist_nb.plots.style import COLOURS, despine, new_figure, show_image
 
 
 def preparation(steps: Steps) -> Figure:
@@ -39,5 +39,5 @@ def probability_bars(image: ArrayLike, probabilities: ArrayLike) -> Figure:
     axes.set(title=f"read as a {guess}", xlabel="digit", ylabel="probability", ylim=(0, 1.15))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    tidy(axes)
+    despine(axes)
     return figure

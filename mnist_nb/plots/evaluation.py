@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.plots.data import image_grid
-from mnist_nb.plots.style import COLOURS, CROSS, MARKERS, TICK, new_figure, tenths_of_a_percent, tidy
+from mnist_nb.plots.style import COLOURS, CROSS, MARKERS, TICK, despine, new_figure, tenths_of_a_percent
 
 
 def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
@@ -59,8 +59,8 @@ def read_images(
     """
     titles = []
     for index in indices:
-        sign = TICK if bool(evaluation.is_right[index]) else CROSS
-        label, guess = int(evaluation.labels[index]), int(evaluation.guesses[index])
+        sign = TICK if bool(evaluation.is_correct[index]) else CROSS
+        label, guess = int(evaluation.labels[index]), int(evaluation.predictions[index])
         question, word = ("?", "\nlabel rejected") if index in doubtful else ("", "")
         titles.append(f"a {label}{question}, read {guess} {sign}\n{_sure(float(evaluation.confidence[index]))}{word}")
     return image_grid(np.asarray(images)[list(indices)], titles, columns=columns)
@@ -89,7 +89,7 @@ def digit_scores(evaluation: Evaluation) -> Figure:
     axes.set(title="With 95 % intervals (the axis does not begin at 0)", xlabel="digit", ylabel="share of the images")
     tenths_of_a_percent(axes.yaxis)
     axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower left")
-    tidy(axes)
+    despine(axes)
     return figure
 
 
@@ -109,5 +109,5 @@ def accuracy_intervals(evaluations: Mapping[str, Evaluation]) -> Figure:
     axes.set(xlabel="share read right, with its 95 % interval (the axis does not begin at 0)")
     axes.set_ylim(len(evaluations) - 0.4, -0.7)
     tenths_of_a_percent(axes.xaxis)
-    tidy(axes)
+    despine(axes)
     return figure

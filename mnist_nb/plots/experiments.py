@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
-from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, new_figure, tidy
+from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure
 
 Results = Mapping[str, Any]
 
@@ -51,7 +51,7 @@ def width_curve(results: Results) -> Figure:
     return figure
 
 
-def by_heart_curves(results: Results) -> Figure:
+def memorization_curves(results: Results) -> Figure:
     """Accuracy after each epoch in training and validation, a panel for the true labels and one for mixed ones."""
     figure = new_figure(9.6, 3.6)
     panels = figure.subplots(1, 2, sharey=True)
@@ -62,7 +62,7 @@ def by_heart_curves(results: Results) -> Figure:
         axes.axhline(0.1, color="0.4", linewidth=1, linestyle=(0, (1, 3)), label="guessing blindly")
         axes.set(title=f"{results['images']:,} images, {name}", xlabel="epochs of training", ylim=(0, 1.02))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-        tidy(axes)
+        despine(axes)
     panels[0].set_ylabel("share read right")
     panels[1].legend(fontsize=8, frameon=False, loc="center right")
     return figure
@@ -110,7 +110,7 @@ def _axes(xlabel: str, title: str, *, xscale: str = "linear", yscale: str = "log
         axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))
-    tidy(axes)
+    despine(axes)
     return figure, axes
 
 

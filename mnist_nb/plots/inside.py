@@ -16,9 +16,9 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
-from mnist_nb.inside import Layers, WeightedSum
-from mnist_nb.models import CLASSES, SIDE
-from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, new_figure, show_image, tidy
+from mnist_nb.data import CLASSES, SIDE
+from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure, show_image
+from mnist_nb.studies.inside import Layers, WeightedSum
 
 SIGNED = "cividis"
 
@@ -61,7 +61,7 @@ def units_by_digit(means: ArrayLike, *, label: str = "mean answer") -> Figure:
     """For each digit (rows) what each unit (columns) says on average, units in the order of the digit they say it for.
 
     Args:
-        means: `[10, units]`, 0 or more; see `mnist_nb.inside.mean_by_digit`.
+        means: `[10, units]`, 0 or more; see `mnist_nb.studies.inside.mean_by_digit`.
     """
     numbers = np.asarray(means, dtype=np.float64)
     favourites = numbers.argmax(0)
@@ -81,7 +81,7 @@ def layer_by_layer(image: ArrayLike, values: Layers, *, row: int = 0) -> Figure:
     """One image on its way through the network: both hidden layers as squares of units, the logits, the probabilities.
 
     Args:
-        values: what `mnist_nb.inside.layers` gives; `row` chooses the image among them.
+        values: what `mnist_nb.studies.inside.layers` gives; `row` chooses the image among them.
     """
     figure = new_figure(9.6, 2.9)
     picture, first, second, sums, shares = figure.subplots(1, 5, width_ratios=(1, 1.1, 1.1, 1.3, 1.3))
@@ -104,7 +104,7 @@ def layer_by_layer(image: ArrayLike, values: Layers, *, row: int = 0) -> Figure:
         axes.set_yticks(range(CLASSES))
         axes.get_yticklabels()[guess].set_fontweight("bold")
         axes.invert_yaxis()
-        tidy(axes)
+        despine(axes)
     sums.axvline(0, color="0.2", linewidth=0.8)
     sums.set_ylabel("digit")
     shares.set_xlim(0, 1.02)
@@ -142,7 +142,7 @@ def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
             colour = COLOURS[digit % len(COLOURS)]
             axes.scatter(*here.T, s=24, marker=f"${digit}$", color=colour, linewidths=0.1, alpha=0.8)
         axes.set(title=name, xlabel="first component", ylabel="second component")
-        tidy(axes)
+        despine(axes)
     return figure
 
 
@@ -159,7 +159,7 @@ def pruning_curves(shares: Sequence[float], curves: Mapping[str, Sequence[float]
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 0.18))
-    tidy(axes)
+    despine(axes)
     return figure
 
 
@@ -176,7 +176,7 @@ def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label
         refused = f"{name}: {(numbers < threshold).mean():.0%} refused"
         axes.set_title(refused, loc="left", fontsize=9)
         axes.set_yticks([])
-        tidy(axes)
+        despine(axes)
     rows[-1].set_xlabel(f"{label} (dashed: the threshold; what lies to its left is refused)")
     figure.supylabel("share of the images", fontsize=10)
     return figure

@@ -40,7 +40,7 @@ def show_image(axes: Axes, image: ArrayLike, title: str = "", *, largest: float 
     axes.set_axis_off()
 
 
-def tidy(axes: Axes) -> None:
+def despine(axes: Axes) -> None:
     """Take away the frame's upper and right side, and lay a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
@@ -52,6 +52,6 @@ def tenths_of_a_percent(axis: Axis) -> None:
     axis.set_major_formatter(PercentFormatter(1, decimals=1))
 
 
-def look_of(number: int) -> tuple[int, int]:
+def line_style(number: int) -> tuple[int, int]:
     """Which of the colours and which of the dashes a line has; no two of the first 49 share both."""
     return number % len(COLOURS), (number + number // len(COLOURS)) % len(DASHES)

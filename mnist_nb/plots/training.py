@@ -11,9 +11,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, look_of, new_figure, tidy
-from mnist_nb.sweep import Member
+from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, despine, line_style, new_figure
 from mnist_nb.training import EpochRecord
+from mnist_nb.training.sweep import Member
 
 
 class Trained(Protocol):
@@ -38,7 +38,7 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     figure = new_figure(9, 3.4)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     for number, (run, name) in enumerate(zip(several, names, strict=True)):
-        style, dashes = look_of(number)
+        style, dashes = line_style(number)
         look: dict[str, Any] = {"color": COLOURS[style], "linestyle": DASHES[dashes], "label": name}
         first = run.records[0].epoch - 1 if run.records else 0
         losses = smooth(run.batch_losses)
@@ -53,7 +53,7 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     accuracy_axes.yaxis.set_major_formatter(PercentFormatter(1))
     accuracy_axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in (loss_axes, accuracy_axes):
-        tidy(axes)
+        despine(axes)
         if any(names):
             axes.legend(fontsize=8, frameon=False)
     return figure
@@ -85,7 +85,7 @@ def sweep_curve(members: Sequence[Member]) -> Figure:
     axes.margins(x=0.08)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_yticks(np.linspace(0, 1, 6))
-    tidy(axes)
+    despine(axes)
     return figure
 
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
-from mnist_nb.calibration import coverage, expected_calibration_error, reliability_bins
 from mnist_nb.evaluation import Evaluation
-from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, new_figure, show_image, tenths_of_a_percent, tidy
-from mnist_nb.robustness import Change
+from mnist_nb.evaluation.calibration import coverage, expected_calibration_error, reliability_bins
+from mnist_nb.evaluation.robustness import Corruption
+from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure, show_image, tenths_of_a_percent
 
 
 def reliability_diagram(evaluations: Mapping[str, Evaluation], *, bins: int = 15) -> Figure:
@@ -38,8 +38,8 @@ def reliability_diagram(evaluations: Mapping[str, Evaluation], *, bins: int = 15
         below.set(xlabel="confidence", xlim=(0, 1), yscale="log", ylim=(0.5, None))
         below.set_xticks((0.2, 0.4, 0.6, 0.8, 1))
         below.xaxis.set_major_formatter(PercentFormatter(1))
-        tidy(axes)
-        tidy(below)
+        despine(axes)
+        despine(below)
     grid[0, 0].set_ylabel("share read right")
     grid[1, 0].set_ylabel("images\n(logarithmic)")
     return figure
@@ -65,47 +65,49 @@ def coverage_curves(evaluations: Mapping[str, Evaluation]) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     tenths_of_a_percent(axes.yaxis)
     axes.legend(fontsize=8, frameon=False, loc="lower left")
-    tidy(axes)
+    despine(axes)
     return figure
 
 
-def changed_images(image: ArrayLike, changes: Sequence[Change]) -> Figure:
-    """One image uint8 `[28, 28]` under each change (rows) in its steps (columns), each under its amount."""
-    steps = max(len(change.amounts) for change in changes)
-    figure = new_figure(min(0.95 * steps + 1, 9.6), 1.1 * len(changes))
+def corrupted_images(image: ArrayLike, corruptions: Sequence[Corruption]) -> Figure:
+    """One image uint8 `[28, 28]` under each corruption (rows) in its steps (columns), each under its severity."""
+    steps = max(len(corruption.severities) for corruption in corruptions)
+    figure = new_figure(min(0.95 * steps + 1, 9.6), 1.1 * len(corruptions))
     picture = torch.as_tensor(np.asarray(image))[None]
-    for change, row in zip(changes, figure.subplots(len(changes), steps, squeeze=False), strict=True):
+    for corruption, row in zip(corruptions, figure.subplots(len(corruptions), steps, squeeze=False), strict=True):
         for axes in row:
             axes.set_axis_off()
-        for axes, amount in zip(row, change.amounts, strict=False):
-            show_image(axes, change(picture, amount)[0], _signed(amount))
-        row[0].text(-0.2, 0.5, change.name, transform=row[0].transAxes, fontsize=10, ha="right", va="center")
+        for axes, severity in zip(row, corruption.severities, strict=False):
+            show_image(axes, corruption(picture, severity)[0], _signed(severity))
+        row[0].text(-0.2, 0.5, corruption.name, transform=row[0].transAxes, fontsize=10, ha="right", va="center")
     return figure
 
 
-def robustness_curves(curves: Mapping[str, Mapping[str, Sequence[float]]], changes: Mapping[str, Change]) -> Figure:
-    """Accuracy against the amount of change, a panel for each change and a line for each model.
+def robustness_curves(
+    curves: Mapping[str, Mapping[str, Sequence[float]]], corruptions: Mapping[str, Corruption]
+) -> Figure:
+    """Accuracy against the severity of corruption, a panel for each corruption and a line for each model.
 
     Args:
-        curves: by the change's name, then by the model's, what `accuracy_under` gives.
-        changes: by name, the changes that the curves belong to.
+        curves: by the corruption's name, then by the model's, what `accuracy_under` gives.
+        corruptions: by name, the corruptions that the curves belong to.
     """
     columns = min(len(curves) + 1, 3)
     rows = -(-(len(curves) + 1) // columns)  # one panel more than curves, for the legend
     figure = new_figure(9.6, 2.9 * rows)
     panels: list[Axes] = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     for axes, (name, by_model) in zip(panels, curves.items(), strict=False):
-        change = changes[name]
+        corruption = corruptions[name]
         for number, (model, accuracies) in enumerate(by_model.items()):
             axes.plot(
-                change.amounts, accuracies, color=COLOURS[number], linestyle=DASHES[number], marker=MARKERS[number],
-                markersize=4, label=model,
+                corruption.severities, accuracies, color=COLOURS[number], linestyle=DASHES[number],
+                marker=MARKERS[number], markersize=4, label=model,
             )  # fmt: skip
-        axes.set(title=name, xlabel=change.unit, ylim=(0, 1.02))
-        axes.set_xticks(change.amounts, [_signed(amount) for amount in change.amounts])
+        axes.set(title=name, xlabel=corruption.unit, ylim=(0, 1.02))
+        axes.set_xticks(corruption.severities, [_signed(severity) for severity in corruption.severities])
         axes.axhline(0.1, color="0.4", linewidth=1, linestyle=(0, (1, 3)))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-        tidy(axes)
+        despine(axes)
     for axes in panels[::columns]:
         axes.set_ylabel("share read right")
     for axes in panels[len(curves) :]:
@@ -116,6 +118,6 @@ def robustness_curves(curves: Mapping[str, Mapping[str, Sequence[float]]], chang
     return figure
 
 
-def _signed(amount: float) -> str:
-    """An amount as short as it goes, with a true minus sign."""
-    return f"{amount:g}".replace("-", "−")
+def _signed(severity: float) -> str:
+    """An severity as short as it goes, with a true minus sign."""
+    return f"{severity:g}".replace("-", "−")

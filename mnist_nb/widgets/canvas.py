@@ -12,8 +12,8 @@ import numpy as np
 from ipycanvas import Canvas, hold_canvas
 from numpy.typing import NDArray
 
-from mnist_nb.ink import Stroke
-from mnist_nb.preparation import Pixels
+from mnist_nb.drawing.preprocessing import Pixels
+from mnist_nb.drawing.sketch import Stroke
 
 LOCK = threading.RLock()
 """Held around all drawing and all that a canvas event does: ipycanvas keeps one buffer for every canvas, and events

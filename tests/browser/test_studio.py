@@ -25,7 +25,7 @@ STATE = (
     "import threading\n"
     "threads = sum(thread.name == 'training' for thread in threading.enumerate())\n"
     "finite = all(bool(weight.isfinite().all()) for run in studio.runs for weight in run.weights.values())\n"
-    "print(f'threads {threads}, {studio.session.state.value}, finite {finite}, problem [{studio.session.problem}]')"
+    "print(f'threads {threads}, {studio.session.state.value}, finite {finite}, problem [{studio.session.warning}]')"
 )
 LONG_WAIT = 90_000  # ms: the machine may be busy
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from mnist_nb.data import Mnist
-from mnist_nb.widgets import pad as pad_module
-from mnist_nb.widgets import teaching
-from mnist_nb.widgets.pad import DrawingPad
+from mnist_nb.widgets.pad import DrawingPad, teaching
+from mnist_nb.widgets.pad import panel as pad_module
 
 
 def own_threads() -> list[str]:

@@ -10,8 +10,8 @@ import torch
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
-from mnist_nb.inside import layers
 from mnist_nb.models import loss_and_accuracy
+from mnist_nb.studies.inside import layers
 from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer
 
 KINDS = (LayerExplorer, PixelEditor, PruningExplorer)

@@ -17,11 +17,12 @@ from PIL import Image
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
-from mnist_nb.ink import Sketch
+from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.widgets.canvas import RESOLUTION, InkCanvas, drawing
-from mnist_nb.widgets.pad import SIZE, DrawingPad
-from mnist_nb.widgets.pad_state import Change, Guess, PadState
-from mnist_nb.widgets.readers import Readers
+from mnist_nb.widgets.model_catalog import ModelCatalog
+from mnist_nb.widgets.pad import DrawingPad
+from mnist_nb.widgets.pad.panel import SIZE
+from mnist_nb.widgets.pad.state import Guess, ImageTransform, PadState
 
 THREE = [(90, 60), (150, 50), (180, 90), (130, 130), (185, 160), (170, 220), (90, 225)]
 SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
@@ -178,7 +179,7 @@ def test_no_order_of_events_confuses_it(
         elif kind == "pick":
             pad.pick(np.eye(28, dtype=np.uint8) * 255)
         elif kind == "move":
-            pad.state.modify(Change(right=2))
+            pad.state.modify(ImageTransform(right=2))
             pad.refresh()
         else:
             {"undo": pad.undo, "redo": pad.redo, "clear": pad.clear}[kind]()
@@ -283,7 +284,7 @@ def test_a_test_image_is_picked_moved_turned_and_thickened(pad: DrawingPad, tiny
         press(pad, "Turn left by 5 degrees")
     press(pad, "Thicken the line by half a pixel")
     press(pad, "Make smaller by a tenth")
-    assert pad.state.change == Change(1, 1, -20, pytest.approx(1 / 1.1, abs=1e-4), 0.5)
+    assert pad.state.change == ImageTransform(1, 1, -20, pytest.approx(1 / 1.1, abs=1e-4), 0.5)
     assert (pad.guess.probabilities != before).any()
     press(pad, "Take all changes back")
     np.testing.assert_array_equal(pad.image, image)
@@ -315,14 +316,17 @@ def test_a_stroke_on_a_picture_begins_a_new_drawing(pad: DrawingPad) -> None:
 @pytest.mark.parametrize(
     ("change", "check"),
     [
-        (Change(thickness=1), lambda before, after: after.sum() > 1.2 * before.sum()),
-        (Change(thickness=-1), lambda before, after: after.sum() < 0.8 * before.sum()),
-        (Change(scale=1.5), lambda before, after: np.ptp(np.nonzero(after)[0]) > 1.3 * np.ptp(np.nonzero(before)[0])),
-        (Change(turn=90), lambda before, after: np.abs(np.rot90(before, -1).astype(int) - after).mean() < 8),
-        (Change(right=30), lambda before, after: not after.any()),
+        (ImageTransform(thickness=1), lambda before, after: after.sum() > 1.2 * before.sum()),
+        (ImageTransform(thickness=-1), lambda before, after: after.sum() < 0.8 * before.sum()),
+        (
+            ImageTransform(scale=1.5),
+            lambda before, after: np.ptp(np.nonzero(after)[0]) > 1.3 * np.ptp(np.nonzero(before)[0]),
+        ),
+        (ImageTransform(turn=90), lambda before, after: np.abs(np.rot90(before, -1).astype(int) - after).mean() < 8),
+        (ImageTransform(right=30), lambda before, after: not after.any()),
     ],
 )
-def test_what_a_change_does(change: Change, check: Callable[[Any, Any], bool], sample: Mnist) -> None:
+def test_what_a_change_does(change: ImageTransform, check: Callable[[Any, Any], bool], sample: Mnist) -> None:
     image = sample.test.images[0].numpy()
     assert check(image, change.apply(image))
 
@@ -402,7 +406,7 @@ def test_where_no_network_is_found_it_says_so_and_draws_on(workplace: Path, monk
 
 
 def test_a_taught_network_never_takes_the_original_s_name(workplace: Path) -> None:
-    readers = Readers(path="model.safetensors")
+    readers = ModelCatalog(path="model.safetensors")
     for key in ("shipped:cnn", "model.safetensors", "model"):
         path = readers.taught_path(key)
         assert path.name not in ("cnn.safetensors", "model.safetensors")

@@ -18,9 +18,9 @@ from ipywidgets import HTML, Button, Text, Widget
 from mnist_nb import Hyperparameters
 from mnist_nb.data import Mnist
 from mnist_nb.training import PRESETS
-from mnist_nb.widgets.kept_runs import State
-from mnist_nb.widgets.session import MOST_RUNS
 from mnist_nb.widgets.studio import TrainingStudio
+from mnist_nb.widgets.studio.records import State
+from mnist_nb.widgets.studio.session import MAX_RUNS
 
 SETTINGS = Hyperparameters(epochs=3, batch_size=10, learning_rate=0.01)
 
@@ -87,8 +87,8 @@ class Studio(RuleBasedStateMachine):
     def one_run_at_most_and_every_weight_finite(self) -> None:
         session = self.studio.session
         assert sum(thread.name == "training" for thread in threading.enumerate()) <= 1
-        assert len(session.runs) <= MOST_RUNS
-        assert not session.problem
+        assert len(session.runs) <= MAX_RUNS
+        assert not session.warning
         assert session.error is None
         for run in session.runs:
             assert all(bool(weight.isfinite().all()) for weight in run.model.state_dict().values())

@@ -22,12 +22,12 @@ from torch import nn
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist
-from mnist_nb.optimizers import Sgd
 from mnist_nb.training import PRESETS
-from mnist_nb.widgets.chart import MOST_POINTS, LossCurve
-from mnist_nb.widgets.kept_runs import KeptRun, State
-from mnist_nb.widgets.session import TrainingSession
+from mnist_nb.training.optimizers import Sgd
 from mnist_nb.widgets.studio import TrainingStudio
+from mnist_nb.widgets.studio.chart import MAX_POINTS, LossCurve
+from mnist_nb.widgets.studio.records import RunRecord, State
+from mnist_nb.widgets.studio.session import TrainingSession
 
 LONG = Hyperparameters(epochs=200, learning_rate=0.001, batch_size=4)  # 31,000 steps: no test waits for its end
 SHORT = Hyperparameters(epochs=2, learning_rate=0.01, batch_size=50)  # 26 steps
@@ -356,9 +356,9 @@ def test_a_rate_too_high_ends_in_a_sentence_and_the_last_good_weights(make: Make
     studio = make(EXPLODING, "model.safetensors")
     kept = studio.train(fresh=True)
     assert kept.state is State.FAILED
-    assert "is too high" in kept.verdict
-    assert "try 1." in kept.verdict
-    assert kept.verdict in shown(studio)
+    assert "is too high" in kept.summary
+    assert "try 1." in kept.summary
+    assert kept.summary in shown(studio)
     assert same_weights(kept.model, build_model("mlp", seed=0))  # with which the epoch began
     assert same_weights(load_checkpoint("model.safetensors"), kept.model)
     assert buttons(studio, "Resume")[0].disabled
@@ -518,7 +518,7 @@ def test_the_oldest_run_makes_room(make: Make) -> None:
 
 
 def test_a_run_that_made_room_is_forgotten_with_its_weights_and_its_row(make: Make, monkeypatch) -> None:
-    monkeypatch.setattr("mnist_nb.widgets.session.MOST_RUNS", 2)
+    monkeypatch.setattr("mnist_nb.widgets.studio.session.MAX_RUNS", 2)
     studio = make(SHORT)
     first = weakref.ref(studio.train(fresh=True))
     for _ in range(3):
@@ -547,16 +547,16 @@ def test_a_line_of_the_chart_stays_short_and_ends_where_the_run_does() -> None:
     line = LossCurve(3, 1000)
     for end in (0, 1, 7, 700, 701, 5000):
         points = line.points(losses[:end])
-        assert len(points) <= MOST_POINTS
+        assert len(points) <= MAX_POINTS
         if end:
             assert points[-1, 0] == pytest.approx(3 + end / 1000, abs=0.02)
             assert points[-1, 1] == pytest.approx(losses[end - 1], abs=0.1)
-    assert len(points) > MOST_POINTS // 3
+    assert len(points) > MAX_POINTS // 3
 
 
 def test_code_trains_with_what_the_controls_show_and_moves_them(make: Make) -> None:
     studio = make()
-    kept: KeptRun = studio.train(momentum=0.5, name="half")
+    kept: RunRecord = studio.train(momentum=0.5, name="half")
     assert kept.hyperparameters == dataclasses.replace(SHORT, momentum=0.5) == studio.controls.value
     assert "half" in repr(kept)
     with pytest.raises(ValueError, match="momentum"):

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from mnist_nb import load_pretrained
-from mnist_nb.adaptation import ForgettingWarning
 from mnist_nb.data import Mnist
-from mnist_nb.digits import MyDigits
-from mnist_nb.widgets import teaching as teaching_module
-from mnist_nb.widgets.pad import DrawingPad
+from mnist_nb.my_digits import MyDigits
+from mnist_nb.my_digits.adaptation import ForgettingWarning
+from mnist_nb.widgets.pad import DrawingPad, teaching
 
 from .test_pad import SEVEN, THREE, press, upload
 
@@ -148,7 +147,7 @@ def test_the_score_counts_and_shows_mistakes(filled: DrawingPad) -> None:
     filled.teaching.digits.relabel(filled.teaching.digits.ids[0], 5)
     press(filled, "How many of my digits does the network read?")
     score = gallery.score()
-    assert score.correct == 29
+    assert score.n_correct == 29
     assert "29 of your 30" in gallery._score.value
     assert "5, read 0" in gallery._score.value
     assert 'class="mistake"' in gallery._score.value
@@ -178,7 +177,7 @@ def test_where_it_would_forget_the_old_network_stays(filled: DrawingPad, monkeyp
         warnings.warn("the old weights were kept: MNIST would fall", ForgettingWarning, stacklevel=2)
         return load_pretrained()
 
-    monkeypatch.setattr(teaching_module, "adapt", forgets)
+    monkeypatch.setattr(teaching, "adapt", forgets)
     old = filled.state.model
     filled.teaching.teach(wait=True)
     assert filled.state.model is old
@@ -191,7 +190,7 @@ def test_an_error_while_teaching_is_shown_and_teaching_works_again(
     filled: DrawingPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(teaching_module, "adapt", lambda *args, **kwargs: 1 / 0)
+        patch.setattr(teaching, "adapt", lambda *args, **kwargs: 1 / 0)
         filled.teaching.teach(wait=True)
         assert "ZeroDivisionError" in filled.teaching._outcome.value
     filled.teaching.teach(wait=True)

@@ -1,0 +1,135 @@
+"""From a photo or a file to a digit as MNIST has them: the paper's light and grain out, its ink in."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageFilter, ImageOps
+
+from mnist_nb.drawing.preprocessing import BOX, EmptySketchError, Floats, Pixels, prepare
+from mnist_nb.drawing.raster import PEN_WIDTH, RASTER, discs
+
+_PHOTO = 512  # a picture's sides are reduced to this
+_COARSE = 56  # the light on the paper is found in a picture of this side
+_MAX_PIXELS = 90_000_000
+_THIN = 1.0  # pixels of the 20x20 box; thinner lines are not in MNIST
+
+
+def from_image(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO | ArrayLike) -> Pixels:
+    """A digit in a picture of any size, prepared as MNIST's makers did: uint8 `[28, 28]`.
+
+    Dark on light or light on dark, which the border decides; a photo's uneven light and its grain are taken out, and
+    lines thinner than any of MNIST's are thickened to its pens. The picture should show one digit and little else.
+
+    Args:
+        source: a Pillow image, the path, the bytes or the open file of one, or an array `[H, W]`, `[H, W, 3]` or
+            `[H, W, 4]` with values in 0..255, or floats in 0..1.
+
+    Raises:
+        EmptySketchError: if the picture is blank.
+        ValueError: if it is no picture, or one of more than 90 million pixels.
+    """
+    return prepare(_thicken(_find_ink(_grey(source))))
+
+
+def _grey(source: Any) -> Floats:
+    """A picture as grey values `[H, W]` in 0..255, neither side over 512."""
+    try:
+        if isinstance(source, Image.Image):
+            picture = source
+        elif isinstance(source, str | os.PathLike | bytes | bytearray) or hasattr(source, "read"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is ours
+                picture = Image.open(io.BytesIO(source) if isinstance(source, bytes | bytearray) else source)
+            picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
+        else:
+            picture = _from_array(np.asarray(source))
+        if not 0 < picture.width * picture.height <= _MAX_PIXELS:
+            raise ValueError(
+                f"a picture of {picture.width} x {picture.height} pixels cannot be read here: "
+                f"expected at least one pixel and {_MAX_PIXELS // 10**6} million at most"
+            )
+        picture = ImageOps.exif_transpose(picture)
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"this is no picture that can be read ({error}): choose a PNG or JPEG file") from error
+    if picture.mode.startswith(("I", "F")):  # converting these to 8 bits would cut them off at 255
+        values = np.array(picture, np.float64)
+        picture = _from_array(values / max(1.0, float(values.max())))
+    if picture.has_transparency_data:
+        colours = picture.convert("RGBA")
+        grey, opacity = (np.array(channel) for channel in (colours.convert("L"), colours.getchannel("A")))
+        light = opacity.any() and np.average(grey, weights=opacity) > 127
+        paper = Image.new("RGBA", colours.size, "black" if light else "white")
+        picture = Image.alpha_composite(paper, colours)
+    picture = picture.convert("L")
+    picture.thumbnail((_PHOTO, _PHOTO), Image.Resampling.BOX)
+    return np.asarray(picture, np.float64)
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    """A Pillow image of an array of pixels."""
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or array.dtype.kind not in "buif":
+        raise ValueError(
+            f"expected a picture as an array [H, W], [H, W, 3] or [H, W, 4], got {array.dtype} {list(array.shape)}"
+        )
+    if array.size and not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 255):
+        raise ValueError("expected an array of pixels in 0..255, or floats in 0..1, but some lie outside")
+    if array.dtype.kind == "b" or (array.dtype.kind == "f" and array.max(initial=0) <= 1):
+        array = array * 255.0
+    return Image.fromarray(np.rint(array).astype(np.uint8))
+
+
+def _find_ink(grey: Floats) -> Floats:
+    """Ink `[H, W]` in 0..1 on paper at exactly 0, from grey values in which either may be the darker one.
+
+    The paper's light is a quadratic surface, fitted first to the border, then to all that lies close to it.
+    """
+    small = np.asarray(Image.fromarray(grey).resize((_COARSE, _COARSE), Image.Resampling.BOX))
+    rim = np.ones(small.shape, np.bool_)
+    rim[2:-2, 2:-2] = False
+    paper = rim
+    for step in range(8):
+        light = np.linalg.lstsq(_surface(*small.shape)[paper.ravel()], small[paper], rcond=None)[0]
+        off = np.abs(small - (_surface(*small.shape) @ light).reshape(small.shape))
+        close = off <= max(4 * float(np.median(off[paper])), 2)
+        paper = close & rim if step < 3 else close
+    ink = grey - (_surface(*grey.shape) @ light).reshape(grey.shape)
+    grain = 1.5 * float(np.median(np.abs(ink)))  # of the paper, which is most of the picture: its standard deviation
+    if (ink**3).sum() < 0:
+        ink = -ink
+    full = float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
+    if full < max(10, 6 * grain):
+        raise EmptySketchError("there is no digit in this picture: nothing in it stands out from its background")
+    if grain <= 0.5:  # drawn by a program, or one of MNIST's own: its soft edges are right as they are
+        return np.where(ink > 0.5, ink, 0).clip(0, 255) / 255
+    ink = np.where(ink > max(5 * grain, 0.4 * full), ink, 0).clip(0, full) / full
+    spread = ImageFilter.BoxBlur(max(ink.shape) / 40)
+    around = np.asarray(Image.fromarray(np.rint(255 * ink).astype(np.uint8)).filter(spread))
+    return np.where(around > around.max() / 12, ink, 0)  # specks have little ink around them
+
+
+def _surface(height: int, width: int) -> Floats:
+    """The terms of a quadratic surface at each pixel, `[height * width, 6]`."""
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].reshape(2, -1)
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+
+
+def _thicken(ink: Floats) -> Floats:
+    """Ink `[H, W]` drawn with MNIST's pen if its lines are thinner than MNIST's ever are."""
+    rows, columns = np.nonzero(ink)
+    side = max(np.ptp(rows), np.ptp(columns)) + 1
+    solid = np.pad(ink >= ink.max() / 2, 1)
+    outline = np.count_nonzero(np.diff(solid, axis=0)) + np.count_nonzero(np.diff(solid, axis=1))
+    thickness = 2 * (4 / np.pi) * solid.sum() / outline * BOX / side  # 4/pi: the outline is measured along the axes
+    if thickness >= _THIN:
+        return ink
+    radius = (PEN_WIDTH - thickness) / 2 * RASTER / BOX
+    centres = (np.stack([columns - columns.min(), rows - rows.min()], axis=1) + 0.5) * (RASTER / side) + radius
+    return discs(centres, radius, RASTER + 2 * int(np.ceil(radius))).astype(np.float64)

@@ -1,0 +1,4 @@
+"""The networks: what they are made of, where they run, and the ones that ship with the package."""
+
+from mnist_nb.models.networks import MODELS, Cnn, Mlp, build_model, loss_and_accuracy, predict, to_input
+from mnist_nb.models.runtime import choose_device

@@ -1,0 +1,298 @@
+"""Teaching a model one person's hand from a few drawings, without letting it forget everybody else's."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mnist_nb.data import CLASSES, Mnist, Split
+from mnist_nb.evaluation import Evaluation, evaluate
+from mnist_nb.models import Cnn, Mlp, choose_device, to_input
+from mnist_nb.models.runtime import one_thread
+from mnist_nb.training.augmentation import augment
+from mnist_nb.training.run import schedule_factor
+
+DIGITS_PER_STEP = 96  # of the reader's, each several times, and each time moved in another way
+MAX_OF_ONE = 4
+MNIST_PER_STEP = 64
+UNSURE_PER_STEP = 16  # of these, from the tenth that the model was least sure of, where forgetting begins
+AUGMENTATION = "elastic"
+USES = 4  # of each moved image, for moving it and convolving it takes nearly all of the time
+SHARES = tuple(share / 20 for share in range(20, 0, -1))  # of the way from the old weights to the taught ones
+
+
+class ForgettingWarning(UserWarning):
+    """What was taught would have cost too much of what was known; the old weights were returned."""
+
+
+def adapt(
+    model: nn.Module,
+    digits: Any,
+    data: Mnist,
+    *,
+    steps: int = 150,
+    learning_rate: float = 0.002,
+    max_forgetting: float = 0.005,
+    seed: int = 0,
+    device: str | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+) -> nn.Module:
+    """A new model that has learnt these digits as well; the one given stays as it is.
+
+    The fully connected layers learn; convolutions and their normalisation stay, for what a stroke looks like is known.
+    Each step takes some of the digits and some images of MNIST, all moved a little. What is wanted of MNIST's is what
+    the model said of them before (Z. Li and D. Hoiem, "Learning without Forgetting", 2016).
+
+    What it costs is measured on MNIST's validation images. Where the share of them read right falls by more than
+    `max_forgetting`, a margin for other images included, the weights go only as far from the old to the taught ones
+    as that allows (M. Wortsman et al., "Robust fine-tuning of zero-shot models", 2022); if even the first twentieth
+    costs too much, the old weights are returned with a warning.
+
+    Args:
+        model: an `Mlp` or `Cnn`, from `build_model`, `load_checkpoint` or `load_pretrained`.
+        digits: anything with `.images` uint8 `[N, 28, 28]` and `.labels` `[N]`, tensors or arrays: `MyDigits`, a
+            `Split`. Three drawings of each digit do well.
+        data: from `load_mnist`.
+        steps: batches to learn from, 1 to 100,000.
+        learning_rate: of Adam at the start, 1e-6 to 10; it falls to 0 along a cosine.
+        max_forgetting: how far the share of MNIST read right may fall, in [0, 1].
+        seed: the same seed gives the same model; PyTorch's own generator is not used.
+        device: "cpu", "cuda" or "mps"; None stays where the model is.
+        on_step: called after every step with the steps done and the batch's loss. What it raises ends the teaching.
+
+    Returns:
+        The taught model in evaluation mode, on the device.
+
+    Raises:
+        ValueError: for no digits, images or labels of another kind, or a number out of its range.
+        TypeError: for a model of another kind.
+    """
+    if not isinstance(model, Mlp | Cnn):
+        raise TypeError(f"expected an Mlp or a Cnn, such as build_model makes, got {type(model).__name__}")
+    taught_digits = _as_split(digits)
+    for name, value, low, high in (
+        ("steps", steps, 1, 100_000),
+        ("learning_rate", learning_rate, 1e-6, 10),
+        ("max_forgetting", max_forgetting, 0, 1),
+    ):
+        if not low <= value <= high:  # also for NaN
+            raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
+    place = choose_device(device) if device else next(model.parameters()).device
+    taught = copy.deepcopy(model).to(place).eval()
+    body, head = _body(taught), _head(taught)
+    old = [weight.detach().clone() for weight in head.parameters()]
+    validation = _features(body, to_input(data.validation.images.to(place)))
+    was_right = _is_right(head, validation, data.validation.labels)
+    generator = torch.Generator().manual_seed(seed)
+    batches = _batches(body, head, taught_digits, data.train, steps, generator, place)
+    with one_thread():
+        _teach(head, batches, steps, learning_rate, on_step)
+
+    new = [weight.detach().clone() for weight in head.parameters()]
+    for share in SHARES:
+        _set_weights(head, [torch.lerp(before, after, share) for before, after in zip(old, new, strict=True)])
+        is_right = _is_right(head, validation, data.validation.labels)
+        if is_right is not None and _keeps(was_right, is_right, max_forgetting):
+            return taught
+    _set_weights(head, old)
+    before, after = (0.0 if right is None else float(right.double().mean()) for right in (was_right, is_right))
+    warnings.warn(
+        f"the old weights were kept: a twentieth of what was taught would already bring MNIST from {before:.2%} to "
+        f"{after:.2%} read right (validation images), and it may fall by {max_forgetting:.2%} at most; check the "
+        "labels of the digits, or teach with a lower learning rate",
+        ForgettingWarning,
+        stacklevel=2,
+    )
+    return taught
+
+
+def _head(model: nn.Module) -> nn.Sequential:
+    """The model's fully connected layers, which keep belonging to it, with ReLU between them."""
+    layers = [layer for layer in model.children() if isinstance(layer, nn.Linear)]
+    return nn.Sequential(*(part for layer in layers for part in (nn.ReLU(), layer)))
+
+
+def _body(model: nn.Module) -> nn.Module:
+    """The model without its fully connected layers. What comes out is never below 0, so their ReLUs change nothing."""
+    body = copy.deepcopy(model)
+    for name, layer in list(body.named_children()):
+        if isinstance(layer, nn.Linear):
+            setattr(body, name, nn.Identity())
+    return body
+
+
+@torch.no_grad()
+def _features(body: nn.Module, images: Tensor) -> Tensor:
+    """What arrives at the fully connected layers, `[N, inputs]`; in pieces that fit a processor's cache."""
+    return torch.cat([body(piece) for piece in torch.split(images, 100)])
+
+
+def _batches(
+    body: nn.Module,
+    head: nn.Module,
+    digits: Split,
+    mnist: Split,
+    steps: int,
+    generator: torch.Generator,
+    place: torch.device,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """For each step what arrives at the head, `[batch, inputs]`, and the probabilities wanted, `[batch, 10]`."""
+    pools = []
+    for split, count in ((digits, min(DIGITS_PER_STEP, MAX_OF_ONE * len(digits))), (mnist, MNIST_PER_STEP)):
+        total = max(count, count * steps // USES)
+        drawn = torch.randint(len(mnist), (total,), generator=generator)
+        if split is digits:
+            drawn = torch.arange(total) % len(digits)  # each as often as the others
+        features = _features(body, augment(to_input(split.images[drawn].to(place)), generator, AUGMENTATION))
+        if split is digits:
+            wanted = functional.one_hot(split.labels[drawn].to(place), CLASSES).float()
+        else:
+            with torch.no_grad():
+                wanted = functional.softmax(head(features), dim=1)
+        pools.append((features, wanted, count))
+    (mine, mine_wanted, count), (theirs, theirs_wanted, _) = pools
+    unsure = theirs_wanted.amax(1).argsort()[: max(1, len(theirs) // 10)].cpu()
+    for _ in range(steps):
+        some = torch.randint(len(mine), (count,), generator=generator)
+        others = torch.randint(len(theirs), (MNIST_PER_STEP - UNSURE_PER_STEP,), generator=generator)
+        doubtful = unsure[torch.randint(len(unsure), (UNSURE_PER_STEP,), generator=generator)]
+        others = torch.cat([others, doubtful])
+        yield torch.cat([mine[some], theirs[others]]), torch.cat([mine_wanted[some], theirs_wanted[others]])
+
+
+def _teach(
+    head: nn.Module,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    steps: int,
+    learning_rate: float,
+    on_step: Callable[[int, float], None] | None,
+) -> None:
+    """Adam (D. Kingma and J. Ba, 2015), written out: PyTorch's loads its compiler first, which takes seconds."""
+    weights = list(head.parameters())
+    means = [torch.zeros_like(weight) for weight in weights]
+    squares = [torch.zeros_like(weight) for weight in weights]
+    for step, (features, wanted) in enumerate(batches, start=1):
+        loss = functional.cross_entropy(head(features), wanted)
+        gradients = torch.autograd.grad(loss, weights)
+        rate = learning_rate * schedule_factor("cosine", (step - 1) / steps) / (1 - 0.9**step)
+        with torch.no_grad():
+            for weight, gradient, mean, square in zip(weights, gradients, means, squares, strict=True):
+                mean.lerp_(gradient, 0.1)
+                square.lerp_(gradient.square(), 0.001)
+                weight.addcdiv_(mean, (square / (1 - 0.999**step)).sqrt_().add_(1e-8), value=-rate)
+        if on_step is not None:
+            on_step(step, loss.item())
+
+
+@torch.no_grad()
+def _set_weights(head: nn.Module, weights: list[Tensor]) -> None:
+    for parameter, weight in zip(head.parameters(), weights, strict=True):
+        parameter.copy_(weight)
+
+
+@torch.no_grad()
+def _is_right(head: nn.Module, features: Tensor, labels: Tensor) -> Tensor | None:
+    """Which are read right, bool `[N]`; None if an answer is no number, whatever the guesses."""
+    logits = head(features)
+    return logits.argmax(1).cpu() == labels if bool(logits.isfinite().all()) else None
+
+
+def _keeps(before: Tensor | None, after: Tensor, max_forgetting: float) -> bool:
+    """Whether the share read right has surely not fallen further: two standard errors are added to what was measured.
+
+    At most half of what is allowed, though, or a few hundred validation images would forbid everything.
+    """
+    if before is None:
+        return True
+    lost, won = int((before & ~after).sum()), int((after & ~before).sum())
+    error = math.sqrt(lost + won) / len(before)  # of two answers to the same images
+    return (lost - won) / len(before) + min(2 * error, max_forgetting / 2) <= max_forgetting
+
+
+def _as_split(digits: Any) -> Split:
+    labels = torch.as_tensor(digits.labels)
+    if not labels.dtype.is_floating_point and labels.dtype != torch.bool:
+        labels = labels.to(torch.int64)  # NumPy's are often of another width
+    split = Split(torch.as_tensor(digits.images).cpu(), labels.cpu(), "the digits to teach")
+    if not len(split):
+        raise ValueError("there are no digits to teach: draw some first; three of each do well")
+    return split
+
+
+# ---- before and after
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptationReport:
+    """How a model reads before and after it was taught: digits that it was not taught, and MNIST's test images.
+
+    `print` shows it as a table.
+    """
+
+    digits_before: Evaluation | None  # None where no digit was kept apart
+    digits_after: Evaluation | None
+    mnist_before: Evaluation
+    mnist_after: Evaluation
+
+    def __str__(self) -> str:
+        lines = [f"{'':22}{'before':>46}{'after':>46}"]
+        for name, before, after in (
+            ("my digits, not taught", self.digits_before, self.digits_after),
+            ("MNIST test", self.mnist_before, self.mnist_after),
+        ):
+            if before is None or after is None:
+                lines.append(f"{name:22}none kept apart yet: the third drawing of a digit will be")
+            else:
+                lines.append(f"{name:22}{_figures(before):>46}{_figures(after):>46}")
+        return "\n".join(lines)
+
+
+def compare(before: nn.Module, after: nn.Module, held_out: Any, test: Split) -> AdaptationReport:
+    """Read the digits that were not used for teaching, and MNIST's test images, with both models.
+
+    Args:
+        before, after: the model given to `adapt`, and the one it returned.
+        held_out: like `digits` of `adapt`, but others, such as the second part of `MyDigits.split()`; may be empty.
+        test: `data.test`.
+
+    Raises:
+        ValueError: for images or labels of another kind.
+    """
+    kept = _as_split(held_out) if len(held_out.labels) else None
+    mine = [None if kept is None else evaluate(model, kept) for model in (before, after)]
+    return AdaptationReport(mine[0], mine[1], evaluate(before, test), evaluate(after, test))
+
+
+def _figures(evaluation: Evaluation) -> str:
+    low, high = evaluation.interval
+    return (
+        f"{evaluation.accuracy:.1%} ({evaluation.n_correct:,} of {len(evaluation.labels):,}; {low:.1%} to {high:.1%})"
+    )
+
+
+def taught_path(path: str | Path, folder: str | Path | None = None) -> Path:
+    """A free name beside the original's, `model.safetensors` -> `model.my-hand.safetensors`, then `.my-hand-2` and on.
+
+    Args:
+        path: the model that was taught, or where one that ships with the package comes from.
+        folder: another folder than the original's.
+    """
+    path = Path(path)
+    stem = path.stem.partition(".my-hand")[0]
+    place = path.parent if folder is None else Path(folder)
+    number = 1
+    while True:
+        ending = "" if number == 1 else f"-{number}"
+        proposal = place / f"{stem}.my-hand{ending}.safetensors"
+        if not proposal.exists():
+            return proposal
+        number += 1

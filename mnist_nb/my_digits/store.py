@@ -1,0 +1,276 @@
+"""The reader's own digits: drawings with their labels in one file, of which nothing is ever lost."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from mnist_nb.data import SIDE, Split
+from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.my_digits.files import (
+    Digit,
+    DigitsError,
+    checked_label,
+    explained,
+    export_digits,
+    import_digits,
+    read_digits,
+    write_digits,
+)
+
+__all__ = ["HELD_OUT_EVERY", "Digit", "DigitsError", "MyDigits"]
+
+HELD_OUT_EVERY = 3
+"""Of each digit's drawings every third is kept apart, so that what was taught can be scored on others."""
+
+_ORDER = (3, 8, 0, 5, 1, 9, 6, 2, 7, 4)  # shuffled once: who counts from 0 to 9 draws without thinking
+_PATIENCE = 10.0  # seconds to wait for another kernel that writes the same file; a write takes milliseconds
+
+
+class MyDigits:
+    """The reader's own digits, kept in a file that every change is written to at once.
+
+    A change reads the file again first, under a lock: kernels that share it lose nothing of each other's. What another
+    kernel did is seen after the next change or `reload`.
+
+    Args:
+        path: a safetensors file; it is made when the first digit is added.
+
+    Raises:
+        DigitsError: if the file cannot be read or is not one of digits. It is left as it is.
+    """
+
+    def __init__(self, path: str | Path = "my_digits.safetensors") -> None:
+        self.path = Path(path)
+        self._digits: tuple[Digit, ...] = ()
+        self._stamp: tuple[int, ...] | None = None
+        self._deleted: list[Digit] = []
+        self.reload()
+
+    # ---- looking
+
+    def reload(self) -> None:
+        """Read the file again if another program has changed it.
+
+        Raises:
+            DigitsError: if it cannot be read any more; what was known before is kept.
+        """
+        stamp = _stamp(self.path)  # before reading: a file replaced in between is read once more, never once too few
+        if stamp != self._stamp:
+            self._digits = read_digits(self.path) if stamp else ()
+            self._stamp = stamp
+
+    def __len__(self) -> int:
+        return len(self._digits)
+
+    def __iter__(self) -> Iterator[Digit]:
+        return iter(self._digits)
+
+    @property
+    def ids(self) -> list[int]:
+        """The name of each digit, oldest first, in the order of `images` and `labels`."""
+        return [digit.id for digit in self]
+
+    @property
+    def images(self) -> Tensor:
+        """Uint8 `[N, 28, 28]`, as the network sees them."""
+        return _to_split(self).images
+
+    @property
+    def labels(self) -> Tensor:
+        """Int64 `[N]`, 0 to 9."""
+        return _to_split(self).labels
+
+    def sketch(self, id: int) -> Sketch | None:
+        """The drawing that this digit was made from, or None for an image that was not drawn on the pad.
+
+        Raises:
+            DigitsError: if there is no such digit.
+        """
+        strokes = self._digits[_position(self._digits, id)].strokes
+        return Sketch.from_arrays(**strokes) if strokes is not None else None  # type: ignore[arg-type]
+
+    def counts(self) -> list[int]:
+        """How many there are of each digit, 0 to 9."""
+        return np.bincount([digit.label for digit in self], minlength=10).tolist() if len(self) else [0] * 10
+
+    def next_to_draw(self, per_digit: int = 3) -> int | None:
+        """The digit to ask for: the one drawn least, in a fixed shuffled order; None once all are there."""
+        counts = self.counts()
+        wanted = min(_ORDER, key=counts.__getitem__)  # the first of the least
+        return wanted if counts[wanted] < per_digit else None
+
+    def split(self) -> tuple[Split, Split]:
+        """The digits to teach, and those kept apart to score what was taught: every third drawing of each digit.
+
+        Which is decided when a digit is added and never changes, so that none is first taught and later scored.
+        """
+        held_out = [digit for digit in self if digit.held_out]
+        return _to_split(digit for digit in self if not digit.held_out), _to_split(held_out, "my digits, held out")
+
+    # ---- changing
+
+    def add(self, drawing: Any, label: int) -> int:
+        """Keep a drawing and return its id.
+
+        Args:
+            drawing: a `Sketch`, kept with its strokes, or an image uint8 `[28, 28]`, tensor or array.
+            label: the digit that it shows, 0 to 9.
+
+        Raises:
+            DigitsError: for another label, another image, too many digits, or a file that cannot be written.
+            EmptySketchError: for a sketch without ink.
+        """
+        [id] = self._add([_new(drawing, label)])
+        return id
+
+    def relabel(self, id: int, label: int) -> None:
+        """Say what the digit really shows, 0 to 9.
+
+        Raises:
+            DigitsError: for another label, if there is no such digit, or the file cannot be written.
+        """
+        label = checked_label(label)
+
+        def edit(digits: tuple[Digit, ...]) -> tuple[Digit, ...]:
+            at = _position(digits, id)
+            return (*digits[:at], replace(digits[at], label=label), *digits[at + 1 :])
+
+        self._change(edit)
+
+    def delete(self, id: int) -> None:
+        """Take the digit out; `undo_delete` brings it back.
+
+        Raises:
+            DigitsError: if there is no such digit, or the file cannot be written.
+        """
+        gone: list[Digit] = []
+
+        def edit(digits: tuple[Digit, ...]) -> tuple[Digit, ...]:
+            at = _position(digits, id)
+            gone[:] = [digits[at]]
+            return digits[:at] + digits[at + 1 :]
+
+        self._change(edit)
+        self._deleted += gone
+
+    def undo_delete(self) -> int | None:
+        """Bring back what `delete` took last, as the newest digit, and return its id; None if there is nothing.
+
+        Raises:
+            DigitsError: if the file cannot be written.
+        """
+        if not self._deleted:
+            return None
+        digit = self._deleted[-1]
+        self._change(lambda digits: digits if digit.id in {one.id for one in digits} else (*digits, digit))
+        return self._deleted.pop().id
+
+    def import_(self, path: str | Path) -> int:
+        """Add the digits of another such file, or of a folder or zip that `export` made; return how many were new.
+
+        An image that is here already is not added again. Either all are added or, after an error, none.
+
+        Raises:
+            DigitsError: if the path is none of these, or holds anything that is not a digit, or too many.
+        """
+        return len(self._add(import_digits(Path(path)), skip_known=True))
+
+    def export(self, path: str | Path) -> Path:
+        """Write each digit as a 28x28 PNG file, and `labels.csv` with the columns file and label; return the path.
+
+        Args:
+            path: a folder that does not exist yet, or a new name that ends in .zip.
+
+        Raises:
+            DigitsError: if something is there already, or it cannot be written.
+        """
+        export_digits(Path(path), self)
+        return Path(path)
+
+    def _add(self, new: Iterable[Digit], *, skip_known: bool = False) -> list[int]:
+        """Append digits, each with an id and a role of its own, and return the ids."""
+        added: list[int] = []
+
+        def edit(digits: tuple[Digit, ...]) -> tuple[Digit, ...]:
+            known = {digit.image.tobytes() for digit in digits} if skip_known else set()
+            ids = {digit.id for digit in digits}
+            counts = np.zeros((10, 2), np.int64)  # of each label: all, and those held out
+            for digit in digits:
+                counts[digit.label] += (1, digit.held_out)
+            grown = list(digits)
+            for digit in new:
+                if digit.image.tobytes() not in known:
+                    id = next(id for id in iter(lambda: secrets.randbits(48), None) if id not in ids)
+                    total, held_out = counts[digit.label]
+                    apart = bool((total + 1) // HELD_OUT_EVERY > held_out)
+                    grown.append(replace(digit, id=id, held_out=apart))
+                    counts[digit.label] += (1, apart)
+                    ids.add(id)
+                    added.append(id)
+            return tuple(grown) if added else digits
+
+        self._change(edit)
+        return added
+
+    def _change(self, edit: Callable[[tuple[Digit, ...]], tuple[Digit, ...]]) -> None:
+        """Put what `edit` makes of the digits, as they are in the file by now, into their place."""
+        target = self.path.resolve()  # through links, so that two names of one file share one lock
+        with explained(self.path, "written"):
+            if not target.parent.is_dir():  # the lock would make it
+                raise FileNotFoundError(errno.ENOENT, f"there is no folder {self.path.parent}")
+            try:
+                with FileLock(target.with_name(f".{target.name}.lock"), _PATIENCE):
+                    self.reload()
+                    digits = edit(self._digits)
+                    if digits is not self._digits:
+                        write_digits(self.path, digits)
+                        self._digits, self._stamp = digits, _stamp(self.path)
+            except Timeout as error:
+                raise DigitsError(
+                    f"{self.path} has been locked by another program for {_PATIENCE:g} seconds: "
+                    "close the other notebook that uses it and try again"
+                ) from error
+
+
+def _new(drawing: Any, label: int) -> Digit:
+    """A digit that is not in a file yet."""
+    label = checked_label(label)
+    if isinstance(drawing, Sketch):
+        return Digit(drawing.to_mnist(), label, drawing.to_arrays())
+    digit = Digit(np.array(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing), label)
+    if not digit.image.any():
+        raise DigitsError("there is no ink in this image: a digit is bright ink on black")
+    return digit
+
+
+def _position(digits: tuple[Digit, ...], id: int) -> int:
+    for position, digit in enumerate(digits):
+        if digit.id == id:
+            return position
+    raise DigitsError(f"there is no digit with the id {id}: it may have been deleted in another notebook")
+
+
+def _to_split(digits: Iterable[Digit], name: str = "my digits") -> Split:
+    digits = tuple(digits)
+    images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
+    return Split(torch.from_numpy(images), torch.tensor([digit.label for digit in digits], dtype=torch.int64), name)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """What changes whenever the file is replaced; None if there is none."""
+    with explained(path, "read"):
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            return None
+        return state.st_mtime_ns, state.st_size, state.st_ino

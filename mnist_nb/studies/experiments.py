@@ -1,0 +1,116 @@
+"""Parts of small experiments: where the weights begin, and how few bits each of them needs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+FLOATS: dict[str, torch.dtype] = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""The formats of floating-point numbers that weights are kept in; the network computes in float32 whatever they are."""
+
+Draw = Callable[[Tensor, torch.Generator], Tensor]
+
+
+def _he(weight: Tensor, generator: torch.Generator) -> Tensor:
+    return nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+
+
+def _xavier(weight: Tensor, generator: torch.Generator) -> Tensor:
+    return nn.init.xavier_normal_(weight, generator=generator)
+
+
+INITIALISATIONS: dict[str, Draw] = {
+    "all zeros": lambda weight, generator: nn.init.zeros_(weight),
+    "a hundredth of He": lambda weight, generator: _he(weight, generator).div_(100),
+    "Xavier": _xavier,
+    "He": _he,
+    "five times He": lambda weight, generator: _he(weight, generator).mul_(5),
+}
+"""Ways to draw a layer's first weights, by name; biases begin at zero.
+
+Xavier (X. Glorot and Y. Bengio, 2010): normal, of variance 2 / (inputs + outputs). He (K. He et al., 2015): normal, of
+variance 2 / inputs, which keeps a signal's size through ReLU, since ReLU throws half of it away.
+"""
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, kind: str, seed: int) -> nn.Module:
+    """Draw the weights of the model's linear layers anew, in place, in one of `INITIALISATIONS`, and return it.
+
+    Raises:
+        ValueError: for a kind that is not one of those.
+    """
+    if kind not in INITIALISATIONS:
+        raise ValueError(f"there is no initialisation {kind!r}: choose one of {', '.join(INITIALISATIONS)}")
+    generator = torch.Generator().manual_seed(seed)
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            INITIALISATIONS[kind](layer.weight, generator)
+            nn.init.zeros_(layer.bias)
+    return model
+
+
+def quantize(tensor: Tensor, bits: int = 8) -> tuple[Tensor, float]:
+    """Whole numbers that stand for a tensor's values, int8 of its shape, and the width of one step between them.
+
+    The largest value, whatever its sign, gets the largest number, 2^(bits - 1) - 1; the others are rounded to the
+    nearest. So no value moves by more than half a step, and 0 stays 0.
+
+    Args:
+        tensor: float values.
+        bits: 2 to 8.
+
+    Raises:
+        ValueError: for another number of bits.
+    """
+    if not 2 <= bits <= 8:
+        raise ValueError(f"bits must be from 2 to 8, got {bits}")
+    step = float(tensor.abs().max()) / (2 ** (bits - 1) - 1) or 1.0  # any step fits a tensor of zeros
+    return (tensor / step).round().to(torch.int8), step
+
+
+def quantize_model(model: nn.Module, kind: str) -> tuple[nn.Module, int]:
+    """A copy of the model with its weights rounded, and the bytes of the safetensors file that would hold them.
+
+    Args:
+        model: left as it is.
+        kind: "float32", "float16", "bfloat16", or "int2" to "int8": whole numbers times one step for each tensor, see
+            `quantize`. Of fewer than 8 bits, several share a byte.
+
+    Raises:
+        ValueError: for another kind.
+    """
+    bits = 0 if kind in FLOATS else _bits(kind)
+    kept: dict[str, Tensor] = {}
+    values: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        if not tensor.is_floating_point():  # a count of batches, say
+            kept[name] = values[name] = tensor
+        elif kind in FLOATS:
+            kept[name] = tensor.to(FLOATS[kind]).contiguous()
+            values[name] = kept[name].to(tensor.dtype)
+        else:
+            numbers, step = quantize(tensor, bits)
+            kept[name], kept[f"{name}.step"] = _packed(numbers, bits), torch.tensor(step)
+            values[name] = numbers * step
+    copied = copy.deepcopy(model)
+    copied.load_state_dict(values)
+    return copied, len(safetensors.torch.save(kept))
+
+
+def _bits(kind: str) -> int:
+    integers = {f"int{bits}": bits for bits in range(2, 9)}
+    if kind not in integers:
+        raise ValueError(f"there is no format {kind!r}: choose one of {', '.join([*FLOATS, *integers])}")
+    return integers[kind]
+
+
+def _packed(numbers: Tensor, bits: int) -> Tensor:
+    """The lowest `bits` bits of each number, one behind the other, as bytes."""
+    all_bits = np.unpackbits(numbers.numpy().view(np.uint8).reshape(-1, 1), axis=1)
+    return torch.from_numpy(np.packbits(all_bits[:, -bits:]))

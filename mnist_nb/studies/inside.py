@@ -1,0 +1,229 @@
+"""A look inside the fully connected network: what its units say, what moves them, and how familiar an image is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mnist_nb.data import CLASSES, SIDE, Split
+from mnist_nb.models import Mlp, loss_and_accuracy, predict, to_input
+from mnist_nb.models.runtime import one_thread
+
+PAPER, INK = 0, 255
+
+
+class Layers(NamedTuple):
+    """What each layer says about N images, float32 on the CPU."""
+
+    hidden1: Tensor  # [N, 128], 0 or more
+    hidden2: Tensor  # [N, 64], 0 or more
+    logits: Tensor  # [N, 10]
+
+
+def as_mlp(model: nn.Module) -> Mlp:
+    """The model, which these functions can look into.
+
+    Raises:
+        ValueError: if it is of another kind.
+    """
+    if not isinstance(model, Mlp):
+        raise ValueError(
+            f"only the fully connected network can be looked into here, not {type(model).__name__}: "
+            'choose one, such as load_pretrained("mlp")'
+        )
+    return model
+
+
+@torch.no_grad()
+def layers(model: nn.Module, images: Any) -> Layers:
+    """What each layer of a fully connected network says about uint8 images `[N, 28, 28]`.
+
+    Raises:
+        ValueError: for images of another type or shape, or a network of another kind.
+    """
+    mlp = as_mlp(model)
+    pixels = to_input(torch.as_tensor(images)).to(mlp.linear1.weight.device)
+    hidden1, hidden2, logits = _sums(mlp, pixels)
+    return Layers(hidden1.relu().cpu(), hidden2.relu().cpu(), logits.cpu())
+
+
+def _sums(model: Mlp, pixels: Tensor) -> Layers:
+    """The weighted sums of each layer, before the ReLU: it hides which way a silent unit would have to be pushed."""
+    hidden1 = model.linear1(pixels.flatten(1))
+    hidden2 = model.linear2(hidden1.relu())
+    return Layers(hidden1, hidden2, model.linear3(hidden2.relu()))
+
+
+class WeightedSum(NamedTuple):
+    """How one unit of the first layer comes to its answer about one image."""
+
+    weights: Tensor  # float32 [28, 28], a weight for each pixel
+    products: Tensor  # float32 [28, 28], pixel in [0, 1] times weight
+    bias: float
+    total: float  # the products' sum plus the bias
+
+    @property
+    def answer(self) -> float:
+        """What the unit passes on: its sum, or 0 where that is negative."""
+        return max(self.total, 0.0)
+
+
+@torch.no_grad()
+def weighted_sum(model: nn.Module, unit: int, image: Any) -> WeightedSum:
+    """The sum of a unit of the first layer, for one uint8 image `[28, 28]`, with all its parts.
+
+    Raises:
+        ValueError: for an image of another type or shape, a network of another kind, or a unit that it does not have.
+    """
+    first = as_mlp(model).linear1
+    _check_unit(unit, first.out_features)
+    pixels = to_input(torch.as_tensor(image)[None])[0]
+    weights = first.weight[unit].detach().cpu().view(SIDE, SIDE).clone()
+    products, bias = pixels * weights, float(first.bias[unit])
+    return WeightedSum(weights, products, bias, float(products.sum()) + bias)
+
+
+def mean_by_digit(values: Tensor, labels: Tensor) -> Tensor:
+    """The mean of each unit over the images of each digit, `[10, units]`, from values `[N, units]`; NaN without images.
+
+    Given `values > 0` as floats it is the share of the images for which a unit fires.
+    """
+    members = functional.one_hot(labels, CLASSES).to(values.dtype)
+    return (members.T @ values) / members.sum(0)[:, None]
+
+
+def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
+    """How the logit of a digit changes with each pixel, float32 `[28, 28]`: logit per step from paper to full ink.
+
+    Of any network, about one uint8 image `[28, 28]`. K. Simonyan, A. Vedaldi, A. Zisserman (2014); they show its size,
+    here the sign is kept: above 0, more ink speaks for the digit.
+    """
+    device = next(model.parameters()).device
+    pixels = to_input(torch.as_tensor(image)[None]).to(device).requires_grad_()
+    was_training = model.training
+    model.eval()
+    try:
+        (gradient,) = torch.autograd.grad(model(pixels)[0, digit], pixels)
+    finally:
+        model.train(was_training)
+    return gradient[0].cpu()
+
+
+@one_thread()
+def occlusion(model: nn.Module, image: Any, digit: int, *, size: int = 5) -> Tensor:
+    """How much less probable a digit becomes if a square of paper covers the image around a pixel: `[28, 28]`.
+
+    In [-1, 1]; below 0 where the cover helps. Of any network, about one uint8 image. M. Zeiler, R. Fergus (2014).
+
+    Args:
+        size: side of the square in pixels, odd.
+
+    Raises:
+        ValueError: for an even size or one below 1.
+    """
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f"expected an odd size of the square, 1 or more, so that it has a middle, got {size}")
+    picture = torch.as_tensor(image)
+    covered = picture.expand(SIDE * SIDE, SIDE, SIDE).clone()
+    for row in range(SIDE):
+        for column in range(SIDE):
+            top, left = max(row - size // 2, 0), max(column - size // 2, 0)
+            covered[row * SIDE + column, top : row + size // 2 + 1, left : column + size // 2 + 1] = PAPER
+    before = predict(model, picture[None])[0, digit]
+    return (before - predict(model, covered)[:, digit]).view(SIDE, SIDE)
+
+
+def flip(image: Tensor, row: int, column: int) -> Tensor:
+    """A copy of a uint8 image `[28, 28]` in which one pixel is ink where it was paper (below 128), else paper."""
+    flipped = image.clone()
+    flipped[row, column] = INK if image[row, column] < 128 else PAPER
+    return flipped
+
+
+@one_thread()
+def flip_each(model: nn.Module, image: Any) -> Tensor:
+    """The probabilities after each of the 784 pixels has been flipped alone: float32 `[28, 28, 10]`, of any network."""
+    picture = torch.as_tensor(image)
+    places = torch.arange(SIDE * SIDE)
+    flipped = picture.flatten().repeat(SIDE * SIDE, 1)
+    flipped[places, places] = torch.where(picture.flatten() < 128, INK, PAPER).to(torch.uint8)
+    return predict(model, flipped.view(-1, SIDE, SIDE)).view(SIDE, SIDE, CLASSES).clone()  # which may be changed
+
+
+@one_thread()
+def activation_maximization(
+    model: nn.Module, layer: str, unit: int, *, steps: int = 150, decay: float = 0.02, blur: float = 0.1
+) -> Tensor:
+    """An image, float32 `[28, 28]` in [0, 1], that a unit answers strongly, found by climbing the gradient from paper.
+
+    D. Erhan and others (2009); decay and blur after each step as in J. Yosinski and others (2015), since without them
+    the climb ends in noise.
+
+    Args:
+        layer: "hidden1", "hidden2" or "logits"; it is the sum before the ReLU that grows.
+        decay: which share of the ink fades in each step: ink stays only where it is worth its while.
+        blur: which share of each pixel is replaced by the mean of its neighbourhood of 3 by 3; 0 leaves it sharp.
+
+    Raises:
+        ValueError: for a network of another kind, a layer or unit that it does not have.
+    """
+    mlp = as_mlp(model)
+    if layer not in Layers._fields:
+        raise ValueError(f"there is no layer {layer!r}: choose one of {', '.join(Layers._fields)}")
+    pixels = torch.zeros(1, 1, SIDE, SIDE)
+    sums: Tensor = getattr(_sums(mlp, pixels), layer)[0]
+    _check_unit(unit, len(sums))
+    for _ in range(steps):
+        pixels.requires_grad_()
+        (gradient,) = torch.autograd.grad(getattr(_sums(mlp, pixels), layer)[0, unit], pixels)
+        with torch.no_grad():
+            pixels = (1 - decay) * (pixels + gradient / (gradient.norm() + 1e-12))
+            pixels = torch.lerp(pixels, functional.avg_pool2d(pixels, 3, 1, 1), blur).clamp(0, 1)
+    return pixels.detach()[0, 0]
+
+
+def pruned(model: nn.Module, share: float) -> nn.Module:
+    """A copy whose smallest weights are 0: this share of all weights, whatever layer they are in; biases stay.
+
+    S. Han and others, *Learning both Weights and Connections* (2015).
+
+    Raises:
+        ValueError: unless the share lies in [0, 1].
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"expected a share of the weights from 0 to 1, got {share}")
+    thinned = copy.deepcopy(model)
+    weights = [parameter for parameter in thinned.parameters() if parameter.ndim > 1]
+    sizes = torch.cat([weight.detach().abs().flatten() for weight in weights])
+    sizes[sizes.argsort(stable=True)[: round(share * len(sizes))]] = 0
+    with torch.no_grad():
+        for weight, part in zip(weights, torch.split(sizes, [weight.numel() for weight in weights]), strict=True):
+            weight.mul_(part.view_as(weight) != 0)
+    return thinned
+
+
+@one_thread()
+def pruning_curve(model: nn.Module, split: Split, shares: Sequence[float]) -> list[float]:
+    """The accuracy, in [0, 1], on a split after pruning each share of the weights."""
+    return [loss_and_accuracy(pruned(model, share), split.images, split.labels)[1] for share in shares]
+
+
+def similarity(values: Tensor, reference: Tensor) -> Tensor:
+    """How familiar each row of values `[N, units]` is: the cosine, at most 1, between it and the closest reference row.
+
+    A row of zeros is like nothing, 0. After Y. Sun and others, *Out-of-Distribution Detection with Deep Nearest
+    Neighbors* (2022): of the hidden values they, too, compare the direction and not the length.
+    """
+    directions = functional.normalize(reference).T
+    closest = [(functional.normalize(chunk) @ directions).amax(1) for chunk in torch.split(values, 500)]
+    return torch.cat(closest)
+
+
+def _check_unit(unit: int, units: int) -> None:
+    if not 0 <= unit < units:
+        raise ValueError(f"there is no unit {unit}: this layer's are numbered 0 to {units - 1}")

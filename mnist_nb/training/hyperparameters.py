@@ -1,0 +1,112 @@
+"""The settings of a training run, and named sets of them that are worth a button."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from mnist_nb.models import MODELS
+from mnist_nb.training.augmentation import KINDS
+
+
+def _number(default: float, low: float, high: float, label: str, hint: str, *, scale: str = "linear") -> Any:
+    """A field that holds a number from `low` to `high`, both included; its slider moves on the given scale."""
+    return dataclasses.field(
+        default=default, metadata={"label": label, "hint": hint, "low": low, "high": high, "scale": scale}
+    )
+
+
+def _choice(default: str, choices: tuple[str, ...], label: str, hint: str) -> Any:
+    """A field that holds one of a few words."""
+    return dataclasses.field(default=default, metadata={"label": label, "hint": hint, "choices": choices})
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyperparameters:
+    """The settings of a training run: the one place where their defaults, ranges and names stand.
+
+    Sliders, command-line options and checkpoint metadata are made from these fields. Each field's `metadata` holds a
+    `label` and a `hint`, and either `low`, `high` and `scale` ("linear", "log", "log2", "free") or `choices`.
+
+    Raises:
+        ValueError: for a value out of its range; the message names the field and the range.
+        TypeError: for a value that is not of the field's type.
+    """
+
+    network: str = _choice("mlp", tuple(MODELS), "Network", "mlp: fully connected, 784-128-64-10; cnn: convolutional")
+    epochs: int = _number(10, 1, 200, "Epochs", "how many times the network sees every training image")
+    batch_size: int = _number(64, 1, 4096, "Batch size", "images per step: few are noisy, many are slow", scale="log2")
+    learning_rate: float = _number(
+        0.001, 1e-6, 10.0, "Learning rate", "how far each step goes: too low crawls, too high explodes", scale="log"
+    )
+    momentum: float = _number(
+        0.9, 0.0, 0.99, "Momentum", "how much of the last step is kept (SGD only); 0 turns it off"
+    )
+    optimizer: str = _choice("sgd", ("sgd", "adam", "adamw"), "Optimiser", "how a gradient becomes a step")
+    schedule: str = _choice(
+        "constant", ("constant", "cosine", "one-cycle"), "Rate schedule", "how the learning rate changes over the run"
+    )
+    augmentation: str = _choice(
+        "none", tuple(KINDS), "Augmentation", "random changes to each image, so that none is seen twice alike"
+    )
+    seed: int = _number(0, 0, 2**31 - 1, "Seed", "the same seed gives the same run, bit for bit", scale="free")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+
+
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    """The value, converted to the field's type, or an error that names the field and what it takes."""
+    rules = field.metadata
+    if "choices" in rules:
+        if value not in rules["choices"]:
+            raise ValueError(f"{field.name} must be one of {', '.join(rules['choices'])}, got {value!r}")
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{field.name} must be a number from {rules['low']} to {rules['high']}, got {value!r}")
+    if not rules["low"] <= value <= rules["high"]:  # also false for NaN
+        raise ValueError(f"{field.name} must be from {rules['low']} to {rules['high']}, got {value!r}")
+    if isinstance(field.default, int):
+        if value != int(value):
+            raise ValueError(f"{field.name} must be a whole number, got {value!r}")
+        return int(value)
+    return float(value)
+
+
+PRESETS: dict[str, Hyperparameters] = {
+    "as in the Rust program": Hyperparameters(momentum=0.0),
+    "fast": Hyperparameters(epochs=6, batch_size=128, learning_rate=0.15, schedule="one-cycle"),
+    "best": Hyperparameters(
+        epochs=50, batch_size=256, learning_rate=0.004, optimizer="adamw", schedule="one-cycle", augmentation="elastic"
+    ),
+    "best, cnn": Hyperparameters(
+        network="cnn",
+        epochs=10,
+        batch_size=64,
+        learning_rate=0.004,
+        optimizer="adamw",
+        schedule="one-cycle",
+        augmentation="affine",
+    ),
+    "best for drawing": Hyperparameters(
+        epochs=40,
+        batch_size=256,
+        learning_rate=0.004,
+        optimizer="adamw",
+        schedule="one-cycle",
+        augmentation="handwriting",
+    ),
+    "best for drawing, cnn": Hyperparameters(
+        network="cnn",
+        epochs=6,
+        batch_size=128,
+        learning_rate=0.005,
+        optimizer="adamw",
+        schedule="one-cycle",
+        augmentation="handwriting",
+    ),
+}
+"""Named settings, worth a button each."""

@@ -1,0 +1,78 @@
+"""Small pictures for the panels: numbers in, PNG bytes or HTML and SVG text out; no widget is made here."""
+
+from __future__ import annotations
+
+import base64
+import io
+from functools import cache
+from html import escape
+from importlib import resources
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
+
+from mnist_nb.data import SIDE, check_image
+
+SIGN = "◀"
+_ROW, _TRACK, _LEFT = 18, 170, 22  # pixels: height of a bar's row, length of a full bar, where bars begin
+
+
+@cache
+def stylesheet() -> str:
+    """The style of all panels, as an HTML element."""
+    return f"<style>{resources.files(__package__).joinpath('style.css').read_text(encoding='utf-8')}</style>"
+
+
+def png(image: ArrayLike, scale: int = 1) -> bytes:
+    """A PNG file of an image, uint8 `[28, 28]`, white on black as in MNIST, each pixel `scale` pixels wide.
+
+    Raises:
+        ValueError: for an image of another type or shape.
+    """
+    pixels = check_image(image)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize((SIDE * scale, SIDE * scale), Image.Resampling.NEAREST).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
+    """An `<img>` that carries an image, uint8 `[28, 28]`, with it; `alt` says in words what it shows."""
+    data = base64.b64encode(png(image)).decode()
+    side = SIDE * scale
+    return (
+        f'<img decoding="sync" src="data:image/png;base64,{data}" alt="{escape(alt)}" width="{side}" height="{side}" '
+        'style="image-rendering:pixelated;border-radius:4px;margin:0">'
+    )
+
+
+def probability_bars(probabilities: ArrayLike, words: str = "") -> str:
+    """Ten bars labelled 0 to 9 with their percentages, as an SVG; the guess is bold, has a sign and another colour.
+
+    Args:
+        probabilities: float `[10]` in [0, 1].
+        words: what is read to those who do not see the bars; without it, the guess and its share.
+    """
+    shares = np.asarray(probabilities, dtype=np.float64)
+    guess = int(shares.argmax())
+    words = words or f"Read as {guess}, {100 * shares[guess]:.0f} % sure"
+    rows = "".join(_bar(digit, float(share), digit == guess) for digit, share in enumerate(shares))
+    return (
+        f'<svg role="img" aria-label="{escape(words)}" width="264" height="{10 * _ROW}" '
+        f'style="font:12px var(--jp-ui-font-family, system-ui, sans-serif);font-variant-numeric:tabular-nums">'
+        f"{rows}</svg>"
+    )
+
+
+def _bar(digit: int, share: float, is_guess: bool) -> str:
+    top = digit * _ROW
+    weight, text = ("700", "1") if is_guess else ("400", "2")
+    fill = "var(--accent, #0072B2)" if is_guess else "var(--jp-ui-font-color3, #9e9e9e)"
+    colour = f"var(--jp-ui-font-color{text}, #424242)"
+    return (
+        f'<g font-weight="{weight}" style="fill:{colour}"><text x="14" y="{top + 13}" text-anchor="end">{digit}</text>'
+        f'<rect x="{_LEFT}" y="{top + 2}" width="{_TRACK}" height="14" rx="3" '
+        'style="fill:var(--jp-layout-color2, #eee)"/>'
+        f'<rect x="{_LEFT}" y="{top + 2}" width="{max(share * _TRACK, 1):.1f}" height="14" rx="3" style="fill:{fill}"/>'
+        f'<text x="{_LEFT + _TRACK + 8}" y="{top + 13}">{100 * share:.1f} %{f" {SIGN}" if is_guess else ""}</text></g>'
+    )

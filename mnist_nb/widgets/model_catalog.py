@@ -1,0 +1,90 @@
+"""Which networks can read what is on a pad: the shipped ones, the reader's own, those taught a hand. No widget here."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from torch import nn
+
+from mnist_nb import checkpoints
+from mnist_nb.checkpoints import CheckpointError, load_checkpoint, load_pretrained
+from mnist_nb.my_digits.adaptation import taught_path
+
+GIVEN = "model"
+_SHIPPED = "shipped:"
+_SHIPPED_LABELS = {"cnn": "convolutional network, shipped", "mlp": "784-128-64-10 network, shipped"}
+_TAUGHT = ".my-hand"
+
+
+class ModelCatalog:
+    """The networks to choose from; each has a key, and is loaded when it is chosen.
+
+    Args:
+        model: one that is already loaded, and is then chosen first.
+        path: where the reader's own model lies or will lie; the taught ones lie in the same folder.
+    """
+
+    def __init__(self, model: nn.Module | None = None, path: str | Path = "model.safetensors") -> None:
+        self.path = Path(path)
+        self._given = model
+        self._opened: dict[str, nn.Module] = {}  # those without a file of their own
+        self._files: list[Path] = []
+
+    def options(self) -> list[tuple[str, str]]:
+        """(label, key) of each network that is there now."""
+        found = [("the network of this notebook", GIVEN)] if self._given is not None else []
+        shipped = {file.stem for file in checkpoints.PRETRAINED.glob("*.safetensors")}
+        found += [(_SHIPPED_LABELS.get(name, name), _SHIPPED + name) for name in sorted(shipped)]
+        if self.path.is_file():
+            found.append((f"your own, {self.path.name}", os.fspath(self.path)))
+        taught = sorted(self.path.parent.glob(f"*{_TAUGHT}*.safetensors"))
+        labels = [(file, f"taught your hand, {file.name}") for file in taught]
+        labels += [(file, f"from {file}") for file in self._files if file.is_file() and file not in taught]
+        found += [(label, os.fspath(file)) for file, label in labels if file != self.path]
+        return found + [(f"opened: {name}", name) for name in self._opened]
+
+    def load(self, key: str) -> nn.Module:
+        """The network with this key, read anew if it is a file.
+
+        Raises:
+            CheckpointError: if its file does not hold one.
+        """
+        if key == GIVEN and self._given is not None:
+            return self._given
+        if key.startswith(_SHIPPED):
+            return load_pretrained(key.removeprefix(_SHIPPED))
+        return self._opened[key] if key in self._opened else load_checkpoint(key)
+
+    def open_file(self, path: str | Path) -> str:
+        """Add a model's file to the choices; its key.
+
+        Raises:
+            CheckpointError: if it does not hold a model of ours.
+        """
+        file = Path(path).expanduser()
+        load_checkpoint(file)
+        if file not in self._files:
+            self._files.append(file)
+        return os.fspath(file)
+
+    def open_content(self, name: str, content: bytes) -> str:
+        """Add a model from the bytes of a safetensors file, as a browser sends them; its key.
+
+        Raises:
+            CheckpointError: if they do not hold a model of ours.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "upload.safetensors")
+            file.write_bytes(content)
+            try:
+                model = load_checkpoint(file)
+            except CheckpointError as error:
+                raise CheckpointError(str(error).replace(os.fspath(file), name)) from None
+        self._opened[name] = model
+        return name
+
+    def taught_path(self, key: str) -> Path:
+        """Where the network with this key is saved once it has been taught: beside the original, never over it."""
+        return taught_path(Path(key.removeprefix(_SHIPPED)).name, self.path.parent)

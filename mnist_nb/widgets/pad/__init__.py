@@ -1,0 +1,3 @@
+"""The drawing pad."""
+
+from mnist_nb.widgets.pad.panel import DrawingPad

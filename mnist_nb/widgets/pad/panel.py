@@ -1,0 +1,291 @@
+"""The drawing pad: draw with mouse, finger or pen, or pick a digit with the keyboard; see what is read in it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ipywidgets import HTML, HBox, IntSlider, Tab, ToggleButtons, VBox
+from numpy.typing import ArrayLike
+from torch import nn
+
+from mnist_nb.data import Mnist, load_mnist
+from mnist_nb.drawing.preprocessing import Pixels
+from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point
+from mnist_nb.widgets.common import button, guarded, in_words
+from mnist_nb.widgets.html import stylesheet
+from mnist_nb.widgets.model_catalog import ModelCatalog
+from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad.model_picker import ModelPicker
+from mnist_nb.widgets.pad.state import Guess, PadState, read, with_article
+from mnist_nb.widgets.pad.teaching import Teaching
+from mnist_nb.widgets.pad.transform import TransformPanel
+
+SIZE = 280
+BRUSHES = (6, 16, 40)  # narrowest, first and widest, in pixels
+_LIVE_EVERY = 0.2  # seconds between guesses while a stroke is being drawn
+DRAW, ERASE = "Draw", "Erase"
+
+
+class DrawingPad(VBox):  # type: ignore[misc]
+    """A pad that reads what is drawn on it, as the last line of a cell.
+
+    Args:
+        data: where test images and, for teaching, training images come from; without it `load_mnist()` is called when
+            they are needed.
+        model: the network that reads first; without it the shipped one that reads hands best, else the one in `path`.
+        path: where the reader's own network lies or will lie; networks taught a hand are saved beside it.
+        digits: the file of the reader's own digits.
+
+    Attributes:
+        state: what it knows.
+        readers: the networks that can read.
+        chooser, changing, teaching: its panels.
+    """
+
+    def __init__(
+        self,
+        data: Mnist | None = None,
+        model: nn.Module | None = None,
+        path: str | Path = "model.safetensors",
+        digits: str | Path = "my_digits.safetensors",
+    ) -> None:
+        self._data = data
+        self._loader: threading.Thread | None = None
+        self._waiting: list[Callable[[Mnist], None]] = []
+        self._last_live = 0.0
+        self.state = PadState(size=SIZE)
+        self.readers = ModelCatalog(model, path)
+        self._ink = InkCanvas(SIZE, began=self._began, moved=self._moved, ended=self._ended)
+        self._reading = HTML()
+        self._message = HTML(layout={"width": "430px", "margin": "10px 0 0"})
+        self.chooser = ModelPicker(self)
+        self.teaching = Teaching(self, digits)
+        self.changing = TransformPanel(self, self.teaching.images_and_labels)
+        self._ink.on_key(self._key)
+        super().__init__(self._build())
+        self.add_class("mnist-pad")
+        self.chooser.choose_first()
+        self.refresh()
+
+    def __repr__(self) -> str:
+        return "DrawingPad()"  # notebooks are checked by their text: the same every time
+
+    # ---- what a notebook or a test can do with it
+
+    @property
+    def guess(self) -> Guess | None:
+        """(digit, probabilities float32 `[10]`) of what is on the pad; None if that is nothing."""
+        with LOCK:
+            return self.state.guess()
+
+    @property
+    def image(self) -> Pixels | None:
+        """What the network sees, uint8 `[28, 28]`; None if the pad is empty."""
+        with LOCK:
+            return self.state.image()
+
+    def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Guess | None:
+        """Draw strokes `[n, 2]` in pixels of the pad, x right and y down, as a hand would; the guess after the last.
+
+        Raises:
+            ValueError: for points or a width that are none; the strokes before them are drawn.
+        """
+        with LOCK:
+            self._ink.finish()
+            try:
+                for points in strokes:
+                    self.state.add_stroke(np.clip(np.asarray(points, np.float32), 0, SIZE), width)
+            finally:
+                self.refresh()
+            return self.guess
+
+    def draw(self, sketch: Sketch) -> Guess | None:
+        """Put a drawing on the pad in place of what is there, scaled to the pad's size; the guess."""
+        with LOCK:
+            self._ink.finish()
+            self.state.clear()
+            scale = SIZE / sketch.size
+            for stroke in sketch.strokes:
+                self.state.add_stroke(stroke.points * scale, stroke.width * scale, stroke.erase)
+            self.refresh()
+            return self.guess
+
+    def pick(self, picture: ArrayLike) -> Guess | None:
+        """Lay a picture, uint8 `[28, 28]`, on the pad; the guess. Raises ValueError for another type or shape."""
+        with LOCK:
+            self._ink.finish()
+            self.state.pick(picture)
+            self.refresh()
+            return self.guess
+
+    def choose(self, reader: str) -> None:
+        """Let another network read: the key of one in the list, such as "shipped:mlp", or a model's file.
+
+        Raises:
+            CheckpointError: if the file does not hold a model; the one before goes on reading.
+        """
+        with LOCK:
+            self.chooser.choose(reader)
+
+    def undo(self) -> None:
+        """Take a picture off the pad, else take back the last stroke."""
+        with LOCK:
+            self._ink.finish()
+            if not self.state.undo():
+                self.say("There is nothing to undo.")
+            self.refresh()
+
+    def redo(self) -> None:
+        """Bring back the stroke that was taken back last."""
+        with LOCK:
+            self._ink.finish()
+            if not self.state.redo():
+                self.say("There is nothing to redo.")
+            self.refresh()
+
+    def clear(self) -> None:
+        """Leave the pad empty; `undo` brings the drawing back."""
+        with LOCK:
+            self._ink.finish()
+            self.state.clear()
+            self.refresh()
+
+    def close(self) -> None:
+        """End a lesson and wait for data that are being loaded, then take the pad out of the page; files stay."""
+        if hasattr(self, "teaching"):
+            self._waiting = []
+            loader = self._loader
+            if loader is not None and loader is not threading.current_thread():
+                loader.join()
+            self.teaching.close()
+        super().close()
+
+    # ---- what the panels ask for
+
+    def say(self, text: str, *, wrong: bool = False) -> None:
+        """Show a sentence under what is read."""
+        self._message.value = pad_page.sentence(text, wrong=wrong)
+
+    def refresh(self) -> None:
+        """Show what is on the pad, and read it."""
+        state = self.state
+        image = state.image()
+        self._read(image)
+        changed = None if state.picture is None else state.change.apply(state.picture)
+        self._ink.show(state.strokes, picture=changed, hint=self._hint())
+
+    @property
+    def reader(self) -> str:
+        """The key of the network that reads; empty if there is none."""
+        return self.chooser.key
+
+    def _hint(self) -> str:
+        wish = self.teaching.wish
+        return "draw a digit here" if wish is None else f"draw {with_article(wish)}"
+
+    def with_data(self, then: Callable[[Mnist], None]) -> threading.Thread | None:
+        """Call with the MNIST images, at once or from a thread that loads them, which is returned then.
+
+        A click never waits for that.
+        """
+        if self._data is not None:
+            then(self._data)
+            return None
+        self._waiting.append(then)
+        if self._loader is None:
+            self.say("Loading MNIST ...")
+            self._loader = threading.Thread(target=self._load_data, name="load MNIST for the pad", daemon=True)
+            self._loader.start()
+        return self._loader
+
+    def _load_data(self) -> None:
+        try:
+            data = load_mnist()
+        except Exception as error:  # a thread has nobody else to tell
+            self._loader, self._waiting = None, []
+            self.say(in_words(error), wrong=True)
+            return
+        with LOCK:
+            self._data, self._loader = data, None
+            waiting, self._waiting = self._waiting, []
+            self.say("MNIST is loaded.")
+            for then in waiting:
+                try:
+                    then(data)
+                except Exception as error:
+                    self.say(in_words(error), wrong=True)
+
+    # ---- what the hand does
+
+    @guarded
+    def _began(self) -> None:
+        if self.state.picture is not None or not self.state.strokes:  # fresh paper
+            self.state.begin()
+            self._ink.show()
+        self._ink.width, self._ink.erasing = self._brush.value, self._tool.value == ERASE
+
+    def _moved(self, points: Sequence[Point]) -> None:
+        if self._ink.erasing or time.monotonic() - self._last_live < _LIVE_EVERY:
+            return
+        try:
+            self._read(self.state.image(points, self._ink.width))
+        except Exception as error:  # told; the stroke goes on
+            self.say(in_words(error), wrong=True)
+        self._last_live = time.monotonic()
+
+    def _ended(self, points: Sequence[Point]) -> None:
+        try:
+            self.state.add_stroke(points, self._ink.width, self._ink.erasing)
+            self.refresh()
+        except Exception as error:  # told, and the next stroke is drawn as ever
+            self.say(in_words(error), wrong=True)
+
+    def _read(self, image: Pixels | None) -> None:
+        model = self.state.model
+        guess = None if image is None or model is None else read(model, image)
+        self._reading.value = pad_page.reading(image, guess, "Nobody can read it yet.")
+
+    def _key(self, key: str, shift: bool) -> None:
+        if key == "Enter":
+            self.teaching.key_enter()
+        elif key == "Tab":  # or the keyboard could not leave the paper
+            (self.chooser.list if shift else self._undo).focus()
+
+    @guarded
+    def _undo_clicked(self) -> None:
+        self.undo()
+
+    @guarded
+    def _redo_clicked(self) -> None:
+        self.redo()
+
+    @guarded
+    def _clear_clicked(self) -> None:
+        self.clear()
+
+    # ---- how it looks
+
+    def _build(self) -> list[Any]:
+        low, first, high = BRUSHES
+        self._tool = ToggleButtons(options=[DRAW, ERASE], tooltips=["Draw with the pen", "Take ink away"])
+        self._brush = IntSlider(first, low, high, description="Brush", tooltip="Width of the brush in pixels")
+        self._brush.style.description_width = "initial"
+        self._brush.layout.width = f"{SIZE}px"
+        self._undo = button("Undo", "Undo: take back the last stroke", self._undo_clicked, icon="undo", width="90px")
+        actions = [
+            self._undo,
+            button("Redo", "Redo: bring back the last stroke", self._redo_clicked, icon="repeat", width="90px"),
+            button("Clear", "Clear the pad", self._clear_clicked, icon="trash", width="90px"),
+        ]
+        drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions)])
+        reading = VBox([self._reading, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
+        tabs = Tab([self.changing, *self.teaching.panels.values(), self.chooser.panel])
+        tabs.titles = ["Without a pen", *self.teaching.panels, "Networks"]
+        whole = HBox([drawing, reading], layout={"margin": "8px 0 0"})
+        return [HTML(stylesheet()), self.chooser.list, whole, tabs]

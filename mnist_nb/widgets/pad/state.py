@@ -1,0 +1,194 @@
+"""What a drawing pad knows, without any widget: the drawing or a picture, how it was changed, what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageFilter
+from torch import nn
+
+from mnist_nb.data import SIDE, check_image
+from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels, prepare
+from mnist_nb.drawing.sketch import Sketch, Stroke
+from mnist_nb.models import predict
+
+SURE, LIKELY = 0.9, 0.6
+_FINE = 4  # a picture is turned and thickened this many times finer than it is
+
+
+class Guess(NamedTuple):
+    """What a network reads in an image."""
+
+    digit: int
+    probabilities: NDArray[np.float32]  # [10]
+
+    @property
+    def in_words(self) -> str:
+        """The guess as one would say it, which is another sentence when the network is unsure."""
+        first, second = np.argsort(-self.probabilities, kind="stable")[:2].tolist()
+        share = float(self.probabilities[first])
+        if share >= SURE:
+            sure = f"{share:.0%}" if share < 0.995 else "over 99%"
+            return f"I read {with_article(first)}, {sure.replace('%', ' %')} sure."
+        if share >= LIKELY:
+            return f"Probably {with_article(first)}, perhaps {with_article(second)}."
+        return f"Unsure: {with_article(first)} or {with_article(second)}?"
+
+
+def with_article(digit: int) -> str:
+    """ "a 7", "an 8"."""
+    return f"{'an' if digit == 8 else 'a'} {digit}"
+
+
+def read(model: nn.Module, image: Pixels) -> Guess:
+    """What the model reads in one image, uint8 `[28, 28]`."""
+    probabilities = predict(model, image[None])[0].numpy()
+    return Guess(int(probabilities.argmax()), probabilities)
+
+
+@dataclass(frozen=True)
+class ImageTransform:
+    """How a picture is changed: turned and scaled about its middle, thickened or thinned, then moved.
+
+    Attributes:
+        right, down: whole pixels of 28.
+        turn: degrees, clockwise.
+        scale: 1 leaves the size as it is.
+        thickness: pixels by which a line gets wider, or if negative thinner, in steps of a half.
+    """
+
+    right: int = 0
+    down: int = 0
+    turn: float = 0
+    scale: float = 1
+    thickness: float = 0
+
+    def apply(self, picture: Pixels) -> Pixels:
+        """The changed picture, uint8 `[28, 28]` like the one given; ink that leaves it is lost."""
+        if (self.turn, self.scale, self.thickness) != (0, 1, 0):
+            picture = self._bend(picture)
+        moved = np.zeros_like(picture)
+        down, right = (min(max(by, -SIDE), SIDE) for by in (self.down, self.right))
+        rows, columns = (slice(max(0, by), SIDE + min(0, by)) for by in (down, right))
+        from_rows, from_columns = (slice(max(0, -by), SIDE + min(0, -by)) for by in (down, right))
+        moved[rows, columns] = picture[from_rows, from_columns]
+        return moved
+
+    def _bend(self, picture: Pixels) -> Pixels:
+        angle, middle = np.deg2rad(self.turn), SIDE / 2
+        cos, sin = np.cos(angle) / self.scale / _FINE, np.sin(angle) / self.scale / _FINE
+        start = -_FINE * middle
+        place = (cos, sin, middle + (cos + sin) * start, -sin, cos, middle + (cos - sin) * start)
+        fine = (_FINE * SIDE, _FINE * SIDE)
+        image = Image.fromarray(picture).transform(
+            fine, Image.Transform.AFFINE, place, resample=Image.Resampling.BICUBIC
+        )
+        reach = round(abs(self.thickness) * _FINE / 2)
+        if reach:
+            kind = ImageFilter.MaxFilter if self.thickness > 0 else ImageFilter.MinFilter
+            image = image.filter(kind(2 * reach + 1))
+        return np.asarray(image.reduce(_FINE))
+
+
+class PadState:
+    """The drawing, or a picture that lies on it, and the network that reads it.
+
+    Attributes:
+        sketch: the drawing.
+        picture: uint8 `[28, 28]` in place of the drawing, or None.
+        change: what is done to the picture.
+        centred: whether a changed picture goes through MNIST's preparation again, as a drawing always does.
+        model: reads; None reads nothing.
+    """
+
+    def __init__(self, model: nn.Module | None = None, size: float = 280) -> None:
+        self.model = model
+        self.sketch = Sketch(size)
+        self.picture: Pixels | None = None
+        self.change = ImageTransform()
+        self.centred = False
+
+    @property
+    def strokes(self) -> tuple[Stroke, ...]:
+        """The strokes of the drawing."""
+        return self.sketch.strokes
+
+    def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
+        """Draw or erase a line `[n, 2]`; on top of a picture a new drawing begins.
+
+        Raises:
+            ValueError: for points or a width that are none; everything stays as it was then.
+        """
+        probe = Sketch(self.sketch.size)
+        probe.add_stroke(points, width, erase)
+        self.begin()
+        self.sketch.add_stroke(points, width, erase)
+
+    def begin(self) -> None:
+        """Take a picture off the pad, and the old drawing beneath it: a new one is about to begin."""
+        if self.picture is not None:
+            self._put(None)
+            self.sketch.clear()
+
+    def pick(self, picture: ArrayLike) -> None:
+        """Lay a picture, uint8 `[28, 28]`, on the pad; the drawing beneath is kept.
+
+        Raises:
+            ValueError: for another type or shape.
+        """
+        self._put(check_image(picture).copy())
+
+    def modify(self, change: ImageTransform) -> bool:
+        """ImageTransform what is on the pad, a drawing as the picture it makes; False if there is nothing."""
+        if self.picture is None:
+            if (image := self.image()) is None:
+                return False
+            self.pick(image)
+        self.change = change
+        return True
+
+    def undo(self) -> bool:
+        """Take a picture off the pad, else take back the last stroke; False if there is nothing to take back."""
+        if self.picture is not None:
+            self._put(None)
+            return True
+        return self.sketch.undo()
+
+    def redo(self) -> bool:
+        """Bring back the stroke that was taken back last; False if there is none or a picture is in the way."""
+        return self.picture is None and self.sketch.redo()
+
+    def clear(self) -> None:
+        """Leave the pad empty; `undo` brings the drawing back."""
+        self._put(None)
+        self.sketch.clear()
+
+    def image(self, unfinished: Sequence[tuple[float, float]] = (), width: float = 1) -> Pixels | None:
+        """What the network sees, uint8 `[28, 28]`; None if the pad is empty.
+
+        Args:
+            unfinished: points of a stroke of ink that is still being drawn, of the given width.
+        """
+        try:
+            if self.picture is not None:
+                changed = self.change.apply(self.picture)
+                return prepare(changed) if self.centred else changed if changed.any() else None
+            sketch = self.sketch
+            if unfinished:
+                sketch = sketch.copy()
+                sketch.add_stroke(unfinished, width)
+            return sketch.to_mnist()
+        except EmptySketchError:
+            return None
+
+    def guess(self) -> Guess | None:
+        """What the network reads; None if the pad is empty or nothing can read."""
+        image = self.image()
+        return None if image is None or self.model is None else read(self.model, image)
+
+    def _put(self, picture: Pixels | None) -> None:
+        self.picture, self.change = picture, ImageTransform()

@@ -1,0 +1,134 @@
+"""The pad without a pen: pick a picture, move it, turn it, thicken it, and see what that does to the guess."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FileUpload, HBox, Label, VBox
+
+from mnist_nb.data import Mnist
+from mnist_nb.drawing.pictures import from_image
+from mnist_nb.widgets.canvas import LOCK
+from mnist_nb.widgets.common import Pad, button, guarded, take
+from mnist_nb.widgets.pad.state import ImageTransform, with_article
+
+TEST, MINE = "a test image of MNIST", "one of my own digits"
+_TURN, _SCALE, _THICKNESS = 5, 1.1, 0.5
+_LIMITS = {"right": 14, "down": 14, "turn": 180, "thickness": 4}
+
+
+class TransformPanel(VBox):  # type: ignore[misc]
+    """Picks a picture for the pad and changes it; every control is reached with Tab and pressed with Enter.
+
+    Args:
+        pad: what the picture is laid on.
+        my_digits: gives the reader's own digits, (images uint8 `[N, 28, 28]`, labels), as they are now.
+    """
+
+    def __init__(self, pad: Pad, my_digits: Callable[[], tuple[Any, Any]]) -> None:
+        self._pad, self._my_digits = pad, my_digits
+        self.source = Dropdown(options=[TEST, MINE], description="Pick", layout={"width": "250px"})
+        self.number = BoundedIntText(0, min=0, max=9999, description="number", layout={"width": "170px"})
+        self.source.style.description_width = self.number.style.description_width = "initial"
+        self.about = HTML()
+        self.centred = Checkbox(
+            description="centre and scale it again, as MNIST's makers did", indent=False, layout={"width": "auto"}
+        )
+        self.source.observe(self._pick, "value")
+        self.number.observe(self._pick, "value")
+        self.centred.observe(self._centre, "value")
+        self.photo = FileUpload(accept="image/*", icon="camera", description="Read a photo", layout={"width": "auto"})
+        self.photo.observe(self._photo_came, "value")
+        moves: list[tuple[str, str, str, dict[str, float]]] = [
+            ("Move", "arrow-left", "Move left by one pixel", {"right": -1}),
+            ("", "arrow-right", "Move right by one pixel", {"right": 1}),
+            ("", "arrow-up", "Move up by one pixel", {"down": -1}),
+            ("", "arrow-down", "Move down by one pixel", {"down": 1}),
+            ("Turn", "rotate-left", "Turn left by 5 degrees", {"turn": -_TURN}),
+            ("", "rotate-right", "Turn right by 5 degrees", {"turn": _TURN}),
+            ("Size", "search-plus", "Make larger by a tenth", {"scale": _SCALE}),
+            ("", "search-minus", "Make smaller by a tenth", {"scale": 1 / _SCALE}),
+            ("Line", "plus", "Thicken the line by half a pixel", {"thickness": _THICKNESS}),
+            ("", "minus", "Thin the line by half a pixel", {"thickness": -_THICKNESS}),
+        ]
+        row: list[Any] = []
+        for label, icon, tooltip, step in moves:
+            if label:
+                row.append(Label(label, layout={"margin": "2px 2px 2px 8px"}))
+            row.append(button("", tooltip, self._stepper(**step), icon=icon, width="36px"))
+        row.append(button("Start over", "Take all changes back", self._reset, icon="refresh"))
+        super().__init__(
+            [
+                HBox(
+                    [self.source, self.number, button("Lay it on the pad", "Show this picture", self._pick), self.photo]
+                ),
+                HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"}),
+                HBox([self.centred, self.about]),
+            ]
+        )
+
+    def say(self, text: str, *, wrong: bool = False) -> None:
+        """Show a sentence under the pad."""
+        self._pad.say(text, wrong=wrong)
+
+    @guarded
+    def _pick(self) -> None:
+        if self.source.value == TEST:
+            self._pad.with_data(self._pick_test_image)
+            return
+        images, labels = self._my_digits()
+        if not len(labels):
+            raise ValueError("There are no digits of yours yet: collect some under My digits, or pick a test image.")
+        self._lay(images, labels, "yours")
+
+    @guarded
+    def _photo_came(self) -> None:
+        if (file := take(self.photo)) is not None:
+            name, content = file
+            try:
+                self._pad.pick(from_image(content))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+            self.say(f"{name} was prepared as MNIST's makers did. Undo takes it off the pad.")
+
+    def _pick_test_image(self, data: Mnist) -> None:
+        self._lay(data.test.images.numpy(), data.test.labels, "MNIST's label")
+
+    def _lay(self, images: Any, labels: Any, whose: str) -> None:
+        number = min(self.number.value, len(labels) - 1)
+        self.number.max = len(labels) - 1
+        self._pad.state.pick(images[number])
+        self._pad.refresh()
+        self.about.value = f"{with_article(int(labels[number]))} ({whose}), 0 to {len(labels) - 1:,}"
+
+    def _stepper(self, **step: float) -> Callable[..., None]:
+        def clicked(_: Any) -> None:
+            self._step(step)
+
+        return clicked
+
+    def _step(self, step: dict[str, float]) -> None:
+        with LOCK:
+            ((name, by),) = step.items()
+            value = getattr(self._pad.state.change, name)
+            if name == "scale":
+                value = round(min(max(value * by, 0.3), 3), 4)
+                value = 1 if abs(value - 1) < 0.01 else value  # there and back again is where it was
+            else:
+                value = min(max(value + by, -_LIMITS[name]), _LIMITS[name])
+            if self._pad.state.modify(dataclasses.replace(self._pad.state.change, **{name: value})):
+                self._pad.refresh()
+            else:
+                self.say("There is nothing on the pad to change: draw a digit or pick a picture.", wrong=True)
+
+    @guarded
+    def _reset(self) -> None:
+        self._pad.state.change = ImageTransform()
+        self._pad.refresh()
+
+    @guarded
+    def _centre(self) -> None:
+        self._pad.state.centred = self.centred.value
+        self._pad.refresh()

@@ -1,0 +1,3 @@
+"""The training studio."""
+
+from mnist_nb.widgets.studio.panel import TrainingStudio

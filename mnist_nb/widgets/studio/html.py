@@ -1,0 +1,118 @@
+"""How the studio looks: its style sheet, and what it says and shows as pieces of HTML. Numbers in, text out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mnist_nb.training import Hyperparameters, TrainingRun
+from mnist_nb.widgets.html import image_tag, probability_bars
+from mnist_nb.widgets.pad.state import Guess
+from mnist_nb.widgets.studio.chart import sample
+from mnist_nb.widgets.studio.records import RunRecord, State
+from mnist_nb.widgets.studio.session import TrainingSession
+
+
+def progress(session: TrainingSession) -> str:
+    """The bar, and under it the epoch, the batch, the rate and the time left."""
+    run = session.run
+    share = 0.0 if run is None or not run.steps_total else 100 * run.steps_done / run.steps_total
+    where = "" if run is None else _where(run, session)
+    return (
+        f'<div class="studio-track" role="progressbar" aria-label="training" aria-valuenow="{share:.0f}" '
+        f'aria-valuemin="0" aria-valuemax="100"><div class="studio-done" style="width:{share:.1f}%"></div></div>'
+        f'<div class="studio-where">{where}</div>'
+    )
+
+
+def _where(run: TrainingRun, session: TrainingSession) -> str:
+    last_epoch = run.first_epoch + run.hyperparameters.epochs
+    if run.finished:
+        return f"epoch {last_epoch} of {last_epoch}"
+    parts = [f"epoch {run.epoch + 1} of {last_epoch}", f"batch {run.batch:,} of {run.batches_per_epoch:,}"]
+    parts.append(f"rate {run.scheduled_learning_rate:.2g}")
+    if (left := session.seconds_left) is not None:
+        parts.append(f"{_duration(left)} left")
+    return " · ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def sentences(session: TrainingSession, notice: str) -> str:
+    """What the run does or how it ended, what went wrong beside it, and what the last click led to."""
+    parts = [(session.sentence, session.state is State.FAILED), (session.warning, True), (notice, True)]
+    said = "".join(
+        f"<p{' class=wrong' if wrong else ''}>{'⚠ ' if wrong else ''}{escape(text)}</p>"
+        for text, wrong in parts
+        if text
+    )
+    return (
+        f'<div class="studio-say" role="status" aria-live="polite">{said or "Choose settings and press Train."}</div>'
+    )
+
+
+def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.float32] | None) -> str:
+    """The pinned digit beside its ten probabilities."""
+    if image is None:
+        return "No digit is pinned."
+    if probabilities is None:
+        words, bars = "Nobody has learnt to read it yet.", ""
+    else:
+        words = Guess(int(probabilities.argmax()), probabilities).in_words
+        bars = probability_bars(probabilities, words)
+    return (
+        f'<div class="studio-pinned"><div>{image_tag(image, caption)}<div class="caption">{escape(caption)}</div></div>'
+        f"<div><p>{escape(words)}</p>{bars}</div></div>"
+    )
+
+
+HEADS = (
+    '<div class="studio-cells studio-heads"><span>settings</span><span class="figure">best valid. acc.</span>'
+    '<span class="figure">last loss</span><span class="figure">time</span></div>'
+)
+
+
+def mark(number: int) -> str:
+    """A run's number and a piece of its line."""
+    return f'<span class="studio-number">{number + 1} {sample(number)}</span>'
+
+
+def cells(kept: RunRecord) -> str:
+    """A run's settings and figures, as a row of the table."""
+    accuracy = "–" if kept.best_accuracy is None else f"{kept.best_accuracy:.2%}".replace("%", " %")
+    seconds = f"{kept.seconds:.1f} s" if kept.seconds else "–"
+    loss = "–" if kept.final_loss is None else f"{kept.final_loss:.4f}"
+    all_settings = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(kept.hyperparameters).items())
+    return (
+        f'<div class="studio-cells"><span title="{escape(all_settings)}">{escape(settings_in_words(kept))}</span>'
+        f'<span class="figure">{accuracy}</span><span class="figure">{loss}</span>'
+        f'<span class="figure">{seconds}</span></div>'
+    )
+
+
+def settings_in_words(kept: RunRecord) -> str:
+    """The learning rate and its changes, the epochs, and what is not as by default."""
+    rates = [f"{rate:g}" for rate in (kept.hyperparameters.learning_rate, *_rates(kept.learning_rate_changes))]
+    parts = [f"learning rate {' → '.join(rates)}", f"{kept.hyperparameters.epochs} epochs"]
+    if kept.first_epoch:
+        parts.append(f"after {kept.first_epoch} before")
+    for field in dataclasses.fields(Hyperparameters):
+        value = getattr(kept.hyperparameters, field.name)
+        if field.name not in ("learning_rate", "epochs") and value != field.default:
+            parts.append(str(value) if "choices" in field.metadata else f"{field.name.replace('_', ' ')} {value:g}")
+    if kept.state in (State.STOPPED, State.FAILED, State.RUNNING):
+        parts.append({"failed": "broken off"}.get(kept.state.value, kept.state.value))
+    return ", ".join(parts)
+
+
+def _rates(changes: Sequence[tuple[int, float]], most: int = 3) -> list[float]:
+    return [rate for _, rate in changes][-most:]

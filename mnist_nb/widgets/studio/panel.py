@@ -1,0 +1,352 @@
+"""The training studio: turn the dials and watch a network learn."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import random
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ipywidgets import HTML, BoundedIntText, HBox, ToggleButtons, VBox
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from torch import nn
+
+from mnist_nb.data import Mnist, check_image
+from mnist_nb.training import PRESETS, Hyperparameters
+from mnist_nb.widgets.common import button, in_words
+from mnist_nb.widgets.controls import Controls
+from mnist_nb.widgets.html import stylesheet
+from mnist_nb.widgets.studio import html as studio_page
+from mnist_nb.widgets.studio.chart import Curve, LossCurve, chart
+from mnist_nb.widgets.studio.records import RunRecord
+from mnist_nb.widgets.studio.runs_table import RunsTable
+from mnist_nb.widgets.studio.session import TrainingSession
+
+
+class TrainingStudio(VBox):  # type: ignore[misc]
+    """A panel to train with, as the last line of a cell; `train` does the same from code, and waits.
+
+    Args:
+        data: what is learnt, from `load_mnist`.
+        path: the checkpoint that runs are saved to after each epoch and on Stop, and that training can go on from;
+            None keeps everything in memory.
+        hyperparameters: what the controls show at first.
+        device: "cpu", "cuda" or "mps"; None chooses.
+
+    Attributes:
+        session: what goes on behind the panel.
+        controls: the controls, made from `Hyperparameters`.
+    """
+
+    def __init__(
+        self,
+        data: Mnist,
+        path: str | Path | None = "model.safetensors",
+        hyperparameters: Hyperparameters | None = None,
+        *,
+        device: str | None = None,
+    ) -> None:
+        self._data = data
+        self._notice = ""
+        self._acting = threading.RLock()
+        self._painting = threading.RLock()
+        self._losses: weakref.WeakKeyDictionary[RunRecord, LossCurve] = weakref.WeakKeyDictionary()
+        self._image: ArrayLike | None = None
+        self._caption = ""
+        self.session = TrainingSession(data, path, device=device, publish=self._paint)
+        self.controls = Controls(self._first_settings(hyperparameters))
+        self._rate = self.controls.value.learning_rate  # what the run knows of the slider
+        self.controls.on_change("learning_rate", self._rate_moved)
+        super().__init__(self._build())
+        self.add_class("mnist-studio")
+        self._pin_test_image(0)
+        self._refresh()
+
+    def __repr__(self) -> str:
+        return "TrainingStudio()"  # notebooks are checked by their text: the same every time
+
+    # ---- what a notebook or a test can do with it
+
+    @property
+    def runs(self) -> list[RunRecord]:
+        """The runs kept, oldest first: settings, records, losses and weights of each."""
+        return list(self.session.runs)
+
+    @property
+    def model(self) -> nn.Module:
+        """A copy of the network as it stands: after the last epoch or stop, or as restored; on the CPU.
+
+        Raises:
+            ValueError: if nothing has been trained yet.
+        """
+        if self.session.current is None:
+            raise ValueError("nothing has been trained yet: press Train, or call train()")
+        return copy.deepcopy(self.session.current.model)
+
+    def train(self, *, name: str = "", fresh: bool | None = None, **settings: Any) -> RunRecord:
+        """Train with what the controls show, and wait; an interrupt stops the run as Stop does.
+
+        Args:
+            name: of the run in the table.
+            fresh: whether to begin with a new network; None does what the panel says.
+            settings: fields of `Hyperparameters` to change first; the controls are moved to them.
+
+        Raises:
+            RuntimeError: if a run goes on, or breaks off for another reason than a loss that exploded.
+            ValueError, TypeError: for settings out of their range, or a checkpoint that cannot be gone on from.
+        """
+        self.controls.value = dataclasses.replace(self.controls.value, **settings)
+        wanted = self._fresh.value if fresh is None else fresh
+        return self._wait_for(
+            lambda: self._start(wanted, name), "a run goes on: stop it first (or the studio is closed: make another)"
+        )
+
+    def resume(self, learning_rate: float | None = None) -> RunRecord:
+        """Let the stopped run go on, and wait; an interrupt stops it again.
+
+        Args:
+            learning_rate: a new one from here on.
+
+        Raises:
+            RuntimeError: if there is no stopped run, or it breaks off.
+        """
+        if learning_rate is not None:
+            self.controls.value = dataclasses.replace(self.controls.value, learning_rate=learning_rate)
+        return self._wait_for(self._resume, "there is no stopped run to go on with")
+
+    def stop(self) -> None:
+        """Stop the run after the batch it is on, if one goes on; returns at once."""
+        self.session.stop()
+
+    def restore(self, run: RunRecord) -> None:
+        """Make a run's weights the network as it stands, and the content of the checkpoint.
+
+        Raises:
+            ValueError: if a run goes on, or the file cannot be written.
+        """
+        with self._acting:
+            self._put_back(run)
+            self._refresh()
+
+    def figure(self) -> Figure:
+        """The curves of all runs as a static figure, which a saved notebook keeps."""
+        from mnist_nb.plots import training_curves
+
+        return training_curves(self.runs, [_for_matplotlib(kept.name) for kept in self.runs])
+
+    def pin(self, image: ArrayLike | None, caption: str = "your digit") -> None:
+        """Watch an image, uint8 `[28, 28]`, while the network learns; None lets go of it.
+
+        Raises:
+            ValueError: for another type or shape.
+        """
+        self._image = None if image is None else check_image(image).copy()
+        self._caption = caption
+        self.session.pin(self._image)
+        self._repaint()
+
+    def close(self) -> None:
+        """Stop the run, end its thread and take the panel out of the page; the runs stay."""
+        if hasattr(self, "session"):
+            self.session.close()
+        super().close()
+
+    # ---- what clicks do
+
+    def say(self, text: str) -> None:
+        """Show a sentence about something that could not be done; an empty one takes it away."""
+        self._notice = text
+        self._repaint()
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        """Do what a click asks for; what it raises becomes a sentence, and the panel stays usable."""
+        with self._acting:
+            self._notice = ""
+            try:
+                action()
+            except Exception as error:  # the reader is told, and nobody else could be
+                self._notice = in_words(error)
+            self._refresh()
+
+    def _start(self, fresh: bool, name: str = "") -> bool:
+        settings = self.controls.value
+        self._rate = settings.learning_rate
+        return self.session.start(settings, fresh=fresh, name=name)
+
+    def _resume(self) -> bool:
+        """Resume with the run's own settings, and with the slider's rate if that was moved since."""
+        run = self.session.run
+        if run is None or not self.session.can_resume:
+            return False
+        shown = self.controls.value.learning_rate
+        rate = shown if shown != self._rate else run.learning_rate
+        self.controls.value = dataclasses.replace(run.hyperparameters, learning_rate=rate)
+        self._rate = rate
+        return self.session.resume(rate)
+
+    def _put_back(self, kept: RunRecord) -> None:
+        self.session.restore(kept)
+        self._fresh.value = False  # else the next Train would pass the weights over
+
+    def _rate_moved(self) -> None:
+        if self.session.is_running:
+            self._rate = self.controls.value.learning_rate
+            self.session.set_learning_rate(self._rate)
+
+    def _pin_test_image(self, index: int) -> None:
+        label = int(self._data.test.labels[index])
+        self.pin(self._data.test.images[index].numpy(), f"test image {index:,}, a {label}")
+
+    def _another(self) -> None:
+        self._index.value = random.randrange(len(self._data.test))
+
+    def _wait_for(self, begin: Callable[[], bool], otherwise: str) -> RunRecord:
+        try:
+            with self._acting:
+                self._notice = ""
+                begun = begin()
+                self._refresh()
+            if begun:
+                self.session.wait()
+        except KeyboardInterrupt:
+            begun = True
+            self.session.stop()
+            self.session.wait()
+        if not begun or self.session.current is None:
+            raise RuntimeError(otherwise)
+        if self.session.error is not None:
+            raise RuntimeError(self.session.sentence) from self.session.error
+        self._refresh()
+        return self.session.current
+
+    def _first_settings(self, hyperparameters: Hyperparameters | None) -> Hyperparameters:
+        """Those asked for, else those of the unfinished run in the checkpoint, else the defaults."""
+        run = self.session.run
+        if hyperparameters is not None or run is None:
+            return hyperparameters or Hyperparameters()
+        return dataclasses.replace(run.hyperparameters, learning_rate=run.learning_rate)
+
+    # ---- how it looks
+
+    def _refresh(self) -> None:
+        """Show everything anew, rows included; only from clicks and calls, never from the thread that trains."""
+        self._table.rebuild()
+        self._repaint()
+
+    def _repaint(self) -> None:
+        """Paint now, or let the thread that trains do it within a fifth of a second: one writer at a time."""
+        if not self.session.is_running:
+            self._paint()
+
+    def _paint(self) -> None:
+        session = self.session
+        with self._painting:
+            running = session.is_running
+            self.controls.lock(running, except_for=("learning_rate",))
+            for control in (*self._presets, self._train, self._fresh):
+                control.disabled = running
+            self._stop.disabled, self._resume_button.disabled = not running, not session.can_resume
+            self._progress.value = studio_page.progress(session)
+            self._message.value = studio_page.sentences(session, self._notice)
+            self._chart.value = self._drawn()
+            self._pinned.value = studio_page.pinned(self._image, self._caption, session.probabilities)
+            self._table.refresh()
+
+    def _drawn(self) -> str:
+        curves = []
+        for number, kept in enumerate(self.runs):
+            if kept not in self._losses:
+                self._losses[kept] = LossCurve(kept.first_epoch, kept.batches_per_epoch)
+            is_live = self.session.is_running and kept is self.session.current
+            points = self._losses[kept].points(kept.batch_losses)
+            curves.append(Curve(number, kept.name, points, kept.records, is_live))
+        return chart(curves)
+
+    def _build(self) -> list[Any]:
+        self._message, self._progress, self._chart, self._pinned = HTML(), HTML(), HTML(), HTML()
+        self._table = RunsTable(self.session, self._attempt, self._put_back)
+
+        def click(action: Callable[[], object]) -> Callable[..., None]:
+            return lambda *_: self._attempt(action)
+
+        self._train = button("Train", "Begin a run", click(lambda: self._start(self._fresh.value)), icon="play")
+        self._stop = button("Stop", "Stop after the batch under way, and keep it", click(self.stop), icon="stop")
+        self._resume_button = button(
+            "Resume", "Go on from exactly where the run was stopped", click(self._resume), icon="step-forward"
+        )
+        self._train.button_style = "primary"
+        standing = "the network as it stands" if self.session.path is None else self.session.path.name
+        self._fresh = ToggleButtons(
+            options=[("a new network", True), (standing, False)],
+            value=self.session.path is None or not self.session.path.exists(),
+            tooltips=["Each run begins with fresh weights", "Each run goes on from the weights that are there"],
+            style={"button_width": "auto"},
+        )
+        self._presets = [
+            button(name, _preset_tooltip(settings), click(self._setter(settings))) for name, settings in PRESETS.items()
+        ]
+        self._presets.append(
+            button(
+                "Reset to defaults", "Every setting at its default", click(self._setter(Hyperparameters())), icon="undo"
+            )
+        )
+        self._index = BoundedIntText(
+            0,
+            min=0,
+            max=len(self._data.test) - 1,
+            description="Pinned: test image",
+            tooltip="A number, or the arrow keys, choose the test image whose probabilities are shown",
+            style={"description_width": "auto"},
+            layout={"width": "210px"},
+        )
+        self._index.observe(lambda change: self._attempt(lambda: self._pin_test_image(change["new"])), "value")
+        another = button("Another", "Pin a test image chosen by chance", click(self._another), icon="random")
+        visible = {"overflow": "visible"}
+        left = VBox(
+            [
+                HTML('<span class="studio-title">Settings</span>'),
+                HBox(self._presets, layout={"flex_flow": "row wrap", "overflow": "visible", "width": "345px"}),
+                self.controls.widget,
+            ],
+            layout={"flex": "0 0 350px", **visible},
+        )
+        right = VBox(
+            [
+                HBox(
+                    [
+                        HBox([self._train, self._stop, self._resume_button], layout=visible),
+                        HBox([HTML("Train from"), self._fresh], layout={"align_items": "center", **visible}),
+                    ],
+                    layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 14px", **visible},
+                ),
+                self._progress,
+                self._message,
+                self._chart,
+                HBox([self._index, another], layout=visible),
+                self._pinned,
+            ],
+            layout={"flex": "1 1 420px", "min_width": "0", **visible},
+        )
+        body = HBox([left, right], layout={"flex_flow": "row wrap", "grid_gap": "8px 28px", **visible})
+        return [HTML(stylesheet()), body, self._table.widget]
+
+    def _setter(self, settings: Hyperparameters) -> Callable[[], None]:
+        def put() -> None:
+            if not self.session.is_running:
+                self.controls.value = settings
+
+        return put
+
+
+def _for_matplotlib(name: str) -> str:
+    """A name that is drawn as it is: no formula between dollars, and not left out of the legend for its first _."""
+    return f"{' ' * name.startswith('_')}{name}".replace("$", r"\$")
+
+
+def _preset_tooltip(settings: Hyperparameters) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in dataclasses.asdict(settings).items())

@@ -1,0 +1,97 @@
+"""The table of runs under the studio's chart: what each was and reached, its name, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ipywidgets import HTML, HBox, Text, VBox
+
+from mnist_nb.widgets.common import button, discard
+from mnist_nb.widgets.studio import html as studio_page
+from mnist_nb.widgets.studio.records import RunRecord
+from mnist_nb.widgets.studio.session import TrainingSession
+
+Attempt = Callable[[Callable[[], object]], None]
+
+_MARK, _NAME, _ACTIONS = "62px", "130px", "176px"
+
+
+class RunsTable:
+    """A row for each run of a session.
+
+    Args:
+        session: whose runs are shown.
+        attempt: calls what a click asks for, and shows the sentence if it cannot be done.
+        restore: makes a run's weights the network as it stands.
+    """
+
+    def __init__(self, session: TrainingSession, attempt: Attempt, restore: Callable[[RunRecord], None]) -> None:
+        self._session, self._attempt, self._restore = session, attempt, restore
+        self._rows: dict[RunRecord, _Row] = {}
+        self._heads = HBox(
+            [
+                HTML("", layout={"width": _MARK, "flex": "0 0 auto"}),
+                HTML('<div class="studio-heads">name</div>', layout={"width": _NAME, "flex": "0 0 auto"}),
+                HTML(studio_page.HEADS, layout={"flex": "1 1 auto", "min_width": "0"}),
+                HTML("", layout={"width": _ACTIONS, "flex": "0 0 auto"}),
+            ],
+            layout={"align_items": "center"},
+        )
+        self.widget = VBox(layout={"overflow": "visible"})
+
+    def rebuild(self) -> None:
+        """Make rows for new runs and drop those of removed ones."""
+        kept = list(self._session.runs)
+        gone = [self._rows.pop(run) for run in set(self._rows) - set(kept)]
+        for run in kept:
+            if run not in self._rows:
+                self._rows[run] = _Row(self._session, run, self._attempt, self._restore)
+        self.widget.children = [self._heads, *(self._rows[run].widget for run in kept)] if kept else []
+        for row in gone:
+            discard(row.widget)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show each run's figures as they are now."""
+        for number, run in enumerate(list(self._session.runs)):
+            if (row := self._rows.get(run)) is not None:
+                row.refresh(number)
+
+
+class _Row:
+    """One run: its line, its name, its figures, and two buttons."""
+
+    def __init__(
+        self, session: TrainingSession, kept: RunRecord, attempt: Attempt, restore: Callable[[RunRecord], None]
+    ) -> None:
+        self._session, self._kept = session, kept
+        self._mark = HTML(layout={"width": _MARK, "flex": "0 0 auto"})
+        self._name = Text(
+            kept.name, continuous_update=False, tooltip="The run's name", layout={"width": _NAME, "flex": "0 0 auto"}
+        )
+        self._cells = HTML(layout={"flex": "1 1 auto", "min_width": "0"})
+        self._restore = button("Restore", "", lambda *_: attempt(lambda: restore(kept)), width="82px")
+        self._remove = button("Remove", "", lambda *_: attempt(lambda: session.remove(kept)), width="82px")
+        for fixed in (self._restore, self._remove):
+            fixed.layout.flex = "0 0 82px"
+        self._explain()
+        self._name.observe(lambda change: attempt(lambda: self._rename(change)), "value")
+        self.widget = HBox([self._mark, self._name, self._cells, self._restore, self._remove])
+        self.widget.add_class("studio-row")
+
+    def _rename(self, change: Any) -> None:
+        if change["new"] != self._kept.name:
+            self._session.rename(self._kept, change["new"])
+            self._name.value = self._kept.name
+            self._explain()
+
+    def _explain(self) -> None:
+        self._restore.tooltip = f"Make the weights of {self._kept.name} the network as it stands"
+        self._remove.tooltip = f"Forget {self._kept.name}"
+
+    def refresh(self, number: int) -> None:
+        self._mark.value = studio_page.mark(number)
+        self._cells.value = studio_page.cells(self._kept)
+        self._restore.disabled = self._session.is_running
+        self._remove.disabled = self._session.is_running and self._session.current is self._kept

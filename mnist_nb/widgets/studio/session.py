@@ -1,0 +1,395 @@
+"""What the studio does, without a widget: one run at a time, in a thread of its own, and the runs that were."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from mnist_nb.checkpoints import CheckpointError, continue_run, read_metadata, save_checkpoint, save_run
+from mnist_nb.data import Mnist, check_image
+from mnist_nb.files import signature_of
+from mnist_nb.models import build_model, predict
+from mnist_nb.training import Hyperparameters, TrainingDivergedError, TrainingRun
+from mnist_nb.widgets.studio.records import RunRecord, State, summary
+
+PUBLISH_EVERY = 0.2
+"""Seconds between two looks at a run: a chart redrawn more often costs the training more than it tells the eye."""
+
+MAX_RUNS = 20
+"""Runs kept, each with its weights (about half a megabyte); the oldest makes room."""
+
+_STARTING = threading.RLock()
+_SESSIONS: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
+
+
+class TrainingSession:
+    """At most one run at a time, started, stopped and resumed from any thread; each can be asked twice without harm.
+
+    Args:
+        data: what is learnt.
+        path: the checkpoint that runs go on from and are saved to; None keeps everything in memory.
+        device: "cpu", "cuda" or "mps"; None chooses.
+        publish: called at most every `PUBLISH_EVERY` seconds from the thread that trains, and when a run ends.
+
+    Attributes:
+        state: where the session stands.
+        sentence: what was begun, or how it ended.
+        warning: what went wrong beside the training, such as a full disk; empty if nothing did.
+        error: what broke the last run off, other than a loss that exploded.
+        runs: the runs kept, oldest first.
+        current: the run whose weights are the network as it stands.
+        probabilities: of the pinned digit, `[10]`; None without a pinned digit or a network.
+    """
+
+    def __init__(
+        self,
+        data: Mnist,
+        path: str | Path | None = None,
+        *,
+        device: str | None = None,
+        publish: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.data = data
+        self.path = None if path is None else Path(path)
+        self.state = State.IDLE
+        self.sentence = ""
+        self.warning = ""
+        self._overwrote = ""  # that another program saves the same file: said for as long as the run lasts
+        self.error: Exception | None = None
+        self.runs: list[RunRecord] = []
+        self.current: RunRecord | None = None
+        self.probabilities: NDArray[np.float32] | None = None
+        self._device = device
+        self._publish = publish
+        self._pinned: NDArray[np.uint8] | None = None
+        self._run: TrainingRun | None = None  # the one that goes on, or that Resume would let go on
+        self._wanted_rate: float | None = None
+        self._signature: tuple[int, ...] | None = None  # of the file when it last held what this session knows
+        self._count = 0
+        self._published = 0.0
+        self._pace = (0.0, 0)  # when this stint began, and the run's step then
+        self._closed = False
+        self._stop = threading.Event()
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()  # the thread has come to its end: an interrupted `join` may say so too early
+        self._ended.set()
+        _SESSIONS.add(self)
+        self._find_unfinished()
+
+    # ---- where it stands
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run goes on."""
+        return self.state is State.RUNNING
+
+    @property
+    def run(self) -> TrainingRun | None:
+        """The run that goes on, or the last one; it is changed by the thread that trains."""
+        return self._run
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether `resume` would let a stopped run go on."""
+        run = self._run
+        return not (self.is_running or self._closed or run is None or run.finished or run.diverged)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate from this stint's pace; None before there is one."""
+        run, (began, first_step) = self._run, self._pace
+        if run is None or not self.is_running or run.steps_done <= first_step:
+            return None
+        pace = (time.monotonic() - began) / (run.steps_done - first_step)
+        return pace * (run.steps_total - run.steps_done)
+
+    # ---- start, stop, resume
+
+    def start(self, hyperparameters: Hyperparameters, *, fresh: bool = True, name: str = "") -> bool:
+        """Begin a run in the background; False, and nothing else, if one goes on.
+
+        A run that another session of this process has going is stopped first.
+
+        Args:
+            fresh: with a new network; else from the checkpoint, or from the network as it stands.
+            name: "run 1" and so on without one.
+
+        Raises:
+            CheckpointError: if the checkpoint cannot be gone on from.
+            ValueError: if the network as it stands is of another kind than the settings ask for.
+        """
+        with _STARTING, self._lock:
+            if self.is_running or self._closed:
+                return False
+            old = self._run
+            if not fresh and self.can_resume and old is not None and old.hyperparameters == hyperparameters:
+                return self.resume()
+            run, sentence = self._begin(hyperparameters, fresh)
+            self._launch(run, self._new_entry(run, name), sentence)
+            return True
+
+    def resume(self, learning_rate: float | None = None) -> bool:
+        """Let the stopped run go on from exactly where it was; False, and nothing else, if there is none.
+
+        Args:
+            learning_rate: a new one from here on.
+        """
+        with _STARTING, self._lock:
+            if not self.can_resume or self._run is None:
+                return False
+            run, kept = self._run, self.current
+            sentence = f"Going on at epoch {run.epoch + 1}, batch {run.batch + 1} of {run.batches_per_epoch}."
+            if self.path is not None and self._was_replaced():
+                run, sentence = continue_run(self.path, self.data, run.hyperparameters, device=self._device)
+                kept = None
+            if learning_rate is not None and learning_rate != run.learning_rate:
+                run.learning_rate = learning_rate
+                sentence += f" The learning rate is {learning_rate:g} from here on."
+            self._launch(run, kept or self._new_entry(run), sentence)
+            return True
+
+    def stop(self) -> None:
+        """Ask the run to stop after the batch it is on; returns at once."""
+        self._stop.set()
+        if self._run is not None:
+            self._run.stop()
+
+    def wait(self) -> None:
+        """Return when no run goes on any more."""
+        while not self._ended.wait(0.2):  # in pieces, so that an interrupt is heard on every system
+            pass
+        if self._thread is not None:
+            self._thread.join()
+
+    def close(self) -> None:
+        """Stop, and never start again; the runs stay."""
+        self._closed = True
+        self.stop()
+        if threading.current_thread() is not self._thread:
+            self.wait()
+
+    def set_learning_rate(self, rate: float) -> None:
+        """The rate from the next batch on, if a run goes on; it becomes part of the run's history."""
+        with self._lock:
+            if self.is_running:
+                self._wanted_rate = rate
+
+    # ---- the pinned digit
+
+    def pin(self, image: ArrayLike | None) -> None:
+        """Watch one image, uint8 `[28, 28]`, while the network learns; None lets go of it.
+
+        Raises:
+            ValueError: for another type or shape.
+        """
+        self._pinned = None if image is None else check_image(image)
+        if not self.is_running:
+            self._update_pinned(self.current.model if self.current is not None else None)
+
+    # ---- the runs kept
+
+    def rename(self, kept: RunRecord, name: str) -> None:
+        """Give a run another name, of at most 40 characters; an empty one changes nothing."""
+        kept.name = " ".join(name.split())[:40] or kept.name
+
+    def remove(self, kept: RunRecord) -> None:
+        """Forget a run.
+
+        Raises:
+            ValueError: if it goes on.
+        """
+        with self._lock:
+            if self.is_running and kept is self.current:
+                raise ValueError(f"{kept.name} is still running: stop it first")
+            with contextlib.suppress(ValueError):
+                self.runs.remove(kept)
+
+    def restore(self, kept: RunRecord) -> None:
+        """Make a run's weights the network as it stands, and the content of the checkpoint.
+
+        Raises:
+            ValueError: if a run goes on.
+            CheckpointError: if the file cannot be written.
+        """
+        with self._lock:
+            if self.is_running:
+                raise ValueError(f"a run goes on: stop it before you take up the weights of {kept.name}")
+            if kept is not self.current or not self.can_resume:
+                self._run = None
+                if self.path is not None:
+                    save_checkpoint(kept.model, self.path, kept.metadata())
+                    self._signature = signature_of(self.path)
+            self.current, self.state = kept, State.IDLE
+            place = "" if self.path is None else f" and in {self.path}"
+            self.sentence = f"The weights of {kept.name} are in place{place}; training can go on from them."
+            self._update_pinned(kept.model)
+
+    # ---- inside
+
+    def _find_unfinished(self) -> None:
+        """Offer to resume what an earlier kernel, or the command line, left in the checkpoint."""
+        if self.path is None or not self.path.exists():
+            return
+        with contextlib.suppress(ValueError, TypeError):  # no model, or not ours: a start will say so
+            run, sentence = continue_run(self.path, self.data, _settings_in(self.path), device=self._device)
+            if run.steps_done:
+                self._run, self.state = run, State.STOPPED
+                self.sentence = sentence.replace("Resuming the", "There is an") + " Resume goes on with it."
+                self._signature = signature_of(self.path)
+                self.current = self._new_entry(run, f"from {self.path.name}")
+                self.runs.append(self.current)
+
+    def _begin(self, settings: Hyperparameters, fresh: bool) -> tuple[TrainingRun, str]:
+        if self.path is not None:
+            return continue_run(self.path, self.data, settings, fresh=fresh, device=self._device)
+        if fresh or self.current is None:
+            model = build_model(settings.network, seed=settings.seed)
+            return TrainingRun(model, self.data, settings, device=self._device), f"A new {settings.network} begins."
+        return self._begin_in_memory(self.current, settings)
+
+    def _begin_in_memory(self, current: RunRecord, settings: Hyperparameters) -> tuple[TrainingRun, str]:
+        """The cases of `continue_run`, for a session without a file."""
+        run, kind = self._run, current.hyperparameters.network
+        if kind != settings.network:
+            raise ValueError(f"the network as it stands is a {kind}: choose network {kind}, or begin with a new one")
+        if run is None or run.hyperparameters != settings or run.diverged:
+            run = TrainingRun(copy.deepcopy(current.model), self.data, settings, device=self._device)
+            run.first_epoch = run.epoch = current.epoch
+            return run, f"Starting from the weights of {current.name} with these settings."
+        run.train_more()
+        return run, f"{current.name} has finished; training {settings.epochs} epochs more."
+
+    def _was_replaced(self) -> bool:
+        """Whether another program has written the checkpoint since this session did or read it."""
+        return self.path is not None and signature_of(self.path) not in (None, self._signature)
+
+    def _new_entry(self, run: TrainingRun, name: str = "") -> RunRecord:
+        self._count += 1
+        kept = RunRecord(
+            name=f"run {self._count}",
+            hyperparameters=run.hyperparameters,
+            model=copy.deepcopy(run.model).cpu(),
+            batches_per_epoch=run.batches_per_epoch,
+            first_epoch=run.first_epoch,
+            epoch=run.epoch,
+            seconds=sum(record.seconds for record in run.records) if run.steps_done else 0.0,
+        )
+        self.rename(kept, name)
+        self._snapshot(run, kept)
+        return kept
+
+    def _launch(self, run: TrainingRun, kept: RunRecord, sentence: str) -> None:
+        for other in list(_SESSIONS):
+            if other is not self and other.is_running:
+                other.stop()
+                other.wait()
+        if kept not in self.runs:
+            self.runs.append(kept)
+        self._run, self.current = run, kept
+        self.sentence, self.warning, self._overwrote, self.error = sentence, "", "", None
+        if len(self.runs) > MAX_RUNS:
+            self.sentence += f" {self.runs.pop(0).name} made room in the table."
+        if self.path is not None:
+            self._signature = signature_of(self.path)
+        self.state = kept.state = State.RUNNING
+        self._wanted_rate = None
+        self._pace = (time.monotonic(), run.steps_done)
+        self._stop.clear()
+        self._ended.wait()  # the last run's thread may still be painting how that ended
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._work_to_the_end, args=(run, kept), name="training", daemon=True)
+        self._thread.start()
+
+    def _work_to_the_end(self, run: TrainingRun, kept: RunRecord) -> None:
+        try:
+            self._work(run, kept)
+        finally:
+            self._ended.set()
+
+    def _work(self, run: TrainingRun, kept: RunRecord) -> None:
+        """The thread: whatever happens in it ends in a sentence and in a session that can start again."""
+        began = time.monotonic()
+        before = kept.seconds
+        state, sentence = State.FAILED, ""
+        try:
+            self._notify(run)
+            if not self._stop.is_set():
+                for _ in run.epochs(self._after_batch):
+                    kept.seconds = before + time.monotonic() - began
+                    self._snapshot(run, kept)
+                    self._save(run)
+            state = State.FINISHED if run.finished else State.STOPPED
+        except TrainingDivergedError as error:
+            text = str(error)
+            sentence = text[0].upper() + text[1:]
+        except Exception as error:  # a thread has nobody else to tell
+            self.error, sentence = error, f"The run broke off: {type(error).__name__}: {error}"
+        kept.seconds = before + time.monotonic() - began
+        if state is State.STOPPED:
+            self._take_rate(run)  # one asked for as late as the stop itself
+        with contextlib.suppress(Exception):  # a model that cannot even be copied
+            self._snapshot(run, kept)
+        if state is not State.FINISHED:
+            self._save(run)
+        with self._lock:
+            kept.summary = self.sentence = sentence or summary(kept, run, self.runs)
+            self.state = kept.state = state
+        self._notify(run)
+
+    def _after_batch(self, run: TrainingRun) -> None:
+        if self._stop.is_set():
+            run.stop()
+        self._take_rate(run)
+        if time.monotonic() - self._published >= PUBLISH_EVERY:
+            self._notify(run)
+
+    def _take_rate(self, run: TrainingRun) -> None:
+        """Between two batches, so that the history names the right one."""
+        with self._lock:
+            rate, self._wanted_rate = self._wanted_rate, None
+        if rate is not None and rate != run.learning_rate:
+            run.learning_rate = rate
+
+    def _notify(self, run: TrainingRun) -> None:
+        try:
+            self._update_pinned(run.model)
+            self._publish()
+        except Exception as error:  # what is shown may fail; what is learnt must not
+            self.warning = f"The panel could not be drawn: {type(error).__name__}: {error}"
+        self._published = time.monotonic()
+
+    def _update_pinned(self, model: nn.Module | None) -> None:
+        pinned = self._pinned
+        self.probabilities = None if pinned is None or model is None else predict(model, pinned[None])[0].numpy()
+
+    def _snapshot(self, run: TrainingRun, kept: RunRecord) -> None:
+        kept.model = copy.deepcopy(run.model).cpu().eval()
+        kept.model.zero_grad()
+        kept.epoch, kept.records, kept.batch_losses = run.epoch, tuple(run.records), run.batch_losses
+        kept.learning_rate_changes = tuple(run.learning_rate_changes)
+
+    def _save(self, run: TrainingRun) -> None:
+        if self.path is None:
+            return
+        told: list[str] = []
+        try:
+            save_run(run, self.path, tell=told.append)
+            self._overwrote = "".join(told) or self._overwrote
+            self._signature, self.warning = signature_of(self.path), self._overwrote
+        except (CheckpointError, OSError) as error:
+            self.warning = f"Not saved: {error}."
+
+
+def _settings_in(path: Path) -> Hyperparameters:
+    return Hyperparameters(**json.loads(read_metadata(path).get("hyperparameters", "{}")))

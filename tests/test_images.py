@@ -1,0 +1,70 @@
+"""Numbers about the images, held to scipy and to brute force."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from scipy.spatial.distance import cdist
+
+from mnist_nb.studies.images import count_shared, image_stats, nearest
+
+
+def test_the_centres_are_scipys(tiny):
+    images = tiny.test.images.numpy()
+    expected = [ndimage.center_of_mass(image) for image in images]
+    np.testing.assert_allclose(image_stats(images).centres, expected, atol=1e-9)
+
+
+def test_the_boxes_and_peaks_are_scipys(tiny):
+    images = tiny.test.images.numpy()
+    slices = [ndimage.find_objects((image > 0).astype(int))[0] for image in images]
+    making = image_stats(images)
+    assert making.boxes.tolist() == [[part.stop - part.start for part in box] for box in slices]
+    assert making.peaks.tolist() == [ndimage.maximum(image) for image in images]
+
+
+def test_an_image_made_by_the_five_steps_measures_as_the_makers_meant():
+    from mnist_nb.drawing.preprocessing import prepare
+
+    making = image_stats([prepare(np.pad(np.ones((31, 7)), 40))])
+    assert making.boxes.max() == 20
+    assert making.peaks.tolist() == [255]
+    assert ((making.centres > 13.5) & (making.centres <= 14.5)).all()
+
+
+def test_what_has_no_ink_or_another_shape_is_refused():
+    with pytest.raises(ValueError, match="image 1 has no ink"):
+        image_stats([np.eye(28), np.zeros((28, 28))])
+    with pytest.raises(ValueError, match=r"got shape \[28, 28\]"):
+        image_stats(np.eye(28))
+
+
+def test_all_seventy_thousand_were_made_alike(full_mnist):
+    splits = (full_mnist.train, full_mnist.validation, full_mnist.test)
+    making = image_stats(torch.cat([split.images for split in splits]))
+    assert len(making.peaks) == 70_000
+    assert making.centres.mean(axis=0) == pytest.approx([13.996, 14.007], abs=0.001)
+    assert 13.48 <= making.centres.min() <= making.centres.max() <= 14.5
+    assert set(making.boxes.max(axis=1)) == {19, 20}
+    assert making.peaks.min() == 254
+
+
+def test_shared_images_are_counted(tiny):
+    images = tiny.test.images
+    assert count_shared(images[:20], images[15:]) == 5
+    assert count_shared(images[:20], images[20:]) == 0
+
+
+@pytest.mark.parametrize("chunk", [7, 500])
+def test_the_nearest_are_those_of_brute_force(tiny, chunk):
+    queries, images = tiny.test.images[:50], tiny.train.images
+    expected = cdist(queries.flatten(1).numpy() / 255, images.flatten(1).numpy() / 255)
+    distances, indices = nearest(queries, images, chunk=chunk)
+    assert indices.tolist() == expected.argmin(axis=1).tolist()
+    np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-5)
+
+
+def test_nobody_is_nearest_to_no_query_and_nothing_is_nearest_among_none(tiny):
+    assert [len(part) for part in nearest(tiny.test.images[:0], tiny.train.images)] == [0, 0]
+    with pytest.raises(ValueError, match="no images"):
+        nearest(tiny.test.images, tiny.train.images[:0])

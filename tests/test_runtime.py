@@ -1,0 +1,135 @@
+"""Steps are whole: interrupts wait for their end, and a full memory is named."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+import torch
+
+from mnist_nb import Hyperparameters, TrainingRun, build_model
+from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
+
+
+@pytest.fixture(autouse=True)
+def python_handles_interrupts():
+    """As in a terminal or a kernel; a test that runs in the background has interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_until_the_work_is_done():
+    done = []
+
+    def work():
+        with defer_interrupts():
+            signal.raise_signal(signal.SIGINT)
+            done.append("work")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["work"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)  # and is an interrupt again
+
+
+def test_it_comes_where_it_is_called_for():
+    done = []
+
+    def work():
+        with defer_interrupts() as interrupt_now:
+            interrupt_now()
+            signal.raise_signal(signal.SIGINT)
+            done.append("first")
+            interrupt_now()
+            done.append("second")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["first"]
+
+
+def test_who_handles_interrupts_already_still_does():
+    heard = []
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    with defer_interrupts():
+        signal.raise_signal(signal.SIGINT)
+    assert heard == [signal.SIGINT]
+
+
+def test_on_another_thread_it_changes_nothing():
+    handlers = []
+
+    def work():
+        with defer_interrupts():
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize("at", [0, 3, 7])
+def test_a_run_interrupted_in_mid_step_goes_on_as_if_nothing_had_been(tiny, monkeypatch, at):
+    settings = Hyperparameters(epochs=2, batch_size=32, learning_rate=0.05)
+    whole, halted = (TrainingRun(build_model(seed=0), tiny, settings, device="cpu") for _ in range(2))
+    list(whole.epochs())
+
+    move = halted.optimizer.step
+    steps = iter(range(1000))
+
+    def step(rate):
+        if next(steps) == at:
+            signal.raise_signal(signal.SIGINT)
+        move(rate)
+
+    monkeypatch.setattr(halted.optimizer, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        list(halted.epochs())
+    assert halted.steps_done == at + 1
+    list(halted.epochs())
+    assert halted.batch_losses == whole.batch_losses
+    for mine, other in zip(halted.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(mine, other)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_full_memory_says_what_to_do(tiny, monkeypatch, error):
+    run = TrainingRun(build_model(seed=0), tiny, Hyperparameters(batch_size=50), device="cpu")
+
+    def full(*arguments):
+        raise error
+
+    monkeypatch.setattr(run, "_fill_gradients", full)
+    with pytest.raises(MemoryError, match=r"batch of 50 images: take a smaller batch size \(25, say\)"):
+        run.step()
+
+
+def test_a_real_allocation_that_cannot_be_met_is_named():
+    with pytest.raises(MemoryError, match="smaller batch size"), explain_out_of_memory(64):
+        torch.empty(10**15)
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="shapes"), explain_out_of_memory(64):
+        raise RuntimeError("shapes do not fit")
+
+
+def test_one_thread_gives_the_others_back():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
