@@ -54,7 +54,7 @@ notebooks: $(INSTALLED_TEST)  ## run all notebooks anew, keep their outputs and 
 html: $(INSTALLED_TEST)  ## copies of the notebooks that any browser shows, in build/html
 	$(PY) tools/make_html.py $(ARGS)
 
-experiments: $(INSTALLED_TEST)  ## repeat the experiments that notebook 03 draws, 6 minutes (ARGS="width votes" for some)
+experiments: $(INSTALLED_TEST)  ## repeat the experiments that notebook 06 draws, 6 minutes (ARGS="width votes" for some)
 	$(PY) experiments/run.py $(ARGS)
 
 screenshots: $(INSTALLED_TEST)  ## take the README's pictures anew, in a real JupyterLab and Chromium

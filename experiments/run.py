@@ -1,4 +1,4 @@
-"""What makes a network good: the small experiments whose curves notebook 03 draws. `make experiments`, or
+"""What makes a network good: the small experiments whose curves notebook 06 draws. `make experiments`, or
 
     python experiments/run.py [training_set] [initialisation] [width] [memorization] [bits] [votes]
 

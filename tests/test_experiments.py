@@ -1,4 +1,4 @@
-"""The small experiments of notebook 03: each runs, gives what the figures need, and is kept with its settings."""
+"""The small experiments of notebook 06: each runs, gives what the figures need, and is kept with its settings."""
 
 from __future__ import annotations
 
