@@ -271,7 +271,6 @@ def growth(quick: bool) -> None:
 PARTS: dict[str, Callable[[bool], None]] = {
     "epochs": epochs,
     "augmentation": steps.augmentation,
-    "sweep": steps.side_by_side,
     "growth": growth,
     "drawing": lambda quick: pad.main(),
     "start": start,

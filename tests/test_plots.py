@@ -14,7 +14,7 @@ from mnist_nb.drawing.preprocessing import preparation_steps
 from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.studies.images import image_stats
 from mnist_nb.studies.inside import layers, mean_by_digit, weighted_sum
-from mnist_nb.training.sweep import sweep
+from mnist_nb.training import sweep
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
 KEPT = json.loads(NUMBERS.read_text(encoding="utf-8"))

@@ -12,8 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, despine, line_style, new_figure
-from mnist_nb.training import EpochRecord
-from mnist_nb.training.sweep import Member
+from mnist_nb.training import EpochRecord, TrainingRun
 
 
 class Trained(Protocol):
@@ -59,7 +58,7 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     return figure
 
 
-def sweep_curve(members: Sequence[Member]) -> Figure:
+def sweep_curve(members: Sequence[TrainingRun]) -> Figure:
     """Validation accuracy after the last epoch against the learning rate; a cross where the loss exploded.
 
     Args:

@@ -8,7 +8,7 @@ import functools
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mnist_nb import MnistNbError
 from mnist_nb.data import Mnist, Split
-from mnist_nb.models import choose_device, loss_and_accuracy, to_input
+from mnist_nb.models import build_model, choose_device, loss_and_accuracy, to_input
 from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
 from mnist_nb.training.augmentation import augment
 from mnist_nb.training.backpropagation import choose_gradient_fn
@@ -320,6 +320,18 @@ def train(
     """
     run = TrainingRun(model, data, hyperparameters or Hyperparameters(), device=device)
     yield from run.epochs(on_batch)
+
+
+def sweep(data: Mnist, settings: Sequence[Hyperparameters]) -> list[TrainingRun]:
+    """Train a new network for each of the settings, one after the other on the CPU; the runs, in the same order.
+
+    A run whose loss explodes is kept as it is then: `diverged`, with its last good weights.
+    """
+    runs = [TrainingRun(build_model(each.network, seed=each.seed), data, each, device="cpu") for each in settings]
+    for run in runs:
+        with contextlib.suppress(TrainingDivergedError):
+            list(run.epochs())
+    return runs
 
 
 def epoch_order(seed: int, epoch: int, images: int) -> Tensor:
