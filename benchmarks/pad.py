@@ -20,7 +20,7 @@ from mnist_nb.drawing.preprocessing import prepare
 from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.widgets.pad import DrawingPad
 from mnist_nb.widgets.pad import html as pad_page
-from mnist_nb.widgets.pad.state import read
+from mnist_nb.widgets.prediction import read
 
 DRAWINGS = 200
 

@@ -13,12 +13,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 
-class MnistNbError(Exception):
-    """The base of every error of this package; each is also a `ValueError` or the like."""
-
-
 if TYPE_CHECKING:  # never executed, but read below: where each public name lives is written here once
-    from mnist_nb.checkpoints import CheckpointError, continue_run, load_checkpoint, load_or_train, load_pretrained
+    from mnist_nb.files import CheckpointError, MnistNbError
+    from mnist_nb.checkpoints import continue_run, load_checkpoint, load_or_train, load_pretrained
     from mnist_nb.checkpoints import read_metadata, save_checkpoint, save_run
     from mnist_nb.data import Mnist, Split, load_mnist
     from mnist_nb.drawing import Sketch, from_image
@@ -36,7 +33,7 @@ _HOMES = {
     for alias in node.names
 }
 _PACKAGES = {home.split(".")[1] for home in _HOMES.values()} | {"plots", "studies"}
-__all__ = ["MnistNbError", *_HOMES]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

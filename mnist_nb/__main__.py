@@ -144,8 +144,8 @@ def train_command(options: argparse.Namespace) -> int:
     if options.model.is_dir() or not os.access(options.model.resolve().parent, os.W_OK):
         raise CheckpointError(f"{options.model} cannot be written: name a file in a folder that exists and is yours")
     data = load_mnist(options.data)
-    run, sentence = continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)
-    print(sentence, flush=True)
+    run, start = continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)
+    print(start, flush=True)
     with _interrupt_stops(run.stop), _progress(run) as on_batch:
         try:
             for record in run.epochs(on_batch):

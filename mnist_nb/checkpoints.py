@@ -1,24 +1,22 @@
-"""Models in files: safetensors in, safetensors out; nothing half-written, nothing executed."""
+"""Models and runs of training in files: safetensors in, safetensors out."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import enum
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mnist_nb import __version__
 from mnist_nb.data import Mnist
+from mnist_nb.files import CheckpointError, digest, read_tensors, remember, signature_of, tell_if_changed, write_tensors
 from mnist_nb.models import MODELS, Mlp, build_model
-from mnist_nb.tensor_files import CheckpointError as CheckpointError
-from mnist_nb.tensor_files import digest, read_tensors, remember, tell_if_changed, write_tensors
 from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train
 
 PRETRAINED = Path(__file__).parent / "models" / "pretrained"
@@ -43,22 +41,26 @@ def save_checkpoint(
         tell: called with a sentence if another program has saved the file meanwhile; None warns instead.
 
     Raises:
-        CheckpointError: if the file cannot be written.
+        CheckpointError: if the file cannot be written, or the model could not be read again: one of another class, with
+            numbers of another type, or not finite. The old file stays.
     """
     tell_if_changed(path, tell)
-    _write_weights(path, _tensors(model), {"model": str(model.name), **_versions(), **(metadata or {})})
+    _write_weights(path, model, metadata or {})
 
 
-def load_checkpoint(path: str | Path) -> nn.Module:
+def load_checkpoint(source: str | Path | bytes, *, name: str = "") -> nn.Module:
     """Read a model from a safetensors file, ours or the Rust program's; on the CPU, in evaluation mode.
 
     Which network it is follows from the names of its tensors, its hidden width from their shapes.
 
+    Args:
+        source: the file's path, or its content.
+        name: what errors call the file; its path if empty.
+
     Raises:
         CheckpointError: if there is no such file, or it does not hold a whole and finite model.
     """
-    model, _ = _load(path)
-    return model
+    return _load(source, name)[0]
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -101,7 +103,30 @@ def load_or_train(path: str | Path, data: Mnist) -> tuple[nn.Module, str]:
     )
 
 
-# ---- runs: weights, and beside them what an exact resume needs
+# ---- runs: a file that resumes them exactly lies beside the weights
+
+
+class Start(enum.Enum):
+    """How `continue_run` begins, each with the sentence that says so."""
+
+    NEW = "A new {run.hyperparameters.network} begins."
+    REPLACING = "A new {run.hyperparameters.network} begins; {path} will be replaced."
+    WEIGHTS = "Starting from the weights in {path}; no training state belongs to them, so that begins fresh."
+    OTHER_SETTINGS = "Starting from the weights in {path} with other settings ({changes})."
+    RESUMED = "Resuming the unfinished run in {path} at {run.position}."
+    EXTENDED = "{path} has finished {run.epoch} epochs; training {run.hyperparameters.epochs} more."
+
+
+class RunStart(NamedTuple):
+    """What `continue_run` decided; as text, a sentence."""
+
+    kind: Start
+    path: Path
+    run: TrainingRun
+    changes: str = ""  # which settings differ, for OTHER_SETTINGS
+
+    def __str__(self) -> str:
+        return self.kind.value.format(**self._asdict())
 
 
 def state_path(path: str | Path) -> Path:
@@ -111,10 +136,10 @@ def state_path(path: str | Path) -> Path:
 
 
 def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] | None = None) -> None:
-    """Write the run's weights to `path`, and what resuming it exactly needs to the file beside it.
+    """Write the run's weights to `path`, and beside it a file that alone is enough to resume the run exactly.
 
-    The two files change hands so that a crash at any moment leaves a pair that belongs together: the new state waits
-    under a name of its own until the weights it belongs to are in place.
+    That file is written first and notes which weights it will replace. So after a crash between the two writes,
+    `continue_run` knows that it belongs here, and goes on from it.
 
     Args:
         tell: called with a sentence if another program has saved the weights meanwhile; None warns instead.
@@ -123,23 +148,19 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
         CheckpointError: if a file cannot be written.
     """
     tell_if_changed(path, tell)
-    weights = _tensors(run.model)
     state = state_path(path)
-    _settle(path)
-    try:
-        if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
-            for old in (state, _pending(state)):
-                old.unlink(missing_ok=True)
-        else:
-            tensors, values = run.state_dict()
-            told = {"weights": digest(weights), "state": json.dumps(values)}
-            write_tensors(_pending(state), tensors, {**told, "sha256": _seal(tensors, told)})
-        _write_weights(path, weights, _run_metadata(run))
-        if not run.diverged:
-            with contextlib.suppress(FileNotFoundError):  # another kernel that saved the same file was quicker
-                os.replace(_pending(state), state)
-    except OSError as error:
-        raise CheckpointError(f"{state} cannot be replaced: {error.strerror or error}; choose another place") from error
+    if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
+        try:
+            state.unlink(missing_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"{state} cannot be removed: {error.strerror or error}") from error
+    else:
+        weights = _tensors(run.model)
+        tensors, values = run.state_dict()
+        tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | tensors
+        told = {"weights": digest(weights), "replaces": json.dumps(signature_of(path)), "state": json.dumps(values)}
+        write_tensors(state, tensors, {**told, "sha256": _checksum(tensors, told)})
+    _write_weights(path, run.model, _run_metadata(run))
 
 
 def continue_run(
@@ -149,8 +170,8 @@ def continue_run(
     *,
     fresh: bool = False,
     device: str | None = None,
-) -> tuple[TrainingRun, str]:
-    """A run that goes on from the checkpoint, or begins if there is none, and a sentence that says which.
+) -> tuple[TrainingRun, RunStart]:
+    """A run that goes on from the checkpoint, or begins if there is none, and how it does.
 
     An unfinished run with the same settings is resumed exactly; a finished one is given `epochs` more; other
     settings, or weights that the training state does not belong to, start from the weights alone.
@@ -162,134 +183,134 @@ def continue_run(
     Raises:
         CheckpointError: if the file is no model, or one of another kind than the settings ask for.
     """
-    if fresh or not Path(path).exists():
+    path = Path(path)
+    if fresh or not path.exists():
         model = build_model(hyperparameters.network, seed=hyperparameters.seed)
         run = TrainingRun(model, data, hyperparameters, device=device)
         remember(path)
-        old = f"; {path} will be replaced" if Path(path).exists() else ""
-        return run, f"A new {hyperparameters.network} begins{old}."
+        return run, RunStart(Start.REPLACING if path.exists() else Start.NEW, path, run)
     model, metadata = _load(path)
+    state = _read_state(path, digest(_tensors(model)))
+    if state is not None:  # it may hold later weights, if a crash fell between the two files
+        own = {name.removeprefix("model."): one for name, one in state[0].items() if name.startswith("model.")}
+        model = _recognise(own)[0] or model
     if model.name != hyperparameters.network:
         raise CheckpointError(
             f"{path} holds a network of the kind {model.name}, and the settings ask for {hyperparameters.network}: "
             f"choose network {model.name}, another file, or a fresh start"
         )
-    found = _state_of(path, digest(_tensors(model)))
     run = TrainingRun(model, data, hyperparameters, device=device)
-    if found is None:
-        run.first_epoch = run.epoch = _whole_number(metadata.get("epoch"))
-        return run, f"Starting from the weights in {path}; no training state belongs to them, so that begins fresh."
-    tensors, values = found
+    if state is None:
+        epoch = metadata.get("epoch", "")
+        run.first_epoch = run.epoch = int(epoch) if epoch.isdecimal() and len(epoch) < 10 else 0
+        return run, RunStart(Start.WEIGHTS, path, run)
     try:
-        if values["hyperparameters"] != dataclasses.asdict(hyperparameters) or values["images"] != len(data.train):
-            run.first_epoch = run.epoch = _whole_number(str(values["epoch"]))
-            changes = _changes(values, hyperparameters)
-            return run, f"Starting from the weights in {path} with other settings ({changes})."
-        run.load_state_dict(tensors, values)
+        return run, _take_up(run, path, *state)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise CheckpointError(
             f"{state_path(path)} is not a training state of ours ({error}): delete it, and training "
             f"continues from the weights in {path}"
         ) from error
-    if not run.finished:
-        position = f"epoch {run.epoch + 1}, batch {run.batch + 1} of {run.batches_per_epoch}"
-        return run, f"Resuming the unfinished run in {path} at {position}."
-    run.train_more()
-    return run, f"{path} has finished {run.epoch} epochs; training {hyperparameters.epochs} more."
 
 
 # ---- inside
+
+
+def _take_up(run: TrainingRun, path: Path, tensors: Mapping[str, Tensor], words: str) -> RunStart:
+    """Give the run a training state, or only its epoch where the settings are others."""
+    try:
+        values = json.loads(words)
+    except RecursionError as error:
+        raise ValueError("its values are nested too deeply") from error
+    new, old = run.hyperparameters, Hyperparameters(**values["hyperparameters"])  # a field it lacks has its default
+    if new != old or values["images"] != len(run.data.train):
+        if not 0 <= values["epoch"] < 10**9:
+            raise ValueError(f"epoch {values['epoch']}")
+        run.first_epoch = run.epoch = int(values["epoch"])
+        before, after = dataclasses.asdict(old), dataclasses.asdict(new)
+        changed = [f"{name} {after[name]} instead of {before[name]}" for name in after if after[name] != before[name]]
+        return RunStart(Start.OTHER_SETTINGS, path, run, "; ".join(changed) or "another set of training images")
+    run.load_state_dict(tensors, values)
+    if not run.finished:
+        return RunStart(Start.RESUMED, path, run)
+    run.train_more()
+    return RunStart(Start.EXTENDED, path, run)
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
-def _write_weights(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    write_tensors(path, tensors, {**metadata, "sha256": digest(tensors)})
+def _write_weights(path: str | Path, model: nn.Module, metadata: Mapping[str, str]) -> None:
+    tensors = _tensors(model)
+    copied, problem = _recognise(tensors)
+    if copied is None:  # what could not be read again is not written
+        raise CheckpointError(f"{path} is left as it is, for this model could not be read again: {problem}")
+    name = str(copied.name)
+    versions = {"mnist_nb": version("mnist_nb"), "torch": str(torch.__version__)}
+    write_tensors(path, tensors, {"model": name, **versions, **metadata, "sha256": digest(tensors)})
 
 
-def _load(path: str | Path) -> tuple[nn.Module, dict[str, str]]:
-    tensors, metadata = read_tensors(path)
-    model = _empty_model_like(tensors)
-    expected = model.state_dict() if model is not None else {}
-    problem = _mismatch(tensors, expected)
-    if model is None or problem:
+def _load(source: str | Path | bytes, name: str = "") -> tuple[nn.Module, dict[str, str]]:
+    tensors, metadata = read_tensors(source, name)
+    name = name or ("the file" if isinstance(source, bytes) else str(source))
+    model, problem = _recognise(tensors)
+    if model is None:
         raise CheckpointError(
-            f"{path} is a safetensors file but not a model of this series: {problem}. Expected the tensors of "
+            f"{name} is a safetensors file but not a model of this series: {problem}. Expected the tensors of "
             f"one of {', '.join(MODELS)}, as save_checkpoint writes them"
         )
     if metadata.get("sha256", own := digest(tensors)) != own:
         raise CheckpointError(
-            f"{path} was damaged after it was written: its numbers do not fit its checksum; train again or take a copy"
+            f"{name} was damaged after it was written: its numbers do not fit its checksum; train again or take a copy"
         )
-    model.load_state_dict(tensors)
     return model.eval(), metadata
 
 
-def _empty_model_like(tensors: Mapping[str, Tensor]) -> nn.Module | None:
-    """The network whose names these tensors bear, as wide as they are; None if they fit none."""
+def _recognise(tensors: Mapping[str, Tensor]) -> tuple[nn.Module | None, str]:
+    """The network that has these weights, copied; None, and why not, if they are no network's."""
     for name in MODELS:
-        model = build_model(name)
-        if set(model.state_dict()) == set(tensors):
-            if name == Mlp.name:
-                biases = (tensors["linear1.bias"], tensors["linear2.bias"])
-                widths = tuple(len(bias) if bias.ndim else 0 for bias in biases)
-                if all(0 < width <= 4096 for width in widths):
-                    return build_model(name, hidden=widths)
-            return model
-    return None
+        model = build_model(name, seed=0)
+        if set(model.state_dict()) != set(tensors):
+            continue
+        if name == Mlp.name:  # as wide as its tensors are
+            widths = tuple(len(bias) if bias.ndim else 0 for bias in (tensors["linear1.bias"], tensors["linear2.bias"]))
+            if all(0 < width <= 4096 for width in widths):
+                model = build_model(name, seed=0, hidden=widths)
+        for key, wanted in model.state_dict().items():
+            tensor = tensors[key]
+            if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
+                found, expected = (f"{one.dtype} {list(one.shape)}" for one in (tensor, wanted))
+                return None, f"{key} is {found} and not {expected}"
+            if not bool(torch.isfinite(tensor).all()):
+                return None, f"{key} holds NaN or infinite numbers"
+        model.load_state_dict(tensors)
+        return model, ""
+    return None, f"its tensors are named {', '.join(sorted(tensors)[:6]) or 'nothing at all'}"
 
 
-def _mismatch(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """What is wrong with the tensors, in words; empty if nothing is."""
-    if not expected:
-        return f"its tensors are named {', '.join(sorted(tensors)[:6]) or 'nothing at all'}"
-    for name, wanted in expected.items():
-        tensor = tensors[name]
-        if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
-            return f"{name} is {tensor.dtype} {list(tensor.shape)} and not {wanted.dtype} {list(wanted.shape)}"
-        if not bool(torch.isfinite(tensor).all()):
-            return f"{name} holds NaN or infinite numbers"
-    return ""
+def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | None:
+    """The training state beside the checkpoint, as tensors and JSON, if it belongs to the weights with this digest."""
+    if not state_path(path).exists():
+        return None
+    try:
+        tensors, metadata = read_tensors(state_path(path))
+    except CheckpointError:  # a damaged state belongs to nothing
+        return None
+    replaces = json.dumps(signature_of(path))
+    if metadata.get("weights") != weights and metadata.get("replaces") != replaces:
+        return None
+    return (tensors, metadata.get("state", "")) if metadata.get("sha256") == _checksum(tensors, metadata) else None
 
 
-def _pending(state: Path) -> Path:
-    return state.with_name(f"{state.name}.next")
-
-
-def _settle(path: str | Path) -> None:
-    """Finish what a crash left undone: the state of the weights in place must not be overwritten while it waits."""
-    state = state_path(path)
-    if _pending(state).exists():
-        with contextlib.suppress(ValueError, RecursionError, OSError):  # what cannot be read belongs to nothing
-            waiting = read_tensors(_pending(state))[1]
-            if waiting.get("weights") == digest(read_tensors(path)[0]):
-                os.replace(_pending(state), state)
-
-
-def _state_of(path: str | Path, weights: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The training state that belongs to the weights with this digest, if one lies beside them."""
-    state = state_path(path)
-    for candidate in (_pending(state), state):
-        if candidate.exists():
-            with contextlib.suppress(ValueError, RecursionError):  # a damaged state belongs to nothing
-                tensors, metadata = read_tensors(candidate)
-                if metadata.get("weights") == weights and metadata.get("sha256") == _seal(tensors, metadata):
-                    return tensors, json.loads(metadata["state"])
-    return None
-
-
-def _seal(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """A checksum of a training state, numbers and words: a flipped bit in a momentum would be noticed by nobody."""
-    words = "\n".join([digest(tensors), metadata.get("weights", ""), metadata.get("state", "")])
-    return hashlib.sha256(words.encode()).hexdigest()
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Of a training state, numbers and words: a flipped bit in a momentum would be noticed by nobody."""
+    words = [metadata[key] for key in ("weights", "state", "replaces") if key in metadata]  # 0.1.0 had no "replaces"
+    return hashlib.sha256("\n".join([digest(tensors), *words]).encode()).hexdigest()
 
 
 def _run_metadata(run: TrainingRun) -> dict[str, str]:
     metadata = {
-        "model": str(run.model.name),
-        **_versions(),
         "hyperparameters": json.dumps(dataclasses.asdict(run.hyperparameters)),
         "epoch": str(run.epoch),
         "batch": str(run.batch),
@@ -300,17 +321,3 @@ def _run_metadata(run: TrainingRun) -> dict[str, str]:
     if run.records:
         metadata["validation_accuracy"] = f"{run.records[-1].validation_accuracy:.4f}"
     return metadata
-
-
-def _versions() -> dict[str, str]:
-    return {"mnist_nb": __version__, "torch": str(torch.__version__)}
-
-
-def _whole_number(text: str | None) -> int:
-    return int(text) if text is not None and text.isdecimal() and len(text) < 10 else 0
-
-
-def _changes(values: Mapping[str, Any], settings: Hyperparameters) -> str:
-    new, old = dataclasses.asdict(settings), values["hyperparameters"]
-    changed = [f"{name} {value} instead of {old.get(name)}" for name, value in new.items() if old.get(name) != value]
-    return "; ".join(changed) or "another set of training images"

@@ -1,13 +1,44 @@
-"""Writing a file so that nobody ever sees half of it."""
+"""Every file that is kept: written whole or not at all, read in bounded time and memory, recognised when it changes."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
+import json
 import os
 import tempfile
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import safetensors.torch
+import torch
+from torch import Tensor
+
+MAX_FILE_BYTES = 64 * 2**20
+"""A hundred times the largest model here, so that a wrong file cannot fill the memory."""
+
+MAX_HEADER_BYTES = 4 * 2**20
+"""Of names, shapes and metadata: the records of ten thousand epochs fit in."""
+
 Signature = tuple[int, int, int]
+_SEEN: dict[Path, Signature | None] = {}  # the files as this program last read or wrote them; None: there was none
+
+
+class MnistNbError(Exception):
+    """The base of every error of this package; each is also a `ValueError` or another standard error."""
+
+
+class CheckpointError(MnistNbError, ValueError):
+    """A file that is not a model of ours, or cannot be read or written. Says which file, why, and what to do."""
+
+
+class ReplacedWarning(UserWarning):
+    """A save replaced what another program had written meanwhile."""
+
+
+# ---- any file
 
 
 def signature(status: os.stat_result) -> Signature:
@@ -30,15 +61,17 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
     step. A symbolic link stays a link, and an existing file keeps its permissions.
 
     Returns:
-        What the system says of the new file, whoever replaces it next.
+        The status of the new file, whoever replaces it next.
 
     Raises:
-        OSError: if the folder is missing or read-only, the disk is full, or the path is a folder; the old file is
-            untouched then and nothing is left behind.
+        OSError: if the folder is missing or read-only, the disk is full, or the path is a folder, a device or
+            anything else but a regular file; what was there is untouched and nothing is left behind.
     """
     target = Path(path).resolve()  # through links: what a link points to is replaced, not the link
     if target.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; a file's name was expected")
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, and a file's name was expected")
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "it is a device or a pipe, and a regular file was expected")
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -73,3 +106,111 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+# ---- files of named tensors
+
+
+def read_tensors(
+    source: str | Path | bytes, name: str = "", *, max_bytes: int = MAX_FILE_BYTES
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file by name, and its string metadata; nothing in a file is ever executed.
+
+    Args:
+        source: the file's path, or its content.
+        name: what errors call the file; its path if empty.
+        max_bytes: a larger file is refused unread.
+
+    Raises:
+        CheckpointError: if there is no such file, or it is damaged, of another format, or larger than allowed.
+    """
+    name = name or ("the file" if isinstance(source, bytes) else str(source))
+    try:
+        content = source if isinstance(source, bytes) else _read(source, max_bytes)
+        if len(content) > max_bytes:
+            raise CheckpointError(f"{name} is over {max_bytes:,} bytes long, far more than a file of ours: wrong file?")
+        header = int.from_bytes(content[:8], "little")
+        if header > MAX_HEADER_BYTES:
+            raise ValueError(f"its header claims {header:,} bytes")
+        tensors = safetensors.torch.load(content)
+        metadata = json.loads(content[8 : 8 + header]).get("__metadata__") or {}  # safetensors checks it: strings only
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"there is no model at {name}: train one first (notebook 02, or python -m mnist_nb train)"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(f"{name} cannot be read: {error.strerror or error}") from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # safetensors raises several kinds for a damaged file: all mean the same to a reader
+        raise CheckpointError(
+            f"{name} is not a whole safetensors file ({error}): it may be cut short, or of another format; "
+            "train again or take a copy of it"
+        ) from error
+    return tensors, metadata
+
+
+def _read(path: str | Path, max_bytes: int) -> bytes:
+    """The content of a file, of which one byte more than allowed is read at most; the file is remembered."""
+    with open(path, "rb") as file:
+        status = os.fstat(file.fileno())
+        content = b"" if status.st_size > max_bytes else file.read(max_bytes + 1)
+    if status.st_size > max_bytes:
+        raise CheckpointError(
+            f"{path} is {status.st_size:,} bytes long, far more than a model of this series: wrong file?"
+        )
+    _SEEN[Path(path).resolve()] = signature(status)
+    return content
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, max_bytes: int = MAX_FILE_BYTES
+) -> None:
+    """Replace the file by one that holds these, in one step.
+
+    Raises:
+        CheckpointError: if it cannot be written, or could not be read again; the old file is untouched then.
+    """
+    content = safetensors.torch.save(dict(tensors), dict(metadata))
+    if len(content) > max_bytes or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
+        raise CheckpointError(f"{path} cannot be written: {len(content):,} bytes are far more than a file here holds")
+    try:
+        status = write_atomically(path, content)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be written: {error.strerror or error}; choose another place or make room"
+        ) from error
+    _SEEN[Path(path).resolve()] = signature(status)
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the tensors, whatever else is in their file."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode())
+        total.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())  # of any type
+    return total.hexdigest()
+
+
+# ---- files that other programs change
+
+
+def remember(path: str | Path) -> None:
+    """Take note of the file as it is now, or of its absence: `was_changed` compares with that."""
+    _SEEN[Path(path).resolve()] = signature_of(path)
+
+
+def was_changed(path: str | Path) -> bool:
+    """Whether another program has written the file since this one last read, wrote or took note of it."""
+    target = Path(path).resolve()
+    return target in _SEEN and signature_of(target) not in (None, _SEEN[target])
+
+
+def tell_if_changed(path: str | Path, tell: Callable[[str], None] | None) -> None:
+    """Say, with `tell` or else as a warning, that the save to come replaces what another program has written."""
+    if was_changed(path):
+        text = (
+            f"Another program has saved {path} since this one last did, and this save replaces what it saved: give "
+            "one of the two another file, or close the other notebook."
+        )
+        tell(text) if tell is not None else warnings.warn(text, ReplacedWarning, stacklevel=3)

@@ -206,6 +206,34 @@ def test_writing_into_no_folder_or_over_a_folder_is_one_clear_error(tmp_path):
         save_checkpoint(build_model("mlp"), tmp_path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such files there")
+def test_a_device_or_a_pipe_is_never_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe.safetensors"
+    os.mkfifo(pipe)
+    for path in (pipe, "/dev/null"):
+        with pytest.raises(CheckpointError, match="it is a device or a pipe"):
+            save_checkpoint(build_model("mlp"), path)
+        assert not os.path.isfile(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda model: model.double(), "torch.float64"),
+        (lambda model: torch.nn.init.constant_(model.linear1.bias, float("nan")), "NaN or infinite"),
+        (lambda model: setattr(model, "linear4", torch.nn.Linear(10, 10)), "its tensors are named"),
+    ],
+    ids=["other numbers", "NaN", "another network"],
+)
+def test_what_could_not_be_read_again_is_not_written(path, change, reason):
+    save_checkpoint(build_model("mlp", seed=1), path)
+    before, model = path.read_bytes(), build_model("mlp", seed=2)
+    change(model)
+    with pytest.raises(CheckpointError, match=rf"is left as it is.*{reason}"):
+        save_checkpoint(model, path)
+    assert path.read_bytes() == before
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
 def test_permissions_are_kept_and_new_files_have_the_users_own(path):
     write_atomically(path, b"one")

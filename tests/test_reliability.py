@@ -30,6 +30,7 @@ from mnist_nb import (
     save_checkpoint,
     save_run,
 )
+from mnist_nb.checkpoints import Start
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
@@ -92,8 +93,8 @@ def test_killed_at_random_moments_of_saving_a_run_it_goes_on_exactly(tiny, tmp_p
     for _ in range(60):
         saves = [lambda run=run: save_run(run, path) for run in runs]
         killed(lambda saves=saves: for_ever(*saves), moments.uniform(0, 0.05))
-        resumed, sentence = continue_run(path, tiny, settings, device="cpu")
-        assert sentence.startswith("Resuming the unfinished run"), sentence
+        resumed, start = continue_run(path, tiny, settings, device="cpu")
+        assert start.kind is Start.RESUMED, start
         whole = runs[resumed.steps_done - 3]
         assert torch.equal(resumed.model.linear1.weight, whole.model.linear1.weight)
         assert resumed.batch_losses == whole.batch_losses
@@ -235,9 +236,9 @@ def test_a_thousand_damaged_training_states_cost_the_state_and_not_the_weights(t
             reach = len(content) if number % 2 else 8 + header  # half of them in the words
             damaged[bits.randrange(reach)] ^= 1 << bits.randrange(8)
         state.write_bytes(damaged)
-        resumed, sentence = continue_run(path, tiny, settings, device="cpu")
+        resumed, start = continue_run(path, tiny, settings, device="cpu")
         assert torch.equal(resumed.model.linear1.weight, run.model.linear1.weight)
-        assert "begins fresh" in sentence or resumed.batch_losses == run.batch_losses
+        assert start.kind is Start.WEIGHTS or resumed.batch_losses == run.batch_losses
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")

@@ -1,6 +1,8 @@
 """A run that was stopped anywhere ends with the weights, bit for bit, of one that was not."""
 
 import dataclasses
+import hashlib
+import json
 import os
 import random
 import signal
@@ -9,10 +11,12 @@ import sys
 import textwrap
 
 import pytest
+import safetensors.torch
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, continue_run, load_checkpoint, save_checkpoint, save_run
-from mnist_nb.checkpoints import CheckpointError, state_path
+from mnist_nb.checkpoints import CheckpointError, Start, state_path
+from mnist_nb.files import digest
 from mnist_nb.training import TrainingDivergedError
 
 SGD = Hyperparameters(epochs=3, learning_rate=0.02, batch_size=50)
@@ -64,8 +68,8 @@ def test_stopped_at_random_batches_and_resumed_from_files(tiny, path, name):
         stop_after(run, dice.randint(1, run.batches_per_epoch))
         save_run(run, path)
         if not run.finished:
-            run, sentence = continue_run(path, tiny, settings)
-            assert "Resuming the unfinished run" in sentence
+            run, start = continue_run(path, tiny, settings)
+            assert start.kind is Start.RESUMED
     assert same_weights(run.model, expected.model)
     assert same_weights(load_checkpoint(path), expected.model)
     assert run.batch_losses == expected.batch_losses
@@ -103,17 +107,17 @@ def test_a_changed_learning_rate_is_part_of_the_resume(tiny, path):
 
 
 def test_a_finished_run_is_trained_for_as_many_epochs_more(tiny, path):
-    run, sentence = continue_run(path, tiny, SGD)
-    assert sentence == "A new mlp begins."
+    run, start = continue_run(path, tiny, SGD)
+    assert str(start) == "A new mlp begins."
     list(run.epochs())
     save_run(run, path)
 
-    run, sentence = continue_run(path, tiny, SGD)
-    assert sentence == f"{path} has finished 3 epochs; training 3 more."
+    run, start = continue_run(path, tiny, SGD)
+    assert str(start) == f"{path} has finished 3 epochs; training 3 more."
     stop_after(run, 7)
     save_run(run, path)
-    resumed, sentence = continue_run(path, tiny, SGD)
-    assert "Resuming the unfinished run" in sentence
+    resumed, start = continue_run(path, tiny, SGD)
+    assert start.kind is Start.RESUMED
     list(run.epochs())
     list(resumed.epochs())
     assert same_weights(run.model, resumed.model)
@@ -124,8 +128,8 @@ def test_other_settings_start_from_the_weights_and_say_what_changed(tiny, path):
     run, _ = continue_run(path, tiny, SGD)
     list(run.epochs())
     save_run(run, path)
-    other, sentence = continue_run(path, tiny, dataclasses.replace(SGD, learning_rate=0.001))
-    assert "other settings (learning_rate 0.001 instead of 0.02)" in sentence
+    other, start = continue_run(path, tiny, dataclasses.replace(SGD, learning_rate=0.001))
+    assert "other settings (learning_rate 0.001 instead of 0.02)" in str(start)
     assert same_weights(other.model, run.model)
     assert (other.first_epoch, other.steps_done) == (3, 0)
 
@@ -136,8 +140,8 @@ def test_replaced_weights_are_continued_from_with_fresh_state(tiny, path):
     save_run(run, path)
     stranger = build_model("mlp", seed=99)
     save_checkpoint(stranger, path)
-    run, sentence = continue_run(path, tiny, SGD)
-    assert "no training state belongs to them" in sentence
+    run, start = continue_run(path, tiny, SGD)
+    assert start.kind is Start.WEIGHTS
     assert same_weights(run.model, stranger)
     assert run.steps_done == 0
 
@@ -150,17 +154,16 @@ def test_an_older_backup_put_back_is_not_taken_for_the_latest_weights(tiny, path
     stop_after(run, 4)
     save_run(run, path)
     path.write_bytes(backup)
-    run, sentence = continue_run(path, tiny, SGD)
-    assert "no training state belongs to them" in sentence
+    run, start = continue_run(path, tiny, SGD)
+    assert start.kind is Start.WEIGHTS
     assert run.steps_done == 0
 
 
 def test_a_fresh_start_leaves_the_old_file_until_the_new_run_is_saved(tiny, path):
     save_checkpoint(build_model("mlp", seed=99), path)
     before = path.read_bytes()
-    run, sentence = continue_run(path, tiny, SGD, fresh=True)
-    assert "A new mlp begins" in sentence
-    assert "will be replaced" in sentence
+    run, start = continue_run(path, tiny, SGD, fresh=True)
+    assert str(start) == f"A new mlp begins; {path} will be replaced."
     assert path.read_bytes() == before
     assert same_weights(run.model, build_model("mlp", seed=SGD.seed))
 
@@ -176,8 +179,8 @@ def test_a_damaged_state_costs_the_state_and_not_the_weights(tiny, path):
     stop_after(run, 9)
     save_run(run, path)
     state_path(path).write_bytes(state_path(path).read_bytes()[:1000])
-    resumed, sentence = continue_run(path, tiny, SGD)
-    assert "no training state belongs to them" in sentence
+    resumed, start = continue_run(path, tiny, SGD)
+    assert start.kind is Start.WEIGHTS
     assert same_weights(resumed.model, run.model)
 
 
@@ -189,34 +192,40 @@ def test_a_diverged_run_saves_its_good_weights_and_no_state(tiny, path):
     with pytest.raises(TrainingDivergedError):
         list(run.epochs())
     save_run(run, path)
-    again, sentence = continue_run(path, tiny, SGD)
-    assert "no training state belongs to them" in sentence
+    again, start = continue_run(path, tiny, SGD)
+    assert start.kind is Start.WEIGHTS
     assert all(torch.isfinite(tensor).all() for tensor in again.model.state_dict().values())
 
 
-@pytest.mark.parametrize("moment", ["before the weights", "after the weights"])
-def test_a_crash_between_the_two_files_leaves_a_pair_that_belongs_together(tiny, path, monkeypatch, moment):
+def crash_at(monkeypatch, number):
+    """Let the file system fail at the so-many-th renaming, as in a killed process: nothing after it is reached."""
+    real_replace, calls = os.replace, []
+
+    def replace(source, target):
+        calls.append(target)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        real_replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+
+
+@pytest.mark.parametrize(("renaming", "steps"), [(1, 5), (2, 10)], ids=["before the state", "before the weights"])
+def test_after_a_crash_while_saving_the_latest_state_that_was_written_is_resumed(
+    tiny, path, monkeypatch, renaming, steps
+):
     expected = uninterrupted(tiny, SGD)
     run, _ = continue_run(path, tiny, SGD)
     stop_after(run, 5)
     save_run(run, path)
     stop_after(run, 5)
-
-    real_replace, calls = os.replace, []
-
-    def crash(source, target):
-        calls.append(target)
-        if len(calls) == {"before the weights": 2, "after the weights": 3}[moment]:
-            raise KeyboardInterrupt  # nothing after this line is reached, as in a killed process
-        real_replace(source, target)
-
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", crash)
+        crash_at(patch, renaming)
         with pytest.raises(KeyboardInterrupt):
             save_run(run, path)
-    resumed, sentence = continue_run(path, tiny, SGD)
-    assert "Resuming the unfinished run" in sentence
-    assert resumed.steps_done == {"before the weights": 5, "after the weights": 10}[moment]
+    resumed, start = continue_run(path, tiny, SGD)
+    assert start.kind is Start.RESUMED
+    assert resumed.steps_done == steps
     list(resumed.epochs())
     assert same_weights(resumed.model, expected.model)
 
@@ -240,30 +249,40 @@ def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, 
     result = subprocess.run([sys.executable, "-c", program, str(path)], env=environment, timeout=120)
     assert result.returncode == -signal.SIGKILL
     settings = Hyperparameters(epochs=2, learning_rate=0.05)
-    run, sentence = continue_run(path, sample, settings)
-    assert "Resuming the unfinished run" in sentence
+    run, start = continue_run(path, sample, settings)
+    assert start.kind is Start.RESUMED
     assert (run.epoch, run.batch) == (1, 0)
     list(run.epochs())
     assert same_weights(run.model, uninterrupted(sample, settings).model)
 
 
-def test_a_second_crash_does_not_cost_the_state_that_a_first_one_left_waiting(tiny, tmp_path, monkeypatch):
-    path = tmp_path / "model.safetensors"
-    settings = Hyperparameters(epochs=3, batch_size=32)
-    run = TrainingRun(build_model(seed=0), tiny, settings, device="cpu")
-    run.step()
+def test_a_second_crash_does_not_cost_the_state_that_a_first_one_left(tiny, path, monkeypatch):
+    run, _ = continue_run(path, tiny, SGD)
+    stop_after(run, 1)
     save_run(run, path)
-    state = state_path(path)
-    state.rename(state.with_name(f"{state.name}.next"))  # a crash after the weights, before their state was in place
-
-    later = TrainingRun(build_model(seed=1), tiny, settings, device="cpu")
-
-    def crash(*arguments):
-        raise SystemExit
-
-    monkeypatch.setattr("mnist_nb.checkpoints._write_weights", crash)  # and another, before the next weights
-    with pytest.raises(SystemExit):
-        save_run(later, path)
-    resumed, sentence = continue_run(path, tiny, settings, device="cpu")
-    assert sentence.startswith("Resuming the unfinished run")
+    stop_after(run, 1)
+    for renaming in (2, 1):  # between the two files, and in the next attempt before the first one
+        with monkeypatch.context() as patch:
+            crash_at(patch, renaming)
+            with pytest.raises(KeyboardInterrupt):
+                save_run(run, path)
+    resumed, start = continue_run(path, tiny, SGD)
+    assert start.kind is Start.RESUMED
     assert resumed.batch_losses == run.batch_losses
+    assert same_weights(resumed.model, run.model)
+
+
+def test_a_training_state_of_the_version_before_is_still_resumed(tiny, path):
+    """It held no weights, and its checksum covered what was in it."""
+    expected = uninterrupted(tiny, SGD)
+    run, _ = continue_run(path, tiny, SGD)
+    stop_after(run, 9)
+    save_checkpoint(run.model, path)
+    tensors, values = run.state_dict()
+    words = [digest(tensors), digest(run.model.state_dict()), json.dumps(values)]
+    metadata = {"weights": words[1], "state": words[2], "sha256": hashlib.sha256("\n".join(words).encode()).hexdigest()}
+    safetensors.torch.save_file(tensors, state_path(path), metadata)
+    resumed, start = continue_run(path, tiny, SGD)
+    assert start.kind is Start.RESUMED
+    list(resumed.epochs())
+    assert same_weights(resumed.model, expected.model)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from mnist_nb import MnistNbError
+from mnist_nb.files import MnistNbError
 
 CONNECT_SECONDS = 5  # for a server to accept a connection, or to send anything at all
 STALL_SECONDS = 8  # without one new block of a file, a mirror is given up

@@ -21,9 +21,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from mnist_nb import MnistNbError
 from mnist_nb.data.downloads import DownloadError, sources
-from mnist_nb.files import write_atomically
+from mnist_nb.files import MnistNbError, write_atomically
 
 SIDE = 28
 """Width and height of an image in pixels."""

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb import MnistNbError
 from mnist_nb.data import SIDE
+from mnist_nb.files import MnistNbError
 
 BOX = 20  # the longest side of a digit's ink in MNIST
 

@@ -20,9 +20,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnist_nb import MnistNbError
 from mnist_nb.data import SIDE
-from mnist_nb.files import write_atomically
+from mnist_nb.files import MnistNbError, write_atomically
 
 MAX_DIGITS = 100_000
 MAX_FILE_BYTES = 2**29  # bytes: room for the most digits with their strokes

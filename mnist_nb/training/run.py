@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mnist_nb import MnistNbError
 from mnist_nb.data import Mnist, Split
+from mnist_nb.files import MnistNbError
 from mnist_nb.models import build_model, choose_device, loss_and_accuracy, to_input
 from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
 from mnist_nb.training.augmentation import augment
@@ -114,6 +114,11 @@ class TrainingRun:
     def finished(self) -> bool:
         """Whether all epochs are done."""
         return self.epoch - self.first_epoch >= self.hyperparameters.epochs
+
+    @property
+    def position(self) -> str:
+        """The next batch in words: "epoch 2, batch 17 of 860"."""
+        return f"epoch {self.epoch + 1}, batch {self.batch + 1} of {self.batches_per_epoch}"
 
     # ---- the learning rate
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from threading import Thread
 from typing import Any, Protocol, TypeVar
 
 from ipywidgets import Button, FileUpload, Widget
-from numpy.typing import ArrayLike
 
-from mnist_nb.data import Mnist
-from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.model_catalog import ModelCatalog
-from mnist_nb.widgets.pad.state import Guess, PadState
 
 MAX_UPLOAD_BYTES = 64 * 2**20
 """Bytes: more than any photo, model or collection of digits here needs."""
@@ -31,56 +25,23 @@ def discard(widget: Widget) -> None:
     Widget.close(widget)
 
 
-class Pad(Protocol):
-    """What a panel may ask of the pad that it belongs to."""
+class Speaker(Protocol):
+    """A panel that can show a sentence."""
 
-    state: PadState
-    readers: ModelCatalog
-
-    @property
-    def reader(self) -> str:
-        """The key of the network that reads; empty if there is none."""
-
-    def choose(self, reader: str) -> None:
-        """Let another network read: the key of one in the list, or a model's file."""
-
-    def pick(self, picture: ArrayLike) -> Guess | None:
-        """Lay a picture, uint8 `[28, 28]`, on the pad."""
-
-    def draw(self, sketch: Sketch) -> Guess | None:
-        """Put a drawing on the pad."""
-
-    def clear(self) -> None:
-        """Leave the pad empty."""
-
-    def say(self, text: str, *, wrong: bool = False) -> None:
-        """Show a sentence under the pad."""
-
-    def refresh(self) -> None:
-        """Show what is on the pad, and read it."""
-
-    def with_data(self, then: Callable[[Mnist], None]) -> Thread | None:
-        """Call with the MNIST images, at once or from a thread that loads them, which is returned then.
-
-        A click never waits for that.
-        """
-
-
-class _Speaker(Protocol):
     def say(self, text: str, *, wrong: bool = False) -> None: ...
 
 
-Speaker = TypeVar("Speaker", bound=_Speaker)
+Panel = TypeVar("Panel", bound=Speaker)
 
 
-def guarded(method: Callable[[Speaker], None]) -> Callable[..., None]:
+def guarded(method: Callable[[Panel], None]) -> Callable[..., None]:
     """A callback for a widget: what it is called with is dropped, and what it raises becomes a sentence.
 
     An exception in a callback would otherwise end in a log that nobody reads.
     """
 
     @functools.wraps(method)
-    def call(self: Speaker, *_: Any) -> None:
+    def call(self: Panel, *_: Any) -> None:
         with LOCK:
             try:
                 method(self)

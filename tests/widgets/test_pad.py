@@ -22,7 +22,8 @@ from mnist_nb.widgets.canvas import RESOLUTION, InkCanvas, drawing
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import DrawingPad
 from mnist_nb.widgets.pad.panel import SIZE
-from mnist_nb.widgets.pad.state import Guess, ImageTransform, PadState
+from mnist_nb.widgets.pad.state import ImageTransform, PadState
+from mnist_nb.widgets.prediction import Guess
 
 THREE = [(90, 60), (150, 50), (180, 90), (130, 130), (185, 160), (170, 220), (90, 225)]
 SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]

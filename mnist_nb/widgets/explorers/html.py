@@ -15,7 +15,7 @@ from PIL import Image
 from mnist_nb.data import SIDE
 from mnist_nb.studies.inside import Layers, WeightedSum
 from mnist_nb.widgets.html import probability_bars
-from mnist_nb.widgets.pad.state import Guess
+from mnist_nb.widgets.prediction import Guess
 
 Place = tuple[int, int]  # row, column
 _UNITS_A_ROW = 8

@@ -21,7 +21,7 @@ from mnist_nb.widgets.explorers import html as explorer_page
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
-from mnist_nb.widgets.pad.state import Guess, read, with_article
+from mnist_nb.widgets.prediction import Guess, read, with_article
 
 _FIRST = "shipped:mlp"
 _MIDDLE = SIDE // 2

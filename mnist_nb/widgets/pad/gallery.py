@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from ipywidgets import HTML, BoundedIntText, Dropdown, FileUpload, HBox, Text, VBox
@@ -12,9 +13,12 @@ from ipywidgets import HTML, BoundedIntText, Dropdown, FileUpload, HBox, Text, V
 from mnist_nb.data import Split
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.my_digits import Digit, DigitsError, MyDigits
-from mnist_nb.widgets.common import Pad, button, counted, guarded, take
+from mnist_nb.widgets.common import button, counted, guarded, take
 from mnist_nb.widgets.pad import html as pad_page
-from mnist_nb.widgets.pad.state import with_article
+from mnist_nb.widgets.prediction import with_article
+
+if TYPE_CHECKING:
+    from mnist_nb.widgets.pad.panel import DrawingPad
 
 PAGE = 40  # digits shown at once
 
@@ -28,7 +32,7 @@ class Gallery(VBox):  # type: ignore[misc]
         changed: called after a change, to have it shown everywhere.
     """
 
-    def __init__(self, pad: Pad, digits: Callable[[], MyDigits], changed: Callable[[], None]) -> None:
+    def __init__(self, pad: DrawingPad, digits: Callable[[], MyDigits], changed: Callable[[], None]) -> None:
         self._pad, self._digits, self._refreshed = pad, digits, changed
         self._pictures, self._score = HTML(), HTML()
         self._number = BoundedIntText(1, min=1, max=1, description="Digit number", layout={"width": "170px"})

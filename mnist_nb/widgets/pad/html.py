@@ -13,7 +13,7 @@ from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.my_digits.adaptation import AdaptationReport
 from mnist_nb.widgets.html import image_tag, probability_bars
-from mnist_nb.widgets.pad.state import Guess, with_article
+from mnist_nb.widgets.prediction import Guess, with_article
 
 _BLANK = np.zeros((SIDE, SIDE), np.uint8)
 

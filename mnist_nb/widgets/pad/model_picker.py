@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ipywidgets import Dropdown, FileUpload, HBox, Text, VBox
 
 from mnist_nb.checkpoints import CheckpointError
-from mnist_nb.widgets.common import Pad, button, guarded, take
+from mnist_nb.widgets.common import button, guarded, take
+
+if TYPE_CHECKING:
+    from mnist_nb.widgets.pad.panel import DrawingPad
 
 
 class ModelPicker:
@@ -20,7 +25,7 @@ class ModelPicker:
         key: of the network that reads, see `ModelCatalog`; empty if none does.
     """
 
-    def __init__(self, pad: Pad) -> None:
+    def __init__(self, pad: DrawingPad) -> None:
         self._pad = pad
         self.key = ""
         self.list = Dropdown(description="Read by", layout={"width": "440px"}, tooltip="Which network reads the pad")

@@ -22,9 +22,10 @@ from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.model_picker import ModelPicker
-from mnist_nb.widgets.pad.state import Guess, PadState, read, with_article
+from mnist_nb.widgets.pad.state import PadState
 from mnist_nb.widgets.pad.teaching import Teaching
 from mnist_nb.widgets.pad.transform import TransformPanel
+from mnist_nb.widgets.prediction import Guess, read, with_article
 
 SIZE = 280
 BRUSHES = (6, 16, 40)  # narrowest, first and widest, in pixels

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipywidgets import HTML, FloatProgress, HBox, Label, VBox
 from torch import nn
@@ -21,10 +21,13 @@ from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels
 from mnist_nb.my_digits import MyDigits, adapt
 from mnist_nb.my_digits.adaptation import ForgettingWarning, compare
 from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import Pad, button, counted, guarded, in_words
+from mnist_nb.widgets.common import button, counted, guarded, in_words
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.gallery import Gallery
-from mnist_nb.widgets.pad.state import with_article
+from mnist_nb.widgets.prediction import with_article
+
+if TYPE_CHECKING:
+    from mnist_nb.widgets.pad.panel import DrawingPad
 
 PER_DIGIT = 3
 WANTED = 10 * PER_DIGIT
@@ -44,7 +47,7 @@ class Teaching:
         panels: the panels to stand under the pad, by their titles.
     """
 
-    def __init__(self, pad: Pad, path: str | Path) -> None:
+    def __init__(self, pad: DrawingPad, path: str | Path) -> None:
         self._pad, self._path = pad, path
         self._digits: MyDigits | None = None
         self._collecting = False

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FileUpload, HBox, Label, VBox
 
 from mnist_nb.data import Mnist
 from mnist_nb.drawing.pictures import from_image
 from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import Pad, button, guarded, take
-from mnist_nb.widgets.pad.state import ImageTransform, with_article
+from mnist_nb.widgets.common import button, guarded, take
+from mnist_nb.widgets.pad.state import ImageTransform
+from mnist_nb.widgets.prediction import with_article
+
+if TYPE_CHECKING:
+    from mnist_nb.widgets.pad.panel import DrawingPad
 
 TEST, MINE = "a test image of MNIST", "one of my own digits"
 _TURN, _SCALE, _THICKNESS = 5, 1.1, 0.5
@@ -27,7 +31,7 @@ class TransformPanel(VBox):  # type: ignore[misc]
         my_digits: gives the reader's own digits, (images uint8 `[N, 28, 28]`, labels), as they are now.
     """
 
-    def __init__(self, pad: Pad, my_digits: Callable[[], tuple[Any, Any]]) -> None:
+    def __init__(self, pad: DrawingPad, my_digits: Callable[[], tuple[Any, Any]]) -> None:
         self._pad, self._my_digits = pad, my_digits
         self.source = Dropdown(options=[TEST, MINE], description="Pick", layout={"width": "250px"})
         self.number = BoundedIntText(0, min=0, max=9999, description="number", layout={"width": "170px"})

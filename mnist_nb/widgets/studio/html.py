@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.training import Hyperparameters, TrainingRun
 from mnist_nb.widgets.html import image_tag, probability_bars
-from mnist_nb.widgets.pad.state import Guess
+from mnist_nb.widgets.prediction import Guess
 from mnist_nb.widgets.studio.chart import sample
 from mnist_nb.widgets.studio.records import RunRecord, State
 from mnist_nb.widgets.studio.session import TrainingSession

@@ -149,10 +149,10 @@ class TrainingSession:
             if not self.can_resume or self._run is None:
                 return False
             run, kept = self._run, self.current
-            sentence = f"Going on at epoch {run.epoch + 1}, batch {run.batch + 1} of {run.batches_per_epoch}."
+            sentence = f"Going on at {run.position}."
             if self.path is not None and self._was_replaced():
-                run, sentence = continue_run(self.path, self.data, run.hyperparameters, device=self._device)
-                kept = None
+                run, start = continue_run(self.path, self.data, run.hyperparameters, device=self._device)
+                kept, sentence = None, str(start)
             if learning_rate is not None and learning_rate != run.learning_rate:
                 run.learning_rate = learning_rate
                 sentence += f" The learning rate is {learning_rate:g} from here on."
@@ -242,17 +242,18 @@ class TrainingSession:
         if self.path is None or not self.path.exists():
             return
         with contextlib.suppress(ValueError, TypeError):  # no model, or not ours: a start will say so
-            run, sentence = continue_run(self.path, self.data, _settings_in(self.path), device=self._device)
+            run, _ = continue_run(self.path, self.data, _settings_in(self.path), device=self._device)
             if run.steps_done:
                 self._run, self.state = run, State.STOPPED
-                self.sentence = sentence.replace("Resuming the", "There is an") + " Resume goes on with it."
+                self.sentence = f"There is an unfinished run in {self.path} at {run.position}. Resume goes on with it."
                 self._signature = signature_of(self.path)
                 self.current = self._new_entry(run, f"from {self.path.name}")
                 self.runs.append(self.current)
 
     def _begin(self, settings: Hyperparameters, fresh: bool) -> tuple[TrainingRun, str]:
         if self.path is not None:
-            return continue_run(self.path, self.data, settings, fresh=fresh, device=self._device)
+            run, start = continue_run(self.path, self.data, settings, fresh=fresh, device=self._device)
+            return run, str(start)
         if fresh or self.current is None:
             model = build_model(settings.network, seed=settings.seed)
             return TrainingRun(model, self.data, settings, device=self._device), f"A new {settings.network} begins."
