@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import json
 import os
 import pickle
 import subprocess
@@ -113,7 +114,7 @@ def test_a_drawing_that_could_not_be_read_again_is_refused(workplace: Path) -> N
     digits = filled(workplace / "d.safetensors", 1)
     endless = Sketch(1e300)  # becomes infinite in the file's numbers
     endless.add_stroke([(1, 1), (2, 2)], 1.0)
-    with pytest.raises(DigitsError, match="cannot keep"):
+    with pytest.raises(DigitsError, match="cannot keep this drawing"):
         digits.add(endless, 1)
     assert len(MyDigits(digits.path)) == 10
 
@@ -162,11 +163,67 @@ def test_every_third_drawing_is_kept_apart_for_good(workplace: Path) -> None:
 # ---- damaged files
 
 
-def tensors_of(path: Path) -> dict[str, np.ndarray]:
-    return safetensors.numpy.load(path.read_bytes())
+def written(records: Any, images: Any = None, **more: np.ndarray) -> bytes:
+    """A file of digits that holds these records, in JSON or as bytes, and an image for each."""
+    text = records if isinstance(records, bytes) else json.dumps(records).encode()
+    images = np.ones((len(records), 28, 28), np.uint8) if images is None else images
+    return safetensors.numpy.save({"images": images, "records": np.frombuffer(text, np.uint8), **more})
 
 
-WRONG = {
+STROKES = {"points": [[1, 1], [2, 2]], "lengths": [2], "widths": [3], "erase": [0], "size": 280}
+RECORD = {"label": 3, "id": 5, "held_out": False, "strokes": STROKES}
+SPOILT = {
+    "another label": written([RECORD | {"label": 10}]),
+    "a label that is no number": written([RECORD | {"label": "3"}]),
+    "one id twice": written([RECORD, RECORD]),
+    "no id": written([{"label": 3, "held_out": False, "strokes": None}]),
+    "lengths that do not add up": written([RECORD | {"strokes": STROKES | {"lengths": [3]}}]),
+    "points nowhere": written([RECORD | {"strokes": STROKES | {"points": [[1, 1], [None, 2]]}}]),
+    "no width": written([RECORD | {"strokes": STROKES | {"widths": [0]}}]),
+    "no canvas": written([RECORD | {"strokes": STROKES | {"size": 0}}]),
+    "strokes of another kind": written([RECORD | {"strokes": "a line"}]),
+    "fewer images than records": written([RECORD], np.ones((0, 28, 28), np.uint8)),
+    "small images": written([RECORD], np.ones((1, 14, 14), np.uint8)),
+    "float images": written([RECORD], np.ones((1, 28, 28), np.float32)),
+    "no list": written({}),
+    "no JSON": written(b"{", np.ones((1, 28, 28), np.uint8)),
+    "nested without end": written(b"[" * 100_000, np.ones((1, 28, 28), np.uint8)),
+    "another tensor": written([RECORD], extra=np.ones(1, np.float32)),
+}
+
+
+def before(**changes: np.ndarray) -> bytes:
+    """A file as version 0.1.0 wrote it, ten tensors for an image and a drawing of three strokes."""
+    tensors = {
+        "images": np.stack([image(), drawing().to_mnist()]),
+        "labels": np.array([1, 2]),
+        "ids": np.array([7, 8]),
+        "held_out": np.array([0, 1], np.uint8),
+        "strokes": np.array([0, 3]),
+        "size": np.array([0, 300], np.float32),
+        "lengths": np.array([3, 2, 2]),
+        "widths": np.array([12, 7.5, 9], np.float32),
+        "erase": np.array([0, 0, 1], np.uint8),
+        "points": np.concatenate([stroke.points for stroke in drawing().strokes]),
+    }
+    return safetensors.numpy.save(tensors | changes)
+
+
+def test_a_file_of_the_version_before_is_read_whole_and_kept_in_the_new_way(workplace: Path) -> None:
+    Path("my_digits.safetensors").write_bytes(before())
+    for _ in range(2):  # as it was written, and after a change
+        digits = MyDigits()
+        assert (digits.ids[:2], digits.labels.tolist()[:2]) == ([7, 8], [1, 2])
+        assert [digit.held_out for digit in digits][:2] == [False, True]
+        assert digits.sketch(7) is None
+        sketch = digits.sketch(8)
+        assert sketch is not None
+        assert (sketch.to_mnist() == drawing().to_mnist()).all()
+        assert (digits.images[0].numpy() == image()).all()
+        digits.add(image(3), 3)
+
+
+WRONG_BEFORE = {
     "another label": {"labels": np.array([1, 10])},
     "a negative label": {"labels": np.array([-1, 1])},
     "labels of another type": {"labels": np.array([1.0, 2.0])},
@@ -188,21 +245,18 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("fault", WRONG)
-def test_a_file_with_wrong_tensors_is_refused_and_left_alone(workplace: Path, fault: str) -> None:
+@pytest.mark.parametrize("content", [*SPOILT.values(), *(before(**change) for change in WRONG_BEFORE.values())],
+                         ids=[*SPOILT, *(f"before: {fault}" for fault in WRONG_BEFORE)])  # fmt: skip
+def test_a_file_with_wrong_contents_is_refused_and_left_alone(workplace: Path, content: bytes) -> None:
     digits = MyDigits()
     digits.add(image(), 1)
     digits.add(drawing(), 2)
-    tensors = tensors_of(digits.path)
-    assert len(tensors["lengths"]) == 3
-    assert len(tensors["points"]) == 7
-    damaged = safetensors.numpy.save(tensors | WRONG[fault])
-    digits.path.write_bytes(damaged)
+    digits.path.write_bytes(content)
     with pytest.raises(DigitsError, match=r"my_digits\.safetensors is not a whole file of digits .*rename it"):
         MyDigits()
     with pytest.raises(DigitsError, match="rename it"):  # nor does a kernel that knew the old file write over it
         digits.add(image(2), 2)
-    assert digits.path.read_bytes() == damaged
+    assert digits.path.read_bytes() == content
     assert len(digits) == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import operator
 import os
 import shutil
@@ -19,30 +20,21 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
-from mnist_nb.data import SIDE
-from mnist_nb.files import MnistNbError, write_atomically
+from mnist_nb.data import SIDE, DataError, check_image
+from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.files import CheckpointError, MnistNbError, read_tensors, write_atomically
 
 MAX_DIGITS = 100_000
-MAX_FILE_BYTES = 2**29  # bytes: room for the most digits with their strokes
+MAX_FILE_BYTES = 2**29  # room for the most digits with their strokes
 
 _LABELS = "labels.csv"
-_MAX_PNG_BYTES = 2**16  # bytes; a 28x28 image takes a few hundred
+_MAX_PNG_BYTES = 2**16  # a 28x28 image takes a few hundred
 _MAX_CSV_BYTES = 2**24
-
-# The tensors of a file. Digits come one after another, and so do all their strokes and all the strokes' points.
-_LAYOUT: dict[str, tuple[type, tuple[int, ...]]] = {
-    "images": (np.uint8, (SIDE, SIDE)),  # [N, 28, 28]
-    "labels": (np.int64, ()),  # [N]
-    "ids": (np.int64, ()),  # [N], unique
-    "held_out": (np.uint8, ()),  # [N], 1 for digits kept apart
-    "strokes": (np.int64, ()),  # [N], how many strokes a digit has; 0 for an image that nobody drew here
-    "size": (np.float32, ()),  # [N], its canvas in pixels; 0 where there are no strokes
-    "lengths": (np.int64, ()),  # [S], how many points a stroke has
-    "widths": (np.float32, ()),  # [S]
-    "erase": (np.uint8, ()),  # [S]
-    "points": (np.float32, (2,)),  # [P, 2]
-}
+_TENSORS = {"images", "records"}
+# of version 0.1.0: first for each digit, then for each stroke, then the points
+_TENSORS_BEFORE = ("images", "labels", "ids", "held_out", "strokes", "size", "lengths", "widths", "erase", "points")
 
 
 class DigitsError(MnistNbError, ValueError):
@@ -65,11 +57,12 @@ class Digit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", checked_label(self.label))
-        if self.image.dtype != np.uint8 or self.image.shape != (SIDE, SIDE):
+        try:
+            check_image(self.image)
+        except DataError as error:
             raise DigitsError(
-                f"a digit is a Sketch or an image of type uint8 and shape [{SIDE}, {SIDE}], not {self.image.dtype} "
-                f"{list(self.image.shape)}; mnist_nb.from_image makes one from a photo or a picture of any size"
-            )
+                f"a digit is a Sketch or an image: {error}; mnist_nb.from_image makes one from a picture of any size"
+            ) from error
 
 
 def checked_label(label: Any) -> int:
@@ -91,26 +84,23 @@ def explained(path: Path, what: str) -> Iterator[None]:
         ) from error
 
 
-# ---- one file with everything
+# ---- one file with everything: the images as a tensor, and a record in JSON for each
 
 
-def read_digits(path: Path) -> tuple[Digit, ...]:
-    """The digits of a safetensors file.
+def read_digits(source: Path | bytes, name: str) -> tuple[Digit, ...]:
+    """The digits of a safetensors file, or of its content; errors call it by `name`.
 
     Raises:
         DigitsError: if it cannot be read or is not a whole and sound file of digits.
     """
-    with explained(path, "read"):
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise DigitsError(f"{path} is {size:,} bytes long, far more than a file of digits: wrong file?")
-        content = path.read_bytes()
     try:
-        return _unpacked(safetensors.numpy.load(content))
-    except Exception as error:  # safetensors raises several kinds for a damaged file: all mean the same to a reader
+        return _unpacked(read_tensors(source, name, max_bytes=MAX_FILE_BYTES)[0])
+    except (CheckpointError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        if isinstance(error.__cause__, OSError):
+            raise DigitsError(str(error)) from error
         raise DigitsError(
-            f"{path} is not a whole file of digits ({error}). It is left as it is: rename it to start a new one, "
-            "or put back a copy"
+            f"{name} is not a whole file of digits ({error.__cause__ or error}). It is left as it is: rename it to "
+            "start a new one, or put back a copy"
         ) from error
 
 
@@ -123,70 +113,58 @@ def write_digits(path: Path, digits: Sequence[Digit]) -> None:
     """
     if len(digits) > MAX_DIGITS:
         raise DigitsError(f"{path} would hold {len(digits):,} digits, more than {MAX_DIGITS:,}: start another file")
-    drawings = [digit.strokes for digit in digits if digit.strokes is not None]
-    columns: dict[str, Any] = {
-        "images": [digit.image for digit in digits],
-        "labels": [digit.label for digit in digits],
-        "ids": [digit.id for digit in digits],
-        "held_out": [digit.held_out for digit in digits],
-        "strokes": [0 if digit.strokes is None else len(digit.strokes["lengths"]) for digit in digits],
-        "size": [0 if digit.strokes is None else float(digit.strokes["size"]) for digit in digits],
-    }
-    for name in ("lengths", "widths", "erase", "points"):
-        columns[name] = np.concatenate([np.asarray(drawing[name]) for drawing in drawings]) if drawings else []
-    tensors: dict[str, NDArray[Any]] = {
-        name: np.array(columns[name], dtype).reshape(-1, *tail) for name, (dtype, tail) in _LAYOUT.items()
-    }
-    try:
-        _unpacked(tensors)  # never write what could not be read again
-    except ValueError as error:
-        raise DigitsError(f"{path} cannot keep these digits: {error}") from error
-    content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": "1"})
+    records = [
+        {
+            "label": digit.label,
+            "id": digit.id,
+            "held_out": digit.held_out,
+            "strokes": digit.strokes and {name: array.tolist() for name, array in digit.strokes.items()},
+        }
+        for digit in digits
+    ]
+    images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
+    tensors = {"images": images, "records": np.frombuffer(json.dumps(records, allow_nan=False).encode(), np.uint8)}
+    content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": "2"})
     if len(content) > MAX_FILE_BYTES:
         raise DigitsError(f"{path} would grow to {len(content):,} bytes: start another file")
     write_atomically(path, content)
 
 
-def _unpacked(tensors: dict[str, NDArray[Any]]) -> tuple[Digit, ...]:
-    """The digits of a file's tensors; a ValueError says what is wrong with them."""
-    if set(tensors) != set(_LAYOUT):
+def _unpacked(tensors: Mapping[str, Tensor]) -> tuple[Digit, ...]:
+    """The digits of a file's tensors; an error says what is wrong with them."""
+    if set(tensors) == set(_TENSORS_BEFORE):
+        records = list(_records_before(tensors))
+    elif set(tensors) == _TENSORS:
+        records = json.loads(tensors["records"].numpy().tobytes())
+    else:
         raise ValueError(f"its tensors are named {', '.join(sorted(tensors)[:12]) or 'nothing at all'}")
-    for name, (dtype, tail) in _LAYOUT.items():
-        tensor = tensors[name]
-        if tensor.dtype != dtype or tensor.ndim != 1 + len(tail) or tensor.shape[1:] != tail:
-            raise ValueError(f"{name} is {tensor.dtype} {list(tensor.shape)}")
-    images, labels, ids, held_out, strokes, size, lengths, widths, erase, points = map(tensors.__getitem__, _LAYOUT)
-    if len({*map(len, (images, labels, ids, held_out, strokes, size))}) > 1 or len(images) > MAX_DIGITS:
-        raise ValueError(f"it holds {len(images):,} images, {len(labels):,} labels and {len(ids):,} ids")
-    if ((labels < 0) | (labels > 9)).any():
-        raise ValueError(f"its labels go from {labels.min()} to {labels.max()}")
-    if len(np.unique(ids)) < len(ids):
-        raise ValueError("two digits have the same id")
-    drawn = strokes != 0
-    if not (
-        len(lengths) == len(widths) == len(erase)
-        and ((strokes >= 0) & (strokes <= len(lengths))).all()  # so that the sums cannot overflow
-        and ((lengths >= 1) & (lengths <= len(points))).all()
-        and strokes.sum() == len(lengths)
-        and lengths.sum() == len(points)
-    ):
-        raise ValueError("its strokes do not fit together")
-    if not (np.isfinite(points).all() and _positive(widths) and _positive(size[drawn])):
-        raise ValueError("its strokes hold numbers that are not finite, or widths that are not above 0")
-    stroke_end = np.cumsum(strokes)
-    point_end = np.concatenate([[0], np.cumsum(lengths)])
+    if not isinstance(records, list) or not len(tensors["images"]) == len(records) <= MAX_DIGITS:
+        raise ValueError(f"it holds {len(tensors['images']):,} images and {len(records):,} records")
     digits = []
-    for at in range(len(images)):
-        start, stop = stroke_end[at] - strokes[at], stroke_end[at]
-        drawing = {"points": points[point_end[start] : point_end[stop]], "size": size[at]}
-        drawing |= {"lengths": lengths[start:stop], "widths": widths[start:stop], "erase": erase[start:stop]}
-        kept = drawing if drawn[at] else None
-        digits.append(Digit(images[at], int(labels[at]), kept, int(ids[at]), bool(held_out[at])))
+    for image, record in zip(tensors["images"].numpy(), records, strict=True):
+        strokes = record["strokes"] and Sketch.from_arrays(**record["strokes"]).to_arrays()  # which checks them
+        digits.append(Digit(image, record["label"], strokes, operator.index(record["id"]), bool(record["held_out"])))
+    if len({digit.id for digit in digits}) < len(digits):
+        raise ValueError("two digits have the same id")
     return tuple(digits)
 
 
-def _positive(numbers: NDArray[Any]) -> bool:
-    return bool((np.isfinite(numbers) & (numbers > 0)).all())
+def _records_before(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
+    """The records of a file of version 0.1.0, which held all strokes, and all their points, one after the other."""
+    columns = {name: tensors[name].tolist() for name in _TENSORS_BEFORE if name != "images"}
+    stroke = point = 0
+    for label, id, held_out, count, size in zip(
+        *(columns[name] for name in ("labels", "ids", "held_out", "strokes", "size")), strict=True
+    ):
+        if count < 0:
+            raise ValueError(f"a digit has {count} strokes")
+        end = stroke + count
+        drawn: dict[str, Any] = {name: columns[name][stroke:end] for name in ("lengths", "widths", "erase")}
+        drawn |= {"points": columns["points"][point : point + sum(drawn["lengths"])], "size": size}
+        yield {"label": label, "id": id, "held_out": held_out, "strokes": drawn if count else None}
+        stroke, point = end, point + sum(drawn["lengths"])
+    if (stroke, point) != (len(columns["lengths"]), len(columns["points"])):
+        raise ValueError("its strokes do not fit together")
 
 
 # ---- folders and zips of PNG files
@@ -212,24 +190,27 @@ def export_digits(path: Path, digits: Iterable[Digit]) -> None:
         write_atomically(path, buffer.getvalue())
 
 
-def import_digits(path: Path) -> list[Digit]:
-    """The digits of a safetensors file, or of a folder or zip that `export_digits` made.
+def import_digits(source: Path | bytes, name: str) -> list[Digit]:
+    """The digits of a safetensors file, of a folder or zip that `export_digits` made, or of the content of a file.
 
     Raises:
-        DigitsError: if the path is none of these, or holds anything that is not a digit.
+        DigitsError: if it is none of these, or holds anything that is not a digit; the message calls it by `name`.
     """
-    if not path.exists():
-        raise DigitsError(f"there is nothing at {path}: choose a file of digits, or an exported folder or zip")
-    with explained(path, "read"):
-        if path.is_dir():
-            return _read_folder(path, path)
-        if not zipfile.is_zipfile(path):
-            return list(read_digits(path))
+    if isinstance(source, Path):
+        if not source.exists():
+            raise DigitsError(f"there is nothing at {name}: choose a file of digits, or an exported folder or zip")
+        if source.is_dir():
+            with explained(source, "read"):
+                return _read_folder(source, name)
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with explained(path, "read"), zipfile.ZipFile(path) as archive:
-            return _read_folder(zipfile.Path(archive), path)
+        with explained(Path(name), "read"):
+            if not zipfile.is_zipfile(file):
+                return list(read_digits(source, name))
+            with zipfile.ZipFile(file) as archive:
+                return _read_folder(zipfile.Path(archive), name)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # damaged, encrypted, unknown packing
-        raise DigitsError(f"{path} cannot be unpacked: {error}") from error
+        raise DigitsError(f"{name} cannot be unpacked: {error}") from error
 
 
 def _exported(digits: Iterable[Digit]) -> Iterator[tuple[str, bytes]]:
@@ -257,23 +238,23 @@ def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         raise
 
 
-def _read_folder(folder: Path | zipfile.Path, path: Path) -> list[Digit]:
+def _read_folder(folder: Path | zipfile.Path, name: str) -> list[Digit]:
     """The digits of an exported folder, which may lie in another as zip programs make it."""
     inner = [folder, *(child for child in folder.iterdir() if child.is_dir())]
     place = next((place for place in inner if (place / _LABELS).is_file()), None)
     if place is None:
-        raise DigitsError(f"{path} holds no {_LABELS}: choose a folder or zip that export made")
+        raise DigitsError(f"{name} holds no {_LABELS}: choose a folder or zip that export made")
     try:
         table = _bounded(place / _LABELS, _MAX_CSV_BYTES).decode("utf-8-sig")  # spreadsheets write a byte-order mark
         rows = list(csv.DictReader(io.StringIO(table)))
         if len(rows) > MAX_DIGITS:
             raise ValueError(f"it names {len(rows):,} files, more than {MAX_DIGITS:,}")
     except (ValueError, csv.Error) as error:
-        raise DigitsError(f"{path}, {_LABELS}: {error}. Nothing was imported") from error
-    return [_read_png(place, row, path) for row in rows]
+        raise DigitsError(f"{name}, {_LABELS}: {error}. Nothing was imported") from error
+    return [_read_png(place, row, name) for row in rows]
 
 
-def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], path: Path) -> Digit:
+def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], source: str) -> Digit:
     name, label = row.get("file") or "", row.get("label") or ""
     try:
         if not name or Path(name).name != name:  # no way out of the folder
@@ -284,7 +265,7 @@ def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], path: 
             raise ValueError(f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels")
         return Digit(np.asarray(image.convert("L")), checked_label(int(label) if label.isdecimal() else label))
     except (OSError, SyntaxError, ValueError, KeyError, Image.DecompressionBombError) as error:
-        raise DigitsError(f"{path}, {name!r}: {error}. Nothing was imported") from error
+        raise DigitsError(f"{source}, {name!r}: {error}. Nothing was imported") from error
 
 
 def _bounded(file: Path | zipfile.Path, most: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from mnist_nb.data import SIDE, Split
 from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.files import Signature, signature, signature_of
 from mnist_nb.my_digits.files import (
     Digit,
     DigitsError,
@@ -52,7 +54,7 @@ class MyDigits:
     def __init__(self, path: str | Path = "my_digits.safetensors") -> None:
         self.path = Path(path)
         self._digits: tuple[Digit, ...] = ()
-        self._stamp: tuple[int, ...] | None = None
+        self._signature: Signature | None = None
         self._deleted: list[Digit] = []
         self.reload()
 
@@ -64,10 +66,12 @@ class MyDigits:
         Raises:
             DigitsError: if it cannot be read any more; what was known before is kept.
         """
-        stamp = _stamp(self.path)  # before reading: a file replaced in between is read once more, never once too few
-        if stamp != self._stamp:
-            self._digits = read_digits(self.path) if stamp else ()
-            self._stamp = stamp
+        found = None
+        with explained(self.path, "read"), contextlib.suppress(FileNotFoundError):
+            found = signature(self.path.stat())  # before reading: a file replaced in between is read once more
+        if found != self._signature:
+            self._digits = read_digits(self.path, str(self.path)) if found else ()
+            self._signature = found
 
     def __len__(self) -> int:
         return len(self._digits)
@@ -175,15 +179,20 @@ class MyDigits:
         self._change(lambda digits: digits if digit.id in {one.id for one in digits} else (*digits, digit))
         return self._deleted.pop().id
 
-    def import_(self, path: str | Path) -> int:
+    def import_(self, source: str | Path | bytes, *, name: str = "") -> int:
         """Add the digits of another such file, or of a folder or zip that `export` made; return how many were new.
 
         An image that is here already is not added again. Either all are added or, after an error, none.
 
+        Args:
+            source: its path, or the content of a file.
+            name: what errors call it; its path if empty.
+
         Raises:
-            DigitsError: if the path is none of these, or holds anything that is not a digit, or too many.
+            DigitsError: if it is none of these, or holds anything that is not a digit, or too many.
         """
-        return len(self._add(import_digits(Path(path)), skip_known=True))
+        found = import_digits(source if isinstance(source, bytes) else Path(source), name or str(source))
+        return len(self._add(found, skip_known=True))
 
     def export(self, path: str | Path) -> Path:
         """Write each digit as a 28x28 PNG file, and `labels.csv` with the columns file and label; return the path.
@@ -234,7 +243,7 @@ class MyDigits:
                     digits = edit(self._digits)
                     if digits is not self._digits:
                         write_digits(self.path, digits)
-                        self._digits, self._stamp = digits, _stamp(self.path)
+                        self._digits, self._signature = digits, signature_of(self.path)
             except Timeout as error:
                 raise DigitsError(
                     f"{self.path} has been locked by another program for {_PATIENCE:g} seconds: "
@@ -246,7 +255,12 @@ def _new(drawing: Any, label: int) -> Digit:
     """A digit that is not in a file yet."""
     label = checked_label(label)
     if isinstance(drawing, Sketch):
-        return Digit(drawing.to_mnist(), label, drawing.to_arrays())
+        image, arrays = drawing.to_mnist(), drawing.to_arrays()
+        try:
+            Sketch.from_arrays(**arrays)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise DigitsError(f"a file cannot keep this drawing: {error}") from error
+        return Digit(image, label, arrays)
     digit = Digit(np.array(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing), label)
     if not digit.image.any():
         raise DigitsError("there is no ink in this image: a digit is bright ink on black")
@@ -264,13 +278,3 @@ def _to_split(digits: Iterable[Digit], name: str = "my digits") -> Split:
     digits = tuple(digits)
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
     return Split(torch.from_numpy(images), torch.tensor([digit.label for digit in digits], dtype=torch.int64), name)
-
-
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    """What changes whenever the file is replaced; None if there is none."""
-    with explained(path, "read"):
-        try:
-            state = path.stat()
-        except FileNotFoundError:
-            return None
-        return state.st_mtime_ns, state.st_size, state.st_ino

@@ -1,17 +1,41 @@
-"""What the drawing pad's panels share: a pad to work on, buttons, and callbacks that never lose an error."""
+"""What the panels share: buttons, uploads, and callbacks that never lose an error."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from ipywidgets import Button, FileUpload, Widget
+from ipywidgets import Button, FileUpload, VBox, Widget
 
 from mnist_nb.widgets.canvas import LOCK
 
 MAX_UPLOAD_BYTES = 64 * 2**20
-"""Bytes: more than any photo, model or collection of digits here needs."""
+"""More than any photo, model or collection of digits here needs."""
+
+Attempt = Callable[[Callable[[], object]], None]
+"""Does what a click asks for, and tells the reader if it cannot be done."""
+
+BESIDE = {"description_width": "initial"}
+"""The style of a control whose description takes as much room as it needs."""
+
+
+class Panel(VBox):  # type: ignore[misc]
+    """A box of controls that says what could not be done; errors in callbacks end in a log that nobody reads."""
+
+    def say(self, text: str, *, wrong: bool = False) -> None:
+        """Show a sentence in the panel."""
+        raise NotImplementedError
+
+    def attempt(self, action: Callable[[], object]) -> None:
+        """Do what a click asks for; what it raises becomes a sentence, and the panel stays usable."""
+        with LOCK:
+            try:
+                action()
+            except Exception as error:  # whatever it is, the reader is told
+                self.say(in_words(error), wrong=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"  # notebooks are checked by their text: the same every time
 
 
 def discard(widget: Widget) -> None:
@@ -25,32 +49,6 @@ def discard(widget: Widget) -> None:
     Widget.close(widget)
 
 
-class Speaker(Protocol):
-    """A panel that can show a sentence."""
-
-    def say(self, text: str, *, wrong: bool = False) -> None: ...
-
-
-Panel = TypeVar("Panel", bound=Speaker)
-
-
-def guarded(method: Callable[[Panel], None]) -> Callable[..., None]:
-    """A callback for a widget: what it is called with is dropped, and what it raises becomes a sentence.
-
-    An exception in a callback would otherwise end in a log that nobody reads.
-    """
-
-    @functools.wraps(method)
-    def call(self: Panel, *_: Any) -> None:
-        with LOCK:
-            try:
-                method(self)
-            except Exception as error:  # whatever it is, the reader is told and goes on drawing
-                self.say(in_words(error), wrong=True)
-
-    return call
-
-
 def in_words(error: Exception) -> str:
     """An error as a sentence; our own already are."""
     text = str(error) or type(error).__name__
@@ -62,11 +60,19 @@ def counted(digits: int) -> str:
     return f"{digits} digit{'' if digits == 1 else 's'}"
 
 
-def button(label: str, tooltip: str, clicked: Callable[..., None], *, icon: str = "", width: str = "auto") -> Button:
+def button(
+    attempt: Attempt, label: str, tooltip: str, action: Callable[[], object], *, icon: str = "", width: str = "auto"
+) -> Button:
     """A button; its tooltip is the full name that is read aloud where the label is only a sign."""
     made = Button(description=label, tooltip=tooltip, icon=icon, layout={"width": width})
-    made.on_click(clicked)
+    made.on_click(lambda _: attempt(action))
     return made
+
+
+def on_change(attempt: Attempt, control: Widget, action: Callable[[], object]) -> Any:
+    """Attempt the action whenever the control's value changes; the control."""
+    control.observe(lambda _: attempt(action), "value")
+    return control
 
 
 def take(upload: FileUpload) -> tuple[str, bytes] | None:

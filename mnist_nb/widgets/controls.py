@@ -43,8 +43,8 @@ class Controls:
             control = _make_control(field)
             self.by_name[field.name] = control
             hint = HTML(f'<div class="studio-hint">{escape(field.metadata.get("hint", ""))}</div>')
-            rows.append(VBox([control, hint], layout={"overflow": "visible"}))
-        self.widget = VBox(rows, layout={"overflow": "visible"})
+            rows.append(VBox([control, hint]))
+        self.widget = VBox(rows)
         self.widget.add_class("studio-controls")
         self.value = hyperparameters
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from torch import nn
 
 from mnist_nb import checkpoints
-from mnist_nb.checkpoints import CheckpointError, load_checkpoint, load_pretrained
+from mnist_nb.checkpoints import load_checkpoint, load_pretrained
 from mnist_nb.my_digits.adaptation import taught_path
 
 GIVEN = "model"
@@ -75,14 +74,7 @@ class ModelCatalog:
         Raises:
             CheckpointError: if they do not hold a model of ours.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "upload.safetensors")
-            file.write_bytes(content)
-            try:
-                model = load_checkpoint(file)
-            except CheckpointError as error:
-                raise CheckpointError(str(error).replace(os.fspath(file), name)) from None
-        self._opened[name] = model
+        self._opened[name] = load_checkpoint(content, name=name)
         return name
 
     def taught_path(self, key: str) -> Path:

@@ -274,7 +274,7 @@ def press(pad: DrawingPad, title: str) -> None:
 
 
 def test_a_test_image_is_picked_moved_turned_and_thickened(pad: DrawingPad, tiny: Mnist) -> None:
-    pad.changing.number.value = 7
+    pad.transform.number.value = 7
     image = tiny.test.images[7].numpy()
     np.testing.assert_array_equal(pad.image, image)
     press(pad, "Move right by one pixel")
@@ -285,7 +285,7 @@ def test_a_test_image_is_picked_moved_turned_and_thickened(pad: DrawingPad, tiny
         press(pad, "Turn left by 5 degrees")
     press(pad, "Thicken the line by half a pixel")
     press(pad, "Make smaller by a tenth")
-    assert pad.state.change == ImageTransform(1, 1, -20, pytest.approx(1 / 1.1, abs=1e-4), 0.5)
+    assert pad.state.transform == ImageTransform(1, 1, -20, pytest.approx(1 / 1.1, abs=1e-4), 0.5)
     assert (pad.guess.probabilities != before).any()
     press(pad, "Take all changes back")
     np.testing.assert_array_equal(pad.image, image)
@@ -297,7 +297,7 @@ def test_a_moved_digit_is_centred_again_on_request(pad: DrawingPad) -> None:
     for _ in range(3):
         press(pad, "Move left by one pixel")
     np.testing.assert_array_equal(pad.image, np.roll(drawn, -3, axis=1))
-    pad.changing.centred.value = True
+    pad.transform.centred.value = True
     columns = np.arange(28)
     assert 13.5 <= (columns * pad.image).sum() / pad.image.sum() <= 14.5
     pad.undo()
@@ -347,10 +347,10 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
     image = 255 - np.kron(np.pad(tiny.test.images[0].numpy(), 8), np.ones((6, 6), np.uint8))
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png")
-    pad.changing.photo.value = upload("seven.png", buffer.getvalue())
+    pad.transform.photo.value = upload("seven.png", buffer.getvalue())
     assert pad.guess is not None
     assert pad.guess.digit == 7
-    pad.changing.photo.value = upload("<b>song.mp3", b"not a picture")
+    pad.transform.photo.value = upload("<b>song.mp3", b"not a picture")
     assert "&lt;b&gt;song.mp3" in pad._message.value
     assert pad.guess.digit == 7
 
@@ -359,9 +359,9 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
 
 
 def test_the_best_shipped_network_reads_first_and_another_can_be_chosen(pad: DrawingPad) -> None:
-    assert pad.reader == "shipped:cnn"
+    assert pad.model_key == "shipped:cnn"
     pad.replay([THREE])
-    pad.chooser.list.value = "shipped:mlp"
+    pad.model_picker.list.value = "shipped:mlp"
     assert pad.state.model.name == "mlp"
     np.testing.assert_array_equal(
         pad.guess.probabilities, predict(load_pretrained("mlp"), torch.from_numpy(pad.image)[None])[0]
@@ -378,20 +378,20 @@ def test_the_reader_s_own_network_is_offered_and_a_damaged_one_is_named(workplac
         pad.choose("bad.safetensors")
     assert pad.state.model is own
     Path("model.safetensors").write_bytes(b"nothing")
-    pad.chooser.list.value = "shipped:cnn"
-    pad.chooser.list.value = "model.safetensors"
+    pad.model_picker.list.value = "shipped:cnn"
+    pad.model_picker.list.value = "model.safetensors"
     assert "model.safetensors" in pad._message.value
-    assert pad.reader == pad.chooser.list.value == "shipped:cnn"
+    assert pad.model_key == pad.model_picker.list.value == "shipped:cnn"
 
 
 def test_a_network_is_opened_from_an_upload(pad: DrawingPad, workplace: Path) -> None:
     save_checkpoint(build_model("mlp", seed=1), "elsewhere.safetensors")
     content = Path("elsewhere.safetensors").read_bytes()
-    pad.chooser._upload.value = upload("mine.safetensors", content)
-    assert pad.reader == "mine.safetensors"
-    pad.chooser._upload.value = upload("<i>cut.safetensors", content[:1000])
+    pad.model_picker._upload.value = upload("mine.safetensors", content)
+    assert pad.model_key == "mine.safetensors"
+    pad.model_picker._upload.value = upload("<i>cut.safetensors", content[:1000])
     assert "&lt;i&gt;cut.safetensors" in pad._message.value
-    assert pad.reader == "mine.safetensors"
+    assert pad.model_key == "mine.safetensors"
 
 
 def test_where_no_network_is_found_it_says_so_and_draws_on(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

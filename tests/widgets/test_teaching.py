@@ -122,7 +122,7 @@ def test_a_kept_drawing_comes_back_to_the_pad_with_its_strokes(pad: DrawingPad) 
     press(pad, "Show this digit on the pad")
     np.testing.assert_array_equal(pad.image, image)
     assert len(pad.state.strokes) == 1
-    pad.changing.source.value = "one of my own digits"
+    pad.transform.source.value = "one of my own digits"
     np.testing.assert_array_equal(pad.image, image)
 
 
@@ -157,8 +157,8 @@ def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(filled: Draw
     before = {name: tensor.clone() for name, tensor in filled.state.model.state_dict().items()}
     old = filled.state.model
     filled.teaching.teach(wait=True)
-    assert filled.reader == "cnn.my-hand.safetensors"
-    assert Path(filled.reader).is_file()
+    assert filled.model_key == "cnn.my-hand.safetensors"
+    assert Path(filled.model_key).is_file()
     assert filled.state.model is not old
     assert all(torch.equal(tensor, before[name]) for name, tensor in old.state_dict().items())
     shown = filled.teaching._outcome.value
@@ -167,7 +167,7 @@ def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(filled: Draw
     assert not list(workplace.glob("cnn.safetensors"))
     filled.choose("shipped:cnn")
     filled.teaching.teach(wait=True)
-    assert filled.reader == "cnn.my-hand-2.safetensors"
+    assert filled.model_key == "cnn.my-hand-2.safetensors"
 
 
 def test_where_it_would_forget_the_old_network_stays(filled: DrawingPad, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_where_it_would_forget_the_old_network_stays(filled: DrawingPad, monkeyp
     old = filled.state.model
     filled.teaching.teach(wait=True)
     assert filled.state.model is old
-    assert filled.reader == "shipped:cnn"
+    assert filled.model_key == "shipped:cnn"
     assert "the old weights were kept" in filled.teaching._outcome.value
     assert not list(Path().glob("*my-hand*"))
 
@@ -194,7 +194,7 @@ def test_an_error_while_teaching_is_shown_and_teaching_works_again(
         filled.teaching.teach(wait=True)
         assert "ZeroDivisionError" in filled.teaching._outcome.value
     filled.teaching.teach(wait=True)
-    assert filled.reader == "cnn.my-hand.safetensors"
+    assert filled.model_key == "cnn.my-hand.safetensors"
 
 
 def test_too_few_digits_are_not_taught(pad: DrawingPad) -> None:

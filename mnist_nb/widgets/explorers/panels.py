@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ipywidgets import HTML, Dropdown, HBox, IntSlider, VBox
+from ipywidgets import HTML, Dropdown, HBox, IntSlider
 from torch import Tensor, nn
 
 from mnist_nb.data import SIDE, Mnist
 from mnist_nb.models import loss_and_accuracy
 from mnist_nb.studies import inside
 from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import button, discard, guarded
+from mnist_nb.widgets.common import Panel, button, discard, on_change
 from mnist_nb.widgets.explorers import html as explorer_page
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
@@ -33,7 +33,7 @@ def _slider(description: str, tooltip: str, highest: int, value: int = 0) -> Int
     return slider
 
 
-class _Explorer(VBox):  # type: ignore[misc]
+class _Explorer(Panel):
     """What the panels have in common: a network, a test image, a page that shows both, and a line for messages.
 
     Attributes:
@@ -47,24 +47,21 @@ class _Explorer(VBox):  # type: ignore[misc]
     def __init__(
         self, data: Mnist, model: nn.Module | None, path: str | Path, number: int, controls: list[Any]
     ) -> None:
-        self._data, self._readers = data, ModelCatalog(model, path)
+        self._data, self._catalog = data, ModelCatalog(model, path)
         self.network = Dropdown(description="Network", layout={"width": "345px"}, tooltip="Which network to look into")
         self.network.style.description_width = "76px"
         self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
         self._page, self._message = HTML(), HTML()
-        options = self._readers.options()
+        options = self._catalog.options()
         self.network.options = options
         self._key = self.network.value = _FIRST if model is None else GIVEN
-        self._accept(self._readers.load(self._key))
-        self.network.observe(self._chosen, "value")
-        self.number.observe(self._another, "value")
+        self._accept(self._catalog.load(self._key))
+        on_change(self.attempt, self.network, self._chosen)
+        on_change(self.attempt, self.number, self._another)
         head = HBox([self.network, self.number], layout={"flex_flow": "row wrap"})
         super().__init__([HTML(stylesheet()), head, *controls, self._page, self._message])
         self.add_class("mnist-pad")
         self._another()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"  # notebooks are checked by their text: the same every time
 
     @property
     def image(self) -> Tensor:
@@ -92,23 +89,20 @@ class _Explorer(VBox):  # type: ignore[misc]
         """Show the network and the image as they are now."""
         raise NotImplementedError
 
-    @guarded
     def _another(self) -> None:
         """Another image was chosen."""
         self.say("")
         self._show()
 
-    @guarded
     def _changed(self) -> None:
         self.say("")
         self._show()
 
-    @guarded
     def _chosen(self) -> None:
         if self.network.value == self._key:
             return
         try:
-            self._accept(self._readers.load(self.network.value))
+            self._accept(self._catalog.load(self.network.value))
         except Exception:
             self.network.value = self._key  # the one that goes on being looked into
             raise
@@ -139,7 +133,7 @@ class LayerExplorer(_Explorer):
         self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
     ) -> None:
         self.unit = _slider("Unit", "Number of the unit in the first hidden layer", 0)
-        self.unit.observe(self._changed, "value")
+        on_change(self.attempt, self.unit, self._changed)
         super().__init__(data, model, path, number, [self.unit])
 
     @property
@@ -173,12 +167,14 @@ class PixelEditor(_Explorer):
         self.row = _slider("Row", "Row of the pixel, from the top", SIDE - 1, _MIDDLE)
         self.column = _slider("Column", "Column of the pixel, from the left", SIDE - 1, _MIDDLE)
         for place in (self.row, self.column):
-            place.observe(self._changed, "value")
-        self._worst = button("Flip the worst pixel", "Flip the pixel that hurts its digit most", self._flip_worst)
+            on_change(self.attempt, place, self._changed)
+        self._worst = button(
+            self.attempt, "Flip the worst pixel", "Flip the pixel that hurts its digit most", self._flip_worst
+        )
         buttons = [
-            button("Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
+            button(self.attempt, "Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
             self._worst,
-            button("Start over", "Take all changes back", self._another, icon="refresh"),
+            button(self.attempt, "Start over", "Take all changes back", self._another, icon="refresh"),
         ]
         self._edited: Tensor | None = None
         super().__init__(data, model, path, number, [HBox([self.row, self.column]), HBox(buttons)])
@@ -204,12 +200,10 @@ class PixelEditor(_Explorer):
             self._show()
             return self.guess
 
-    @guarded
     def _flip(self) -> None:
         self.flip(self.row.value, self.column.value)
         self.say("")
 
-    @guarded
     def _flip_worst(self) -> None:
         """Flip the pixel after which the digit that the image shows is least probable."""
         label = int(self._data.test.labels[self.number.value])
@@ -221,7 +215,6 @@ class PixelEditor(_Explorer):
         self.row.value, self.column.value = row, column
         self.say(f"Row {row}, column {column} hurt the {label} most.")
 
-    @guarded
     def _another(self) -> None:
         self._edited = None
         self.say("")
@@ -250,7 +243,7 @@ class PruningExplorer(_Explorer):
         self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
     ) -> None:
         self.percent = _slider("Percent", "Percent of the weights, the smallest ones, that are set to 0", 100)
-        self.percent.observe(self._changed, "value")
+        on_change(self.attempt, self.percent, self._changed)
         self.accuracy = 0.0
         super().__init__(data, model, path, number, [self.percent])
 

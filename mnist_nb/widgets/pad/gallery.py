@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from ipywidgets import HTML, BoundedIntText, Dropdown, FileUpload, HBox, Text, V
 from mnist_nb.data import Split
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.my_digits import Digit, DigitsError, MyDigits
-from mnist_nb.widgets.common import button, counted, guarded, take
+from mnist_nb.widgets.common import BESIDE, button, counted, on_change, take
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.prediction import with_article
 
@@ -35,40 +35,37 @@ class Gallery(VBox):  # type: ignore[misc]
     def __init__(self, pad: DrawingPad, digits: Callable[[], MyDigits], changed: Callable[[], None]) -> None:
         self._pad, self._digits, self._refreshed = pad, digits, changed
         self._pictures, self._score = HTML(), HTML()
-        self._number = BoundedIntText(1, min=1, max=1, description="Digit number", layout={"width": "170px"})
-        self._number.style.description_width = "initial"
-        self._number.observe(self._chosen, "value")
-        self._label = Dropdown(options=range(10), description="is a", layout={"width": "110px"})
-        self._label.style.description_width = "initial"
-        self._file = Text(
-            "my_digits.zip", description="File", layout={"width": "300px"}, tooltip="The file to export to or import"
+        self._number = BoundedIntText(
+            1, min=1, max=1, description="Digit number", layout={"width": "170px"}, style=BESIDE
         )
-        self._file.style.description_width = "initial"
-        self._upload = FileUpload(accept=".safetensors,.zip", description="Import from this computer")
-        self._upload.layout.width = "auto"
-        self._upload.observe(self._uploaded, "value")
+        self._label = Dropdown(options=range(10), description="is a", layout={"width": "110px"}, style=BESIDE)
+        self._file = Text(
+            "my_digits.zip", description="File", layout={"width": "300px"}, tooltip="The file to export to or import",
+            style=BESIDE,
+        )  # fmt: skip
+        self._upload = FileUpload(
+            accept=".safetensors,.zip", description="Import from this computer", layout={"width": "auto"}
+        )
+        on_change(pad.attempt, self._number, self.show)
+        on_change(pad.attempt, self._upload, self._uploaded)
+        new = partial(button, pad.attempt)
+        change = [
+            new("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
+            new("Delete", "Delete this digit", self._delete, icon="trash"),
+            new("Bring back", "Bring back the digit deleted last", self._bring_back, icon="undo"),
+            new("Lay it on the pad", "Show this digit on the pad", self._lay),
+        ]
+        share = [
+            new("Export", "Write the digits as PNG files and CSV", self._export, icon="download"),
+            new("Import", "Add the digits of this file or folder", self._import, icon="upload"),
+        ]
+        score = new("Score", "How many of my digits does the network read?", self.score, icon="check")
         super().__init__(
             [
                 self._pictures,
-                HBox(
-                    [
-                        self._number,
-                        self._label,
-                        button("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
-                        button("Delete", "Delete this digit", self._delete, icon="trash"),
-                        button("Bring back", "Bring back the digit deleted last", self._bring_back, icon="undo"),
-                        button("Lay it on the pad", "Show this digit on the pad", self._lay),
-                    ]
-                ),
-                HBox(
-                    [
-                        self._file,
-                        button("Export", "Write the digits as PNG files and CSV", self._export, icon="download"),
-                        button("Import", "Add the digits of this file or folder", self._import, icon="upload"),
-                        self._upload,
-                    ]
-                ),
-                HBox([button("Score", "How many of my digits does the network read?", self._rate, icon="check")]),
+                HBox([self._number, self._label, *change]),
+                HBox([self._file, *share, self._upload]),
+                HBox([score]),
                 self._score,
             ]
         )
@@ -86,10 +83,6 @@ class Gallery(VBox):  # type: ignore[misc]
         if digits:
             self._label.value = digits[at].label
 
-    def say(self, text: str, *, wrong: bool = False) -> None:
-        """Show a sentence under the pad."""
-        self._pad.say(text, wrong=wrong)
-
     def score(self) -> Evaluation:
         """How the network that reads does on the digits; the panel shows accuracy, confusions and mistakes.
 
@@ -105,14 +98,6 @@ class Gallery(VBox):  # type: ignore[misc]
         self._score.value = pad_page.score(score, digits.images.numpy(), apart)
         return score
 
-    @guarded
-    def _rate(self) -> None:
-        self.score()
-
-    @guarded
-    def _chosen(self) -> None:
-        self.show()
-
     def _digit(self) -> Digit:
         digits = list(self._digits())
         if not digits:
@@ -120,26 +105,22 @@ class Gallery(VBox):  # type: ignore[misc]
         at: int = min(self._number.value, len(digits)) - 1
         return digits[at]
 
-    @guarded
     def _relabel(self) -> None:
         self._digits().relabel(self._digit().id, self._label.value)
         self._changed(f"Digit {self._number.value} is {with_article(self._label.value)} now.")
 
-    @guarded
     def _delete(self) -> None:
         digit = self._digit()
         self._digits().delete(digit.id)
         self._changed(f"{with_article(digit.label).capitalize()} is deleted. Bring back takes that back.")
 
-    @guarded
     def _bring_back(self) -> None:
         if self._digits().undo_delete() is None:
-            self.say("There is nothing to bring back.")
+            self._pad.say("There is nothing to bring back.")
             return
         self._changed("It is back, as the newest.")
         self._number.value = len(self._digits())
 
-    @guarded
     def _lay(self) -> None:
         digit = self._digit()
         sketch = self._digits().sketch(digit.id)
@@ -148,31 +129,22 @@ class Gallery(VBox):  # type: ignore[misc]
         else:
             self._pad.draw(sketch)
 
-    @guarded
     def _export(self) -> None:
         if not len(self._digits()):
             raise DigitsError("There are no digits of yours yet: collect some first.")
         path = self._digits().export(self._named())
-        self.say(f"In {path} now: {counted(len(self._digits()))} as PNG files, and labels.csv.")
+        self._pad.say(f"In {path} now: {counted(len(self._digits()))} as PNG files, and labels.csv.")
 
-    @guarded
     def _import(self) -> None:
         self._imported(self._named())
 
-    @guarded
     def _uploaded(self) -> None:
         if (file := take(self._upload)) is not None:
             name, content = file
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder, "upload")
-                path.write_bytes(content)
-                try:
-                    self._imported(path)
-                except DigitsError as error:
-                    raise DigitsError(str(error).replace(str(path), name)) from None
+            self._imported(content, name)
 
-    def _imported(self, path: Path) -> None:
-        count = self._digits().import_(path)
+    def _imported(self, source: Path | bytes, name: str = "") -> None:
+        count = self._digits().import_(source, name=name)
         self._changed(f"Added: {counted(count)}." if count else "No digit in there was new.")
 
     def _named(self) -> Path:
@@ -181,5 +153,5 @@ class Gallery(VBox):  # type: ignore[misc]
         return Path(self._file.value.strip()).expanduser()
 
     def _changed(self, text: str) -> None:
-        self.say(text)
+        self._pad.say(text)
         self._refreshed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mnist_nb.data import Mnist, load_mnist
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point
-from mnist_nb.widgets.common import button, guarded, in_words
+from mnist_nb.widgets.common import BESIDE, Panel, button, in_words
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
@@ -33,7 +34,7 @@ _LIVE_EVERY = 0.2  # seconds between guesses while a stroke is being drawn
 DRAW, ERASE = "Draw", "Erase"
 
 
-class DrawingPad(VBox):  # type: ignore[misc]
+class DrawingPad(Panel):
     """A pad that reads what is drawn on it, as the last line of a cell.
 
     Args:
@@ -45,8 +46,8 @@ class DrawingPad(VBox):  # type: ignore[misc]
 
     Attributes:
         state: what it knows.
-        readers: the networks that can read.
-        chooser, changing, teaching: its panels.
+        catalog: the networks that can read.
+        model_picker, transform, teaching: its panels.
     """
 
     def __init__(
@@ -61,21 +62,23 @@ class DrawingPad(VBox):  # type: ignore[misc]
         self._waiting: list[Callable[[Mnist], None]] = []
         self._last_live = 0.0
         self.state = PadState(size=SIZE)
-        self.readers = ModelCatalog(model, path)
-        self._ink = InkCanvas(SIZE, began=self._began, moved=self._moved, ended=self._ended)
+        self.catalog = ModelCatalog(model, path)
+        self._ink = InkCanvas(
+            SIZE,
+            began=lambda: self.attempt(self._began),
+            moved=lambda points: self.attempt(partial(self._moved, points)),
+            ended=lambda points: self.attempt(partial(self._ended, points)),
+        )
         self._reading = HTML()
         self._message = HTML(layout={"width": "430px", "margin": "10px 0 0"})
-        self.chooser = ModelPicker(self)
+        self.model_picker = ModelPicker(self)
         self.teaching = Teaching(self, digits)
-        self.changing = TransformPanel(self, self.teaching.images_and_labels)
+        self.transform = TransformPanel(self, self.teaching.images_and_labels)
         self._ink.on_key(self._key)
         super().__init__(self._build())
         self.add_class("mnist-pad")
-        self.chooser.choose_first()
+        self.model_picker.choose_first()
         self.refresh()
-
-    def __repr__(self) -> str:
-        return "DrawingPad()"  # notebooks are checked by their text: the same every time
 
     # ---- what a notebook or a test can do with it
 
@@ -125,14 +128,14 @@ class DrawingPad(VBox):  # type: ignore[misc]
             self.refresh()
             return self.guess
 
-    def choose(self, reader: str) -> None:
+    def choose(self, model: str) -> None:
         """Let another network read: the key of one in the list, such as "shipped:mlp", or a model's file.
 
         Raises:
             CheckpointError: if the file does not hold a model; the one before goes on reading.
         """
         with LOCK:
-            self.chooser.choose(reader)
+            self.model_picker.choose(model)
 
     def undo(self) -> None:
         """Take a picture off the pad, else take back the last stroke."""
@@ -178,13 +181,13 @@ class DrawingPad(VBox):  # type: ignore[misc]
         state = self.state
         image = state.image()
         self._read(image)
-        changed = None if state.picture is None else state.change.apply(state.picture)
+        changed = None if state.picture is None else state.transform.apply(state.picture)
         self._ink.show(state.strokes, picture=changed, hint=self._hint())
 
     @property
-    def reader(self) -> str:
+    def model_key(self) -> str:
         """The key of the network that reads; empty if there is none."""
-        return self.chooser.key
+        return self.model_picker.key
 
     def _hint(self) -> str:
         wish = self.teaching.wish
@@ -217,14 +220,10 @@ class DrawingPad(VBox):  # type: ignore[misc]
             waiting, self._waiting = self._waiting, []
             self.say("MNIST is loaded.")
             for then in waiting:
-                try:
-                    then(data)
-                except Exception as error:
-                    self.say(in_words(error), wrong=True)
+                self.attempt(partial(then, data))
 
     # ---- what the hand does
 
-    @guarded
     def _began(self) -> None:
         if self.state.picture is not None or not self.state.strokes:  # fresh paper
             self.state.begin()
@@ -232,20 +231,13 @@ class DrawingPad(VBox):  # type: ignore[misc]
         self._ink.width, self._ink.erasing = self._brush.value, self._tool.value == ERASE
 
     def _moved(self, points: Sequence[Point]) -> None:
-        if self._ink.erasing or time.monotonic() - self._last_live < _LIVE_EVERY:
-            return
-        try:
+        if not self._ink.erasing and time.monotonic() - self._last_live >= _LIVE_EVERY:
             self._read(self.state.image(points, self._ink.width))
-        except Exception as error:  # told; the stroke goes on
-            self.say(in_words(error), wrong=True)
-        self._last_live = time.monotonic()
+            self._last_live = time.monotonic()
 
     def _ended(self, points: Sequence[Point]) -> None:
-        try:
-            self.state.add_stroke(points, self._ink.width, self._ink.erasing)
-            self.refresh()
-        except Exception as error:  # told, and the next stroke is drawn as ever
-            self.say(in_words(error), wrong=True)
+        self.state.add_stroke(points, self._ink.width, self._ink.erasing)
+        self.refresh()
 
     def _read(self, image: Pixels | None) -> None:
         model = self.state.model
@@ -254,39 +246,26 @@ class DrawingPad(VBox):  # type: ignore[misc]
 
     def _key(self, key: str, shift: bool) -> None:
         if key == "Enter":
-            self.teaching.key_enter()
+            self.attempt(self.teaching.key_enter)
         elif key == "Tab":  # or the keyboard could not leave the paper
-            (self.chooser.list if shift else self._undo).focus()
-
-    @guarded
-    def _undo_clicked(self) -> None:
-        self.undo()
-
-    @guarded
-    def _redo_clicked(self) -> None:
-        self.redo()
-
-    @guarded
-    def _clear_clicked(self) -> None:
-        self.clear()
+            (self.model_picker.list if shift else self._undo).focus()
 
     # ---- how it looks
 
     def _build(self) -> list[Any]:
         low, first, high = BRUSHES
         self._tool = ToggleButtons(options=[DRAW, ERASE], tooltips=["Draw with the pen", "Take ink away"])
-        self._brush = IntSlider(first, low, high, description="Brush", tooltip="Width of the brush in pixels")
-        self._brush.style.description_width = "initial"
-        self._brush.layout.width = f"{SIZE}px"
-        self._undo = button("Undo", "Undo: take back the last stroke", self._undo_clicked, icon="undo", width="90px")
-        actions = [
-            self._undo,
-            button("Redo", "Redo: bring back the last stroke", self._redo_clicked, icon="repeat", width="90px"),
-            button("Clear", "Clear the pad", self._clear_clicked, icon="trash", width="90px"),
-        ]
+        self._brush = IntSlider(
+            first, low, high, description="Brush", tooltip="Width of the brush in pixels", style=BESIDE,
+            layout={"width": f"{SIZE}px"},
+        )  # fmt: skip
+        new = partial(button, self.attempt, width="90px")
+        self._undo = new("Undo", "Undo: take back the last stroke", self.undo, icon="undo")
+        redo = new("Redo", "Redo: bring back the last stroke", self.redo, icon="repeat")
+        actions = [self._undo, redo, new("Clear", "Clear the pad", self.clear, icon="trash")]
         drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions)])
         reading = VBox([self._reading, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
-        tabs = Tab([self.changing, *self.teaching.panels.values(), self.chooser.panel])
+        tabs = Tab([self.transform, *self.teaching.panels.values(), self.model_picker.panel])
         tabs.titles = ["Without a pen", *self.teaching.panels, "Networks"]
         whole = HBox([drawing, reading], layout={"margin": "8px 0 0"})
-        return [HTML(stylesheet()), self.chooser.list, whole, tabs]
+        return [HTML(stylesheet()), self.model_picker.list, whole, tabs]

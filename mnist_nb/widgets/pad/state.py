@@ -68,7 +68,7 @@ class PadState:
     Attributes:
         sketch: the drawing.
         picture: uint8 `[28, 28]` in place of the drawing, or None.
-        change: what is done to the picture.
+        transform: what is done to the picture.
         centred: whether a changed picture goes through MNIST's preparation again, as a drawing always does.
         model: reads; None reads nothing.
     """
@@ -77,7 +77,7 @@ class PadState:
         self.model = model
         self.sketch = Sketch(size)
         self.picture: Pixels | None = None
-        self.change = ImageTransform()
+        self.transform = ImageTransform()
         self.centred = False
 
     @property
@@ -110,13 +110,13 @@ class PadState:
         """
         self._put(check_image(picture).copy())
 
-    def modify(self, change: ImageTransform) -> bool:
+    def modify(self, transform: ImageTransform) -> bool:
         """ImageTransform what is on the pad, a drawing as the picture it makes; False if there is nothing."""
         if self.picture is None:
             if (image := self.image()) is None:
                 return False
             self.pick(image)
-        self.change = change
+        self.transform = transform
         return True
 
     def undo(self) -> bool:
@@ -143,7 +143,7 @@ class PadState:
         """
         try:
             if self.picture is not None:
-                changed = self.change.apply(self.picture)
+                changed = self.transform.apply(self.picture)
                 return prepare(changed) if self.centred else changed if changed.any() else None
             sketch = self.sketch
             if unfinished:
@@ -159,4 +159,4 @@ class PadState:
         return None if image is None or self.model is None else read(self.model, image)
 
     def _put(self, picture: Pixels | None) -> None:
-        self.picture, self.change = picture, ImageTransform()
+        self.picture, self.transform = picture, ImageTransform()

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels
 from mnist_nb.my_digits import MyDigits, adapt
 from mnist_nb.my_digits.adaptation import ForgettingWarning, compare
 from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import button, counted, guarded, in_words
+from mnist_nb.widgets.common import button, counted, in_words
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.gallery import Gallery
 from mnist_nb.widgets.prediction import with_article
@@ -90,7 +89,7 @@ class Teaching:
     def collect(self) -> None:
         """Begin to ask for digits, or stop."""
         if not self._collecting and self.digits.next_to_draw(PER_DIGIT) is None:
-            self.say(f"All {WANTED} are there. Teach it your hand, or add more with the buttons under the guess.")
+            self._pad.say(f"All {WANTED} are there. Teach it your hand, or add more with the buttons under the guess.")
             return
         self._collecting = not self._collecting
         self._pad.clear()
@@ -116,7 +115,7 @@ class Teaching:
         else:
             state = self._pad.state
             self._last = self.digits.add(state.sketch if state.picture is None else image, label), image
-        self.say(f"Kept as {with_article(label)}. You have {counted(len(self.digits))} now.")
+        self._pad.say(f"Kept as {with_article(label)}. You have {counted(len(self.digits))} now.")
         if asked:
             self._pad.clear()
         self._show_progress()
@@ -124,17 +123,13 @@ class Teaching:
     def take_back(self) -> None:
         """Delete the digit that was kept last; if it was asked for, it will be asked for again."""
         if self._last is None or self._last[0] not in self.digits.ids:
-            self.say("There is nothing to take back.")
+            self._pad.say("There is nothing to take back.")
             return
         self.digits.delete(self._last[0])
         self._last = None
-        self.say(f"Taken back. You have {counted(len(self.digits))} now.")
+        self._pad.say(f"Taken back. You have {counted(len(self.digits))} now.")
         self._pad.refresh()
         self._show_progress()
-
-    def say(self, text: str, *, wrong: bool = False) -> None:
-        """Show a sentence under the pad."""
-        self._pad.say(text, wrong=wrong)
 
     def _show_progress(self) -> None:
         counts = self.digits.counts()
@@ -142,7 +137,7 @@ class Teaching:
         wish = self.wish
         if self._collecting and wish is None:
             self._collecting = False
-            self.say(f"All {WANTED} are there, thank you. Now teach it your hand.")
+            self._pad.say(f"All {WANTED} are there, thank you. Now teach it your hand.")
         self._start.description = "Stop" if self._collecting else "Go on" if there else "Start"
         self._start.button_style = "" if self._collecting or there == WANTED else "primary"
         self._start.icon = "stop" if self._collecting else "play"
@@ -151,23 +146,10 @@ class Teaching:
         self._asked.value = pad_page.request(asked, there, WANTED)
         self.gallery.show()
 
-    @guarded
-    def _collect_clicked(self) -> None:
-        self.collect()
-
-    @guarded
     def key_enter(self) -> None:
         """Keep what was asked for: Enter on the paper does what the button does."""
         if self._collecting:
             self.keep()
-
-    @guarded
-    def _keep_clicked(self) -> None:
-        self.keep()
-
-    @guarded
-    def _take_back_clicked(self) -> None:
-        self.take_back()
 
     # ---- teaching
 
@@ -188,32 +170,31 @@ class Teaching:
             ValueError: if no network reads, or there are no digits to teach or to score with.
         """
         if self.is_teaching:
-            self.say("It is learning already.")
+            self._pad.say("It is learning already.")
             return
-        if self._pad.state.model is None:
+        if (model := self._pad.state.model) is None:
             raise ValueError("There is no network that could be taught: choose one above the pad.")
         self.digits.reload()
         if not all(len(part) for part in self.digits.split()):
             raise ValueError(
                 "There are too few digits: collect three of each, of which one is kept apart for the score."
             )
-        loading = self._pad.with_data(self._start_teaching)
+        loading = self._pad.with_data(partial(self._start_teaching, model))
         if wait and loading is not None:
             loading.join()
         if wait and self._thread is not None:
             self._thread.join()
 
-    def _start_teaching(self, data: Mnist) -> None:
+    def _start_teaching(self, model: nn.Module, data: Mnist) -> None:
         if self.is_teaching or self._closed:
             return
         self._progress.value, self._progress.layout.visibility, self._shown = 0, "visible", 0.0
         self._outcome.value = ""
-        self._thread = threading.Thread(
-            target=self._teach, args=(data, self._pad.state.model, self._pad.reader), name="teach a hand", daemon=True
-        )
+        teach = partial(self._teach, model, self._pad.model_key, data)
+        self._thread = threading.Thread(target=teach, name="teach a hand", daemon=True)
         self._thread.start()
 
-    def _teach(self, data: Mnist, model: nn.Module, reader: str) -> None:
+    def _teach(self, model: nn.Module, key: str, data: Mnist) -> None:
         try:
             to_teach, held_out = self.digits.split()
             with warnings.catch_warnings(record=True) as kept_old:
@@ -223,7 +204,7 @@ class Teaching:
             if kept_old:
                 words = str(kept_old[0].message)
             else:
-                path = self._pad.readers.taught_path(reader)
+                path = self._pad.catalog.taught_path(key)
                 save_checkpoint(taught, path, {"taught": f"{len(to_teach)} digits"})
                 words = f"Saved as {path.name} beside the original. It reads now; choose above the pad who reads."
                 with LOCK:
@@ -246,24 +227,12 @@ class Teaching:
         if time.monotonic() - self._shown > 0.2:  # five times a second is enough for any page
             self._progress.value, self._shown = step / STEPS, time.monotonic()
 
-    @guarded
-    def _teach_clicked(self) -> None:
-        self.teach()
-
     # ---- how it looks
 
     def _build_answers(self) -> HBox:
-        def answer(label: int) -> Callable[..., None]:
-            @guarded
-            def clicked(self: Teaching) -> None:
-                self.keep(label)
-
-            return partial(clicked, self)
-
+        new = partial(button, self._pad.attempt, width="28px")
         digits = [
-            button(
-                str(label), f"That was {with_article(label)}: keep it as a digit of mine", answer(label), width="28px"
-            )
+            new(str(label), f"That was {with_article(label)}: keep it as a digit of mine", partial(self.keep, label))
             for label in range(10)
         ]
         for one in digits:
@@ -272,17 +241,20 @@ class Teaching:
 
     def _build_collect(self) -> VBox:
         self._asked = HTML()
-        self._start = button("Start", "Ask me for digits, thirty in all", self._collect_clicked, width="90px")
-        self._keep = button(
-            "Keep, next", "Keep this drawing and ask for the next (Enter on the paper)", self._keep_clicked
+        new = partial(button, self._pad.attempt)
+        self._start = new("Start", "Ask me for digits, thirty in all", self.collect, width="90px")
+        self._keep = new(
+            "Keep, next", "Keep this drawing and ask for the next (Enter on the paper)", self.keep, icon="check"
         )
-        self._keep.icon = "check"
-        back = button("Take back", "Delete the digit kept last", self._take_back_clicked, icon="undo")
+        back = new("Take back", "Delete the digit kept last", self.take_back, icon="undo")
         return VBox([self._asked, HBox([self._start, self._keep, back])])
 
     def _build_teach(self) -> VBox:
-        start = button("Teach it my hand", "Teach the network that reads now my digits", self._teach_clicked)
-        start.icon, start.button_style = "graduation-cap", "primary"
+        start = button(
+            self._pad.attempt, "Teach it my hand", "Teach the network that reads now my digits", self.teach,
+            icon="graduation-cap",
+        )  # fmt: skip
+        start.button_style = "primary"
         self._progress = FloatProgress(0, min=0, max=1, layout={"width": "240px", "visibility": "hidden"})
         self._outcome = HTML()
         about = (

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FileUpload, HBox, Label, VBox
 
 from mnist_nb.data import Mnist
 from mnist_nb.drawing.pictures import from_image
-from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import button, guarded, take
+from mnist_nb.widgets.common import BESIDE, button, on_change, take
 from mnist_nb.widgets.pad.state import ImageTransform
 from mnist_nb.widgets.prediction import with_article
 
@@ -33,18 +33,20 @@ class TransformPanel(VBox):  # type: ignore[misc]
 
     def __init__(self, pad: DrawingPad, my_digits: Callable[[], tuple[Any, Any]]) -> None:
         self._pad, self._my_digits = pad, my_digits
-        self.source = Dropdown(options=[TEST, MINE], description="Pick", layout={"width": "250px"})
-        self.number = BoundedIntText(0, min=0, max=9999, description="number", layout={"width": "170px"})
-        self.source.style.description_width = self.number.style.description_width = "initial"
+        self.source = Dropdown(options=[TEST, MINE], description="Pick", layout={"width": "250px"}, style=BESIDE)
+        self.number = BoundedIntText(0, min=0, max=9999, description="number", layout={"width": "170px"}, style=BESIDE)
         self.about = HTML()
         self.centred = Checkbox(
             description="centre and scale it again, as MNIST's makers did", indent=False, layout={"width": "auto"}
         )
-        self.source.observe(self._pick, "value")
-        self.number.observe(self._pick, "value")
-        self.centred.observe(self._centre, "value")
         self.photo = FileUpload(accept="image/*", icon="camera", description="Read a photo", layout={"width": "auto"})
-        self.photo.observe(self._photo_came, "value")
+        for control, action in (
+            (self.source, self._pick),
+            (self.number, self._pick),
+            (self.centred, self._centre),
+            (self.photo, self._photo_came),
+        ):  # fmt: skip
+            on_change(pad.attempt, control, action)
         moves: list[tuple[str, str, str, dict[str, float]]] = [
             ("Move", "arrow-left", "Move left by one pixel", {"right": -1}),
             ("", "arrow-right", "Move right by one pixel", {"right": 1}),
@@ -61,23 +63,12 @@ class TransformPanel(VBox):  # type: ignore[misc]
         for label, icon, tooltip, step in moves:
             if label:
                 row.append(Label(label, layout={"margin": "2px 2px 2px 8px"}))
-            row.append(button("", tooltip, self._stepper(**step), icon=icon, width="36px"))
-        row.append(button("Start over", "Take all changes back", self._reset, icon="refresh"))
-        super().__init__(
-            [
-                HBox(
-                    [self.source, self.number, button("Lay it on the pad", "Show this picture", self._pick), self.photo]
-                ),
-                HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"}),
-                HBox([self.centred, self.about]),
-            ]
-        )
+            row.append(button(pad.attempt, "", tooltip, partial(self._step, step), icon=icon, width="36px"))
+        row.append(button(pad.attempt, "Start over", "Take all changes back", self._reset, icon="refresh"))
+        lay = button(pad.attempt, "Lay it on the pad", "Show this picture", self._pick)
+        steps = HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
+        super().__init__([HBox([self.source, self.number, lay, self.photo]), steps, HBox([self.centred, self.about])])
 
-    def say(self, text: str, *, wrong: bool = False) -> None:
-        """Show a sentence under the pad."""
-        self._pad.say(text, wrong=wrong)
-
-    @guarded
     def _pick(self) -> None:
         if self.source.value == TEST:
             self._pad.with_data(self._pick_test_image)
@@ -87,7 +78,6 @@ class TransformPanel(VBox):  # type: ignore[misc]
             raise ValueError("There are no digits of yours yet: collect some under My digits, or pick a test image.")
         self._lay(images, labels, "yours")
 
-    @guarded
     def _photo_came(self) -> None:
         if (file := take(self.photo)) is not None:
             name, content = file
@@ -95,7 +85,7 @@ class TransformPanel(VBox):  # type: ignore[misc]
                 self._pad.pick(from_image(content))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
-            self.say(f"{name} was prepared as MNIST's makers did. Undo takes it off the pad.")
+            self._pad.say(f"{name} was prepared as MNIST's makers did. Undo takes it off the pad.")
 
     def _pick_test_image(self, data: Mnist) -> None:
         self._lay(data.test.images.numpy(), data.test.labels, "MNIST's label")
@@ -107,32 +97,22 @@ class TransformPanel(VBox):  # type: ignore[misc]
         self._pad.refresh()
         self.about.value = f"{with_article(int(labels[number]))} ({whose}), 0 to {len(labels) - 1:,}"
 
-    def _stepper(self, **step: float) -> Callable[..., None]:
-        def clicked(_: Any) -> None:
-            self._step(step)
-
-        return clicked
-
     def _step(self, step: dict[str, float]) -> None:
-        with LOCK:
-            ((name, by),) = step.items()
-            value = getattr(self._pad.state.change, name)
-            if name == "scale":
-                value = round(min(max(value * by, 0.3), 3), 4)
-                value = 1 if abs(value - 1) < 0.01 else value  # there and back again is where it was
-            else:
-                value = min(max(value + by, -_LIMITS[name]), _LIMITS[name])
-            if self._pad.state.modify(dataclasses.replace(self._pad.state.change, **{name: value})):
-                self._pad.refresh()
-            else:
-                self.say("There is nothing on the pad to change: draw a digit or pick a picture.", wrong=True)
-
-    @guarded
-    def _reset(self) -> None:
-        self._pad.state.change = ImageTransform()
+        ((name, by),) = step.items()
+        value = getattr(self._pad.state.transform, name)
+        if name == "scale":
+            value = round(min(max(value * by, 0.3), 3), 4)
+            value = 1 if abs(value - 1) < 0.01 else value  # there and back again is where it was
+        else:
+            value = min(max(value + by, -_LIMITS[name]), _LIMITS[name])
+        if not self._pad.state.modify(dataclasses.replace(self._pad.state.transform, **{name: value})):
+            raise ValueError("There is nothing on the pad to change: draw a digit or pick a picture.")
         self._pad.refresh()
 
-    @guarded
+    def _reset(self) -> None:
+        self._pad.state.transform = ImageTransform()
+        self._pad.refresh()
+
     def _centre(self) -> None:
         self._pad.state.centred = self.centred.value
         self._pad.refresh()

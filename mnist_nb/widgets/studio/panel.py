@@ -8,17 +8,18 @@ import random
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, BoundedIntText, HBox, ToggleButtons, VBox
+from ipywidgets import HTML, BoundedIntText, HBox, ToggleButtons, VBox, Widget
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist, check_image
 from mnist_nb.training import PRESETS, Hyperparameters
-from mnist_nb.widgets.common import button, in_words
+from mnist_nb.widgets.common import Panel, button, on_change
 from mnist_nb.widgets.controls import Controls
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.studio import html as studio_page
@@ -28,7 +29,7 @@ from mnist_nb.widgets.studio.runs_table import RunsTable
 from mnist_nb.widgets.studio.session import TrainingSession
 
 
-class TrainingStudio(VBox):  # type: ignore[misc]
+class TrainingStudio(Panel):
     """A panel to train with, as the last line of a cell; `train` does the same from code, and waits.
 
     Args:
@@ -66,9 +67,6 @@ class TrainingStudio(VBox):  # type: ignore[misc]
         self.add_class("mnist-studio")
         self._pin_test_image(0)
         self._refresh()
-
-    def __repr__(self) -> str:
-        return "TrainingStudio()"  # notebooks are checked by their text: the same every time
 
     # ---- what a notebook or a test can do with it
 
@@ -158,19 +156,16 @@ class TrainingStudio(VBox):  # type: ignore[misc]
 
     # ---- what clicks do
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, wrong: bool = True) -> None:
         """Show a sentence about something that could not be done; an empty one takes it away."""
         self._notice = text
         self._repaint()
 
-    def _attempt(self, action: Callable[[], object]) -> None:
+    def attempt(self, action: Callable[[], object]) -> None:
         """Do what a click asks for; what it raises becomes a sentence, and the panel stays usable."""
         with self._acting:
             self._notice = ""
-            try:
-                action()
-            except Exception as error:  # the reader is told, and nobody else could be
-                self._notice = in_words(error)
+            super().attempt(action)
             self._refresh()
 
     def _start(self, fresh: bool, name: str = "") -> bool:
@@ -268,33 +263,27 @@ class TrainingStudio(VBox):  # type: ignore[misc]
         return chart(curves)
 
     def _build(self) -> list[Any]:
+        new = partial(button, self.attempt)
         self._message, self._progress, self._chart, self._pinned = HTML(), HTML(), HTML(), HTML()
-        self._table = RunsTable(self.session, self._attempt, self._put_back)
-
-        def click(action: Callable[[], object]) -> Callable[..., None]:
-            return lambda *_: self._attempt(action)
-
-        self._train = button("Train", "Begin a run", click(lambda: self._start(self._fresh.value)), icon="play")
-        self._stop = button("Stop", "Stop after the batch under way, and keep it", click(self.stop), icon="stop")
-        self._resume_button = button(
-            "Resume", "Go on from exactly where the run was stopped", click(self._resume), icon="step-forward"
-        )
+        self._table = RunsTable(self.session, self.attempt, self._put_back)
+        self._train = new("Train", "Begin a run", lambda: self._start(self._fresh.value), icon="play")
         self._train.button_style = "primary"
-        standing = "the network as it stands" if self.session.path is None else self.session.path.name
-        self._fresh = ToggleButtons(
-            options=[("a new network", True), (standing, False)],
+        self._stop = new("Stop", "Stop after the batch under way, and keep it", self.stop, icon="stop")
+        self._resume_button = new(
+            "Resume", "Go on from exactly where the run was stopped", self._resume, icon="step-forward"
+        )
+        current = "the network as it stands" if self.session.path is None else self.session.path.name
+        self._fresh: ToggleButtons = ToggleButtons(
+            options=[("a new network", True), (current, False)],
             value=self.session.path is None or not self.session.path.exists(),
             tooltips=["Each run begins with fresh weights", "Each run goes on from the weights that are there"],
             style={"button_width": "auto"},
         )
         self._presets = [
-            button(name, _preset_tooltip(settings), click(self._setter(settings))) for name, settings in PRESETS.items()
+            new(name, _preset_tooltip(settings), partial(self._set, settings)) for name, settings in PRESETS.items()
         ]
-        self._presets.append(
-            button(
-                "Reset to defaults", "Every setting at its default", click(self._setter(Hyperparameters())), icon="undo"
-            )
-        )
+        defaults = partial(self._set, Hyperparameters())
+        self._presets.append(new("Reset to defaults", "Every setting at its default", defaults, icon="undo"))
         self._index = BoundedIntText(
             0,
             min=0,
@@ -304,43 +293,29 @@ class TrainingStudio(VBox):  # type: ignore[misc]
             style={"description_width": "auto"},
             layout={"width": "210px"},
         )
-        self._index.observe(lambda change: self._attempt(lambda: self._pin_test_image(change["new"])), "value")
-        another = button("Another", "Pin a test image chosen by chance", click(self._another), icon="random")
-        visible = {"overflow": "visible"}
-        left = VBox(
-            [
-                HTML('<span class="studio-title">Settings</span>'),
-                HBox(self._presets, layout={"flex_flow": "row wrap", "overflow": "visible", "width": "345px"}),
-                self.controls.widget,
-            ],
-            layout={"flex": "0 0 350px", **visible},
+        on_change(self.attempt, self._index, lambda: self._pin_test_image(self._index.value))
+        another = new("Another", "Pin a test image chosen by chance", self._another, icon="random")
+        title = HTML('<span class="studio-title">Settings</span>')
+        left = VBox([title, _row(*self._presets, width="345px"), self.controls.widget], layout={"flex": "0 0 350px"})
+        source = HBox([HTML("Train from"), self._fresh], layout={"align_items": "center"})
+        actions = _row(
+            HBox([self._train, self._stop, self._resume_button]), source, align_items="center", grid_gap="2px 14px"
         )
+        pinned = HBox([self._index, another])
         right = VBox(
-            [
-                HBox(
-                    [
-                        HBox([self._train, self._stop, self._resume_button], layout=visible),
-                        HBox([HTML("Train from"), self._fresh], layout={"align_items": "center", **visible}),
-                    ],
-                    layout={"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 14px", **visible},
-                ),
-                self._progress,
-                self._message,
-                self._chart,
-                HBox([self._index, another], layout=visible),
-                self._pinned,
-            ],
-            layout={"flex": "1 1 420px", "min_width": "0", **visible},
+            [actions, self._progress, self._message, self._chart, pinned, self._pinned],
+            layout={"flex": "1 1 420px", "min_width": "0"},
         )
-        body = HBox([left, right], layout={"flex_flow": "row wrap", "grid_gap": "8px 28px", **visible})
-        return [HTML(stylesheet()), body, self._table.widget]
+        return [HTML(stylesheet()), _row(left, right, grid_gap="8px 28px"), self._table.widget]
 
-    def _setter(self, settings: Hyperparameters) -> Callable[[], None]:
-        def put() -> None:
-            if not self.session.is_running:
-                self.controls.value = settings
+    def _set(self, settings: Hyperparameters) -> None:
+        if not self.session.is_running:
+            self.controls.value = settings
 
-        return put
+
+def _row(*parts: Widget, **layout: str) -> HBox:
+    """Widgets side by side, and below each other where there is no room."""
+    return HBox(parts, layout={"flex_flow": "row wrap", **layout})
 
 
 def _for_matplotlib(name: str) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from ipywidgets import HTML, HBox, Text, VBox
 
-from mnist_nb.widgets.common import button, discard
+from mnist_nb.widgets.common import Attempt, button, discard, on_change
 from mnist_nb.widgets.studio import html as studio_page
 from mnist_nb.widgets.studio.records import RunRecord
 from mnist_nb.widgets.studio.session import TrainingSession
-
-Attempt = Callable[[Callable[[], object]], None]
 
 _MARK, _NAME, _ACTIONS = "62px", "130px", "176px"
 
@@ -38,7 +36,7 @@ class RunsTable:
             ],
             layout={"align_items": "center"},
         )
-        self.widget = VBox(layout={"overflow": "visible"})
+        self.widget = VBox()
 
     def rebuild(self) -> None:
         """Make rows for new runs and drop those of removed ones."""
@@ -71,18 +69,18 @@ class _Row:
             kept.name, continuous_update=False, tooltip="The run's name", layout={"width": _NAME, "flex": "0 0 auto"}
         )
         self._cells = HTML(layout={"flex": "1 1 auto", "min_width": "0"})
-        self._restore = button("Restore", "", lambda *_: attempt(lambda: restore(kept)), width="82px")
-        self._remove = button("Remove", "", lambda *_: attempt(lambda: session.remove(kept)), width="82px")
+        self._restore = button(attempt, "Restore", "", partial(restore, kept), width="82px")
+        self._remove = button(attempt, "Remove", "", partial(session.remove, kept), width="82px")
         for fixed in (self._restore, self._remove):
             fixed.layout.flex = "0 0 82px"
         self._explain()
-        self._name.observe(lambda change: attempt(lambda: self._rename(change)), "value")
+        on_change(attempt, self._name, self._rename)
         self.widget = HBox([self._mark, self._name, self._cells, self._restore, self._remove])
         self.widget.add_class("studio-row")
 
-    def _rename(self, change: Any) -> None:
-        if change["new"] != self._kept.name:
-            self._session.rename(self._kept, change["new"])
+    def _rename(self) -> None:
+        if self._name.value != self._kept.name:
+            self._session.rename(self._kept, self._name.value)
             self._name.value = self._kept.name
             self._explain()
 
