@@ -13,7 +13,7 @@ from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
 from mnist_nb.drawing.preprocessing import preparation_steps
 from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.studies.images import image_stats
-from mnist_nb.studies.inside import layers, mean_by_digit, weighted_sum
+from mnist_nb.studies.inside import activations, mean_by_digit, weighted_sum
 from mnist_nb.training.sweep import sweep
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
@@ -78,10 +78,10 @@ FIGURES = {
         data.test.images[0], {"a": torch.ones(28, 28), "b": -torch.ones(28, 28)}, ["unit", "unit"]
     ),
     "units_by_digit": lambda data, run, evaluation: plots.units_by_digit(
-        mean_by_digit(layers(run.model, data.test.images).hidden2, data.test.labels)
+        mean_by_digit(activations(run.model, data.test.images).hidden2, data.test.labels)
     ),
     "layer_by_layer": lambda data, run, evaluation: plots.layer_by_layer(
-        data.test.images[0], layers(run.model, data.test.images)
+        data.test.images[0], activations(run.model, data.test.images)
     ),
     "sum_written_out": lambda data, run, evaluation: plots.sum_written_out(
         data.test.images[0], weighted_sum(run.model, 3, data.test.images[0])

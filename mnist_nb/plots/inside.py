@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from mnist_nb.data import CLASSES, SIDE
 from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure, show_image
-from mnist_nb.studies.inside import Layers, WeightedSum
+from mnist_nb.studies.inside import Activations, WeightedSum
 
 SIGNED = "cividis"
 
@@ -77,11 +77,11 @@ def units_by_digit(means: ArrayLike, *, label: str = "mean answer") -> Figure:
     return figure
 
 
-def layer_by_layer(image: ArrayLike, values: Layers, *, row: int = 0) -> Figure:
+def layer_by_layer(image: ArrayLike, values: Activations, *, row: int = 0) -> Figure:
     """One image on its way through the network: both hidden layers as squares of units, the logits, the probabilities.
 
     Args:
-        values: what `mnist_nb.studies.inside.layers` gives; `row` chooses the image among them.
+        values: what `mnist_nb.studies.inside.activations` gives; `row` chooses the image among them.
     """
     figure = new_figure(9.6, 2.9)
     picture, first, second, sums, shares = figure.subplots(1, 5, width_ratios=(1, 1.1, 1.1, 1.3, 1.3))
