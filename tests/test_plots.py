@@ -51,7 +51,7 @@ FIGURES = {
     "training_curves": lambda data, run, evaluation: plots.training_curves(run),
     "confusion_matrix": lambda data, run, evaluation: plots.confusion_matrix(evaluation),
     "read_images": lambda data, run, evaluation: plots.read_images(data.test.images, evaluation, [0, 1, 2]),
-    "probability_bars": lambda data, run, evaluation: plots.probability_bars(
+    "prediction_bars": lambda data, run, evaluation: plots.prediction_bars(
         data.test.images[0], evaluation.probabilities[0]
     ),
     "preparation": lambda data, run, evaluation: plots.preparation(preparation_steps(data.test.images[0])),
@@ -63,7 +63,7 @@ FIGURES = {
         data.test.images[0], [*CORRUPTIONS.values()]
     ),
     "robustness_curves": lambda data, run, evaluation: plots.robustness_curves(
-        {name: {"a": [0.9] * len(change.severities)} for name, change in CORRUPTIONS.items()}, CORRUPTIONS
+        {name: {"a": [0.9] * len(corruption.severities)} for name, corruption in CORRUPTIONS.items()}, CORRUPTIONS
     ),
     "training_set_curve": lambda data, run, evaluation: plots.training_set_curve(KEPT["training_set"]["results"]),
     "initialisation_curves": lambda data, run, evaluation: plots.initialisation_curves(
@@ -121,7 +121,7 @@ def test_training_curves_plot_the_records(run):
     assert accuracy_axes.lines[0].get_linestyle() != accuracy_axes.lines[1].get_linestyle()
 
 
-def test_a_sweep_is_drawn_by_rate_and_what_exploded_is_marked(tiny):
+def test_a_sweep_is_drawn_by_rate_and_what_diverged_is_marked(tiny):
     members = swept(tiny)
     (axes,) = plots.sweep_curve(members[::-1]).axes
     assert axes.lines[0].get_xdata().tolist() == [0.01, 0.1]
@@ -148,15 +148,15 @@ def test_the_confusion_matrix_writes_every_count(evaluation):
     assert [int(text.get_text().replace(",", "")) for text in axes.texts] == evaluation.confusion.flatten().tolist()
 
 
-def test_titles_tell_label_guess_and_verdict(tiny, evaluation):
+def test_titles_tell_label_prediction_and_whether_it_is_correct(tiny, evaluation):
     right = int(torch.nonzero(evaluation.is_correct)[0])
     figure = plots.read_images(tiny.test.images, evaluation, [right])
     label = int(evaluation.labels[right])
     assert figure.axes[0].get_title().startswith(f"a {label}, read {label} {plots.TICK}")
 
 
-def test_probability_bars_name_the_guess():
-    axes = plots.probability_bars(np.zeros((28, 28)), np.eye(10)[7]).axes[1]
+def test_prediction_bars_name_the_prediction():
+    axes = plots.prediction_bars(np.zeros((28, 28)), np.eye(10)[7]).axes[1]
     assert axes.get_title() == "read as a 7"
     assert [bar.get_height() for bar in axes.patches][7] == 1
 
@@ -174,7 +174,7 @@ def test_a_rejected_label_is_marked_in_words(tiny, evaluation):
     assert axes[1].get_title().endswith("label rejected")
 
 
-def test_robustness_curves_stand_at_the_amounts(evaluation):
+def test_robustness_curves_stand_at_the_severities(evaluation):
     figure = plots.robustness_curves({"turned": {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}}, CORRUPTIONS)
     line = figure.axes[0].lines[0]
     assert tuple(line.get_xdata()) == CORRUPTIONS["turned"].severities
