@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from mnist_nb.drawing.preprocessing import Steps
-from mnist_nb.plots.style import COLOURS, PERCENT, despine, new_figure, show_image
+from mnist_nb.plots import style
 
 
 def preparation(steps: Steps) -> Figure:
     """A drawing after each of MNIST's five steps, with the size of each picture."""
     names = ("1. cropped", "2. square", "3. resampled", "4. peak 255", "5. centred")
-    figure = new_figure(9.4, 2.2)
+    figure = style.new_figure(9.4, 2.2)
     for axes, name, step in zip(figure.subplots(1, len(steps)), names, steps, strict=True):
         image = np.asarray(step)
         height, width = image.shape
@@ -27,15 +27,15 @@ def prediction_bars(image: ArrayLike, probabilities: ArrayLike) -> Figure:
     """One image as the network sees it, and its ten probabilities as bars, the prediction in bold."""
     shares = np.asarray(probabilities)
     predicted = int(shares.argmax())
-    figure = new_figure(7, 2.6)
+    figure = style.new_figure(7, 2.6)
     picture_axes, axes = figure.subplots(1, 2, width_ratios=(1, 2.4))
-    show_image(picture_axes, image, "as the network sees it")
-    bars = axes.bar(range(10), shares, color=[COLOURS[0] if digit == predicted else "0.7" for digit in range(10)])
+    style.show_image(picture_axes, image, "as the network sees it")
+    bars = axes.bar(range(10), shares, color=[style.COLOURS[0] if digit == predicted else "0.7" for digit in range(10)])
     bars[predicted].set_hatch("//")
     axes.set(title=f"read as a {predicted}", xlabel="digit", ylabel="probability", ylim=(0, 1.15), xticks=range(10))
     axes.get_xticklabels()[predicted].set_fontweight("bold")
     axes.text(predicted, shares[predicted] + 0.02, f"{shares[predicted]:.0%}", ha="center", weight="bold")
-    axes.yaxis.set_major_formatter(PERCENT)
+    axes.yaxis.set_major_formatter("{x:.0%}")
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    despine(axes)
+    style.despine(axes)
     return figure

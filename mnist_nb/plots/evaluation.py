@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from mnist_nb.evaluation import Evaluation
+from mnist_nb.plots import style
 from mnist_nb.plots.data import image_grid
-from mnist_nb.plots.style import COLOURS, CROSS, MARKERS, TICK, legend, new_axes, new_figure, tenths_of_a_percent
 
 
 def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
@@ -25,7 +25,7 @@ def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
     counts = evaluation.confusion
     shown = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1) if rates else counts
     mistakes = shown - np.diag(np.diag(shown))
-    figure = new_figure(6, 5.4)
+    figure = style.new_figure(6, 5.4)
     axes = figure.subplots()
     picture = axes.imshow(mistakes, cmap="Blues")
     for (label, predicted), number in np.ndenumerate(shown):
@@ -59,7 +59,7 @@ def read_images(
     titles = []
     for index in indices:
         label, predicted = int(evaluation.labels[index]), int(evaluation.predictions[index])
-        sign, sure = TICK if predicted == label else CROSS, _sure(float(evaluation.confidence[index]))
+        sign, sure = style.TICK if predicted == label else style.CROSS, _sure(float(evaluation.confidence[index]))
         question, word = ("?", "\nlabel rejected") if index in doubtful else ("", "")
         titles.append(f"a {label}{question}, read {predicted} {sign}\n{sure}{word}")
     return image_grid(np.asarray(images)[list(indices)], titles, columns=columns)
@@ -74,32 +74,27 @@ def digit_scores(evaluation: Evaluation) -> Figure:
     """Precision, recall and F1 of each digit as points with 95 % intervals, the axis cut where they are."""
     scores = evaluation.per_digit()
     title, ylabel = "With 95 % intervals (the axis does not begin at 0)", "share of the images"
-    figure, axes = new_axes(9, 3.4, title=title, xlabel="digit", ylabel=ylabel, xticks=range(10))
+    figure, axes = style.new_axes(9, 3.4, title=title, xlabel="digit", ylabel=ylabel, xticks=range(10))
     for number, name in enumerate(("precision", "recall", "F1")):
         values = np.array([getattr(score, name.lower()) for score in scores])
         low, high = np.array([getattr(score, f"{name.lower()}_interval") for score in scores]).T
         errors = np.maximum(values - low, 0), np.maximum(high - values, 0)
-        look: dict[str, Any] = {
-            "fmt": MARKERS[number],
-            "color": COLOURS[number],
-            "label": "F1" if name == "f1" else name,
-        }
+        look: dict[str, Any] = {"fmt": style.MARKERS[number], "color": style.COLOURS[number], "label": name}
         axes.errorbar(np.arange(10) + (number - 1) * 0.2, values, errors, markersize=5, elinewidth=1, capsize=2, **look)
-    tenths_of_a_percent(axes.yaxis)
-    legend(axes, ncols=3, loc="lower left")
+    style.tenths_of_a_percent(axes.yaxis)
+    style.legend(axes, ncols=3, loc="lower left")
     return figure
 
 
 def accuracy_intervals(evaluations: Mapping[str, Evaluation]) -> Figure:
     """For each evaluation its accuracy as a point with its value, and its 95 % interval as a bar."""
     xlabel = "share read right, with its 95 % interval (the axis does not begin at 0)"
-    figure, axes = new_axes(8, 0.9 + 0.36 * len(evaluations), xlabel=xlabel)
+    figure, axes = style.new_axes(8, 0.9 + 0.36 * len(evaluations), xlabel=xlabel)
     for place, evaluation in enumerate(evaluations.values()):
-        axes.plot(evaluation.interval, [place, place], color=COLOURS[0], linewidth=2, marker="|", markersize=9)
-        axes.plot(evaluation.accuracy, place, MARKERS[0], color=COLOURS[0])
-        point, text = (evaluation.accuracy, place), f"{evaluation.accuracy:.2%}"
-        axes.annotate(text, point, (0, 5), textcoords="offset points", ha="center", fontsize=8)
+        axes.plot(evaluation.interval, [place, place], color=style.COLOURS[0], linewidth=2, marker="|", markersize=9)
+        axes.plot(evaluation.accuracy, place, style.MARKERS[0], color=style.COLOURS[0])
+        style.note(axes, f"{evaluation.accuracy:.2%}", (evaluation.accuracy, place), (0, 5), ha="center")
     axes.set_yticks(range(len(evaluations)), list(evaluations))
     axes.set_ylim(len(evaluations) - 0.4, -0.7)
-    tenths_of_a_percent(axes.xaxis)
+    style.tenths_of_a_percent(axes.xaxis)
     return figure

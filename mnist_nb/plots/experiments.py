@@ -14,17 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
-from mnist_nb.plots.style import (
-    COLOURS,
-    MARKERS,
-    PERCENT,
-    chance_line,
-    curve_style,
-    despine,
-    legend,
-    new_axes,
-    new_figure,
-)
+from mnist_nb.plots import style
 
 Results = Mapping[str, Any]
 
@@ -43,7 +33,7 @@ def initialisation_curves(results: Results) -> Figure:
     for number, (kind, runs) in enumerate(results["validation_accuracy"].items()):
         by_epoch = _misread(runs).T
         _spread(axes, range(len(by_epoch)), by_epoch, number, kind)
-    legend(axes, loc="center left", bbox_to_anchor=(1, 0.5))
+    style.legend(axes, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -55,24 +45,24 @@ def width_curve(results: Results) -> Figure:
         _spread(axes, results["widths"], _misread(results[f"{split}_accuracy"]), number, f"{split} images")
     sizes = zip(results["widths"], results["weights"], strict=True)
     axes.set_xticks(results["widths"], [f"{units}\n{weights / 1000:,.0f}" for units, weights in sizes], fontsize=8)
-    legend(axes)
+    style.legend(axes)
     return figure
 
 
 def memorization_curves(results: Results) -> Figure:
     """Accuracy after each epoch in training and validation, a panel for the true labels and one for mixed ones."""
-    figure = new_figure(9.6, 3.6)
+    figure = style.new_figure(9.6, 3.6)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, name in zip(panels, ("true labels", "mixed labels"), strict=True):
         for number, split in enumerate(("training", "validation")):
             by_epoch = np.transpose(results[name][f"{split}_accuracy"])
             _spread(axes, range(len(by_epoch)), by_epoch, number, f"{split} images", every=10)
-        chance_line(axes, label="guessing blindly")
+        style.chance_line(axes, label="guessing blindly")
         axes.set(title=f"{results['images']:,} images, {name}", xlabel="epochs of training", ylim=(0, 1.02))
-        axes.yaxis.set_major_formatter(PERCENT)
-        despine(axes)
+        axes.yaxis.set_major_formatter("{x:.0%}")
+        style.despine(axes)
     panels[0].set_ylabel("share read right")
-    legend(panels[1], loc="center right")
+    style.legend(panels[1], loc="center right")
     return figure
 
 
@@ -86,10 +76,10 @@ def bits_curve(results: Results) -> Figure:
         _spread(axes, kilobytes[part], misread[part], number, label)
     for kind, x, values in zip(results["kinds"], kilobytes, misread, strict=True):
         below = kind == "bfloat16"  # as large as float16, and as good
-        axes.annotate(kind, (x, np.median(values)), (5, -12 if below else 5), textcoords="offset points", fontsize=8)
+        style.note(axes, kind, (x, float(np.median(values))), (5, -12 if below else 5))
     axes.set_xticks((25, 50, 100, 200, 400), ("25", "50", "100", "200", "400"))
     axes.margins(x=0.08, y=0.12)
-    legend(axes)
+    style.legend(axes)
     return figure
 
 
@@ -100,17 +90,17 @@ def votes_curve(results: Results) -> Figure:
         away = np.linspace(-0.12, 0.12, len(accuracies))
         axes.plot(voters + away, np.sort(_misread(accuracies)), ".", color="0.6", markersize=3)
     medians = [np.median(_misread(accuracies)) for accuracies in results["validation_accuracy"]]
-    axes.plot(results["voters"], medians, color=COLOURS[0], marker=MARKERS[0], label="median of the groups")
+    axes.plot(results["voters"], medians, color=style.COLOURS[0], marker=style.MARKERS[0], label="median of the groups")
     axes.plot([], [], ".", color="0.6", label="each group, the best first")
     axes.set_xticks(results["voters"])
-    legend(axes)
+    style.legend(axes)
     return figure
 
 
 def _misread_axes(xlabel: str, title: str, *, xscale: str = "linear", yscale: str = "log") -> tuple[Figure, Axes]:
     """A figure of one panel for shares misread; a logarithmic scale keeps the small ones apart."""
     ylabel = "share misread" + (" (logarithmic)" if yscale == "log" else "")
-    figure, axes = new_axes(8, 3.6, xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
+    figure, axes = style.new_axes(8, 3.6, xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
     if yscale == "log":
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_locator(NullLocator())
@@ -126,5 +116,5 @@ def _misread(accuracies: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
 def _spread(axes: Axes, positions: ArrayLike, values: ArrayLike, number: int, label: str, every: int = 1) -> None:
     """A line through the medians of values `[positions, seeds]`, in a band from the smallest to the largest."""
     positions, values = np.asarray(positions), np.asarray(values)
-    axes.fill_between(positions, values.min(1), values.max(1), color=COLOURS[number], alpha=0.2, linewidth=0)
-    axes.plot(positions, np.median(values, axis=1), markevery=every, label=label, **curve_style(number))
+    axes.fill_between(positions, values.min(1), values.max(1), color=style.COLOURS[number], alpha=0.2, linewidth=0)
+    axes.plot(positions, np.median(values, axis=1), markevery=every, label=label, **style.curve_style(number))

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
@@ -18,7 +19,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 MARKERS = "osD^vPX"
 TICK, CROSS = "✓", "✗"
-PERCENT = "{x:.0%}"  # a format of ticks, for `set_major_formatter`
 
 
 class NotebookFigure(Figure):
@@ -79,6 +79,11 @@ def legend(axes: Axes, **place: Any) -> None:
 def chance_line(axes: Axes, **style: Any) -> None:
     """Draw a dotted line at the accuracy of random guesses, a tenth."""
     axes.axhline(0.1, color="0.4", linewidth=1, linestyle=(0, (1, 3)), **style)
+
+
+def note(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **options: Any) -> Annotation:
+    """Write text beside a point of the data, small by default, at an offset in points (1/72 inch)."""
+    return axes.annotate(text, point, offset, textcoords="offset points", **{"fontsize": 8, **options})
 
 
 def tenths_of_a_percent(axis: Axis) -> None:

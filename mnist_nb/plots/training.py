@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.plots.style import COLOURS, CROSS, MARKERS, PERCENT, curve_style, despine, legend, new_axes, new_figure
+from mnist_nb.plots import style
 from mnist_nb.training import EpochRecord
 from mnist_nb.training.sweep import Member
 
@@ -35,10 +35,10 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     """
     several = list(runs) if isinstance(runs, Sequence) else [runs]
     names = list(names) if names is not None else [getattr(run, "name", "") for run in several]
-    figure = new_figure(9, 3.4)
+    figure = style.new_figure(9, 3.4)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     for number, (run, name) in enumerate(zip(several, names, strict=True)):
-        look = {**curve_style(number), "label": name}
+        look = {**style.curve_style(number), "label": name}
         first = run.records[0].epoch - 1 if run.records else 0
         losses = smooth(run.batch_losses)
         last = run.records[-1].epoch if run.records else len(losses) / run.batches_per_epoch
@@ -52,9 +52,9 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     accuracy_axes.yaxis.set_major_formatter(PercentFormatter(1))
     accuracy_axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in (loss_axes, accuracy_axes):
-        despine(axes)
+        style.despine(axes)
         if any(names):
-            legend(axes)
+            style.legend(axes)
     return figure
 
 
@@ -68,19 +68,19 @@ def sweep_curve(members: Sequence[Member]) -> Figure:
     rates = sorted(reached)
     accuracies = [reached[rate][-1].validation_accuracy for rate in rates]
     xlabel, ylabel = "learning rate (logarithmic)", "share read right"
-    figure, axes = new_axes(7, 3.4, xscale="log", xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.12))
-    axes.plot(rates, accuracies, color=COLOURS[0], marker=MARKERS[0], label="validation accuracy")
+    figure, axes = style.new_axes(7, 3.4, xscale="log", xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.12))
+    axes.plot(rates, accuracies, color=style.COLOURS[0], marker=style.MARKERS[0], label="validation accuracy")
     for rate, accuracy in zip(rates, accuracies, strict=True):
-        offset: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
-        text = axes.annotate(f"{accuracy:.1%}", (rate, accuracy), fontsize=8, **offset)
+        text = style.note(axes, f"{accuracy:.1%}", (rate, accuracy), (0, 7), ha="center")
         text.set_path_effects([withStroke(linewidth=3, foreground="white")])  # readable where the line passes
     diverged = sorted(member.hyperparameters.learning_rate for member in members if member.diverged)
     for rate in diverged:
-        axes.annotate(f"{CROSS} exploded", (rate, 0), (0, 4), textcoords="offset points", ha="center", color=COLOURS[1])
+        look = {"ha": "center", "color": style.COLOURS[1], "fontsize": "medium"}
+        style.note(axes, f"{style.CROSS} exploded", (rate, 0), (0, 4), **look)
     axes.set_xticks(sorted(rates + diverged), [f"{rate:g}" for rate in sorted(rates + diverged)])
     axes.minorticks_off()
     axes.margins(x=0.08)
-    axes.yaxis.set_major_formatter(PERCENT)
+    axes.yaxis.set_major_formatter("{x:.0%}")
     axes.set_yticks(np.linspace(0, 1, 6))
     return figure
 
