@@ -29,7 +29,8 @@ from torch import nn
 from mnist_nb import Hyperparameters, Mnist, Split, TrainingRun, build_model, load_mnist, predict
 from mnist_nb.files import write_atomically
 from mnist_nb.models import loss_and_accuracy
-from mnist_nb.studies.experiments import INITIALISATIONS, initialise, quantize_model
+from mnist_nb.studies.initialization import INITIALISATIONS, initialise
+from mnist_nb.studies.quantization import quantize_model
 from mnist_nb.training import TrainingDivergedError
 
 FILE = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"

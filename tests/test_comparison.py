@@ -11,19 +11,19 @@ from mnist_nb.evaluation import Evaluation
 from mnist_nb.evaluation.comparison import Comparison, compare, spread
 
 
-def answers(guesses, labels):
-    """An evaluation with these guesses, each quite sure."""
-    return Evaluation(0.01 + 0.9 * torch.nn.functional.one_hot(torch.tensor(guesses), 10), torch.tensor(labels))
+def answers(predictions, labels):
+    """An evaluation with these predictions, each quite confident."""
+    return Evaluation(0.01 + 0.9 * torch.nn.functional.one_hot(torch.tensor(predictions), 10), torch.tensor(labels))
 
 
-def test_images_are_counted_by_who_is_right():
+def test_images_are_counted_by_which_model_is_correct():
     labels = [0, 1, 2, 3, 4, 5]
     comparison = compare(answers([0, 1, 2, 0, 0, 0], labels), answers([0, 0, 0, 3, 4, 0], labels))
     assert comparison == Comparison(both=1, first_only=2, second_only=2, neither=1)
-    assert comparison.images == 6
+    assert (comparison.images, comparison.discordant) == (6, 4)
 
 
-def test_the_lead_is_the_difference_of_the_accuracies():
+def test_the_accuracy_difference_is_that_of_the_accuracies():
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 10, (500,), generator=generator)
     models = [Evaluation(torch.rand(500, 10, generator=generator).softmax(1), labels) for _ in range(2)]
@@ -59,7 +59,7 @@ def test_two_models_that_never_differ_cannot_be_told_apart():
     assert comparison.accuracy_difference_interval == (0, 0)
 
 
-def test_the_leads_interval_is_that_of_the_mean_of_paired_differences():
+def test_the_interval_of_the_difference_is_that_of_the_mean_of_paired_differences():
     comparison = Comparison(9000, 120, 160, 720)
     differences = np.repeat([0.0, -1.0, 1.0, 0.0], [9000, 120, 160, 720])
     low, high = stats.norm.interval(0.95, differences.mean(), differences.std() / math.sqrt(10_000))

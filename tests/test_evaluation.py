@@ -27,22 +27,21 @@ def test_accuracy_is_scikit_learns(evaluation):
     assert evaluation.n_correct == round(expected * 200)
 
 
-def test_the_confusion_matrix_counts_label_by_guess(evaluation):
-    counted = np.zeros((10, 10), dtype=int)
-    for label, guess in zip(evaluation.labels.tolist(), evaluation.predictions.tolist(), strict=True):
-        counted[label, guess] += 1
-    assert np.array_equal(evaluation.confusion, counted)
+def test_the_confusion_matrix_is_scikit_learns(evaluation):
+    expected = metrics.confusion_matrix(evaluation.labels, evaluation.predictions, labels=range(10))
+    assert evaluation.confusion.dtype == np.int64
+    assert np.array_equal(evaluation.confusion, expected)
 
 
-def test_scores_per_digit_follow_their_definitions(evaluation):
+def test_scores_per_digit_are_scikit_learns(evaluation):
+    expected = metrics.precision_recall_fscore_support(
+        evaluation.labels, evaluation.predictions, labels=range(10), zero_division=0.0
+    )
     counts = evaluation.confusion
-    for score in evaluation.per_digit():
-        hits = counts[score.digit, score.digit]
-        read, written = counts[:, score.digit].sum(), counts[score.digit].sum()
-        assert (score.support, score.read, score.hits) == (written, read, hits)
-        assert score.precision == pytest.approx(hits / read if read else 0)
-        assert score.recall == pytest.approx(hits / written if written else 0)
-        assert score.f1 == pytest.approx(2 * hits / (read + written) if read + written else 0)
+    for score, precision, recall, f1, support in zip(evaluation.per_digit(), *expected, strict=True):
+        assert (score.precision, score.recall, score.f1) == pytest.approx((precision, recall, f1))
+        assert (score.support, score.predicted) == (support, counts[:, score.digit].sum())
+        assert score.true_positives == counts[score.digit, score.digit]
     assert evaluation.per_digit()[9].support == 0
 
 
@@ -69,13 +68,14 @@ def test_the_f1_interval_catches_the_truth_about_95_times_in_100():
     caught = 0
     for hits in np.random.default_rng(0).binomial(1000, 0.9, size=1000).tolist():
         support = hits + (1000 - hits) // 2
-        score = DigitScore(0, 0.0, 0.0, 0.0, support=support, read=1000 + hits - support, hits=hits)
+        score = DigitScore(0, support=support, predicted=1000 + hits - support, true_positives=hits)
         caught += score.f1_interval[0] <= truth <= score.f1_interval[1]
     assert 930 <= caught <= 970
 
 
 def test_a_digit_that_is_neither_written_nor_read_could_score_anything():
-    nothing = DigitScore(9, 0.0, 0.0, 0.0, 0, 0, 0)
+    nothing = DigitScore(9, 0, 0, 0)
+    assert nothing.precision == nothing.recall == nothing.f1 == 0
     assert nothing.precision_interval == nothing.recall_interval == nothing.f1_interval == (0, 1)
 
 
@@ -101,8 +101,8 @@ def test_the_most_confident_mistakes_are_wrong_and_the_surest_come_first(evaluat
     assert sure[0] == evaluation.confidence[~evaluation.is_correct].max()
 
 
-def test_the_unsure_hits_are_right_and_the_least_sure_come_first(evaluation):
-    unsure = evaluation.unsure_hits(5)
+def test_the_least_confident_correct_predictions_are_correct_and_the_least_sure_come_first(evaluation):
+    unsure = evaluation.least_confident_correct(5)
     assert evaluation.is_correct[unsure].all()
     sure = evaluation.confidence[unsure].tolist()
     assert sure == sorted(sure)
@@ -112,11 +112,11 @@ def test_the_unsure_hits_are_right_and_the_least_sure_come_first(evaluation):
 def test_confused_pairs_count_mistakes_only(evaluation):
     pairs = evaluation.confused_pairs(100)
     assert sum(count for _, _, count in pairs) == 200 - evaluation.n_correct
-    assert all(label != guess for label, guess, _ in pairs)
+    assert all(label != predicted for label, predicted, _ in pairs)
     assert [count for *_, count in pairs] == sorted((count for *_, count in pairs), reverse=True)
 
 
-def test_evaluate_asks_the_model_about_every_image(tiny):
+def test_evaluate_predicts_every_image(tiny):
     model = build_model("mlp", seed=0)
     evaluation = evaluate(model, tiny.test)
     assert torch.equal(evaluation.probabilities, predict(model, tiny.test.images))

@@ -14,7 +14,8 @@ import safetensors.torch
 import torch
 
 from mnist_nb import Mnist, Split, build_model, plots, predict, save_checkpoint
-from mnist_nb.studies.experiments import INITIALISATIONS, initialise, quantize, quantize_model
+from mnist_nb.studies.initialization import INITIALISATIONS, initialise
+from mnist_nb.studies.quantization import quantize, quantize_model
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = {

@@ -18,18 +18,18 @@ def test_the_centres_are_scipys(tiny):
 def test_the_boxes_and_peaks_are_scipys(tiny):
     images = tiny.test.images.numpy()
     slices = [ndimage.find_objects((image > 0).astype(int))[0] for image in images]
-    making = image_stats(images)
-    assert making.boxes.tolist() == [[part.stop - part.start for part in box] for box in slices]
-    assert making.peaks.tolist() == [ndimage.maximum(image) for image in images]
+    stats = image_stats(images)
+    assert stats.boxes.tolist() == [[part.stop - part.start for part in box] for box in slices]
+    assert stats.peaks.tolist() == [ndimage.maximum(image) for image in images]
 
 
 def test_an_image_made_by_the_five_steps_measures_as_the_makers_meant():
     from mnist_nb.drawing.preprocessing import prepare
 
-    making = image_stats([prepare(np.pad(np.ones((31, 7)), 40))])
-    assert making.boxes.max() == 20
-    assert making.peaks.tolist() == [255]
-    assert ((making.centres > 13.5) & (making.centres <= 14.5)).all()
+    stats = image_stats([prepare(np.pad(np.ones((31, 7)), 40))])
+    assert stats.boxes.max() == 20
+    assert stats.peaks.tolist() == [255]
+    assert ((stats.centres > 13.5) & (stats.centres <= 14.5)).all()
 
 
 def test_what_has_no_ink_or_another_shape_is_refused():
@@ -41,12 +41,12 @@ def test_what_has_no_ink_or_another_shape_is_refused():
 
 def test_all_seventy_thousand_were_made_alike(full_mnist):
     splits = (full_mnist.train, full_mnist.validation, full_mnist.test)
-    making = image_stats(torch.cat([split.images for split in splits]))
-    assert len(making.peaks) == 70_000
-    assert making.centres.mean(axis=0) == pytest.approx([13.996, 14.007], abs=0.001)
-    assert 13.48 <= making.centres.min() <= making.centres.max() <= 14.5
-    assert set(making.boxes.max(axis=1)) == {19, 20}
-    assert making.peaks.min() == 254
+    stats = image_stats(torch.cat([split.images for split in splits]))
+    assert len(stats.peaks) == 70_000
+    assert stats.centres.mean(axis=0) == pytest.approx([13.996, 14.007], abs=0.001)
+    assert 13.48 <= stats.centres.min() <= stats.centres.max() <= 14.5
+    assert set(stats.boxes.max(axis=1)) == {19, 20}
+    assert stats.peaks.min() == 254
 
 
 def test_shared_images_are_counted(tiny):

@@ -7,24 +7,23 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import cosine_similarity
 from torch import nn
-from torch.nn.utils import prune
+from torch.nn.utils import prune as torch_prune
 
 from mnist_nb import build_model, load_pretrained, predict
 from mnist_nb.data import Mnist
 from mnist_nb.models import loss_and_accuracy
 from mnist_nb.studies.inside import (
     activation_maximization,
+    activations,
     flip,
     flip_each,
     gradient_saliency,
-    layers,
     mean_by_digit,
     occlusion,
-    pruned,
-    pruning_curve,
     similarity,
     weighted_sum,
 )
+from mnist_nb.studies.pruning import prune, pruning_curve
 
 
 @pytest.fixture(scope="module")
@@ -36,31 +35,31 @@ def weights(model: nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for name, p in model.named_parameters() if name.endswith("weight")])
 
 
-class TestLayers:
+class TestActivations:
     def test_are_numpys_matrix_products(self, model: nn.Module, tiny: Mnist) -> None:
         below = tiny.test.images.flatten(1).numpy() / 255.0
-        for number, values in enumerate(layers(model, tiny.test.images), 1):
+        for number, values in enumerate(activations(model, tiny.test.images), 1):
             layer = getattr(model, f"linear{number}")
             below = below @ layer.weight.detach().double().numpy().T + layer.bias.detach().double().numpy()
             below = np.maximum(below, 0) if number < 3 else below
             np.testing.assert_allclose(values, below, atol=1e-4)
 
     def test_end_in_what_predict_says(self, model: nn.Module, tiny: Mnist) -> None:
-        logits = layers(model, tiny.test.images.numpy()).logits
+        logits = activations(model, tiny.test.images.numpy()).logits
         torch.testing.assert_close(logits.softmax(1), predict(model, tiny.test.images))
 
     def test_of_a_convolutional_network_are_refused(self, tiny: Mnist) -> None:
         with pytest.raises(ValueError, match="fully connected network"):
-            layers(build_model("cnn"), tiny.test.images)
+            activations(build_model("cnn"), tiny.test.images)
 
     def test_want_images_as_they_are_kept(self, model: nn.Module) -> None:
         with pytest.raises(ValueError, match="uint8"):
-            layers(model, torch.zeros(1, 28, 28))
+            activations(model, torch.zeros(1, 28, 28))
 
 
 class TestWeightedSum:
     def test_adds_up_to_the_units_answer(self, model: nn.Module, tiny: Mnist) -> None:
-        answers = layers(model, tiny.test.images[:1]).hidden1[0]
+        answers = activations(model, tiny.test.images[:1]).hidden1[0]
         for unit in range(0, 128, 9):
             parts = weighted_sum(model, unit, tiny.test.images[0])
             assert parts.total == pytest.approx(float(parts.products.sum()) + parts.bias, abs=1e-5)
@@ -149,7 +148,7 @@ class TestFlips:
             torch.testing.assert_close(every[row, column], expected)
 
 
-class TestFavouriteImage:
+class TestActivationMaximization:
     @pytest.mark.parametrize(("layer", "unit"), [("hidden1", 5), ("hidden2", 7), ("logits", 3)])
     def test_is_answered_more_strongly_than_any_real_image(
         self, model: nn.Module, tiny: Mnist, layer: str, unit: int
@@ -157,14 +156,14 @@ class TestFavouriteImage:
         favourite = activation_maximization(model, layer, unit)
         assert 0 <= float(favourite.min()) <= float(favourite.max()) <= 1
         both = torch.cat([(favourite * 255).to(torch.uint8)[None], tiny.test.images])
-        answers = getattr(layers(model, both), layer)[:, unit]
+        answers = getattr(activations(model, both), layer)[:, unit]
         assert int(answers.argmax()) == 0
 
     def test_without_rules_it_is_answered_more_strongly_still(self, model: nn.Module) -> None:
         images = torch.stack(
             [activation_maximization(model, "logits", 8), activation_maximization(model, "logits", 8, decay=0, blur=0)]
         )
-        ruled, free = layers(model, (images * 255).to(torch.uint8)).logits[:, 8].tolist()
+        ruled, free = activations(model, (images * 255).to(torch.uint8)).logits[:, 8].tolist()
         assert free > ruled
 
     def test_of_the_first_layer_is_ink_where_weights_are_above_zero(self, model: nn.Module) -> None:
@@ -186,18 +185,18 @@ class TestPruning:
     def test_takes_what_pytorchs_own_pruning_takes(self, network: str, share: float) -> None:
         expected = load_pretrained(network).to(memory_format=torch.contiguous_format)  # its way to number the weights
         parts = [(part, "weight") for part in expected.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
-        prune.global_unstructured(parts, prune.L1Unstructured, amount=share)
-        state = pruned(load_pretrained(network), share).state_dict()
+        torch_prune.global_unstructured(parts, torch_prune.L1Unstructured, amount=share)
+        state = prune(load_pretrained(network), share).state_dict()
         for name, part in expected.named_modules():
             if isinstance(part, nn.Linear | nn.Conv2d):
                 assert torch.equal(state[f"{name}.weight"], part.weight), name
 
     def test_leaves_the_original_and_gives_a_network_like_it(self, model: nn.Module) -> None:
         before = weights(model).clone()
-        thinned = pruned(model, 0.5)
+        pruned = prune(model, 0.5)
         assert torch.equal(weights(model), before)
-        assert list(thinned.state_dict()) == list(model.state_dict())
-        assert torch.equal(thinned.linear1.bias, model.linear1.bias)
+        assert list(pruned.state_dict()) == list(model.state_dict())
+        assert torch.equal(pruned.linear1.bias, model.linear1.bias)
 
     def test_the_curve_begins_at_the_accuracy_and_ends_at_the_biases(self, model: nn.Module, tiny: Mnist) -> None:
         curve = pruning_curve(model, tiny.test, [0.0, 1.0])
@@ -208,7 +207,7 @@ class TestPruning:
     @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
     def test_a_share_is_a_share(self, model: nn.Module, share: float) -> None:
         with pytest.raises(ValueError, match="from 0 to 1"):
-            pruned(model, share)
+            prune(model, share)
 
 
 def test_similarity_is_scikit_learns_largest_cosine() -> None:

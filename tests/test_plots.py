@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from inspect import isfunction
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
 from mnist_nb.drawing.preprocessing import preparation_steps
 from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.studies.images import image_stats
-from mnist_nb.studies.inside import layers, mean_by_digit, weighted_sum
+from mnist_nb.studies.inside import activations, mean_by_digit, weighted_sum
 from mnist_nb.training import sweep
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
@@ -37,68 +38,63 @@ def swept(data):
     return sweep(data, [Hyperparameters(epochs=1, batch_size=50, learning_rate=rate) for rate in rates])
 
 
-FIGURES = {
-    "image_grid": lambda data, run, evaluation: plots.image_grid(data.train.images[:13], [str(n) for n in range(13)]),
-    "digit_grid": lambda data, run, evaluation: plots.digit_grid(data.train.images, data.train.labels),
-    "image_numbers": lambda data, run, evaluation: plots.image_numbers(data.train.images[0]),
-    "class_balance": lambda data, run, evaluation: plots.class_balance(data),
-    "mean_and_spread": lambda data, run, evaluation: plots.mean_and_spread(data.train.images, data.train.labels),
-    "image_stats_histograms": lambda data, run, evaluation: plots.image_stats_histograms(image_stats(data.test.images)),
-    "image_map": lambda data, run, evaluation: plots.image_map(
-        image_stats(data.test.images).centres, data.test.images, data.test.labels
-    ),
-    "sweep_curve": lambda data, run, evaluation: plots.sweep_curve(swept(data)),
-    "training_curves": lambda data, run, evaluation: plots.training_curves(run),
-    "confusion_matrix": lambda data, run, evaluation: plots.confusion_matrix(evaluation),
-    "read_images": lambda data, run, evaluation: plots.read_images(data.test.images, evaluation, [0, 1, 2]),
-    "probability_bars": lambda data, run, evaluation: plots.probability_bars(
-        data.test.images[0], evaluation.probabilities[0]
-    ),
-    "preparation": lambda data, run, evaluation: plots.preparation(preparation_steps(data.test.images[0])),
-    "digit_scores": lambda data, run, evaluation: plots.digit_scores(evaluation),
-    "accuracy_intervals": lambda data, run, evaluation: plots.accuracy_intervals({"a": evaluation, "b": evaluation}),
-    "reliability_diagram": lambda data, run, evaluation: plots.reliability_diagram({"a": evaluation, "b": evaluation}),
-    "coverage_curves": lambda data, run, evaluation: plots.coverage_curves({"a": evaluation, "b": evaluation}),
-    "corrupted_images": lambda data, run, evaluation: plots.corrupted_images(
-        data.test.images[0], [*CORRUPTIONS.values()]
-    ),
-    "robustness_curves": lambda data, run, evaluation: plots.robustness_curves(
-        {name: {"a": [0.9] * len(change.severities)} for name, change in CORRUPTIONS.items()}, CORRUPTIONS
-    ),
-    "training_set_curve": lambda data, run, evaluation: plots.training_set_curve(KEPT["training_set"]["results"]),
-    "initialisation_curves": lambda data, run, evaluation: plots.initialisation_curves(
-        KEPT["initialisation"]["results"]
-    ),
-    "width_curve": lambda data, run, evaluation: plots.width_curve(KEPT["width"]["results"]),
-    "memorization_curves": lambda data, run, evaluation: plots.memorization_curves(KEPT["memorization"]["results"]),
-    "bits_curve": lambda data, run, evaluation: plots.bits_curve(KEPT["bits"]["results"]),
-    "votes_curve": lambda data, run, evaluation: plots.votes_curve(KEPT["votes"]["results"]),
-    "signed_images": lambda data, run, evaluation: plots.signed_images(run.model.linear1.weight.detach()[:23]),
-    "saliency_maps": lambda data, run, evaluation: plots.saliency_maps(
-        data.test.images[0], {"a": torch.ones(28, 28), "b": -torch.ones(28, 28)}, ["unit", "unit"]
-    ),
-    "units_by_digit": lambda data, run, evaluation: plots.units_by_digit(
-        mean_by_digit(layers(run.model, data.test.images).hidden2, data.test.labels)
-    ),
-    "layer_by_layer": lambda data, run, evaluation: plots.layer_by_layer(
-        data.test.images[0], layers(run.model, data.test.images)
-    ),
-    "sum_written_out": lambda data, run, evaluation: plots.sum_written_out(
-        data.test.images[0], weighted_sum(run.model, 3, data.test.images[0])
-    ),
-    "digit_maps": lambda data, run, evaluation: plots.digit_maps(
-        {"pixels": torch.rand(200, 2), "hidden": torch.rand(200, 2)}, data.test.labels
-    ),
-    "pruning_curves": lambda data, run, evaluation: plots.pruning_curves([0, 0.5], {"a": [0.9, 0.1], "b": [0.8, 0.1]}),
-    "score_histograms": lambda data, run, evaluation: plots.score_histograms(
-        {"digits": torch.rand(50), "noise": torch.zeros(5)}, 0.5, label="score"
-    ),
-}
+FIGURES = [name for name, value in vars(plots).items() if isfunction(value) and name != "smooth"]
+
+
+def figures(data, run, evaluation):
+    """For each figure a call that makes it."""
+    images, first = data.test.images, data.test.images[0]
+    both = {"a": evaluation, "b": evaluation}
+    stats = image_stats(images)
+    values = activations(run.model, images)
+    results = {name: KEPT[name]["results"] for name in KEPT if name != "about"}
+    levels = {name: {"a": [0.9] * len(corruption.severities)} for name, corruption in CORRUPTIONS.items()}
+    return {
+        "image_grid": lambda: plots.image_grid(data.train.images[:13], [str(n) for n in range(13)]),
+        "digit_grid": lambda: plots.digit_grid(data.train.images, data.train.labels),
+        "image_numbers": lambda: plots.image_numbers(data.train.images[0]),
+        "class_balance": lambda: plots.class_balance(data),
+        "mean_and_spread": lambda: plots.mean_and_spread(data.train.images, data.train.labels),
+        "image_stats_histograms": lambda: plots.image_stats_histograms(stats),
+        "image_map": lambda: plots.image_map(stats.centres, images, data.test.labels),
+        "sweep_curve": lambda: plots.sweep_curve(swept(data)),
+        "training_curves": lambda: plots.training_curves(run),
+        "confusion_matrix": lambda: plots.confusion_matrix(evaluation),
+        "read_images": lambda: plots.read_images(images, evaluation, [0, 1, 2]),
+        "prediction_bars": lambda: plots.prediction_bars(first, evaluation.probabilities[0]),
+        "preparation": lambda: plots.preparation(preparation_steps(first)),
+        "digit_scores": lambda: plots.digit_scores(evaluation),
+        "accuracy_intervals": lambda: plots.accuracy_intervals(both),
+        "reliability_diagram": lambda: plots.reliability_diagram(both),
+        "coverage_curves": lambda: plots.coverage_curves(both),
+        "corrupted_images": lambda: plots.corrupted_images(first, [*CORRUPTIONS.values()]),
+        "robustness_curves": lambda: plots.robustness_curves(levels, CORRUPTIONS),
+        "training_set_curve": lambda: plots.training_set_curve(results["training_set"]),
+        "initialisation_curves": lambda: plots.initialisation_curves(results["initialisation"]),
+        "width_curve": lambda: plots.width_curve(results["width"]),
+        "memorization_curves": lambda: plots.memorization_curves(results["memorization"]),
+        "bits_curve": lambda: plots.bits_curve(results["bits"]),
+        "votes_curve": lambda: plots.votes_curve(results["votes"]),
+        "signed_images": lambda: plots.signed_images(run.model.linear1.weight.detach()[:23]),
+        "saliency_maps": lambda: plots.saliency_maps(
+            first, {"a": torch.ones(28, 28), "b": -torch.ones(28, 28)}, ["unit", "unit"]
+        ),
+        "units_by_digit": lambda: plots.units_by_digit(mean_by_digit(values.hidden2, data.test.labels)),
+        "layer_by_layer": lambda: plots.layer_by_layer(first, values),
+        "sum_written_out": lambda: plots.sum_written_out(first, weighted_sum(run.model, 3, first)),
+        "digit_maps": lambda: plots.digit_maps(
+            {"pixels": torch.rand(200, 2), "hidden": torch.rand(200, 2)}, data.test.labels
+        ),
+        "pruning_curves": lambda: plots.pruning_curves([0, 0.5], {"a": [0.9, 0.1], "b": [0.8, 0.1]}),
+        "score_histograms": lambda: plots.score_histograms(
+            {"digits": torch.rand(50), "noise": torch.zeros(5)}, 0.5, label="score"
+        ),
+    }
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_shows_itself_as_a_png(tiny, run, evaluation, name):
-    figure = FIGURES[name](tiny, run, evaluation)
+    figure = figures(tiny, run, evaluation)[name]()
     png = figure._repr_png_()
     assert png.startswith(b"\x89PNG")
     width = int.from_bytes(png[16:20], "big")
@@ -121,7 +117,7 @@ def test_training_curves_plot_the_records(run):
     assert accuracy_axes.lines[0].get_linestyle() != accuracy_axes.lines[1].get_linestyle()
 
 
-def test_a_sweep_is_drawn_by_rate_and_what_exploded_is_marked(tiny):
+def test_a_sweep_is_drawn_by_rate_and_what_diverged_is_marked(tiny):
     members = swept(tiny)
     (axes,) = plots.sweep_curve(members[::-1]).axes
     assert axes.lines[0].get_xdata().tolist() == [0.01, 0.1]
@@ -148,15 +144,15 @@ def test_the_confusion_matrix_writes_every_count(evaluation):
     assert [int(text.get_text().replace(",", "")) for text in axes.texts] == evaluation.confusion.flatten().tolist()
 
 
-def test_titles_tell_label_guess_and_verdict(tiny, evaluation):
+def test_titles_tell_label_prediction_and_whether_it_is_correct(tiny, evaluation):
     right = int(torch.nonzero(evaluation.is_correct)[0])
     figure = plots.read_images(tiny.test.images, evaluation, [right])
     label = int(evaluation.labels[right])
     assert figure.axes[0].get_title().startswith(f"a {label}, read {label} {plots.TICK}")
 
 
-def test_probability_bars_name_the_guess():
-    axes = plots.probability_bars(np.zeros((28, 28)), np.eye(10)[7]).axes[1]
+def test_prediction_bars_name_the_prediction():
+    axes = plots.prediction_bars(np.zeros((28, 28)), np.eye(10)[7]).axes[1]
     assert axes.get_title() == "read as a 7"
     assert [bar.get_height() for bar in axes.patches][7] == 1
 
@@ -174,7 +170,7 @@ def test_a_rejected_label_is_marked_in_words(tiny, evaluation):
     assert axes[1].get_title().endswith("label rejected")
 
 
-def test_robustness_curves_stand_at_the_amounts(evaluation):
+def test_robustness_curves_stand_at_the_severities(evaluation):
     figure = plots.robustness_curves({"turned": {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}}, CORRUPTIONS)
     line = figure.axes[0].lines[0]
     assert tuple(line.get_xdata()) == CORRUPTIONS["turned"].severities

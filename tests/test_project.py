@@ -80,6 +80,11 @@ class TestImports:
     def test_plots_never_use_pyplot(self) -> None:
         assert [path.name for path in PACKAGE.rglob("*.py") if "matplotlib.pyplot" in imports_of(path)] == []
 
+    def test_widgets_load_no_scikit_learn_and_little_of_scipy(self) -> None:
+        program = """import sys, mnist_nb.widgets.pad, mnist_nb.widgets.studio, mnist_nb.widgets.explorers
+assert not {"sklearn", "scipy.stats", "scipy.optimize"} & {*sys.modules}"""
+        assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
     def test_nothing_is_ever_unpickled(self) -> None:
         forbidden = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "torch.load", "torch.save"}
         for path in PACKAGE.rglob("*.py"):

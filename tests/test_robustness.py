@@ -1,4 +1,4 @@
-"""Changed images: what each change does to ink that is easy to follow, and what a model makes of them."""
+"""Corrupted images: what each corruption does to ink that is easy to follow, and what a model reads in them."""
 
 import numpy as np
 import pytest
@@ -17,33 +17,33 @@ def dot():
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_nothing_changes_at_amount_0(tiny, name):
+def test_nothing_changes_at_severity_0(tiny, name):
     assert 0 in CORRUPTIONS[name].severities
     assert torch.equal(CORRUPTIONS[name](tiny.test.images, 0), tiny.test.images)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_images_stay_images_and_the_originals_stay_as_they_were(tiny, name):
-    change, before = CORRUPTIONS[name], tiny.test.images.clone()
-    for severity in change.severities:
-        changed = change(tiny.test.images, severity)
+    corruption, before = CORRUPTIONS[name], tiny.test.images.clone()
+    for severity in corruption.severities:
+        changed = corruption(tiny.test.images, severity)
         assert changed.dtype == torch.uint8
         assert changed.shape == before.shape
-        assert torch.equal(changed, change(tiny.test.images, severity))
+        assert torch.equal(changed, corruption(tiny.test.images, severity))
         assert severity == 0 or not torch.equal(changed, before)
     assert torch.equal(tiny.test.images, before)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_larger_amounts_change_more(tiny, name):
-    images, change = tiny.test.images, CORRUPTIONS[name]
+def test_higher_severities_change_more(tiny, name):
+    images, corruption = tiny.test.images, CORRUPTIONS[name]
     away = [
-        float((change(images, severity).float() - images.float()).abs().mean())
-        for severity in change.severities
+        float((corruption(images, severity).float() - images.float()).abs().mean())
+        for severity in corruption.severities
         if severity >= 0
     ]
     assert away == sorted(away)
-    assert list(change.severities) == sorted(change.severities)
+    assert list(corruption.severities) == sorted(corruption.severities)
 
 
 def test_a_shift_moves_the_ink_in_four_directions(dot):
@@ -83,12 +83,14 @@ def test_noise_has_the_spread_it_says():
     assert float(noisy.std()) == pytest.approx(20, rel=0.02)
 
 
-def test_each_model_is_asked_about_each_step(tiny):
+def test_each_model_gets_the_images_of_each_severity(tiny):
     models = {"one": build_model("mlp", seed=0), "other": build_model("cnn", seed=1)}
-    change = CORRUPTIONS["shifted"]
-    accuracies = accuracy_under(models, tiny.test, change)
+    corruption = CORRUPTIONS["shifted"]
+    accuracies = accuracy_under(models, tiny.test, corruption)
     assert list(accuracies) == ["one", "other"]
     for name, model in models.items():
-        guesses = [predict(model, change(tiny.test.images, severity)).argmax(1) for severity in change.severities]
-        expected = [int((guess == tiny.test.labels).sum()) / 200 for guess in guesses]
+        predictions = [
+            predict(model, corruption(tiny.test.images, severity)).argmax(1) for severity in corruption.severities
+        ]
+        expected = [int((predicted == tiny.test.labels).sum()) / 200 for predicted in predictions]
         assert accuracies[name] == pytest.approx(expected)

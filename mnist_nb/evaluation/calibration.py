@@ -1,14 +1,13 @@
-"""May a model's confidence be believed? Measures of it, one number that mends it, and what it is good for."""
+"""How far a model's confidence can be believed: calibration errors, temperature scaling, and selective prediction."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import optimize
-from sklearn import metrics
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,27 +16,26 @@ from mnist_nb.evaluation.metrics import Evaluation
 
 
 @dataclasses.dataclass(frozen=True)
-class Bin:
-    """The images of which a model was about equally sure: confidence in (low, high]."""
+class ReliabilityBin:
+    """The images that a model read with about equal confidence: confidence in (low, high]."""
 
     low: float
     high: float
     images: int
     confidence: float  # their mean confidence, in [0, 1]; NaN where there are no images
-    accuracy: float  # the share of them read right, in [0, 1]; NaN where there are no images
+    accuracy: float  # the share of correct predictions, in [0, 1]; NaN where there are no images
 
 
-def reliability_bins(evaluation: Evaluation, count: int = 15) -> list[Bin]:
+def reliability_bins(evaluation: Evaluation, count: int = 15) -> list[ReliabilityBin]:
     """The images sorted by confidence into bins of equal width that cover [0, 1]."""
     edges = np.linspace(0, 1, count + 1)
-    confidence = evaluation.confidence.double().numpy()
-    is_right = evaluation.is_correct.numpy()
-    place = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, count - 1)
+    confidence, is_correct = evaluation.confidence.double().numpy(), evaluation.is_correct.numpy()
+    numbers = np.clip(np.digitize(confidence, edges, right=True) - 1, 0, count - 1)
     bins = []
-    for number in range(count):
-        here = place == number
-        sure, right = (float(values[here].mean()) if here.any() else float("nan") for values in (confidence, is_right))
-        bins.append(Bin(float(edges[number]), float(edges[number + 1]), int(here.sum()), sure, right))
+    for number, (low, high) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
+        inside = numbers == number
+        means = [float(values[inside].mean()) if inside.any() else math.nan for values in (confidence, is_correct)]
+        bins.append(ReliabilityBin(low, high, int(inside.sum()), *means))
     return bins
 
 
@@ -45,16 +43,16 @@ def expected_calibration_error(evaluation: Evaluation, count: int = 15) -> float
     """The mean gap in [0, 1] between confidence and accuracy, over the bins, each weighted by its images.
 
     M. P. Naeini, G. F. Cooper, M. Hauskrecht (2015); 15 bins as in C. Guo et al., *On Calibration of Modern Neural
-    Networks* (2017). It depends on the bins, and a model that always says its average is perfect by it: read it beside
-    `negative_log_likelihood` and `brier_score`, which have neither weakness.
+    Networks* (2017). It depends on the bins, and it calls a model perfect that always states its average accuracy: read
+    it beside `negative_log_likelihood` and `brier_score`, which have neither weakness.
     """
     filled = [part for part in reliability_bins(evaluation, count) if part.images]
     return sum(part.images * abs(part.confidence - part.accuracy) for part in filled) / len(evaluation.labels)
 
 
 def negative_log_likelihood(evaluation: Evaluation) -> float:
-    """The mean of -ln(probability of the label), in nats: the loss that training makes small; 0 is perfect."""
-    return float(metrics.log_loss(evaluation.labels, _as_float64(evaluation), labels=range(CLASSES)))
+    """The mean of -ln(probability of the label), in nats: the cross-entropy that training minimises; 0 is perfect."""
+    return float(functional.nll_loss(_logarithms(evaluation), evaluation.labels))
 
 
 def brier_score(evaluation: Evaluation) -> float:
@@ -67,23 +65,25 @@ def brier_score(evaluation: Evaluation) -> float:
 
 
 def with_temperature(evaluation: Evaluation, temperature: float) -> Evaluation:
-    """The same answers with every logit divided by the temperature: above 1 less sure, below 1 surer, the same guesses.
+    """The same predictions with every logit divided by the temperature: above 1 less confident, below 1 more.
 
     Raises:
         ValueError: unless the temperature is above 0.
     """
     if not temperature > 0:
         raise ValueError(f"expected a temperature above 0, got {temperature}")
-    # logarithms of probabilities are the logits less a constant, which softmax takes away again
+    # logarithms of probabilities are the logits minus a constant, which the softmax cancels
     return Evaluation((_logarithms(evaluation) / temperature).softmax(1).float(), evaluation.labels)
 
 
 def fit_temperature(validation: Evaluation) -> float:
-    """The temperature, from 0.05 to 20, with the smallest negative log-likelihood on these answers.
+    """The temperature, from 0.05 to 20, with the smallest negative log-likelihood on these predictions.
 
-    One number cannot learn images by heart, but it is chosen all the same: on validation images, never on the ones that
-    it is tested with. C. Guo et al. (2017).
+    A single number can hardly overfit, but it is fitted all the same: on validation images, never on the test images.
+    C. Guo et al. (2017).
     """
+    from scipy import optimize  # takes a while to import, and only this needs it
+
     logarithms = _logarithms(validation)
 
     def loss(log_temperature: float) -> float:
@@ -94,12 +94,12 @@ def fit_temperature(validation: Evaluation) -> float:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Coverage:
-    """What becomes of the accuracy if a model answers only where it is surest: one entry for each number of answers."""
+class CoverageCurve:
+    """The accuracy of a model that answers only where it is most confident: one entry for each number of answers."""
 
-    share: NDArray[np.float64]  # of the images answered, in (0, 1], rising
+    share: NDArray[np.float64]  # of the images answered (the coverage), in (0, 1], rising
     accuracy: NDArray[np.float64]  # on those, in [0, 1]
-    confidence: NDArray[np.float64]  # the least among those, in [0, 1]: the threshold to set
+    confidence: NDArray[np.float64]  # the lowest among those, in [0, 1]: the threshold to set
 
     def at(self, share: float) -> float:
         """The accuracy if this share of the images is answered.
@@ -112,20 +112,14 @@ class Coverage:
         return float(self.accuracy[np.searchsorted(self.share, share - 1e-9)])
 
 
-def coverage(evaluation: Evaluation) -> Coverage:
-    """Let the model refuse the images that it is least sure of: none, one, two, and so on to all but one."""
+def coverage(evaluation: Evaluation) -> CoverageCurve:
+    """The accuracy if the model refuses the images of lowest confidence: none, one, two, and so on to all but one."""
     order = evaluation.confidence.argsort(descending=True, stable=True)
     answered = np.arange(1, len(order) + 1)
-    right = evaluation.is_correct[order].cumsum(0).double().numpy()
-    return Coverage(answered / len(order), right / answered, evaluation.confidence[order].double().numpy())
-
-
-def _as_float64(evaluation: Evaluation) -> Tensor:
-    """The probabilities in double precision, each image's ten summing to 1 in that precision too."""
-    probabilities = evaluation.probabilities.double()
-    return probabilities / probabilities.sum(1, keepdim=True)
+    correct = evaluation.is_correct[order].cumsum(0).double().numpy()
+    return CoverageCurve(answered / len(order), correct / answered, evaluation.confidence[order].double().numpy())
 
 
 def _logarithms(evaluation: Evaluation) -> Tensor:
-    """The logarithms of the probabilities, float64 `[N, 10]`, finite also where a probability has vanished."""
+    """The logarithms of the probabilities, float64 `[N, 10]`, finite also where a probability has underflowed to 0."""
     return evaluation.probabilities.double().clamp_min(torch.finfo(torch.float32).tiny).log()

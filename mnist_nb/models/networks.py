@@ -30,10 +30,13 @@ class Mlp(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
-        hidden = functional.relu(self.linear1(images.flatten(1)))
-        hidden = functional.relu(self.linear2(hidden))
-        logits: Tensor = self.linear3(hidden)
-        return logits
+        return self.pre_activations(images)[-1]
+
+    def pre_activations(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The weighted sums of each layer before its ReLU, `[N, 128]`, `[N, 64]` and the logits `[N, 10]`."""
+        first = self.linear1(images.flatten(1))
+        second = self.linear2(functional.relu(first))
+        return first, second, self.linear3(functional.relu(second))
 
 
 class Cnn(nn.Module):

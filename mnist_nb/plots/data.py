@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_nb.data import Mnist
-from mnist_nb.plots.style import COLOURS, despine, new_figure, show_image
+from mnist_nb.plots import style
 from mnist_nb.studies.images import Floats, ImageStats
 
 
 def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, columns: int = 10) -> Figure:
     """Images uint8 `[N, 28, 28]` in rows, each under its title, dark ink on white."""
     pictures = np.asarray(images)
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
+    rows, columns = style.grid_shape(len(pictures), columns)
     tallest_title = max((title.count("\n") + 1 for title in titles), default=0) if titles else 0
     height = rows * (0.92 + 0.17 * tallest_title) + 0.1 * bool(tallest_title)
-    figure = new_figure(min(0.95 * columns + 0.1, 9.6), height)
+    figure = style.new_figure(min(0.95 * columns + 0.1, 9.6), height)
     for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         if number < len(pictures):
-            show_image(axes, pictures[number], titles[number] if titles else "")
+            style.show_image(axes, pictures[number], titles[number] if titles else "")
         else:
             axes.set_axis_off()
     return figure
@@ -35,29 +34,30 @@ def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, column
 def digit_grid(images: ArrayLike, labels: ArrayLike, *, per_digit: int = 10) -> Figure:
     """A row for each digit, 0 to 9, with its first `per_digit` images."""
     pictures, digits = np.asarray(images), np.asarray(labels)
-    figure = new_figure(min(0.8 * per_digit + 0.4, 9.6), 8)
+    figure = style.new_figure(min(0.8 * per_digit + 0.4, 9.6), 8)
     for digit, row in enumerate(figure.subplots(10, per_digit, squeeze=False)):
         for axes, image in zip(row, pictures[digits == digit], strict=False):
-            show_image(axes, image)
+            style.show_image(axes, image)
         for axes in row:
             axes.set_axis_off()
-        row[0].text(-0.25, 0.5, str(digit), transform=row[0].transAxes, fontsize=14, ha="right", va="center")
+        style.row_label(row[0], str(digit), 0.25, fontsize=14)
     return figure
 
 
-def image_numbers(image: ArrayLike, *, margin: int = 2) -> Figure:
-    """An image with the number 0..255 of each pixel written in it, cut to the ink and a margin around it."""
+def image_numbers(image: ArrayLike) -> Figure:
+    """An image with the number 0..255 of each pixel written in it, cut to the ink and two pixels around it."""
     whole = np.asarray(image)
     rows, columns = (np.flatnonzero(whole.any(axis)) for axis in (1, 0))
-    top, left = max(rows[0] - margin, 0), max(columns[0] - margin, 0)
-    part = whole[top : rows[-1] + margin + 1, left : columns[-1] + margin + 1]
-    figure = new_figure(7, 0.4 + 6.6 * part.shape[0] / part.shape[1])
+    top, left = max(rows[0] - 2, 0), max(columns[0] - 2, 0)
+    part = whole[top : rows[-1] + 3, left : columns[-1] + 3]
+    height, width = part.shape
+    figure = style.new_figure(7, 0.4 + 6.6 * height / width)
     axes = figure.subplots()
     axes.imshow(part, cmap="gray_r", vmin=0, vmax=255)
     for (y, x), value in np.ndenumerate(part):
         axes.text(x, y, str(value), ha="center", va="center", fontsize=7, color="white" if value > 110 else "black")
-    axes.set_xticks(range(part.shape[1]), [str(left + place) for place in range(part.shape[1])])
-    axes.set_yticks(range(part.shape[0]), [str(top + place) for place in range(part.shape[0])])
+    axes.set_xticks(range(width), [str(left + column) for column in range(width)])
+    axes.set_yticks(range(height), [str(top + row) for row in range(height)])
     axes.set(xlabel="column", ylabel="row")
     axes.tick_params(labelsize=8)
     return figure
@@ -65,87 +65,68 @@ def image_numbers(image: ArrayLike, *, margin: int = 2) -> Figure:
 
 def class_balance(data: Mnist) -> Figure:
     """The share of each digit in the three splits, side by side, against a tenth."""
-    figure = new_figure(8, 3.2)
-    axes = figure.subplots()
+    xlabel, ylabel = "digit", "share of the images"
+    figure, axes = style.new_axes(8, 3.2, xlabel=xlabel, ylabel=ylabel, ylim=(0, 0.15), xticks=range(10))
     for place, split in enumerate((data.train, data.validation, data.test)):
         shares = np.bincount(split.labels.numpy(), minlength=10) / len(split.labels)
-        axes.bar(
-            np.arange(10) + (place - 1) * 0.27,
-            shares,
-            0.25,
-            label=f"{split.name} ({len(split.labels):,})",
-            color=COLOURS[place],
-            hatch=("", "//", "..")[place],
-            edgecolor="white",
-        )
+        look: dict[str, Any] = {"color": style.COLOURS[place], "hatch": ("", "//", "..")[place], "edgecolor": "white"}
+        label = f"{split.name} ({len(split.labels):,})"
+        axes.bar(np.arange(10) + (place - 1) * 0.27, shares, 0.25, label=label, **look)
     axes.axhline(0.1, color="0.3", linewidth=1, linestyle=":", label="one tenth")
-    axes.set_xticks(range(10))
-    axes.set(xlabel="digit", ylabel="share of the images", ylim=(0, 0.15))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend(ncols=4, loc="upper center", fontsize=8, frameon=False)
-    despine(axes)
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    style.legend(axes, ncols=4, loc="upper center")
     return figure
 
 
 def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
     """For each digit the mean of its images, and under it their standard deviation, pixel by pixel."""
     pictures, digits = np.asarray(images), np.asarray(labels)
-    figure = new_figure(9.6, 2.5)
-    for digit, (mean_axes, spread_axes) in enumerate(figure.subplots(2, 10).T):
+    figure = style.new_figure(9.6, 2.5)
+    grid = figure.subplots(2, 10)
+    for digit, (mean_axes, spread_axes) in enumerate(grid.T):
         of_digit = pictures[digits == digit].astype(np.float32)
-        show_image(mean_axes, of_digit.mean(0), str(digit))
-        show_image(spread_axes, of_digit.std(0), largest=128, colours="cividis")
-        if digit == 0:
-            mean_axes.text(-0.15, 0.5, "mean", transform=mean_axes.transAxes, rotation=90, ha="right", va="center")
-            spread_axes.text(
-                -0.15, 0.5, "spread", transform=spread_axes.transAxes, rotation=90, ha="right", va="center"
-            )
+        style.show_image(mean_axes, of_digit.mean(0), str(digit))
+        style.show_image(spread_axes, of_digit.std(0), high=128, colours="cividis")
+    for axes, name in zip(grid[:, 0], ("mean", "spread"), strict=True):
+        style.row_label(axes, name, 0.15, rotation=90)
     return figure
 
 
-def image_stats_histograms(making: ImageStats) -> Figure:
-    """What the five steps left in the images: where their centres of mass lie, their longest sides, their peaks."""
-    figure = new_figure(9.6, 2.9)
+def image_stats_histograms(stats: ImageStats) -> Figure:
+    """What MNIST's five steps left in the images: histograms of centres of mass, longest sides and darkest pixels."""
+    figure = style.new_figure(9.6, 2.9)
     centre_axes, side_axes, peak_axes = figure.subplots(1, 3, width_ratios=(2, 1, 1))
-    for axis, name in enumerate(("row", "column")):
-        centre_axes.hist(
-            making.centres[:, axis],
-            bins=np.linspace(13.3, 14.7, 57),
-            histtype="step",
-            linewidth=1.6,
-            linestyle=("-", "--")[axis],
-            color=COLOURS[axis],
-            label=f"{name}, mean {making.centres[:, axis].mean():.2f}",
-        )
+    for number, (name, centres) in enumerate(zip(("row", "column"), stats.centres.T, strict=True)):
+        look: dict[str, Any] = {"color": style.COLOURS[number], "linestyle": ("-", "--")[number], "linewidth": 1.6}
+        label = f"{name}, mean {centres.mean():.2f}"
+        centre_axes.hist(centres, np.linspace(13.3, 14.7, 57).tolist(), histtype="step", label=label, **look)
     for border in (13.5, 14.5):
         centre_axes.axvline(border, color="0.3", linewidth=1, linestyle=":")
     centre_axes.set(xlabel="centre of mass (pixel index)", ylabel="images", ylim=(0, centre_axes.get_ylim()[1] * 1.25))
-    centre_axes.legend(fontsize=8, loc="upper center", ncols=2, frameon=False)
-    sides = (side_axes, making.boxes.max(axis=1), "longest side of the ink (pixels)")
-    for axes, values, name in (sides, (peak_axes, making.peaks, "darkest pixel (0 to 255)")):
+    style.legend(centre_axes, loc="upper center", ncols=2)
+    sides = (side_axes, stats.boxes.max(axis=1), "longest side of the ink (pixels)")
+    for axes, values, name in (sides, (peak_axes, stats.peaks, "darkest pixel (0 to 255)")):
         found, counts = np.unique(values, return_counts=True)
-        bars = axes.bar([str(value) for value in found], counts, 0.6, color=COLOURS[0])
+        bars = axes.bar([str(value) for value in found], counts, 0.6, color=style.COLOURS[0])
         axes.bar_label(bars, [f"{count:,}" for count in counts], fontsize=9, padding=2)
         axes.set(xlabel=name, ylim=(0, counts.max() * 1.15), xlim=(-0.7, len(found) - 0.3))
     for axes in (centre_axes, side_axes, peak_axes):
         axes.yaxis.set_major_formatter("{x:,.0f}")
-        despine(axes)
+        style.despine(axes)
     return figure
 
 
-def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike, *, axes_names: Sequence[str] = ()) -> Figure:
+def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike) -> Figure:
     """Images on a map: each at its point `[N, 2]` where there is room, and each digit's name at the mean of its points.
 
-    Images that would cover an earlier one are left out, so the first ones are sure of a place; names that would cover
-    each other are moved apart.
+    Images that would cover an earlier one are left out; names that would cover each other are moved apart.
     """
     places, pictures, digits = np.asarray(points), np.asarray(images), np.asarray(labels)
-    figure = new_figure(9, 7)
-    axes = figure.subplots()
+    figure, axes = style.new_axes(9, 7, xlabel="first component", ylabel="second component")
     low, high = places.min(axis=0), places.max(axis=0)
     pad = 0.03 * (high - low)
     axes.set(xlim=(low[0] - pad[0], high[0] + pad[0]), ylim=(low[1] - pad[1], high[1] + pad[1]))
-    room = (high - low) / (32, 25)  # a picture and a little air
+    room = (high - low) / (32, 25)  # an image and a small gap
     shown = np.empty((0, 2))
     for place, picture in zip(places, pictures, strict=True):
         if (np.abs(shown - place) < room).all(axis=1).any():
@@ -154,24 +135,12 @@ def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike, *, axes_n
         ink = np.ma.masked_equal(picture, 0)  # paper is transparent
         thumbnail = OffsetImage(ink, zoom=0.62, cmap="gray_r", norm=Normalize(0, 255))
         axes.add_artist(AnnotationBbox(thumbnail, place, frameon=False))
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 10}
+    disc = {"boxstyle": "circle,pad=0.15", "facecolor": style.COLOURS[0], "edgecolor": "white"}
     named = np.unique(digits)
     means = np.array([places[digits == digit].mean(axis=0) for digit in named])
     for (x, y), digit in zip(_apart(means / (high - low), 0.045) * (high - low), named, strict=True):
-        axes.text(
-            x,
-            y,
-            str(digit),
-            fontsize=15,
-            weight="bold",
-            color="white",
-            ha="center",
-            va="center",
-            zorder=10,
-            bbox={"boxstyle": "circle,pad=0.15", "facecolor": COLOURS[0], "edgecolor": "white"},
-        )
-    names = axes_names or ("first component", "second component")
-    axes.set(xlabel=names[0], ylabel=names[1])
-    despine(axes)
+        axes.text(x, y, str(digit), fontsize=15, weight="bold", color="white", bbox=disc, **centred)
     return figure
 
 

@@ -1,27 +1,27 @@
-"""Curves of what makes a network good: the median over the seeds, and a band from the worst of them to the best.
+"""Curves of what makes a network good: the median over the seeds, and a band from the worst to the best of them.
 
-Each function takes the `results` of one experiment, as `experiments/run.py` keeps them in notebooks/experiments.json.
+Each function takes the `results` of one experiment, as `experiments/run.py` writes them to notebooks/experiments.json.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
-from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure
+from mnist_nb.plots import style
 
 Results = Mapping[str, Any]
 
 
 def training_set_curve(results: Results) -> Figure:
     """The share of validation images misread against the number of training images, both logarithmic."""
-    figure, axes = _axes("training images (logarithmic)", "More images, fewer mistakes", xscale="log")
+    figure, axes = _misread_axes("training images (logarithmic)", "More images, fewer mistakes", xscale="log")
     _spread(axes, results["sizes"], _misread(results["validation_accuracy"]), 0, "validation images")
     axes.set_xticks(results["sizes"], [f"{size:,}" for size in results["sizes"]], fontsize=8)
     return figure
@@ -29,48 +29,46 @@ def training_set_curve(results: Results) -> Figure:
 
 def initialisation_curves(results: Results) -> Figure:
     """The share of validation images misread after each epoch, logarithmic, for each way to draw the first weights."""
-    figure, axes = _axes("epochs of training", "Where the weights begin")
+    figure, axes = _misread_axes("epochs of training", "Where the weights begin")
     for number, (kind, runs) in enumerate(results["validation_accuracy"].items()):
         by_epoch = _misread(runs).T
         _spread(axes, range(len(by_epoch)), by_epoch, number, kind)
-    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    style.legend(axes, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 def width_curve(results: Results) -> Figure:
     """The share misread against the width of the first hidden layer, both logarithmic, in training and validation."""
     xlabel = "units in the first hidden layer (logarithmic); below, thousands of weights and biases in all"
-    figure, axes = _axes(xlabel, "How wide it should be", xscale="log")
+    figure, axes = _misread_axes(xlabel, "How wide it should be", xscale="log")
     for number, split in enumerate(("validation", "training")):
         _spread(axes, results["widths"], _misread(results[f"{split}_accuracy"]), number, f"{split} images")
-    thousands = [
-        f"{units}\n{weights / 1000:,.0f}" for units, weights in zip(results["widths"], results["weights"], strict=True)
-    ]
-    axes.set_xticks(results["widths"], thousands, fontsize=8)
-    axes.legend(fontsize=8, frameon=False)
+    sizes = zip(results["widths"], results["weights"], strict=True)
+    axes.set_xticks(results["widths"], [f"{units}\n{weights / 1000:,.0f}" for units, weights in sizes], fontsize=8)
+    style.legend(axes)
     return figure
 
 
 def memorization_curves(results: Results) -> Figure:
     """Accuracy after each epoch in training and validation, a panel for the true labels and one for mixed ones."""
-    figure = new_figure(9.6, 3.6)
+    figure = style.new_figure(9.6, 3.6)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, name in zip(panels, ("true labels", "mixed labels"), strict=True):
         for number, split in enumerate(("training", "validation")):
             by_epoch = np.transpose(results[name][f"{split}_accuracy"])
             _spread(axes, range(len(by_epoch)), by_epoch, number, f"{split} images", every=10)
-        axes.axhline(0.1, color="0.4", linewidth=1, linestyle=(0, (1, 3)), label="guessing blindly")
+        style.chance_line(axes, label="guessing blindly")
         axes.set(title=f"{results['images']:,} images, {name}", xlabel="epochs of training", ylim=(0, 1.02))
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-        despine(axes)
+        axes.yaxis.set_major_formatter("{x:.0%}")
+        style.despine(axes)
     panels[0].set_ylabel("share read right")
-    panels[1].legend(fontsize=8, frameon=False, loc="center right")
+    style.legend(panels[1], loc="center right")
     return figure
 
 
 def bits_curve(results: Results) -> Figure:
     """The share of validation images misread against the size of the file, each point under its format's name."""
-    figure, axes = _axes("file size in kilobytes (logarithmic)", "How few bits a weight needs", xscale="log")
+    figure, axes = _misread_axes("file size in kilobytes (logarithmic)", "How few bits a weight needs", xscale="log")
     kilobytes = np.array(results["bytes"]) / 1000
     misread = _misread(results["validation_accuracy"])
     rows = [[row for row, kind in enumerate(results["kinds"]) if kind.startswith("int") == whole] for whole in (0, 1)]
@@ -78,39 +76,36 @@ def bits_curve(results: Results) -> Figure:
         _spread(axes, kilobytes[part], misread[part], number, label)
     for kind, x, values in zip(results["kinds"], kilobytes, misread, strict=True):
         below = kind == "bfloat16"  # as large as float16, and as good
-        axes.annotate(kind, (x, np.median(values)), (5, -12 if below else 5), textcoords="offset points", fontsize=8)
+        style.note(axes, kind, (x, float(np.median(values))), (5, -12 if below else 5))
     axes.set_xticks((25, 50, 100, 200, 400), ("25", "50", "100", "200", "400"))
     axes.margins(x=0.08, y=0.12)
-    axes.legend(fontsize=8, frameon=False)
+    style.legend(axes)
     return figure
 
 
 def votes_curve(results: Results) -> Figure:
-    """The share of validation images misread against how many networks vote, with each group that was asked."""
-    figure, axes = _axes("networks that vote", "Several networks, one answer", yscale="linear")
+    """The share of validation images misread against how many networks vote, with a point for each group."""
+    figure, axes = _misread_axes("networks that vote", "Several networks, one answer", yscale="linear")
     for voters, accuracies in zip(results["voters"], results["validation_accuracy"], strict=True):
         away = np.linspace(-0.12, 0.12, len(accuracies))
         axes.plot(voters + away, np.sort(_misread(accuracies)), ".", color="0.6", markersize=3)
     medians = [np.median(_misread(accuracies)) for accuracies in results["validation_accuracy"]]
-    axes.plot(results["voters"], medians, color=COLOURS[0], marker=MARKERS[0], label="median of the groups")
+    axes.plot(results["voters"], medians, color=style.COLOURS[0], marker=style.MARKERS[0], label="median of the groups")
     axes.plot([], [], ".", color="0.6", label="each group, the best first")
     axes.set_xticks(results["voters"])
-    axes.legend(fontsize=8, frameon=False)
+    style.legend(axes)
     return figure
 
 
-def _axes(xlabel: str, title: str, *, xscale: str = "linear", yscale: str = "log") -> tuple[Figure, Axes]:
+def _misread_axes(xlabel: str, title: str, *, xscale: str = "linear", yscale: str = "log") -> tuple[Figure, Axes]:
     """A figure of one panel for shares misread; a logarithmic scale keeps the small ones apart."""
-    figure = new_figure(8, 3.6)
-    axes = figure.subplots()
     ylabel = "share misread" + (" (logarithmic)" if yscale == "log" else "")
-    axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
+    figure, axes = style.new_axes(8, 3.6, xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
     if yscale == "log":
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))
-    despine(axes)
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
     return figure, axes
 
 
@@ -118,13 +113,8 @@ def _misread(accuracies: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
     return 1 - np.asarray(accuracies, dtype=np.float64)
 
 
-def _spread(
-    axes: Axes, positions: Sequence[float] | ArrayLike, values: ArrayLike, number: int, label: str, every: int = 1
-) -> None:
+def _spread(axes: Axes, positions: ArrayLike, values: ArrayLike, number: int, label: str, every: int = 1) -> None:
     """A line through the medians of values `[positions, seeds]`, in a band from the smallest to the largest."""
     positions, values = np.asarray(positions), np.asarray(values)
-    axes.fill_between(positions, values.min(1), values.max(1), color=COLOURS[number], alpha=0.2, linewidth=0)
-    axes.plot(
-        positions, np.median(values, axis=1), color=COLOURS[number], linestyle=DASHES[number], marker=MARKERS[number],
-        markersize=4, markevery=every, label=label,
-    )  # fmt: skip
+    axes.fill_between(positions, values.min(1), values.max(1), color=style.COLOURS[number], alpha=0.2, linewidth=0)
+    axes.plot(positions, np.median(values, axis=1), markevery=every, label=label, **style.curve_style(number))

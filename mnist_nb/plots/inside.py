@@ -1,7 +1,7 @@
-"""Figures of what goes on inside a network: its weights, its units, and what moves them.
+"""Figures of the inside of a network: its weights, its units, and what an output depends on.
 
-Where numbers have a sign, dark blue stands for below zero and yellow for above: cividis, which grows steadily lighter
-and so can be read in grey, too.
+Signed numbers are dark blue below zero and yellow above: the colour map cividis gets steadily lighter and can be read
+in grey, too.
 """
 
 from __future__ import annotations
@@ -13,22 +13,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_nb.data import CLASSES, SIDE
-from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure, show_image
-from mnist_nb.studies.inside import Layers, WeightedSum
-
-SIGNED = "cividis"
+from mnist_nb.plots import style
+from mnist_nb.studies.inside import Activations, WeightedSum
 
 
 def signed_images(images: ArrayLike, titles: Sequence[str] = (), *, columns: int = 10, label: str = "weight") -> Figure:
     """Images of signed numbers `[N, 28, 28]` on one scale that has zero in its middle; `label` names the numbers."""
     pictures = np.asarray(images, dtype=np.float64).reshape(-1, SIDE, SIDE)
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    figure = new_figure(0.82 * columns + 1.3, (1.06 if titles else 0.86) * rows + 0.2)
+    rows, columns = style.grid_shape(len(pictures), columns)
+    figure = style.new_figure(0.82 * columns + 1.3, (1.06 if titles else 0.86) * rows + 0.2)
     grid = figure.subplots(rows, columns, squeeze=False)
     largest = float(np.abs(pictures).max())
     for axes in grid.flat:
@@ -45,10 +41,10 @@ def saliency_maps(image: ArrayLike, maps: Mapping[str, ArrayLike], units: Sequen
     Args:
         units: what each map's numbers are, for its colour bar.
     """
-    figure = new_figure(min(3 * (len(maps) + 1), 9.6), 2.7)
+    figure = style.new_figure(min(3 * (len(maps) + 1), 9.6), 2.7)
     first, *others = figure.subplots(1, len(maps) + 1)
     pixels = np.asarray(image)
-    show_image(first, pixels, "the image")
+    style.show_image(first, pixels, "the image")
     for axes, (name, values), unit in zip(others, maps.items(), units, strict=True):
         numbers = np.asarray(values, dtype=np.float64)
         drawn = _show_signed(axes, numbers, float(np.abs(numbers).max()), name)
@@ -57,8 +53,8 @@ def saliency_maps(image: ArrayLike, maps: Mapping[str, ArrayLike], units: Sequen
     return figure
 
 
-def units_by_digit(means: ArrayLike, *, label: str = "mean answer") -> Figure:
-    """For each digit (rows) what each unit (columns) says on average, units in the order of the digit they say it for.
+def units_by_digit(means: ArrayLike) -> Figure:
+    """The mean activation of each unit (columns) for each digit (rows), units in the order of their strongest digit.
 
     Args:
         means: `[10, units]`, 0 or more; see `mnist_nb.studies.inside.mean_by_digit`.
@@ -66,124 +62,111 @@ def units_by_digit(means: ArrayLike, *, label: str = "mean answer") -> Figure:
     numbers = np.asarray(means, dtype=np.float64)
     favourites = numbers.argmax(0)
     order = np.lexsort((-numbers.max(0), favourites))
-    figure = new_figure(9.4, 3)
+    figure = style.new_figure(9.4, 3)
     axes = figure.subplots()
     drawn = axes.imshow(numbers[:, order], aspect="auto", cmap="viridis", vmin=0, interpolation="nearest")
     starts = np.searchsorted(favourites[order], np.arange(1, CLASSES)) - 0.5
     axes.vlines(starts, -0.5, CLASSES - 0.5, color="white", linewidth=1)
     axes.set(xlabel="unit, in the order of its favourite digit", ylabel="digit", yticks=range(CLASSES))
     axes.set_xticks([0, numbers.shape[1] - 1], ["first", "last"])
-    figure.colorbar(drawn, ax=axes, label=label)
+    figure.colorbar(drawn, ax=axes, label="mean answer")
     return figure
 
 
-def layer_by_layer(image: ArrayLike, values: Layers, *, row: int = 0) -> Figure:
-    """One image on its way through the network: both hidden layers as squares of units, the logits, the probabilities.
+def layer_by_layer(image: ArrayLike, values: Activations) -> Figure:
+    """One image, its activations in both hidden layers as squares of units, its logits and its probabilities.
 
     Args:
-        values: what `mnist_nb.studies.inside.layers` gives; `row` chooses the image among them.
+        values: what `mnist_nb.studies.inside.activations` returns for it.
     """
-    figure = new_figure(9.6, 2.9)
+    figure = style.new_figure(9.6, 2.9)
     picture, first, second, sums, shares = figure.subplots(1, 5, width_ratios=(1, 1.1, 1.1, 1.3, 1.3))
-    show_image(picture, image, "784 pixels")
-    for axes, name, layer in ((first, "hidden 1", values.hidden1[row]), (second, "hidden 2", values.hidden2[row])):
+    style.show_image(picture, image, "784 pixels")
+    for axes, name, layer in ((first, "hidden 1", values.hidden1[0]), (second, "hidden 2", values.hidden2[0])):
         numbers = np.asarray(layer)
         drawn = axes.imshow(numbers.reshape(-1, 8), cmap="viridis", vmin=0)
         axes.set_title(f"{name}: {(numbers > 0).sum()} of\n{len(numbers)} units fire", fontsize=9)
         axes.set(xticks=[], yticks=[])
         figure.colorbar(drawn, ax=axes, location="bottom", label="answer")
-    logits = values.logits[row]
+    logits = values.logits[0]
     outputs = ((sums, "logit", "logits", logits), (shares, "probability", "probabilities", logits.softmax(0)))
     for axes, name, title, bars in outputs:
         numbers = np.asarray(bars)
-        guess = int(numbers.argmax())
+        predicted = int(numbers.argmax())
         drawn = axes.barh(range(CLASSES), numbers, color=["0.7"] * CLASSES)
-        drawn[guess].set(color=COLOURS[0], hatch="//", edgecolor="white")
+        drawn[predicted].set(color=style.COLOURS[0], hatch="//", edgecolor="white")
         axes.set_title(f"10 {title}", fontsize=9)
-        axes.set_xlabel(name)
-        axes.set_yticks(range(CLASSES))
-        axes.get_yticklabels()[guess].set_fontweight("bold")
+        axes.set(xlabel=name, yticks=range(CLASSES))
+        axes.get_yticklabels()[predicted].set_fontweight("bold")
         axes.invert_yaxis()
-        despine(axes)
+        style.despine(axes)
     sums.axvline(0, color="0.2", linewidth=0.8)
     sums.set_ylabel("digit")
     shares.set_xlim(0, 1.02)
-    shares.xaxis.set_major_formatter(PercentFormatter(1))
+    shares.xaxis.set_major_formatter("{x:.0%}")
     return figure
 
 
 def sum_written_out(image: ArrayLike, parts: WeightedSum) -> Figure:
-    """One unit's sum: the pixels times the weights are the products, which add up, with the bias, to its answer."""
-    figure = new_figure(9.4, 2.6)
+    """One unit's weighted sum: pixels times weights are products, which add up, with the bias, to its activation."""
+    figure = style.new_figure(9.4, 2.6)
     picture, weights, products = figure.subplots(1, 3)
-    ink = picture.imshow(np.asarray(image) / 255, cmap="gray_r", vmin=0, vmax=1)
-    picture.set_title("pixels", fontsize=9)
+    ink = style.show_image(picture, np.asarray(image) / 255, "pixels", high=1)
     figure.colorbar(ink, ax=picture, shrink=0.85)
     answer = f"sum {parts.total - parts.bias:+.2f}, bias {parts.bias:+.2f}: answer {parts.answer:.2f}"
-    for axes, name, values in (
-        (weights, "× weights", parts.weights),
-        (products, f"= products\n{answer}", parts.products),
-    ):
+    shown = ((weights, "× weights", parts.weights), (products, f"= products\n{answer}", parts.products))
+    for axes, name, values in shown:
         numbers = np.asarray(values)
         drawn = _show_signed(axes, numbers, float(np.abs(numbers).max()) or 1.0, name.replace("-", "−"))
         figure.colorbar(drawn, ax=axes, shrink=0.85)
-    picture.set_axis_off()
     return figure
 
 
 def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
-    """Maps of images, side by side: points `[N, 2]`, each drawn as its digit (which says the same as its colour)."""
-    figure = new_figure(9.6, 9.6 / len(maps) * 1.02)
+    """Maps of images, side by side: points `[N, 2]`, each drawn as its digit, in a colour for each digit."""
+    figure = style.new_figure(9.6, 9.6 / len(maps) * 1.02)
     digits = np.asarray(labels)
     for axes, (name, points) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
         places = np.asarray(points)
         for digit in range(CLASSES):
-            here = places[digits == digit]
-            colour = COLOURS[digit % len(COLOURS)]
-            axes.scatter(*here.T, s=24, marker=f"${digit}$", color=colour, linewidths=0.1, alpha=0.8)
+            look: dict[str, Any] = {"marker": f"${digit}$", "color": style.COLOURS[digit % len(style.COLOURS)]}
+            axes.scatter(*places[digits == digit].T, s=24, linewidths=0.1, alpha=0.8, **look)
         axes.set(title=name, xlabel="first component", ylabel="second component")
-        despine(axes)
+        style.despine(axes)
     return figure
 
 
 def pruning_curves(shares: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Figure:
-    """Accuracy against the share of the weights that were set to 0, a line for each way to choose them."""
-    figure = new_figure(8, 3.4)
-    axes = figure.subplots()
+    """Accuracy against the share of the weights that are set to 0, a line for each way to choose them."""
+    xlabel, ylabel = "share of the weights set to 0", "share of the images read right"
+    figure, axes = style.new_axes(8, 3.4, xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.03))
     for number, (name, accuracies) in enumerate(curves.items()):
-        style: dict[str, Any] = {"color": COLOURS[number], "linestyle": DASHES[number], "marker": MARKERS[number]}
-        axes.plot(shares, accuracies, label=name, **style)
-    axes.axhline(0.1, color="0.4", linewidth=1, linestyle=(0, (1, 3)))
+        axes.plot(shares, accuracies, label=name, **style.curve_style(number))
+    style.chance_line(axes)
     axes.text(0, 0.12, "guessing blindly", fontsize=8)
-    axes.set(xlabel="share of the weights set to 0", ylabel="share of the images read right", ylim=(0, 1.03))
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 0.18))
-    despine(axes)
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    style.legend(axes, loc="lower left", bbox_to_anchor=(0, 0.18))
     return figure
 
 
 def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label: str) -> Figure:
-    """How a score is spread over each kind of image, a row for each, with the threshold below which one refuses."""
-    figure = new_figure(8.6, 0.9 * len(scores) + 0.7)
+    """How a score is spread over each kind of image, a row for each; images below the threshold are refused."""
+    figure = style.new_figure(8.6, 0.9 * len(scores) + 0.7)
     rows: list[Axes] = list(figure.subplots(len(scores), 1, squeeze=False, sharex=True)[:, 0])
-    everything = np.concatenate([np.asarray(values, dtype=np.float64) for values in scores.values()])
-    edges = np.linspace(everything.min(), everything.max(), 50)
-    for axes, (name, values) in zip(rows, scores.items(), strict=True):
-        numbers = np.asarray(values, dtype=np.float64)
-        axes.hist(numbers, edges.tolist(), weights=np.full(len(numbers), 1 / len(numbers)), color=COLOURS[0])
+    numbers = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
+    everything = np.concatenate([*numbers.values()])
+    edges = np.linspace(everything.min(), everything.max(), 50).tolist()
+    for axes, (name, values) in zip(rows, numbers.items(), strict=True):
+        axes.hist(values, edges, weights=np.full(len(values), 1 / len(values)), color=style.COLOURS[0])
         axes.axvline(threshold, color="black", linestyle="--")
-        refused = f"{name}: {(numbers < threshold).mean():.0%} refused"
-        axes.set_title(refused, loc="left", fontsize=9)
+        axes.set_title(f"{name}: {(values < threshold).mean():.0%} refused", loc="left", fontsize=9)
         axes.set_yticks([])
-        despine(axes)
+        style.despine(axes)
     rows[-1].set_xlabel(f"{label} (dashed: the threshold; what lies to its left is refused)")
     figure.supylabel("share of the images", fontsize=10)
     return figure
 
 
 def _show_signed(axes: Axes, values: ArrayLike, largest: float, title: str = "") -> AxesImage:
-    drawn = axes.imshow(np.asarray(values), cmap=SIGNED, vmin=-largest, vmax=largest)
-    axes.set_title(title, fontsize=9)
-    axes.set_axis_off()
-    return drawn
+    return style.show_image(axes, values, title, low=-largest, high=largest, colours="cividis")

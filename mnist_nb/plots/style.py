@@ -1,4 +1,4 @@
-"""What all figures have in common: colours, signs, and how an image is shown."""
+"""What all figures have in common: colours, signs, axes, and how an image is shown."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.image import AxesImage
+from matplotlib.text import Annotation
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-# Okabe and Ito's colours (2008), told apart by every eye, each with a dash pattern and a marker of its own
+# the colours of Okabe and Ito (2008), which colour-blind people can tell apart, each with its own dashes and marker
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 MARKERS = "osD^vPX"
@@ -33,25 +35,69 @@ def new_figure(width: float, height: float) -> NotebookFigure:
     return NotebookFigure(figsize=(width, height), layout="constrained")
 
 
-def show_image(axes: Axes, image: ArrayLike, title: str = "", *, largest: float = 255, colours: str = "gray_r") -> None:
-    """An image without axes, dark ink on white as on paper."""
-    axes.imshow(np.asarray(image), cmap=colours, vmin=0, vmax=largest)
+def new_axes(width: float, height: float, **properties: Any) -> tuple[NotebookFigure, Axes]:
+    """A figure of one panel with a faint grid, and that panel; `properties` are those of `Axes.set`, such as xlabel."""
+    figure = new_figure(width, height)
+    axes = figure.subplots()
+    axes.set(**properties)
+    despine(axes)
+    return figure, axes
+
+
+def grid_shape(count: int, most_columns: int) -> tuple[int, int]:
+    """The rows and columns for this many panels."""
+    columns = min(most_columns, count)
+    return -(-count // columns), columns
+
+
+def show_image(
+    axes: Axes, image: ArrayLike, title: str = "", *, low: float = 0, high: float = 255, colours: str = "gray_r"
+) -> AxesImage:
+    """Draw an image without axes, by default as dark ink on white paper."""
+    drawn = axes.imshow(np.asarray(image), cmap=colours, vmin=low, vmax=high)
     axes.set_title(title, fontsize=9)
     axes.set_axis_off()
+    return drawn
+
+
+def row_label(axes: Axes, text: str, gap: float, **style: Any) -> None:
+    """Write a row's name to the left of its first panel, with a gap in widths of that panel."""
+    axes.text(-gap, 0.5, text, transform=axes.transAxes, ha="right", va="center", **style)
 
 
 def despine(axes: Axes) -> None:
-    """Take away the frame's upper and right side, and lay a faint grid."""
+    """Remove the frame's upper and right side, and add a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
+
+
+def legend(axes: Axes, **place: Any) -> None:
+    """Add a small legend without a frame; `place` is what `Axes.legend` takes."""
+    axes.legend(fontsize=8, frameon=False, **place)
+
+
+def chance_line(axes: Axes, **style: Any) -> None:
+    """Draw a dotted line at the accuracy of random guesses, a tenth."""
+    axes.axhline(0.1, color="0.4", linewidth=1, linestyle=(0, (1, 3)), **style)
+
+
+def note(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **options: Any) -> Annotation:
+    """Write text beside a point of the data, small by default, at an offset in points (1/72 inch)."""
+    return axes.annotate(text, point, offset, textcoords="offset points", **{"fontsize": 8, **options})
 
 
 def tenths_of_a_percent(axis: Axis) -> None:
     """Ticks in per cent with one decimal, at steps that one decimal can name: never 98.2 for 98.25."""
     axis.set_major_locator(MaxNLocator(7, steps=(1, 2, 5, 10)))
-    axis.set_major_formatter(PercentFormatter(1, decimals=1))
+    axis.set_major_formatter("{x:.1%}")
 
 
 def line_style(number: int) -> tuple[int, int]:
     """Which of the colours and which of the dashes a line has; no two of the first 49 share both."""
     return number % len(COLOURS), (number + number // len(COLOURS)) % len(DASHES)
+
+
+def curve_style(number: int) -> dict[str, Any]:
+    """The colour, dashes and marker of a curve, as `Axes.plot` takes them."""
+    colour, dashes = line_style(number)
+    return {"color": COLOURS[colour], "linestyle": DASHES[dashes], "marker": MARKERS[colour], "markersize": 4}

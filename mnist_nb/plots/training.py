@@ -1,9 +1,9 @@
-"""Figures of runs of training."""
+"""Figures of training runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,12 +11,12 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.plots.style import COLOURS, CROSS, DASHES, MARKERS, despine, line_style, new_figure
+from mnist_nb.plots import style
 from mnist_nb.training import EpochRecord, TrainingRun
 
 
 class Trained(Protocol):
-    """What `training_curves` draws: a `TrainingRun`, or anything that has kept these."""
+    """What `training_curves` draws: a `TrainingRun`, or the record of one."""
 
     records: Sequence[EpochRecord]
     batch_losses: Sequence[float]
@@ -34,57 +34,53 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     """
     several = list(runs) if isinstance(runs, Sequence) else [runs]
     names = list(names) if names is not None else [getattr(run, "name", "") for run in several]
-    figure = new_figure(9, 3.4)
+    figure = style.new_figure(9, 3.4)
     loss_axes, accuracy_axes = figure.subplots(1, 2)
     for number, (run, name) in enumerate(zip(several, names, strict=True)):
-        style, dashes = line_style(number)
-        look: dict[str, Any] = {"color": COLOURS[style], "linestyle": DASHES[dashes], "label": name}
+        look = {**style.curve_style(number), "label": name}
         first = run.records[0].epoch - 1 if run.records else 0
         losses = smooth(run.batch_losses)
         last = run.records[-1].epoch if run.records else len(losses) / run.batches_per_epoch
         begin = max(first, last - len(losses) / run.batches_per_epoch)
-        loss_axes.plot(begin + np.arange(1, len(losses) + 1) / run.batches_per_epoch, losses, **look)
+        loss_axes.plot(begin + np.arange(1, len(losses) + 1) / run.batches_per_epoch, losses, **{**look, "marker": ""})
         epochs = [record.epoch for record in run.records]
         accuracies = [record.validation_accuracy for record in run.records]
-        accuracy_axes.plot(epochs, accuracies, marker=MARKERS[style], markersize=4, **look)
+        accuracy_axes.plot(epochs, accuracies, **look)
     loss_axes.set(title="Training loss, smoothed", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
     accuracy_axes.set(title="Validation accuracy", xlabel="epoch", ylabel="share read right")
     accuracy_axes.yaxis.set_major_formatter(PercentFormatter(1))
     accuracy_axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in (loss_axes, accuracy_axes):
-        despine(axes)
+        style.despine(axes)
         if any(names):
-            axes.legend(fontsize=8, frameon=False)
+            style.legend(axes)
     return figure
 
 
 def sweep_curve(members: Sequence[TrainingRun]) -> Figure:
-    """Validation accuracy after the last epoch against the learning rate; a cross where the loss exploded.
+    """Validation accuracy after the last epoch against the learning rate; a cross where the run diverged.
 
     Args:
         members: what `sweep` returned for settings of different learning rates.
     """
-    figure = new_figure(7, 3.4)
-    axes = figure.subplots()
     reached = {member.hyperparameters.learning_rate: member.records for member in members if not member.diverged}
     rates = sorted(reached)
     accuracies = [reached[rate][-1].validation_accuracy for rate in rates]
-    axes.plot(rates, accuracies, color=COLOURS[0], marker=MARKERS[0], label="validation accuracy")
+    xlabel, ylabel = "learning rate (logarithmic)", "share read right"
+    figure, axes = style.new_axes(7, 3.4, xscale="log", xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.12))
+    axes.plot(rates, accuracies, color=style.COLOURS[0], marker=style.MARKERS[0], label="validation accuracy")
     for rate, accuracy in zip(rates, accuracies, strict=True):
-        text = axes.annotate(
-            f"{accuracy:.1%}", (rate, accuracy), (0, 7), textcoords="offset points", ha="center", fontsize=8
-        )
+        text = style.note(axes, f"{accuracy:.1%}", (rate, accuracy), (0, 7), ha="center")
         text.set_path_effects([withStroke(linewidth=3, foreground="white")])  # readable where the line passes
-    exploded = sorted(member.hyperparameters.learning_rate for member in members if member.diverged)
-    for rate in exploded:
-        axes.annotate(f"{CROSS} exploded", (rate, 0), (0, 4), textcoords="offset points", ha="center", color=COLOURS[1])
-    axes.set(xscale="log", xlabel="learning rate (logarithmic)", ylabel="share read right", ylim=(0, 1.12))
-    axes.set_xticks(sorted(rates + exploded), [f"{rate:g}" for rate in sorted(rates + exploded)])
+    diverged = sorted(member.hyperparameters.learning_rate for member in members if member.diverged)
+    for rate in diverged:
+        look = {"ha": "center", "color": style.COLOURS[1], "fontsize": "medium"}
+        style.note(axes, f"{style.CROSS} exploded", (rate, 0), (0, 4), **look)
+    axes.set_xticks(sorted(rates + diverged), [f"{rate:g}" for rate in sorted(rates + diverged)])
     axes.minorticks_off()
     axes.margins(x=0.08)
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter("{x:.0%}")
     axes.set_yticks(np.linspace(0, 1, 6))
-    despine(axes)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Figures of how far a model can be trusted: its confidence, its refusals, and images that are changed."""
+"""Figures of how far a model can be trusted: its calibration, its refusals, and its accuracy on corrupted images."""
 
 from __future__ import annotations
 
@@ -8,78 +8,69 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.evaluation.calibration import coverage, expected_calibration_error, reliability_bins
 from mnist_nb.evaluation.robustness import Corruption
-from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure, show_image, tenths_of_a_percent
+from mnist_nb.plots import style
 
 
-def reliability_diagram(evaluations: Mapping[str, Evaluation], *, bins: int = 15) -> Figure:
-    """For each evaluation, accuracy against confidence in bins, and below how many images each bin holds.
+def reliability_diagram(evaluations: Mapping[str, Evaluation]) -> Figure:
+    """For each evaluation, accuracy against confidence in bins, and below it the number of images in each bin.
 
-    Where the bars reach the dashed line, the model is right as often as it says. Bins of fewer than ten images are
-    hatched: their height is mostly chance.
+    Where the bars reach the dashed line, the accuracy equals the confidence. Bins of fewer than ten images are hatched:
+    their height is mostly chance.
     """
-    figure = new_figure(min(4.6 * len(evaluations) + 0.4, 9.6), 4.6)
+    figure = style.new_figure(min(4.6 * len(evaluations) + 0.4, 9.6), 4.6)
     grid = figure.subplots(2, len(evaluations), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1))
     for (name, evaluation), (axes, below) in zip(evaluations.items(), grid.T, strict=True):
-        for part in (part for part in reliability_bins(evaluation, bins) if part.images):
-            few = part.images < 10
-            look = {"align": "edge", "color": COLOURS[5] if few else COLOURS[0], "edgecolor": "white"}
-            hatch = "//" if few else ""
-            axes.bar(part.low, part.accuracy, part.high - part.low, hatch=hatch, **look)
-            below.bar(part.low, part.images, part.high - part.low, hatch=hatch, **look)
+        for part in (part for part in reliability_bins(evaluation) if part.images):
+            color, hatch = (style.COLOURS[5], "//") if part.images < 10 else (style.COLOURS[0], "")
+            look = {"align": "edge", "color": color, "hatch": hatch, "edgecolor": "white"}
+            axes.bar(part.low, part.accuracy, part.high - part.low, **look)
+            below.bar(part.low, part.images, part.high - part.low, **look)
         axes.plot([0, 1], [0, 1], color="0.2", linestyle="--", linewidth=1)
-        axes.set(title=f"{name}\nECE {100 * expected_calibration_error(evaluation, bins):.2f} points", ylim=(0, 1))
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-        below.set(xlabel="confidence", xlim=(0, 1), yscale="log", ylim=(0.5, None))
-        below.set_xticks((0.2, 0.4, 0.6, 0.8, 1))
-        below.xaxis.set_major_formatter(PercentFormatter(1))
-        despine(axes)
-        despine(below)
+        axes.set(title=f"{name}\nECE {100 * expected_calibration_error(evaluation):.2f} points", ylim=(0, 1))
+        axes.yaxis.set_major_formatter("{x:.0%}")
+        ticks = (0.2, 0.4, 0.6, 0.8, 1)
+        below.set(xlabel="confidence", xlim=(0, 1), yscale="log", ylim=(0.5, None), xticks=ticks)
+        below.xaxis.set_major_formatter("{x:.0%}")
+        style.despine(axes)
+        style.despine(below)
     grid[0, 0].set_ylabel("share read right")
     grid[1, 0].set_ylabel("images\n(logarithmic)")
     return figure
 
 
 def coverage_curves(evaluations: Mapping[str, Evaluation]) -> Figure:
-    """Accuracy against the share answered, where each model answers the images that it is surest of."""
-    figure = new_figure(8, 3.6)
-    axes = figure.subplots()
+    """Accuracy against the share answered, where each model answers only the images of highest confidence."""
+    title = "What refusing the doubtful images buys (the axes do not begin at 0)"
+    xlabel, ylabel = "share of the images answered, the surest first", "share of those read right"
+    figure, axes = style.new_axes(8, 3.6, xlabel=xlabel, ylabel=ylabel, title=title, xlim=(0.5, 1))
     for number, (name, evaluation) in enumerate(evaluations.items()):
         curve = coverage(evaluation)
         shown = curve.share >= 0.5  # below, few images are left, and the curve is a flat line or chance
-        axes.plot(
-            curve.share[shown], curve.accuracy[shown], color=COLOURS[number], linestyle=DASHES[number], label=name
-        )
-        axes.plot(1, evaluation.accuracy, MARKERS[number], color=COLOURS[number], clip_on=False)
-    axes.set(
-        xlabel="share of the images answered, the surest first",
-        ylabel="share of those read right",
-        title="What refusing the doubtful images buys (the axes do not begin at 0)",
-        xlim=(0.5, 1),
-    )
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
-    tenths_of_a_percent(axes.yaxis)
-    axes.legend(fontsize=8, frameon=False, loc="lower left")
-    despine(axes)
+        look = style.curve_style(number)
+        axes.plot(curve.share[shown], curve.accuracy[shown], label=name, **{**look, "marker": ""})
+        axes.plot(1, evaluation.accuracy, look["marker"], color=look["color"], clip_on=False)
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    style.tenths_of_a_percent(axes.yaxis)
+    style.legend(axes, loc="lower left")
     return figure
 
 
 def corrupted_images(image: ArrayLike, corruptions: Sequence[Corruption]) -> Figure:
-    """One image uint8 `[28, 28]` under each corruption (rows) in its steps (columns), each under its severity."""
+    """One image uint8 `[28, 28]` with each corruption (rows) in each severity (columns)."""
     steps = max(len(corruption.severities) for corruption in corruptions)
-    figure = new_figure(min(0.95 * steps + 1, 9.6), 1.1 * len(corruptions))
+    figure = style.new_figure(min(0.95 * steps + 1, 9.6), 1.1 * len(corruptions))
     picture = torch.as_tensor(np.asarray(image))[None]
     for corruption, row in zip(corruptions, figure.subplots(len(corruptions), steps, squeeze=False), strict=True):
         for axes in row:
             axes.set_axis_off()
         for axes, severity in zip(row, corruption.severities, strict=False):
-            show_image(axes, corruption(picture, severity)[0], _signed(severity))
-        row[0].text(-0.2, 0.5, corruption.name, transform=row[0].transAxes, fontsize=10, ha="right", va="center")
+            style.show_image(axes, corruption(picture, severity)[0], _signed(severity))
+        style.row_label(row[0], corruption.name, 0.2, fontsize=10)
     return figure
 
 
@@ -89,25 +80,21 @@ def robustness_curves(
     """Accuracy against the severity of corruption, a panel for each corruption and a line for each model.
 
     Args:
-        curves: by the corruption's name, then by the model's, what `accuracy_under` gives.
+        curves: by the corruption's name, then by the model's, what `accuracy_under` returns.
         corruptions: by name, the corruptions that the curves belong to.
     """
-    columns = min(len(curves) + 1, 3)
-    rows = -(-(len(curves) + 1) // columns)  # one panel more than curves, for the legend
-    figure = new_figure(9.6, 2.9 * rows)
+    rows, columns = style.grid_shape(len(curves) + 1, 3)  # one panel more than curves, for the legend
+    figure = style.new_figure(9.6, 2.9 * rows)
     panels: list[Axes] = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     for axes, (name, by_model) in zip(panels, curves.items(), strict=False):
         corruption = corruptions[name]
         for number, (model, accuracies) in enumerate(by_model.items()):
-            axes.plot(
-                corruption.severities, accuracies, color=COLOURS[number], linestyle=DASHES[number],
-                marker=MARKERS[number], markersize=4, label=model,
-            )  # fmt: skip
+            axes.plot(corruption.severities, accuracies, label=model, **style.curve_style(number))
         axes.set(title=name, xlabel=corruption.unit, ylim=(0, 1.02))
         axes.set_xticks(corruption.severities, [_signed(severity) for severity in corruption.severities])
-        axes.axhline(0.1, color="0.4", linewidth=1, linestyle=(0, (1, 3)))
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-        despine(axes)
+        style.chance_line(axes)
+        axes.yaxis.set_major_formatter("{x:.0%}")
+        style.despine(axes)
     for axes in panels[::columns]:
         axes.set_ylabel("share read right")
     for axes in panels[len(curves) :]:
@@ -119,5 +106,5 @@ def robustness_curves(
 
 
 def _signed(severity: float) -> str:
-    """An severity as short as it goes, with a true minus sign."""
+    """A severity as short as possible, with a true minus sign."""
     return f"{severity:g}".replace("-", "−")

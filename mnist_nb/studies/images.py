@@ -1,4 +1,4 @@
-"""Numbers about the images themselves: how they were made, which are nearly the same, and what flat maps keep."""
+"""Numbers about the images themselves: how they were prepared, which are shared, and which are nearly the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 
 class ImageStats(NamedTuple):
-    """What MNIST's preparation leaves to be measured in each of N images; see `preparation.preparation_steps`."""
+    """What MNIST's preparation determines in each of N images; see `drawing.preprocessing.preparation_steps`."""
 
     centres: Floats  # [N, 2], centre of mass (row, column), in pixels
     boxes: NDArray[np.int64]  # [N, 2], height and width of the ink's bounding box, in pixels
@@ -58,14 +58,14 @@ def nearest(queries: Tensor, images: Tensor, *, chunk: int = 500) -> Neighbours:
     Of |a - b|² = |a|² - 2 a·b + |b|², only the middle term needs both, and it is a matrix product.
 
     Raises:
-        ValueError: if there is no image to be near to.
+        ValueError: if there are no images to search.
     """
     if not len(images):
         raise ValueError("there are no images to look for neighbours in")
     known, asked = images.flatten(1).float() / 255, queries.flatten(1).float() / 255
     lengths = known.square().sum(1)
-    parts = [torch.addmm(lengths, part, known.T, alpha=-2).argmin(1) for part in torch.split(asked, chunk)]
-    indices = torch.cat([torch.empty(0, dtype=torch.int64), *parts])
-    rows = zip(torch.split(asked, chunk), torch.split(indices, chunk), strict=True)
-    differences = [(part - known[found]).norm(dim=1) for part, found in rows]
-    return Neighbours(torch.cat([torch.empty(0), *differences]), indices)
+    parts = []
+    for part in torch.split(asked, chunk):
+        indices = torch.addmm(lengths, part, known.T, alpha=-2).argmin(1)
+        parts.append(((part - known[indices]).norm(dim=1), indices))
+    return Neighbours(*map(torch.cat, zip(*parts, strict=True)))

@@ -1,24 +1,22 @@
-"""A look inside the fully connected network: what its units say, what moves them, and how familiar an image is."""
+"""A look inside a network: activations of its units, what an output depends on, and how familiar an image is."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_nb.data import CLASSES, SIDE, Split
-from mnist_nb.models import Mlp, loss_and_accuracy, predict, to_input
+from mnist_nb.data import CLASSES, SIDE
+from mnist_nb.models import Mlp, predict, to_input
 from mnist_nb.models.runtime import one_thread
 
 PAPER, INK = 0, 255
 
 
-class Layers(NamedTuple):
-    """What each layer says about N images, float32 on the CPU."""
+class Activations(NamedTuple):
+    """The output of each layer for N images, float32 on the CPU."""
 
     hidden1: Tensor  # [N, 128], 0 or more
     hidden2: Tensor  # [N, 64], 0 or more
@@ -26,7 +24,7 @@ class Layers(NamedTuple):
 
 
 def as_mlp(model: nn.Module) -> Mlp:
-    """The model, which these functions can look into.
+    """The model, if it is a fully connected network, as some of these functions need.
 
     Raises:
         ValueError: if it is of another kind.
@@ -40,27 +38,20 @@ def as_mlp(model: nn.Module) -> Mlp:
 
 
 @torch.no_grad()
-def layers(model: nn.Module, images: Any) -> Layers:
-    """What each layer of a fully connected network says about uint8 images `[N, 28, 28]`.
+def activations(model: nn.Module, images: Any) -> Activations:
+    """The output of each layer of a fully connected network for uint8 images `[N, 28, 28]`.
 
     Raises:
         ValueError: for images of another type or shape, or a network of another kind.
     """
     mlp = as_mlp(model)
     pixels = to_input(torch.as_tensor(images)).to(mlp.linear1.weight.device)
-    hidden1, hidden2, logits = _sums(mlp, pixels)
-    return Layers(hidden1.relu().cpu(), hidden2.relu().cpu(), logits.cpu())
-
-
-def _sums(model: Mlp, pixels: Tensor) -> Layers:
-    """The weighted sums of each layer, before the ReLU: it hides which way a silent unit would have to be pushed."""
-    hidden1 = model.linear1(pixels.flatten(1))
-    hidden2 = model.linear2(hidden1.relu())
-    return Layers(hidden1, hidden2, model.linear3(hidden2.relu()))
+    hidden1, hidden2, logits = mlp.pre_activations(pixels)
+    return Activations(hidden1.relu().cpu(), hidden2.relu().cpu(), logits.cpu())
 
 
 class WeightedSum(NamedTuple):
-    """How one unit of the first layer comes to its answer about one image."""
+    """How one unit of the first layer computes its activation for one image."""
 
     weights: Tensor  # float32 [28, 28], a weight for each pixel
     products: Tensor  # float32 [28, 28], pixel in [0, 1] times weight
@@ -69,7 +60,7 @@ class WeightedSum(NamedTuple):
 
     @property
     def answer(self) -> float:
-        """What the unit passes on: its sum, or 0 where that is negative."""
+        """The unit's activation: its sum, or 0 where that is negative."""
         return max(self.total, 0.0)
 
 
@@ -91,7 +82,7 @@ def weighted_sum(model: nn.Module, unit: int, image: Any) -> WeightedSum:
 def mean_by_digit(values: Tensor, labels: Tensor) -> Tensor:
     """The mean of each unit over the images of each digit, `[10, units]`, from values `[N, units]`; NaN without images.
 
-    Given `values > 0` as floats it is the share of the images for which a unit fires.
+    For `values > 0` as floats it is the share of the images for which a unit fires.
     """
     members = functional.one_hot(labels, CLASSES).to(values.dtype)
     return (members.T @ values) / members.sum(0)[:, None]
@@ -100,8 +91,8 @@ def mean_by_digit(values: Tensor, labels: Tensor) -> Tensor:
 def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
     """How the logit of a digit changes with each pixel, float32 `[28, 28]`: logit per step from paper to full ink.
 
-    Of any network, about one uint8 image `[28, 28]`. K. Simonyan, A. Vedaldi, A. Zisserman (2014); they show its size,
-    here the sign is kept: above 0, more ink speaks for the digit.
+    Of any network, for one uint8 image `[28, 28]`. K. Simonyan, A. Vedaldi and A. Zisserman (2014) show its absolute
+    value; here the sign is kept: above 0, more ink raises the logit.
     """
     device = next(model.parameters()).device
     pixels = to_input(torch.as_tensor(image)[None]).to(device).requires_grad_()
@@ -118,7 +109,8 @@ def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
 def occlusion(model: nn.Module, image: Any, digit: int, *, size: int = 5) -> Tensor:
     """How much less probable a digit becomes if a square of paper covers the image around a pixel: `[28, 28]`.
 
-    In [-1, 1]; below 0 where the cover helps. Of any network, about one uint8 image. M. Zeiler, R. Fergus (2014).
+    In [-1, 1]; below 0 where the cover makes it more probable. Of any network, for one uint8 image. M. Zeiler and
+    R. Fergus (2014).
 
     Args:
         size: side of the square in pixels, odd.
@@ -152,72 +144,46 @@ def flip_each(model: nn.Module, image: Any) -> Tensor:
     places = torch.arange(SIDE * SIDE)
     flipped = picture.flatten().repeat(SIDE * SIDE, 1)
     flipped[places, places] = torch.where(picture.flatten() < 128, INK, PAPER).to(torch.uint8)
-    return predict(model, flipped.view(-1, SIDE, SIDE)).view(SIDE, SIDE, CLASSES).clone()  # which may be changed
+    return predict(model, flipped.view(-1, SIDE, SIDE)).view(SIDE, SIDE, CLASSES).clone()  # can be written to
 
 
 @one_thread()
 def activation_maximization(
     model: nn.Module, layer: str, unit: int, *, steps: int = 150, decay: float = 0.02, blur: float = 0.1
 ) -> Tensor:
-    """An image, float32 `[28, 28]` in [0, 1], that a unit answers strongly, found by climbing the gradient from paper.
+    """An image, float32 `[28, 28]` in [0, 1], that activates a unit strongly, found by gradient ascent from paper.
 
     D. Erhan and others (2009); decay and blur after each step as in J. Yosinski and others (2015), since without them
-    the climb ends in noise.
+    the ascent ends in noise.
 
     Args:
-        layer: "hidden1", "hidden2" or "logits"; it is the sum before the ReLU that grows.
-        decay: which share of the ink fades in each step: ink stays only where it is worth its while.
-        blur: which share of each pixel is replaced by the mean of its neighbourhood of 3 by 3; 0 leaves it sharp.
+        layer: "hidden1", "hidden2" or "logits"; the sum before the ReLU is maximised.
+        decay: the share of the ink that fades in each step, so that ink stays only where it helps.
+        blur: the share of each pixel that is replaced by the mean of its neighbourhood of 3 by 3; 0 leaves it sharp.
 
     Raises:
         ValueError: for a network of another kind, a layer or unit that it does not have.
     """
     mlp = as_mlp(model)
-    if layer not in Layers._fields:
-        raise ValueError(f"there is no layer {layer!r}: choose one of {', '.join(Layers._fields)}")
+    if layer not in Activations._fields:
+        raise ValueError(f"there is no layer {layer!r}: choose one of {', '.join(Activations._fields)}")
+    depth = Activations._fields.index(layer)
+    _check_unit(unit, (mlp.linear1, mlp.linear2, mlp.linear3)[depth].out_features)
     pixels = torch.zeros(1, 1, SIDE, SIDE)
-    sums: Tensor = getattr(_sums(mlp, pixels), layer)[0]
-    _check_unit(unit, len(sums))
     for _ in range(steps):
         pixels.requires_grad_()
-        (gradient,) = torch.autograd.grad(getattr(_sums(mlp, pixels), layer)[0, unit], pixels)
+        (gradient,) = torch.autograd.grad(mlp.pre_activations(pixels)[depth][0, unit], pixels)
         with torch.no_grad():
             pixels = (1 - decay) * (pixels + gradient / (gradient.norm() + 1e-12))
             pixels = torch.lerp(pixels, functional.avg_pool2d(pixels, 3, 1, 1), blur).clamp(0, 1)
     return pixels.detach()[0, 0]
 
 
-def pruned(model: nn.Module, share: float) -> nn.Module:
-    """A copy whose smallest weights are 0: this share of all weights, whatever layer they are in; biases stay.
-
-    S. Han and others, *Learning both Weights and Connections* (2015).
-
-    Raises:
-        ValueError: unless the share lies in [0, 1].
-    """
-    if not 0 <= share <= 1:
-        raise ValueError(f"expected a share of the weights from 0 to 1, got {share}")
-    thinned = copy.deepcopy(model)
-    weights = [parameter for parameter in thinned.parameters() if parameter.ndim > 1]
-    sizes = torch.cat([weight.detach().abs().flatten() for weight in weights])
-    sizes[sizes.argsort(stable=True)[: round(share * len(sizes))]] = 0
-    with torch.no_grad():
-        for weight, part in zip(weights, torch.split(sizes, [weight.numel() for weight in weights]), strict=True):
-            weight.mul_(part.view_as(weight) != 0)
-    return thinned
-
-
-@one_thread()
-def pruning_curve(model: nn.Module, split: Split, shares: Sequence[float]) -> list[float]:
-    """The accuracy, in [0, 1], on a split after pruning each share of the weights."""
-    return [loss_and_accuracy(pruned(model, share), split.images, split.labels)[1] for share in shares]
-
-
 def similarity(values: Tensor, reference: Tensor) -> Tensor:
     """How familiar each row of values `[N, units]` is: the cosine, at most 1, between it and the closest reference row.
 
-    A row of zeros is like nothing, 0. After Y. Sun and others, *Out-of-Distribution Detection with Deep Nearest
-    Neighbors* (2022): of the hidden values they, too, compare the direction and not the length.
+    A row of zeros gets 0. After Y. Sun and others, *Out-of-Distribution Detection with Deep Nearest Neighbors* (2022),
+    who also compare only the directions of the hidden values.
     """
     directions = functional.normalize(reference).T
     closest = [(functional.normalize(chunk) @ directions).amax(1) for chunk in torch.split(values, 500)]

@@ -11,7 +11,7 @@ import torch
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.models import loss_and_accuracy
-from mnist_nb.studies.inside import layers
+from mnist_nb.studies.inside import activations
 from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer
 
 KINDS = (LayerExplorer, PixelEditor, PruningExplorer)
@@ -87,7 +87,7 @@ class TestAll:
 class TestLayers:
     def test_shows_how_many_units_fire(self, tiny: Mnist, workplace: Path) -> None:
         explorer = LayerExplorer(tiny, number=4)
-        values = layers(explorer.model, tiny.test.images[4:5])
+        values = activations(explorer.model, tiny.test.images[4:5])
         assert f"{int((values.hidden1 > 0).sum())} of 128 units fire" in page(explorer)
         assert f"{int((values.hidden2 > 0).sum())} of 64 fire" in page(explorer)
 
@@ -95,7 +95,7 @@ class TestLayers:
         self, tiny: Mnist, workplace: Path
     ) -> None:
         explorer = LayerExplorer(tiny)
-        answers = layers(explorer.model, tiny.test.images[:1]).hidden1[0]
+        answers = activations(explorer.model, tiny.test.images[:1]).hidden1[0]
         explorer.unit.value = int(answers.argmax())
         assert explorer.sum.answer == pytest.approx(float(answers.max()), abs=1e-4)
         assert f"passes on {answers.max():.2f}" in page(explorer)

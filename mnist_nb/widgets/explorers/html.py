@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from mnist_nb.data import SIDE
-from mnist_nb.studies.inside import Layers, WeightedSum
+from mnist_nb.studies.inside import Activations, WeightedSum
 from mnist_nb.widgets.html import probability_bars
 from mnist_nb.widgets.prediction import Guess
 
@@ -69,7 +69,7 @@ def signed(values: ArrayLike, alt: str, scale: int) -> str:
     return picture(values, alt, scale, colours="cividis", low=-largest, high=largest)
 
 
-def layers(image: ArrayLike, values: Layers, words: str, unit: int, parts: WeightedSum) -> str:
+def layers(image: ArrayLike, values: Activations, words: str, unit: int, parts: WeightedSum) -> str:
     """One image on its way through the network, and below it the sum of the chosen unit of the first layer."""
     first, second = (np.asarray(layer[0]) for layer in (values.hidden1, values.hidden2))
     way = [

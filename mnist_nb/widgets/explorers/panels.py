@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mnist_nb.data import SIDE, Mnist
 from mnist_nb.models import loss_and_accuracy
 from mnist_nb.studies import inside
+from mnist_nb.studies.pruning import prune
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import Panel, button, discard, on_change
 from mnist_nb.widgets.explorers import html as explorer_page
@@ -146,7 +147,7 @@ class LayerExplorer(_Explorer):
         super()._accept(model)
 
     def _show(self) -> None:
-        values = inside.layers(self.model, self.image[None])
+        values = inside.activations(self.model, self.image[None])
         words = f"Image {self.number.value} is {self._about}. {self.guess.in_words}"
         self._page.value = explorer_page.layers(self.image.numpy(), values, words, self.unit.value, self.sum)
 
@@ -250,7 +251,7 @@ class PruningExplorer(_Explorer):
     @property
     def thinned(self) -> nn.Module:
         """The network without its smallest weights."""
-        return inside.pruned(self.model, self.percent.value / 100)
+        return prune(self.model, self.percent.value / 100)
 
     @property
     def guess(self) -> Guess:
