@@ -1,7 +1,5 @@
 """The command line: `python -m mnist_nb [train | test | draw]`."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import os

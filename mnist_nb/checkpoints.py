@@ -1,7 +1,5 @@
 """Models and runs of training in files: safetensors in, safetensors out."""
 
-from __future__ import annotations
-
 import dataclasses
 import enum
 import hashlib

@@ -1,7 +1,5 @@
 """Every file that is kept: written whole or not at all, read in bounded time and memory, recognised when it changes."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

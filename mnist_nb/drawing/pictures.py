@@ -1,7 +1,5 @@
 """From a photo or a file to a digit as MNIST has them: the paper's light and grain out, its ink in."""
 
-from __future__ import annotations
-
 import io
 import os
 import warnings

@@ -3,8 +3,6 @@
 They are those of C. Yadav and L. Bottou, "Cold Case: The Lost MNIST Digits" (2019), who rebuilt MNIST from its sources.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Lines as pixels: what a round pen covers that is led along them."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """How far a model's confidence can be believed: calibration errors, temperature scaling, and selective prediction."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

@@ -1,7 +1,5 @@
 """Whether one model is better than another: paired on the same images, and over several seeds."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

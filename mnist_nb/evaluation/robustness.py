@@ -1,7 +1,5 @@
 """How accurate a model stays on corrupted images: shifted, turned, drawn with another pen, blurred, or noisy."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 

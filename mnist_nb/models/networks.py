@@ -1,7 +1,5 @@
 """The networks, and the one way to ask them: uint8 images in, probabilities out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Where and how a model runs: the device, the threads, interrupts, and a memory that does not suffice."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import threading

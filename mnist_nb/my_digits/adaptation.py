@@ -1,7 +1,5 @@
 """Teaching a model one person's hand from a few drawings, without letting it forget everybody else's."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import math

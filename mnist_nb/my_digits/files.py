@@ -1,7 +1,5 @@
 """Digits in files: the reader's own with their strokes as safetensors, and folders of PNG files to share."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io

@@ -1,7 +1,5 @@
 """The reader's own digits: drawings with their labels in one file, of which nothing is ever lost."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import secrets

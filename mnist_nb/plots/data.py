@@ -1,7 +1,5 @@
 """Figures of the data: images, grids of them, and what they share."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures of a drawing: the steps that prepare it, and what a network predicts for it."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike

@@ -1,7 +1,5 @@
 """Figures of a model's predictions for a split."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 Each function takes the `results` of one experiment, as `experiments/run.py` writes them to notebooks/experiments.json.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ Signed numbers are dark blue below zero and yellow above: the colour map cividis
 in grey, too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What all figures have in common: colours, signs, axes, and how an image is shown."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

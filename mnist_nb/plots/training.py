@@ -1,7 +1,5 @@
 """Figures of training runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Figures of how far a model can be trusted: its calibration, its refusals, and its accuracy on corrupted images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Numbers about the images themselves: how they were prepared, which are shared, and which are nearly the same."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

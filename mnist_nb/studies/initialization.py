@@ -1,7 +1,5 @@
 """Ways to draw the first weights of a network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

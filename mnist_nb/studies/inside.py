@@ -1,7 +1,5 @@
 """A look inside a network: activations of its units, what an output depends on, and how familiar an image is."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch

@@ -1,7 +1,5 @@
 """How many of its weights a network needs: the smallest ones set to 0."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """How few bits the weights of a network need: rounding them, and the size of the file that would hold them."""
 
-from __future__ import annotations
-
 import copy
 
 import numpy as np

@@ -5,8 +5,6 @@ coefficients, drawn at random for each image, times fixed functions of the pixel
 and smooth bumps that stand on a coarse lattice). One bilinear `grid_sample` then reads all images at once.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import math

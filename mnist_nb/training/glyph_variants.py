@@ -6,8 +6,6 @@ nothing else takes them for a 7, a 6, a 2 and a 3. Here MNIST's own digits are r
 width, a part left out, a part made larger.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import NamedTuple
 

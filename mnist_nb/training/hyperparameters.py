@@ -1,7 +1,5 @@
 """The settings of a training run, and named sets of them that are worth a button."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

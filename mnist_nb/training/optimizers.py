@@ -4,8 +4,6 @@ They do what `torch.optim` does, to the last few bits, and a test holds them to 
 network half as much, and nothing is imported for them: PyTorch's load its compiler first, which takes seconds.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 

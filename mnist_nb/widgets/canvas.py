@@ -1,7 +1,5 @@
 """An ink canvas: a hand's movements in, strokes out. It only shows ink; no pixel is ever read back from the page."""
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence

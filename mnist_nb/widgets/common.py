@@ -1,7 +1,5 @@
 """What the panels share: buttons, uploads, and callbacks that never lose an error."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sliders and choices for the settings of a run, made from the fields of `Hyperparameters` and nothing else."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Small pictures for the panels: numbers in, PNG bytes or HTML and SVG text out; no widget is made here."""
 
-from __future__ import annotations
-
 import base64
 import io
 from functools import cache

@@ -1,7 +1,5 @@
 """Which networks can read what is on a pad: the shipped ones, the reader's own, those taught a hand. No widget here."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

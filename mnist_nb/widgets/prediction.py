@@ -1,7 +1,5 @@
 """What a network reads in one image, and how one would say it."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How the explorers look: pictures of numbers, with a frame around the chosen one, as HTML and SVG. No widget here."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 Every slider, list and button is reached with Tab; arrow keys move a slider by one, and Enter presses a button.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How the drawing pad looks: its style sheet, and what is read as a piece of HTML. Numbers in, text out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 

@@ -1,7 +1,5 @@
 """The drawing pad: draw with mouse, finger or pen, or pick a digit with the keyboard; see what is read in it."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """What a drawing pad knows, without any widget: the drawing or a picture, how it was changed, what is read."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The live chart: losses by batch and accuracies by epoch of several runs, as one SVG text, quick to make."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

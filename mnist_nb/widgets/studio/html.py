@@ -1,7 +1,5 @@
 """How the studio looks: its style sheet, and what it says and shows as pieces of HTML. Numbers in, text out."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from html import escape

@@ -1,7 +1,5 @@
 """The training studio: turn the dials and watch a network learn."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import random

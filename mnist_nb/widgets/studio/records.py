@@ -1,7 +1,5 @@
 """What is kept of each training run, and the sentence that says how it ended."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

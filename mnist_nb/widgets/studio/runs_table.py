@@ -1,7 +1,5 @@
 """The table of runs under the studio's chart: what each was and reached, its name, and what can be done with it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 
