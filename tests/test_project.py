@@ -27,7 +27,7 @@ CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls a package otherwis
 FOUNDATIONS: dict[str, set[str]] = {
     "files": set(),
     "data": {"files"},
-    "drawing": {"data"},
+    "drawing": {"data", "files"},
     "models": {"data"},
 }
 TOP = {"widgets": {"__main__"}, "__main__": set[str]()}  # the modules at the edge, with who may import them

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-from mnist_nb.drawing.preprocessing import BOX, EmptySketchError, Floats, Pixels, prepare
-from mnist_nb.drawing.raster import PEN_WIDTH, RASTER, discs
+from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, EmptySketchError, Floats, Pixels, discs, prepare
 
 _PHOTO = 512  # a picture's sides are reduced to this
 _COARSE = 56  # the light on the paper is found in a picture of this side

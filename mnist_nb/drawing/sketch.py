@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.drawing.preprocessing import BOX, Floats, Pixels, Steps, preparation_steps
+from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, Floats, Pixels, Steps, discs, preparation_steps, walk
 from mnist_nb.drawing.preprocessing import EmptySketchError as EmptySketchError
-from mnist_nb.drawing.raster import PEN_WIDTH, RASTER, discs, walk
 
 _GRID = 256  # the canvas is divided so finely to see what an eraser has met
 _DOT = 1 / 8  # a drawing that moves by less than this part of its brush is a dot
