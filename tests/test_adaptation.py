@@ -20,7 +20,7 @@ from mnist_nb.data import Mnist, Split
 from mnist_nb.evaluation import evaluate
 from mnist_nb.models import build_model, predict
 from mnist_nb.my_digits import MyDigits, adapt
-from mnist_nb.my_digits.adaptation import SHARES, ForgettingWarning, compare, taught_path
+from mnist_nb.my_digits.adaptation import SHARES, ForgettingWarning, compare_before_after, taught_path
 from mnist_nb.training import Hyperparameters, train
 
 
@@ -56,7 +56,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 def test_it_learns_a_hand_and_keeps_mnist(model: nn.Module, hand: tuple[Split, Split], sample: Mnist) -> None:
     taught = adapt(model, hand[0], sample, max_forgetting=0.02)
-    report = compare(model, taught, hand[1], sample.test)
+    report = compare_before_after(model, taught, hand[1], sample.test)
     assert report.digits_before is not None
     assert report.digits_after is not None
     assert report.digits_after.accuracy > report.digits_before.accuracy + 0.05
@@ -243,7 +243,7 @@ def test_a_setting_out_of_range_is_named(setting: dict[str, Any], tiny: Mnist) -
 
 def test_the_report_counts_what_was_read_right(tiny: Mnist) -> None:
     before, after = build_model("mlp", seed=0), build_model("mlp", seed=1)
-    report = compare(before, after, tiny.train, tiny.test)
+    report = compare_before_after(before, after, tiny.train, tiny.test)
     right = int((predict(after, tiny.train.images).argmax(1) == tiny.train.labels).sum())
     assert report.digits_after is not None
     assert report.digits_after.n_correct == right
@@ -251,7 +251,7 @@ def test_the_report_counts_what_was_read_right(tiny: Mnist) -> None:
     assert f"({right} of 620; " in lines[1]
     assert f"{report.mnist_before.accuracy:.1%} (" in lines[2]
 
-    none = compare(before, after, tiny.train.take(0), tiny.test)
+    none = compare_before_after(before, after, tiny.train.take(0), tiny.test)
     assert none.digits_before is none.digits_after is None
     assert "none kept apart yet" in str(none)
 

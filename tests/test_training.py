@@ -8,7 +8,7 @@ import torch
 
 from mnist_nb import PRESETS, Hyperparameters, TrainingRun, build_model, train
 from mnist_nb.data import Mnist
-from mnist_nb.training import TrainingDivergedError
+from mnist_nb.training import TrainingDivergedError, train_plainly
 from mnist_nb.training.run import schedule_factor
 
 FAST = Hyperparameters(epochs=2, learning_rate=0.05)
@@ -257,3 +257,17 @@ def test_the_optimiser_is_given_the_scheduled_rate(tiny):
     (record,) = run.epochs()
     last = (run.steps_total - 1) / run.steps_total
     assert record.learning_rate == pytest.approx(0.05 * schedule_factor("cosine", last))
+
+
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_run_ends_where_the_plain_loop_does(tiny, network, momentum):
+    settings = Hyperparameters(network=network, epochs=2, batch_size=50, learning_rate=0.02, momentum=momentum, seed=3)
+    plain, run = build_model(network, seed=3), TrainingRun(build_model(network, seed=3), tiny, settings, device="cpu")
+    losses = train_plainly(
+        plain, tiny.train.images, tiny.train.labels, epochs=2, batch_size=50, lr=0.02, momentum=momentum, seed=3
+    )
+    list(run.epochs())
+    assert run.batch_losses == pytest.approx(losses, rel=1e-3)
+    for mine, theirs in zip(run.model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, atol=2e-5, rtol=0)

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.models import Cnn, Mlp, choose_device, to_input
 from mnist_nb.models.runtime import one_thread
 from mnist_nb.training.augmentation import augment
+from mnist_nb.training.optimizers import Adam
 from mnist_nb.training.run import schedule_factor
 
 DIGITS_PER_STEP = 96  # of the reader's, each several times, and each time moved in another way
@@ -174,21 +176,14 @@ def _teach(
     learning_rate: float,
     on_step: Callable[[int, float], None] | None,
 ) -> None:
-    """Adam (D. Kingma and J. Ba, 2015), written out: PyTorch's loads its compiler first, which takes seconds."""
-    weights = list(head.parameters())
-    means = [torch.zeros_like(weight) for weight in weights]
-    squares = [torch.zeros_like(weight) for weight in weights]
-    for step, (features, wanted) in enumerate(batches, start=1):
+    optimizer = Adam(head.parameters())
+    for step, (features, wanted) in enumerate(batches):
+        head.zero_grad()
         loss = functional.cross_entropy(head(features), wanted)
-        gradients = torch.autograd.grad(loss, weights)
-        rate = learning_rate * schedule_factor("cosine", (step - 1) / steps) / (1 - 0.9**step)
-        with torch.no_grad():
-            for weight, gradient, mean, square in zip(weights, gradients, means, squares, strict=True):
-                mean.lerp_(gradient, 0.1)
-                square.lerp_(gradient.square(), 0.001)
-                weight.addcdiv_(mean, (square / (1 - 0.999**step)).sqrt_().add_(1e-8), value=-rate)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step(learning_rate * schedule_factor("cosine", step / steps))
         if on_step is not None:
-            on_step(step, loss.item())
+            on_step(step + 1, loss.item())
 
 
 @torch.no_grad()
@@ -243,18 +238,14 @@ class AdaptationReport:
 
     def __str__(self) -> str:
         lines = [f"{'':22}{'before':>46}{'after':>46}"]
-        for name, before, after in (
-            ("my digits, not taught", self.digits_before, self.digits_after),
-            ("MNIST test", self.mnist_before, self.mnist_after),
-        ):
-            if before is None or after is None:
-                lines.append(f"{name:22}none kept apart yet: the third drawing of a digit will be")
-            else:
-                lines.append(f"{name:22}{_figures(before):>46}{_figures(after):>46}")
-        return "\n".join(lines)
+        if self.digits_before is None or self.digits_after is None:
+            lines.append("my digits, not taught none kept apart yet: the third drawing of a digit will be")
+        else:
+            lines.append(f"my digits, not taught {_figures(self.digits_before)}{_figures(self.digits_after)}")
+        return "\n".join([*lines, f"{'MNIST test':22}{_figures(self.mnist_before)}{_figures(self.mnist_after)}"])
 
 
-def compare(before: nn.Module, after: nn.Module, held_out: Any, test: Split) -> AdaptationReport:
+def compare_before_after(before: nn.Module, after: nn.Module, held_out: Any, test: Split) -> AdaptationReport:
     """Read the digits that were not used for teaching, and MNIST's test images, with both models.
 
     Args:
@@ -271,10 +262,9 @@ def compare(before: nn.Module, after: nn.Module, held_out: Any, test: Split) -> 
 
 
 def _figures(evaluation: Evaluation) -> str:
-    low, high = evaluation.interval
-    return (
-        f"{evaluation.accuracy:.1%} ({evaluation.n_correct:,} of {len(evaluation.labels):,}; {low:.1%} to {high:.1%})"
-    )
+    (low, high), total = evaluation.interval, len(evaluation.labels)
+    text = f"{evaluation.accuracy:.1%} ({evaluation.n_correct:,} of {total:,}; {low:.1%} to {high:.1%})"
+    return f"{text:>46}"
 
 
 def taught_path(path: str | Path, folder: str | Path | None = None) -> Path:
@@ -285,12 +275,8 @@ def taught_path(path: str | Path, folder: str | Path | None = None) -> Path:
         folder: another folder than the original's.
     """
     path = Path(path)
-    stem = path.stem.partition(".my-hand")[0]
-    place = path.parent if folder is None else Path(folder)
-    number = 1
-    while True:
-        ending = "" if number == 1 else f"-{number}"
-        proposal = place / f"{stem}.my-hand{ending}.safetensors"
-        if not proposal.exists():
-            return proposal
-        number += 1
+    stem, place = path.stem.partition(".my-hand")[0], path.parent if folder is None else Path(folder)
+    names = (
+        f"{stem}.my-hand{ending}.safetensors" for ending in itertools.chain([""], map("-{}".format, itertools.count(2)))
+    )
+    return next(place / name for name in names if not (place / name).exists())

@@ -24,6 +24,7 @@ from mnist_nb.training.backpropagation import choose_gradient_fn
 from mnist_nb.training.hyperparameters import PRESETS as PRESETS
 from mnist_nb.training.hyperparameters import Hyperparameters as Hyperparameters
 from mnist_nb.training.optimizers import Adam, Optimizer, Sgd
+from mnist_nb.training.plain import generator_of, permutation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,7 +206,7 @@ class TrainingRun:
     def epoch_order(self) -> Tensor:
         """The order of this epoch's training images, int64 `[N]`: a permutation that the seed and the epoch decide."""
         if self._order is None or self._order[0] != self.epoch:
-            order = epoch_order(self.hyperparameters.seed, self.epoch, len(self._labels))
+            order = permutation(self.hyperparameters.seed, self.epoch, len(self._labels))
             self._order = (self.epoch, order.to(self.device))
         return self._order[1]
 
@@ -337,17 +338,6 @@ def sweep(data: Mnist, settings: Sequence[Hyperparameters]) -> list[TrainingRun]
         with contextlib.suppress(TrainingDivergedError):
             list(run.epochs())
     return runs
-
-
-def epoch_order(seed: int, epoch: int, images: int) -> Tensor:
-    """The order in which an epoch, counted from 0, shows the training images, int64 `[images]`."""
-    return torch.randperm(images, generator=generator_of(seed, epoch, 0))
-
-
-def generator_of(seed: int, epoch: int, batch: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator for one purpose: batch 0 is the epoch's order, batch b the augmentation of its b-th batch."""
-    words = np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)
-    return torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))
 
 
 def schedule_factor(schedule: str, progress: float) -> float:

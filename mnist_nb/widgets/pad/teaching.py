@@ -18,7 +18,7 @@ from mnist_nb.checkpoints import save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels
 from mnist_nb.my_digits import MyDigits, adapt
-from mnist_nb.my_digits.adaptation import ForgettingWarning, compare
+from mnist_nb.my_digits.adaptation import ForgettingWarning, compare_before_after
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import button, counted, in_words
 from mnist_nb.widgets.pad import html as pad_page
@@ -200,7 +200,7 @@ class Teaching:
             with warnings.catch_warnings(record=True) as kept_old:
                 warnings.simplefilter("always", ForgettingWarning)
                 taught = adapt(model, to_teach, data, steps=STEPS, on_step=self._step_done)
-            report = compare(model, taught, held_out, data.test)
+            report = compare_before_after(model, taught, held_out, data.test)
             if kept_old:
                 words = str(kept_old[0].message)
             else:

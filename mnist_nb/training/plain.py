@@ -1,0 +1,57 @@
+"""The whole idea of training in one plain loop: what `TrainingRun` does, without anything that makes it fast.
+
+A test holds the two to the same weights. Read this first.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from mnist_nb.models import to_input
+
+
+def train_plainly(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    momentum: float,
+    seed: int,
+) -> list[float]:
+    """Stochastic gradient descent with momentum; the model is trained in place.
+
+    Args:
+        images, labels: uint8 `[N, 28, 28]` and int64 `[N]`.
+        lr: the learning rate.
+
+    Returns:
+        The mean cross-entropy of each batch, in nats.
+    """
+    losses = []
+    weights = list(model.train().parameters())
+    velocities = [torch.zeros_like(weight) for weight in weights]
+    for epoch in range(epochs):
+        for rows in permutation(seed, epoch, len(labels)).split(batch_size):  # a batch: some images, in random order
+            loss = cross_entropy(model(to_input(images[rows])), labels[rows])  # how wrong the model is
+            gradients = torch.autograd.grad(loss, weights)  # which way each weight would make it worse
+            with torch.no_grad():
+                for weight, velocity, gradient in zip(weights, velocities, gradients, strict=True):
+                    velocity.mul_(momentum).add_(gradient)  # part of the last step, and the new direction
+                    weight.sub_(lr * velocity)  # a small step the other way
+            losses.append(loss.item())
+    return losses
+
+
+def permutation(seed: int, epoch: int, images: int) -> Tensor:
+    """The order in which an epoch, counted from 0, shows the training images, int64 `[images]`."""
+    return torch.randperm(images, generator=generator_of(seed, epoch, 0))
+
+
+def generator_of(seed: int, epoch: int, batch: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator for one purpose: batch 0 is the epoch's order, batch b the augmentation of its b-th batch."""
+    words = np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)
+    return torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))
