@@ -4,11 +4,9 @@ import argparse
 import dataclasses
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,8 +142,8 @@ def train_command(options: argparse.Namespace) -> int:
     data = load_mnist(options.data)
     run, start = continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)
     print(start, flush=True)
-    with _interrupt_stops(run.stop), _progress(run) as on_batch:
-        try:
+    try:
+        with _progress(run) as on_batch:
             for record in run.epochs(on_batch):
                 save_run(run, options.model, tell=_say)
                 _say(
@@ -153,11 +151,12 @@ def train_command(options: argparse.Namespace) -> int:
                     f"{record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
                     f"accuracy {record.validation_accuracy:.2%}  {record.seconds:.1f} s"
                 )
-        except TrainingDivergedError:
-            save_run(run, options.model, tell=_say)
-            raise
-    if not run.finished:
+    except TrainingDivergedError:
         save_run(run, options.model, tell=_say)
+        raise
+    except KeyboardInterrupt:  # between two steps, or while saving: the run is saved as it is
+        save_run(run, options.model, tell=_say)
+    if not run.finished:
         print(
             f"Stopped in epoch {run.epoch + 1} after batch {run.batch}; saved in {options.model}. The same command "
             "goes on from exactly there."
@@ -213,7 +212,7 @@ def _notebooks() -> Path:
     return here
 
 
-# ---- progress and interrupts
+# ---- progress
 
 
 def _say(line: str) -> None:
@@ -239,24 +238,6 @@ def _progress(run: Any) -> Iterator[Any]:
                 bar.set_description(f"epoch {run.epoch + 1}, loss {sum(run.batch_losses[-50:]) / 50:.3f}", False)
 
         yield on_batch
-
-
-@contextmanager
-def _interrupt_stops(stop: Any) -> Iterator[None]:
-    """While it lasts, Ctrl-C calls `stop` instead of tearing the program down; a second one does that."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-        yield
-        return
-
-    def handler(_number: int, _frame: Any) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop()
-
-    previous = signal.signal(signal.SIGINT, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 if __name__ == "__main__":

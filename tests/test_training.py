@@ -264,9 +264,7 @@ def test_the_optimiser_is_given_the_scheduled_rate(tiny):
 def test_a_run_ends_where_the_plain_loop_does(tiny, network, momentum):
     settings = Hyperparameters(network=network, epochs=2, batch_size=50, learning_rate=0.02, momentum=momentum, seed=3)
     plain, run = build_model(network, seed=3), TrainingRun(build_model(network, seed=3), tiny, settings, device="cpu")
-    losses = train_plainly(
-        plain, tiny.train.images, tiny.train.labels, epochs=2, batch_size=50, lr=0.02, momentum=momentum, seed=3
-    )
+    losses = train_plainly(plain, tiny.train, settings)
     list(run.epochs())
     assert run.batch_losses == pytest.approx(losses, rel=1e-3)
     for mine, theirs in zip(run.model.parameters(), plain.parameters(), strict=True):

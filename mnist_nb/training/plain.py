@@ -8,25 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from mnist_nb.data import Split
 from mnist_nb.models import to_input
+from mnist_nb.training.hyperparameters import Hyperparameters
 
 
-def train_plainly(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    epochs: int,
-    batch_size: int,
-    lr: float,
-    momentum: float,
-    seed: int,
-) -> list[float]:
-    """Stochastic gradient descent with momentum; the model is trained in place.
-
-    Args:
-        images, labels: uint8 `[N, 28, 28]` and int64 `[N]`.
-        lr: the learning rate.
+def train_plainly(model: nn.Module, split: Split, settings: Hyperparameters) -> list[float]:
+    """Stochastic gradient descent with momentum, at a constant learning rate; the model is trained in place.
 
     Returns:
         The mean cross-entropy of each batch, in nats.
@@ -34,14 +22,15 @@ def train_plainly(
     losses = []
     weights = list(model.train().parameters())
     velocities = [torch.zeros_like(weight) for weight in weights]
-    for epoch in range(epochs):
-        for rows in permutation(seed, epoch, len(labels)).split(batch_size):  # a batch: some images, in random order
-            loss = cross_entropy(model(to_input(images[rows])), labels[rows])  # how wrong the model is
+    for epoch in range(settings.epochs):
+        order = permutation(settings.seed, epoch, len(split))
+        for rows in torch.split(order, settings.batch_size):  # a batch: some images, in random order
+            loss = cross_entropy(model(to_input(split.images[rows])), split.labels[rows])  # how wrong the model is
             gradients = torch.autograd.grad(loss, weights)  # which way each weight would make it worse
             with torch.no_grad():
                 for weight, velocity, gradient in zip(weights, velocities, gradients, strict=True):
-                    velocity.mul_(momentum).add_(gradient)  # part of the last step, and the new direction
-                    weight.sub_(lr * velocity)  # a small step the other way
+                    velocity.mul_(settings.momentum).add_(gradient)  # part of the last step, and the new direction
+                    weight.sub_(settings.learning_rate * velocity)  # a small step the other way
             losses.append(loss.item())
     return losses
 
