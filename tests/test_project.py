@@ -15,7 +15,8 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from architecture import imports_of, modules
+from architecture import PACKAGE as HOUSE
+from architecture import READING_ORDER, code_lines, imports_of, modules
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,6 +60,28 @@ class TestImports:
         TopologicalSorter(
             modules()
         ).prepare()  # raises CycleError where two modules import each other, however far about
+
+    def test_no_two_files_import_each_other(self) -> None:
+        names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in HOUSE.rglob("*.py")}
+        names = {path: name.removesuffix(".__init__") for path, name in names.items() if path != HOUSE / "__init__.py"}
+        typed = re.compile(r"^if TYPE_CHECKING:\n(?:    .*\n)+", re.MULTILINE)  # never executed
+        graph = {}
+        for path, name in names.items():
+            bare = typed.sub("", path.read_text(encoding="utf-8"))
+            others = [node for node in names.values() if not f"{name}.".startswith(f"{node}.")]  # not its own package
+            parts = {node: node.rpartition(".") for node in others}
+            graph[name] = {
+                node
+                for node, (package, _, leaf) in parts.items()
+                if re.search(rf"from {node} import|from {package} import [^\n]*\b{leaf}\b", bare)
+            }
+        TopologicalSorter(graph).prepare()
+
+    def test_the_house_can_be_held_in_ones_head(self) -> None:
+        entries = [entry.name for entry in HOUSE.iterdir() if entry.name != "__pycache__"]
+        assert len(entries) <= 14
+        assert {path.name: code_lines(path) for path in HOUSE.rglob("*.py") if code_lines(path) > 280} == {}
+        assert sum(code_lines(HOUSE / name) for name in READING_ORDER) <= 1500
 
     @pytest.mark.parametrize("name", FOUNDATIONS)
     def test_foundations_know_nobody_of_ours(self, name: str) -> None:

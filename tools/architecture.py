@@ -9,8 +9,10 @@ written, and the exit status says whether the page is true.
 from __future__ import annotations
 
 import ast
+import io
 import re
 import sys
+import tokenize
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -18,6 +20,20 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mnist_nb"
 PAGE = ROOT / "docs" / "architecture.md"
 Graph = dict[str, set[str]]
+READING_ORDER = {
+    "training/plain.py": "the whole idea in one plain loop",
+    "data/mnist.py": "the images, and proof that they are the real ones",
+    "models/networks.py": "the two networks, and the one way to ask them",
+    "drawing/preprocessing.py": "the five steps from any grey image to one such as MNIST's",
+    "training/hyperparameters.py": "the settings, their ranges, and the presets",
+    "training/run.py": "the loop that can be stopped anywhere and resumed exactly",
+    "training/backpropagation.py": "the gradient, by autograd and written out",
+    "training/optimizers.py": "how a gradient becomes a step",
+    "files.py": "how every file is written and read",
+    "checkpoints.py": "models and runs in files",
+    "evaluation/metrics.py": "how good a model is",
+}
+"""What everyone reads to understand the main job, in this order."""
 
 
 def imports_of(path: Path) -> set[str]:
@@ -55,6 +71,17 @@ def direct(graph: Graph) -> Graph:
             for name, all_ in graph.items()}  # fmt: skip
 
 
+def code_lines(path: Path) -> int:
+    """Lines of code in a file: no blank lines, comments or docstrings."""
+    source = path.read_text(encoding="utf-8")
+    texts = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr)]
+    texts = [node for node in texts if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)]
+    documented = {line for node in texts for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+    empty = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type not in empty]
+    return len({line for token in tokens for line in range(token.start[0], token.end[0] + 1)} - documented)
+
+
 def purpose(name: str) -> str:
     """The first line of a module's docstring."""
     folder = PACKAGE / name
@@ -73,6 +100,11 @@ def drawn() -> str:
         where = f"mnist_nb/{name}/" if (PACKAGE / name).is_dir() else f"mnist_nb/{name}.py"
         what = purpose(name).replace("|", "\\|")
         lines.append(f"| [{name}](../{where}) | {what} |")
+    lines += ["", "## To be read in this order", "", "| file | what it is | lines of code |", "| --- | --- | --- |"]
+    counts = {name: code_lines(PACKAGE / name) for name in READING_ORDER}
+    lines += [f"| [{name}](../mnist_nb/{name}) | {what} | {counts[name]} |" for name, what in READING_ORDER.items()]
+    everything = sum(code_lines(path) for path in PACKAGE.rglob("*.py"))
+    lines += ["", f"Together {sum(counts.values()):,} of the package's {everything:,} lines of code: the main job."]
     return "\n".join(lines)
 
 
