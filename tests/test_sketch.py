@@ -490,6 +490,16 @@ class TestFromImage:
         with pytest.raises(ValueError, match=words):
             from_image(source)  # type: ignore[arg-type]
 
+    def test_a_file_of_another_format_starts_no_program(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An EPS file, whatever its name, would have Pillow start Ghostscript."""
+        photo = tmp_path / "photo.png"
+        Image.new("RGB", (20, 20), "white").save(photo, "EPS")
+        monkeypatch.setattr("subprocess.Popen", None)
+        monkeypatch.setattr("subprocess.check_call", None)
+        for source in (photo, photo.read_bytes()):
+            with pytest.raises(ValueError, match=r"can be read: choose a PNG.*HEIC"):
+                from_image(source)
+
     def test_half_a_file(self) -> None:
         file = io.BytesIO()
         picture().save(file, "JPEG")

@@ -7,13 +7,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, EmptySketchError, Floats, Pixels, discs, prepare
 
 _PHOTO = 512  # a picture's sides are reduced to this
 _COARSE = 56  # the light on the paper is found in a picture of this side
 _MAX_PIXELS = 90_000_000
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # others, such as EPS, start programs
 _THIN = 1.0  # pixels of the 20x20 box; thinner lines are not in MNIST
 
 
@@ -42,7 +43,8 @@ def _grey(source: Any) -> Floats:
         elif isinstance(source, str | os.PathLike | bytes | bytearray) or hasattr(source, "read"):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is ours
-                picture = Image.open(io.BytesIO(source) if isinstance(source, bytes | bytearray) else source)
+                file = io.BytesIO(source) if isinstance(source, bytes | bytearray) else source
+                picture = Image.open(file, formats=_FORMATS)
             picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
         else:
             picture = _from_array(np.asarray(source))
@@ -55,7 +57,11 @@ def _grey(source: Any) -> Floats:
     except FileNotFoundError:
         raise
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"this is no picture that can be read ({error}): choose a PNG or JPEG file") from error
+        why = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
+        raise ValueError(
+            f"this is no picture that can be read{why}: choose a PNG, JPEG, WebP, GIF, BMP or TIFF file; save a photo "
+            "in Apple's HEIC format as JPEG first"
+        ) from error
     if picture.mode.startswith(("I", "F")):  # converting these to 8 bits would cut them off at 255
         values = np.array(picture, np.float64)
         picture = _from_array(values / max(1.0, float(values.max())))

@@ -135,13 +135,14 @@ class Sketch:
             "erase" uint8; "size" float32, of shape `[]`. What was undone is not among them.
         """
         points = [stroke.points for stroke in self.strokes]
-        return {
-            "points": np.concatenate([np.empty((0, 2), np.float32), *points]),
-            "lengths": np.array([len(path) for path in points], np.int64),
-            "widths": np.array([stroke.width for stroke in self.strokes], np.float32),
-            "erase": np.array([stroke.erase for stroke in self.strokes], np.uint8),
-            "size": np.array(self.size, np.float32),
-        }
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, which `from_arrays` refuses
+            return {
+                "points": np.concatenate([np.empty((0, 2), np.float32), *points]),
+                "lengths": np.array([len(path) for path in points], np.int64),
+                "widths": np.array([stroke.width for stroke in self.strokes], np.float32),
+                "erase": np.array([stroke.erase for stroke in self.strokes], np.uint8),
+                "size": np.array(self.size, np.float32),
+            }
 
     @classmethod
     def from_arrays(

@@ -74,37 +74,19 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     return float(value)
 
 
+def _adamw(network: str, epochs: int, batch_size: int, learning_rate: float, augmentation: str) -> Hyperparameters:
+    """What the long presets share: AdamW, and a rate that rises and falls once."""
+    return Hyperparameters(
+        network, epochs, batch_size, learning_rate, optimizer="adamw", schedule="one-cycle", augmentation=augmentation
+    )
+
+
 PRESETS: dict[str, Hyperparameters] = {
     "as in the Rust program": Hyperparameters(momentum=0.0),
     "fast": Hyperparameters(epochs=6, batch_size=128, learning_rate=0.15, schedule="one-cycle"),
-    "best": Hyperparameters(
-        epochs=50, batch_size=256, learning_rate=0.004, optimizer="adamw", schedule="one-cycle", augmentation="elastic"
-    ),
-    "best, cnn": Hyperparameters(
-        network="cnn",
-        epochs=10,
-        batch_size=64,
-        learning_rate=0.004,
-        optimizer="adamw",
-        schedule="one-cycle",
-        augmentation="affine",
-    ),
-    "best for drawing": Hyperparameters(
-        epochs=40,
-        batch_size=256,
-        learning_rate=0.004,
-        optimizer="adamw",
-        schedule="one-cycle",
-        augmentation="handwriting",
-    ),
-    "best for drawing, cnn": Hyperparameters(
-        network="cnn",
-        epochs=6,
-        batch_size=128,
-        learning_rate=0.005,
-        optimizer="adamw",
-        schedule="one-cycle",
-        augmentation="handwriting",
-    ),
+    "best": _adamw("mlp", 50, 256, 0.004, "elastic"),
+    "best, cnn": _adamw("cnn", 10, 64, 0.004, "affine"),
+    "best for drawing": _adamw("mlp", 40, 256, 0.004, "handwriting"),
+    "best for drawing, cnn": _adamw("cnn", 6, 128, 0.005, "handwriting"),
 }
 """Named settings, worth a button each."""

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from ipywidgets import HTML, Button, Text, Widget
+from ipywidgets import HTML, Button, Text, ToggleButtons, Widget
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import nn
 
-from mnist_nb import Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
+from mnist_nb import CheckpointError, Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.training import PRESETS
 from mnist_nb.training.optimizers import Sgd
@@ -412,6 +412,10 @@ def test_a_file_that_another_program_saves_too_is_said_until_the_run_ends(make: 
 def test_a_network_of_another_kind_is_refused_in_words(make: Make) -> None:
     save_checkpoint(build_model("cnn"), "model.safetensors")
     studio = make(SHORT, "model.safetensors")
+    with pytest.raises(CheckpointError, match="choose network cnn"):
+        studio.train(fresh=False)
+    [source] = [part for part in widgets(studio) if isinstance(part, ToggleButtons)]
+    source.value = False
     click(studio, "Train")
     assert "choose network cnn" in shown(studio)
     assert not studio.session.is_running
@@ -554,13 +558,24 @@ def test_a_line_of_the_chart_stays_short_and_ends_where_the_run_does() -> None:
     assert len(points) > MAX_POINTS // 3
 
 
-def test_code_trains_with_what_the_controls_show_and_moves_them(make: Make) -> None:
+def test_code_trains_with_what_the_controls_show_and_its_changes_last_one_call(make: Make) -> None:
     studio = make()
     kept: RunRecord = studio.train(momentum=0.5, name="half")
-    assert kept.hyperparameters == dataclasses.replace(SHORT, momentum=0.5) == studio.controls.value
+    assert kept.hyperparameters == dataclasses.replace(SHORT, momentum=0.5)
+    assert studio.controls.value == SHORT
+    assert studio.train().hyperparameters == SHORT
     assert "half" in repr(kept)
     with pytest.raises(ValueError, match="momentum"):
         studio.train(momentum=2)
+    assert studio.controls.value == SHORT
+
+
+def test_a_new_network_is_preselected_also_where_there_is_a_file(make: Make) -> None:
+    save_checkpoint(build_model("mlp", seed=9), "model.safetensors")
+    studio = make(SHORT, "model.safetensors")
+    assert studio.train().first_epoch == 0
+    assert studio.train().first_epoch == 0
+    assert studio.train(fresh=False).first_epoch == SHORT.epochs
     with pytest.raises(RuntimeError, match="no stopped run"):
         studio.resume()
     assert repr(studio) == "TrainingStudio()"

@@ -90,17 +90,20 @@ class TrainingStudio(Panel):
         Args:
             name: of the run in the table.
             fresh: whether to begin with a new network; None does what the panel says.
-            settings: fields of `Hyperparameters` to change first; the controls are moved to them.
+            settings: fields of `Hyperparameters` to change, for this run only.
 
         Raises:
             RuntimeError: if a run goes on, or breaks off for another reason than a loss that exploded.
             ValueError, TypeError: for settings out of their range, or a checkpoint that cannot be gone on from.
         """
-        self.controls.value = dataclasses.replace(self.controls.value, **settings)
-        wanted = self._fresh.value if fresh is None else fresh
-        return self._wait_for(
-            lambda: self._start(wanted, name), "a run goes on: stop it first (or the studio is closed: make another)"
-        )
+        shown, wanted = self.controls.value, self._fresh.value if fresh is None else fresh
+        self.controls.value = dataclasses.replace(shown, **settings)
+        try:
+            busy = "a run goes on: stop it first (or the studio is closed: make another)"
+            return self._wait_for(lambda: self._start(wanted, name), busy)
+        finally:
+            if settings and not self.session.is_running:
+                self.controls.value = shown
 
     def resume(self, learning_rate: float | None = None) -> RunRecord:
         """Let the stopped run go on, and wait; an interrupt stops it again.
@@ -273,7 +276,7 @@ class TrainingStudio(Panel):
         current = "the network as it stands" if self.session.path is None else self.session.path.name
         self._fresh: ToggleButtons = ToggleButtons(
             options=[("a new network", True), (current, False)],
-            value=self.session.path is None or not self.session.path.exists(),
+            value=True,
             tooltips=["Each run begins with fresh weights", "Each run goes on from the weights that are there"],
             style={"button_width": "auto"},
         )

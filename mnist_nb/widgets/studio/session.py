@@ -242,7 +242,8 @@ class TrainingSession:
         if self.path is None or not self.path.exists():
             return
         with contextlib.suppress(ValueError, TypeError):  # no model, or not ours: a start will say so
-            run, _ = continue_run(self.path, self.data, _settings_in(self.path), device=self._device)
+            settings = Hyperparameters(**json.loads(read_metadata(self.path).get("hyperparameters", "{}")))
+            run, _ = continue_run(self.path, self.data, settings, device=self._device)
             if run.steps_done:
                 self._run, self.state = run, State.STOPPED
                 self.sentence = f"There is an unfinished run in {self.path} at {run.position}. Resume goes on with it."
@@ -309,17 +310,17 @@ class TrainingSession:
         self._stop.clear()
         self._ended.wait()  # the last run's thread may still be painting how that ended
         self._ended.clear()
-        self._thread = threading.Thread(target=self._work_to_the_end, args=(run, kept), name="training", daemon=True)
+        self._thread = threading.Thread(target=self._work, args=(run, kept), name="training", daemon=True)
         self._thread.start()
-
-    def _work_to_the_end(self, run: TrainingRun, kept: RunRecord) -> None:
-        try:
-            self._work(run, kept)
-        finally:
-            self._ended.set()
 
     def _work(self, run: TrainingRun, kept: RunRecord) -> None:
         """The thread: whatever happens in it ends in a sentence and in a session that can start again."""
+        try:
+            self._train(run, kept)
+        finally:
+            self._ended.set()
+
+    def _train(self, run: TrainingRun, kept: RunRecord) -> None:
         began = time.monotonic()
         before = kept.seconds
         state, sentence = State.FAILED, ""
@@ -390,7 +391,3 @@ class TrainingSession:
             self._signature, self.warning = signature_of(self.path), self._overwrote
         except (CheckpointError, OSError) as error:
             self.warning = f"Not saved: {error}."
-
-
-def _settings_in(path: Path) -> Hyperparameters:
-    return Hyperparameters(**json.loads(read_metadata(path).get("hyperparameters", "{}")))
