@@ -98,10 +98,7 @@ def width(
 
 
 def memorization(
-    data: Mnist,
-    settings: Hyperparameters = LONG,
-    seeds: Sequence[int] = SEEDS,
-    images: int = 1_000,
+    data: Mnist, settings: Hyperparameters = LONG, seeds: Sequence[int] = SEEDS, images: int = 1_000
 ) -> Results:
     """Training and validation accuracy after each epoch on too few images: with their labels, and with labels mixed."""
     results: Results = {"images": images}

@@ -74,10 +74,7 @@ def make_parser() -> Parser:
     )
     train.add_argument("--fresh", action="store_true", help="begin anew even if the model's file exists")
     train.add_argument(
-        "--preset",
-        metavar="NAME",
-        choices=tuple(PRESETS),
-        help="where to begin from, see below; options change it",
+        "--preset", metavar="NAME", choices=tuple(PRESETS), help="where to begin from, see below; options change it"
     )
     for field in dataclasses.fields(Hyperparameters):
         rules: dict[str, Any] = dict(field.metadata)

@@ -162,12 +162,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
 
 
 def continue_run(
-    path: str | Path,
-    data: Mnist,
-    hyperparameters: Hyperparameters,
-    *,
-    fresh: bool = False,
-    device: str | None = None,
+    path: str | Path, data: Mnist, hyperparameters: Hyperparameters, *, fresh: bool = False, device: str | None = None
 ) -> tuple[TrainingRun, RunStart]:
     """A run that goes on from the checkpoint, or begins if there is none, and how it does.
 

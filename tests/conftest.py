@@ -1,7 +1,5 @@
 """What all tests share: the data, and a working folder of their own."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Teaching a model one person's hand: it learns, it does not forget, and it tells the truth about both."""
 
-from __future__ import annotations
-
 import copy
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The picture of the house is true."""
 
-from __future__ import annotations
-
 import architecture
 
 

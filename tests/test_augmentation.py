@@ -1,7 +1,5 @@
 """What an augmented batch must be: the same digits, changed within the ranges, the same from the same seed."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

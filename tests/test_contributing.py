@@ -1,7 +1,5 @@
 """What CONTRIBUTING.md says of one line in one place is done to a copy of the package, and holds."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The images: real, whole and the same every time; and what happens when a source misbehaves."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io
@@ -417,12 +415,7 @@ class TestNetwork:
         ],
     )
     def test_faulty_mirror_is_given_up(
-        self,
-        fault: Behaviour,
-        reason: str,
-        tmp_path: Path,
-        serve: Callable[..., None],
-        monkeypatch: pytest.MonkeyPatch,
+        self, fault: Behaviour, reason: str, tmp_path: Path, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(downloads, "CONNECT_SECONDS", 1)
         if fault is one_byte_at_a_time:

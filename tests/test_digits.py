@@ -1,7 +1,5 @@
 """The reader's own digits: kept, changed, shared, and never lost."""
 
-from __future__ import annotations
-
 import csv
 import functools
 import json

@@ -1,7 +1,5 @@
 """What is built from the sources, installed where no clone is near."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What the pages promise is there: files that they link to, targets of make, options of commands."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

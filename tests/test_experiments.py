@@ -1,7 +1,5 @@
 """The small experiments of notebook 06: each runs, gives what the figures need, and is kept with its settings."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from math import comb

@@ -1,7 +1,5 @@
 """Other hands' forms: ink where the form has it, every other digit left alone."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The copies that any browser shows: `make html`."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A look inside a network: each number against autograd, NumPy or scikit-learn."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

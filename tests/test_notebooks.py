@@ -1,7 +1,5 @@
 """Guards of the notebooks: each is whole, clean and executed, and has the frame that readers find their way by."""
 
-from __future__ import annotations
-
 import re
 import statistics
 from itertools import pairwise

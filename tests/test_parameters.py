@@ -1,7 +1,5 @@
 """A class runs notebook 02 with settings of its own."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Guards of the house: lists that must agree, imports that run one way, notebooks that are compared and cleaned."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re
@@ -25,12 +23,7 @@ Clean = Callable[[NotebookNode], NotebookNode]
 CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls a package otherwise
 
 # The modules that everything stands on, with all that they may import of ours; each can be read alone.
-FOUNDATIONS: dict[str, set[str]] = {
-    "files": set(),
-    "data": {"files"},
-    "drawing": {"data", "files"},
-    "models": {"data"},
-}
+FOUNDATIONS: dict[str, set[str]] = {"files": set(), "data": {"files"}, "drawing": {"data", "files"}, "models": {"data"}}
 TOP = {"widgets": {"__main__"}, "__main__": set[str]()}  # the modules at the edge, with who may import them
 
 

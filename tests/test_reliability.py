@@ -1,7 +1,5 @@
 """Sudden ends, two writers at once, and files made to do harm."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle

@@ -1,7 +1,5 @@
 """Training states with a valid checksum that no training wrote: an error in words, and the weights stay usable."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Steps are whole: interrupts wait for their end, and a full memory is named."""
 
-from __future__ import annotations
-
 import signal
 import threading
 

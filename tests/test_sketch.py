@@ -1,7 +1,5 @@
 """Ink keeps MNIST's own measures, whatever is drawn and wherever."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

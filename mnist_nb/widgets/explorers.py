@@ -52,8 +52,9 @@ class _Explorer(Panel):
     model: nn.Module
 
     def __init__(
-        self, data: Mnist, model: nn.Module | None, path: str | Path, number: int, controls: list[Any]
+        self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
     ) -> None:
+        controls = self._controls()
         self._data, self._catalog = data, ModelCatalog(model, path)
         self.network = Dropdown(description="Network", layout={"width": "345px"}, tooltip="Which network to look into")
         self.network.style.description_width = "76px"
@@ -87,6 +88,10 @@ class _Explorer(Panel):
     def close(self) -> None:
         """Take the panel and all that is in it out of the page."""
         discard(self)
+
+    def _controls(self) -> list[Any]:
+        """What stands between the lists and the page."""
+        raise NotImplementedError
 
     def _accept(self, model: nn.Module) -> None:
         """Take a network; raises what keeps the panel from showing it, and then the one before stays."""
@@ -136,12 +141,10 @@ class LayerExplorer(_Explorer):
         unit: which unit of the first layer is looked at.
     """
 
-    def __init__(
-        self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
-    ) -> None:
+    def _controls(self) -> list[Any]:
         self.unit = _slider("Unit", "Number of the unit in the first hidden layer", 0)
         on_change(self.attempt, self.unit, self._changed)
-        super().__init__(data, model, path, number, [self.unit])
+        return [self.unit]
 
     @property
     def sum(self) -> inside.WeightedSum:
@@ -168,9 +171,7 @@ class PixelEditor(_Explorer):
         row, column: the pixel that the button flips, 0 at the top and at the left.
     """
 
-    def __init__(
-        self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
-    ) -> None:
+    def _controls(self) -> list[Any]:
         self.row = _slider("Row", "Row of the pixel, from the top", SIDE - 1, _MIDDLE)
         self.column = _slider("Column", "Column of the pixel, from the left", SIDE - 1, _MIDDLE)
         for place in (self.row, self.column):
@@ -184,7 +185,7 @@ class PixelEditor(_Explorer):
             button(self.attempt, "Start over", "Take all changes back", self._another, icon="refresh"),
         ]
         self._edited: Tensor | None = None
-        super().__init__(data, model, path, number, [HBox([self.row, self.column]), HBox(buttons)])
+        return [HBox([self.row, self.column]), HBox(buttons)]
 
     @property
     def image(self) -> Tensor:
@@ -246,13 +247,11 @@ class PruningExplorer(_Explorer):
         accuracy: the share of the validation images that are still read right, in [0, 1].
     """
 
-    def __init__(
-        self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
-    ) -> None:
+    def _controls(self) -> list[Any]:
         self.percent = _slider("Percent", "Percent of the weights, the smallest ones, that are set to 0", 100)
         on_change(self.attempt, self.percent, self._changed)
         self.accuracy = 0.0
-        super().__init__(data, model, path, number, [self.percent])
+        return [self.percent]
 
     @property
     def thinned(self) -> nn.Module:
@@ -372,10 +371,7 @@ def _pruning_view(image: ArrayLike, guess: Guess, words: str, weights: ArrayLike
     images = np.asarray(weights).reshape(-1, SIDE, SIDE)[:_WEIGHT_IMAGES]
     rows = [np.concatenate([np.pad(one, 1) for one in images[at : at + 8]], axis=1) for at in range(0, len(images), 8)]
     mosaic = np.concatenate([row for row in rows if row.shape == rows[0].shape])
-    below = [
-        _figure(_digit(image, "the image", 5), "the image"),
-        probability_bars(guess.probabilities, guess.in_words),
-    ]
+    below = [_figure(_digit(image, "the image", 5), "the image"), probability_bars(guess.probabilities, guess.in_words)]
     alt = f"the weights of {len(images)} units of the first layer"
     return f"{_words(words)}{_row([_figure(_signed(mosaic, alt, 2), alt)])}{_row(below)}"
 

@@ -1,7 +1,5 @@
 """No thread outlives its panel: what `close` ends, and what it leaves as it was."""
 
-from __future__ import annotations
-
 import threading
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The explorers: what they show is what the network says of the image and the settings that are chosen."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

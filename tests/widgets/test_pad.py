@@ -1,7 +1,5 @@
 """The drawing pad: whatever a hand or a keyboard does to it, what it reads is what the network says of its image."""
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 from collections.abc import Callable
@@ -13,7 +11,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ipycanvas import Canvas
+from ipywidgets import ToggleButtons
 from PIL import Image
+from tree import part, shown
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
@@ -31,8 +32,8 @@ SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
 
 def event(pad: DrawingPad | InkCanvas, kind: str, **content: Any) -> None:
     """What ipycanvas receives from the page."""
-    ink = pad if isinstance(pad, InkCanvas) else pad._ink
-    ink.widget._handle_frontend_event(None, {"event": kind, **content}, [])
+    canvas = pad.widget if isinstance(pad, InkCanvas) else part(pad, Canvas)
+    canvas._handle_frontend_event(None, {"event": kind, **content}, [])
 
 
 def mouse(pad: DrawingPad, points: list[tuple[float, float]], last: str = "mouse_up") -> None:
@@ -45,7 +46,7 @@ def mouse(pad: DrawingPad, points: list[tuple[float, float]], last: str = "mouse
 
 
 def words(pad: DrawingPad) -> str:
-    return pad._reading.value
+    return shown(pad)
 
 
 @pytest.fixture
@@ -110,11 +111,11 @@ def test_a_stroke_ends_where_the_pointer_leaves_and_moves_without_a_press_draw_n
 
 
 def test_the_eraser_takes_ink_away_and_the_brush_sets_the_width(pad: DrawingPad) -> None:
-    pad._brush.value = 30
+    part(pad, "Brush").value = 30
     mouse(pad, THREE)
     assert pad.state.strokes[0].width == 30
-    pad._tool.value = "Erase"
-    pad._brush.value = 40
+    part(pad, ToggleButtons).value = "Erase"
+    part(pad, "Brush").value = 40
     for y in range(30, 260, 20):
         mouse(pad, [(20, y), (260, y)])
     assert pad.image is None
@@ -137,7 +138,7 @@ def test_undo_redo_and_clear(pad: DrawingPad) -> None:
     np.testing.assert_array_equal(pad.image, both)
     pad.undo(), pad.undo(), pad.undo()
     assert pad.image is None
-    assert "nothing to undo" in pad._message.value
+    assert "nothing to undo" in shown(pad)
 
 
 EVENTS = st.lists(
@@ -176,7 +177,7 @@ def test_no_order_of_events_confuses_it(
         elif kind == "key":
             event(pad, "key_down", key="Enter", shift_key=False, ctrl_key=False, meta_key=False)
         elif kind in ("erase", "draw"):
-            pad._tool.value = kind.capitalize()
+            part(pad, ToggleButtons).value = kind.capitalize()
         elif kind == "pick":
             pad.pick(np.eye(28, dtype=np.uint8) * 255)
         elif kind == "move":
@@ -187,7 +188,7 @@ def test_no_order_of_events_confuses_it(
         if kind == "mouse_out" or kind.startswith(("touch_end", "touch_cancel")):
             assert not pad._ink.is_drawing
         kept = max(kept, len(pad.state.strokes))
-        assert "⚠" not in pad._message.value or kind == "key", pad._message.value
+        assert "⚠" not in shown(pad) or kind == "key", shown(pad)
         image, guess = pad.image, pad.guess
         assert (image is None) == (guess is None)
         if image is not None and guess is not None:
@@ -217,11 +218,11 @@ def test_a_second_finger_draws_nothing() -> None:
 def test_a_view_that_comes_later_gets_the_whole_drawing(pad: DrawingPad, monkeypatch: pytest.MonkeyPatch) -> None:
     mouse(pad, THREE)
     sent: list[Any] = []
-    manager = pad._ink.widget._canvas_manager
+    manager = part(pad, Canvas)._canvas_manager
     monkeypatch.setattr(manager, "_send_custom", lambda command, buffers=(): sent.append(str(command)))
     event(pad, "client_ready")
     assert len(sent) == 1  # one message, which names its canvas and draws every point of the stroke
-    assert pad._ink.widget.model_id in sent[0]
+    assert part(pad, Canvas).model_id in sent[0]
     assert all(f"{x * RESOLUTION:.1f}, {y * RESOLUTION:.1f}" in sent[0] for x, y in THREE)
 
 
@@ -334,7 +335,7 @@ def test_what_a_change_does(change: ImageTransform, check: Callable[[Any, Any], 
 
 def test_an_empty_pad_says_that_there_is_nothing_to_change(pad: DrawingPad) -> None:
     press(pad, "Move left by one pixel")
-    assert "nothing on the pad" in pad._message.value
+    assert "nothing on the pad" in shown(pad)
 
 
 def upload(name: str, content: bytes) -> tuple[dict[str, Any], ...]:
@@ -351,7 +352,7 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
     assert pad.guess is not None
     assert pad.guess.digit == 7
     pad.transform.photo.value = upload("<b>song.mp3", b"not a picture")
-    assert "&lt;b&gt;song.mp3" in pad._message.value
+    assert "&lt;b&gt;song.mp3" in shown(pad)
     assert pad.guess.digit == 7
 
 
@@ -380,24 +381,24 @@ def test_the_reader_s_own_network_is_offered_and_a_damaged_one_is_named(workplac
     Path("model.safetensors").write_bytes(b"nothing")
     pad.model_picker.list.value = "shipped:cnn"
     pad.model_picker.list.value = "model.safetensors"
-    assert "model.safetensors" in pad._message.value
+    assert "model.safetensors" in shown(pad)
     assert pad.model_key == pad.model_picker.list.value == "shipped:cnn"
 
 
 def test_a_network_is_opened_from_an_upload(pad: DrawingPad, workplace: Path) -> None:
     save_checkpoint(build_model("mlp", seed=1), "elsewhere.safetensors")
     content = Path("elsewhere.safetensors").read_bytes()
-    pad.model_picker._upload.value = upload("mine.safetensors", content)
+    part(pad, "Open from this computer").value = upload("mine.safetensors", content)
     assert pad.model_key == "mine.safetensors"
-    pad.model_picker._upload.value = upload("<i>cut.safetensors", content[:1000])
-    assert "&lt;i&gt;cut.safetensors" in pad._message.value
+    part(pad, "Open from this computer").value = upload("<i>cut.safetensors", content[:1000])
+    assert "&lt;i&gt;cut.safetensors" in shown(pad)
     assert pad.model_key == "mine.safetensors"
 
 
 def test_where_no_network_is_found_it_says_so_and_draws_on(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mnist_nb.checkpoints.PRETRAINED", workplace)
     pad = DrawingPad()
-    assert "no network" in pad._message.value
+    assert "no network" in shown(pad)
     mouse(pad, THREE)
     assert pad.image is not None
     assert pad.guess is None

@@ -1,7 +1,5 @@
 """Hundreds of random clicks, moves and names on the studio: whatever their order, it stays whole."""
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 import threading

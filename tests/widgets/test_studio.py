@@ -1,7 +1,5 @@
 """The training studio without a browser: whatever is clicked, one run at most, and nothing learnt is lost."""
 
-from __future__ import annotations
-
 import _thread
 import dataclasses
 import gc
@@ -16,9 +14,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from ipywidgets import HTML, Button, Text, ToggleButtons, Widget
+from ipywidgets import HTML, Button, Text, ToggleButtons
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import nn
+from tree import part, widgets
 
 from mnist_nb import CheckpointError, Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist
@@ -48,12 +47,6 @@ def make(tiny: Mnist, workplace: Path) -> Iterator[Make]:
     yield studio
     for one in made:
         one.close()
-
-
-def widgets(root: Widget) -> Iterator[Widget]:
-    yield root
-    for child in getattr(root, "children", ()):
-        yield from widgets(child)
 
 
 def buttons(studio: TrainingStudio, label: str) -> list[Button]:
@@ -244,7 +237,7 @@ def test_twenty_rapid_clicks_leave_one_run_at_most_a_usable_panel_and_every_weig
 ) -> None:
     path = "model.safetensors" if seed % 2 else None
     studio = make(LONG, path)
-    studio._fresh.value = True
+    part(studio, ToggleButtons).value = True
     dice = random.Random(seed)
     for _ in range(20):
         label = dice.choice(["Train", "Stop", "Resume"])
@@ -414,8 +407,7 @@ def test_a_network_of_another_kind_is_refused_in_words(make: Make) -> None:
     studio = make(SHORT, "model.safetensors")
     with pytest.raises(CheckpointError, match="choose network cnn"):
         studio.train(fresh=False)
-    [source] = [part for part in widgets(studio) if isinstance(part, ToggleButtons)]
-    source.value = False
+    part(studio, ToggleButtons).value = False
     click(studio, "Train")
     assert "choose network cnn" in shown(studio)
     assert not studio.session.is_running

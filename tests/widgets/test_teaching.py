@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ipycanvas import Canvas
+from tree import part, shown
 
 from mnist_nb import load_pretrained
 from mnist_nb.data import Mnist
@@ -35,7 +37,7 @@ def filled(pad: DrawingPad, sample: Mnist) -> DrawingPad:
 
 
 def message(pad: DrawingPad) -> str:
-    return str(pad._message.value)
+    return str(shown(pad))
 
 
 def test_it_asks_for_three_of_each_digit_and_keeps_each_at_once(pad: DrawingPad) -> None:
@@ -43,20 +45,20 @@ def test_it_asks_for_three_of_each_digit_and_keeps_each_at_once(pad: DrawingPad)
     asked = []
     while (wish := pad.teaching.wish) is not None:
         asked.append(wish)
-        assert f"draw a{'n' * (wish == 8)} {wish}" in pad.teaching._asked.value
+        assert f"draw a{'n' * (wish == 8)} {wish}" in shown(pad)
         pad.replay([THREE, [(10 + 2 * len(asked), 10)]])
         pad.teaching.keep()
         assert len(MyDigits(FILE)) == len(asked)
         assert pad.image is None
     assert sorted(asked) == sorted(list(range(10)) * 3)
-    assert "All thirty digits are there" in pad.teaching._asked.value
+    assert "All thirty digits are there" in shown(pad)
     assert len(MyDigits(FILE).split()[1]) == 10
 
 
 def test_enter_on_the_paper_keeps_only_while_it_asks(pad: DrawingPad) -> None:
     def enter() -> None:
         keys = {"key": "Enter", "shift_key": False, "ctrl_key": False, "meta_key": False}
-        pad._ink.widget._handle_frontend_event(None, {"event": "key_down", **keys}, [])
+        part(pad, Canvas)._handle_frontend_event(None, {"event": "key_down", **keys}, [])
 
     pad.replay([THREE])
     enter()
@@ -102,16 +104,16 @@ def test_an_empty_pad_is_not_kept(pad: DrawingPad) -> None:
 def test_digits_are_relabelled_deleted_and_brought_back(filled: DrawingPad) -> None:
     gallery = filled.teaching.gallery
     gallery.show()
-    gallery._number.value = 2
-    gallery._label.value = 9
+    part(gallery, "Digit number").value = 2
+    part(gallery, "is a").value = 9
     press(filled, "Give this digit the label that is chosen")
     assert MyDigits(FILE).labels.tolist()[:3] == [0, 9, 0]
     press(filled, "Delete this digit")
     assert len(MyDigits(FILE)) == 29
     press(filled, "Bring back the digit deleted last")
     assert MyDigits(FILE).labels.tolist()[-1] == 9
-    assert gallery._number.value == 30
-    assert gallery._pictures.value.count("<img") == 30
+    assert part(gallery, "Digit number").value == 30
+    assert shown(gallery).count("<img") == 30
 
 
 def test_a_kept_drawing_comes_back_to_the_pad_with_its_strokes(pad: DrawingPad) -> None:
@@ -131,26 +133,26 @@ def test_export_and_import(filled: DrawingPad, workplace: Path, tiny: Mnist) -> 
     press(filled, "Write the digits as PNG files and CSV")
     assert "exists already" in message(filled)
     other = DrawingPad(tiny, digits="another.safetensors")
-    other.teaching.gallery._upload.value = upload("friend.zip", Path("my_digits.zip").read_bytes())
+    part(other, "Import from this computer").value = upload("friend.zip", Path("my_digits.zip").read_bytes())
     assert MyDigits("another.safetensors").labels.tolist() == MyDigits(FILE).labels.tolist()
-    other.teaching.gallery._upload.value = upload("<b>song.mp3", b"la la la")
+    part(other, "Import from this computer").value = upload("<b>song.mp3", b"la la la")
     assert "&lt;b&gt;song.mp3" in message(other)
     assert len(MyDigits("another.safetensors")) == 30
-    other.teaching.gallery._file.value = "my_digits.zip"
+    part(other.teaching.gallery, "File").value = "my_digits.zip"
     press(other, "Add the digits of this file or folder")
     assert "No digit in there was new" in message(other)
 
 
 def test_the_score_counts_and_shows_mistakes(filled: DrawingPad) -> None:
     gallery = filled.teaching.gallery
-    gallery._number.value, gallery._label.value = 1, 5  # the first 0 is called a 5
+    part(gallery, "Digit number").value, part(gallery, "is a").value = 1, 5  # the first 0 is called a 5
     filled.teaching.digits.relabel(filled.teaching.digits.ids[0], 5)
     press(filled, "How many of my digits does the network read?")
     score = gallery.score()
     assert score.n_correct == 29
-    assert "29 of your 30" in gallery._score.value
-    assert "5, read 0" in gallery._score.value
-    assert 'class="mistake"' in gallery._score.value
+    assert "29 of your 30" in shown(gallery)
+    assert "5, read 0" in shown(gallery)
+    assert 'class="mistake"' in shown(gallery)
 
 
 def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(filled: DrawingPad, workplace: Path) -> None:
@@ -161,9 +163,8 @@ def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(filled: Draw
     assert Path(filled.model_key).is_file()
     assert filled.state.model is not old
     assert all(torch.equal(tensor, before[name]) for name, tensor in old.state_dict().items())
-    shown = filled.teaching._outcome.value
-    assert "of 10)" in shown  # the third drawing of each digit was not taught
-    assert "of 200)" in shown
+    assert "of 10)" in shown(filled)  # the third drawing of each digit was not taught
+    assert "of 200)" in shown(filled)
     assert not list(workplace.glob("cnn.safetensors"))
     filled.choose("shipped:cnn")
     filled.teaching.teach(wait=True)
@@ -182,7 +183,7 @@ def test_where_it_would_forget_the_old_network_stays(filled: DrawingPad, monkeyp
     filled.teaching.teach(wait=True)
     assert filled.state.model is old
     assert filled.model_key == "shipped:cnn"
-    assert "the old weights were kept" in filled.teaching._outcome.value
+    assert "the old weights were kept" in shown(filled)
     assert not list(Path().glob("*my-hand*"))
 
 
@@ -192,7 +193,7 @@ def test_an_error_while_teaching_is_shown_and_teaching_works_again(
     with monkeypatch.context() as patch:
         patch.setattr(teaching, "adapt", lambda *args, **kwargs: 1 / 0)
         filled.teaching.teach(wait=True)
-        assert "ZeroDivisionError" in filled.teaching._outcome.value
+        assert "ZeroDivisionError" in shown(filled)
     filled.teaching.teach(wait=True)
     assert filled.model_key == "cnn.my-hand.safetensors"
 
