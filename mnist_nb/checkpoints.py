@@ -153,6 +153,10 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
         except OSError as error:
             raise CheckpointError(f"{state} cannot be removed: {error.strerror or error}") from error
     else:
+        if not _is_state_or_free(state):
+            raise CheckpointError(
+                f"{state} is no training state, and a run in {path} would replace it: rename one of them"
+            )
         weights = _tensors(run.model)
         tensors, values = run.state_dict()
         tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | tensors
@@ -294,6 +298,14 @@ def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | Non
     if metadata.get("weights") != weights and metadata.get("replaces") != replaces:
         return None
     return (tensors, metadata.get("state", "")) if metadata.get("sha256") == _checksum(tensors, metadata) else None
+
+
+def _is_state_or_free(state: Path) -> bool:
+    """Whether a training state may be written here: over another, or over nothing that can be read."""
+    try:
+        return "state" in read_metadata(state)
+    except CheckpointError:
+        return True
 
 
 def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

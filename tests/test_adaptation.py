@@ -1,6 +1,7 @@
 """Teaching a model one person's hand: it learns, it does not forget, and it tells the truth about both."""
 
 import copy
+import dataclasses
 import subprocess
 import sys
 import warnings
@@ -224,6 +225,12 @@ def test_what_are_no_digits_is_refused(images: Any, labels: Any, message: str, t
         adapt(build_model("mlp", seed=0), SimpleNamespace(images=images, labels=labels), tiny)
 
 
+def test_without_validation_images_nothing_is_taught(tiny: Mnist) -> None:
+    bare = dataclasses.replace(tiny, validation=tiny.validation.take(0))
+    with pytest.raises(ValueError, match="the validation split is empty"):
+        adapt(build_model("mlp"), tiny.train.take(10), bare)
+
+
 @pytest.mark.parametrize(
     "setting",
     [
@@ -232,6 +239,7 @@ def test_what_are_no_digits_is_refused(images: Any, labels: Any, message: str, t
         {"learning_rate": 11},
         {"learning_rate": float("nan")},
         {"max_forgetting": -0.1},
+        {"steps": "3"},
     ],
 )
 def test_a_setting_out_of_range_is_named(setting: dict[str, Any], tiny: Mnist) -> None:

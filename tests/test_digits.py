@@ -477,6 +477,28 @@ def test_an_export_can_be_looked_at_and_imported(workplace: Path, name: str) -> 
     assert torch.equal(fresh.labels, digits.labels)
 
 
+def test_a_table_as_a_german_spreadsheet_saves_it(workplace: Path) -> None:
+    table = filled(workplace / "mine.safetensors", 1).export("class") / "labels.csv"
+    table.write_text(table.read_text().replace(",", ";"))
+    assert MyDigits("new.safetensors").import_("class") == 10
+    table.write_text(table.read_text(), encoding="utf-16")
+    with pytest.raises(DigitsError, match="not UTF-8 text: save it as CSV UTF-8"):
+        MyDigits("newer.safetensors").import_("class")
+
+
+def test_two_exports_in_one_zip_are_named_and_so_is_a_blank_image(workplace: Path) -> None:
+    digits = filled(workplace / "mine.safetensors", 1)
+    Path("both").mkdir()
+    for name in ("a", "b"):
+        digits.export(f"both/{name}")
+    with pytest.raises(DigitsError, match="both holds 2 exports"):
+        MyDigits("new.safetensors").import_("both")
+    Image.new("L", (28, 28)).save("both/a/00003-3.png")
+    with pytest.raises(DigitsError, match=r"00003-3\.png.*no ink"):
+        MyDigits("new.safetensors").import_("both/a")
+    assert MyDigits("new.safetensors").import_(Path("mine.safetensors").read_bytes(), name="upload") == 10
+
+
 def test_a_friends_file_comes_with_its_strokes(workplace: Path) -> None:
     mine, friends = filled(workplace / "mine.safetensors"), MyDigits("friend.safetensors")
     friends.add(drawing(), 4)

@@ -184,6 +184,17 @@ def test_a_damaged_state_costs_the_state_and_not_the_weights(tiny, path):
     assert same_weights(resumed.model, run.model)
 
 
+def test_a_model_that_is_called_like_a_training_state_is_not_overwritten(tiny, path):
+    save_checkpoint(build_model("mlp", seed=99), state_path(path))
+    before = state_path(path).read_bytes()
+    run, _ = continue_run(path, tiny, SGD)
+    stop_after(run, 3)
+    with pytest.raises(CheckpointError, match=r"resume\.safetensors is no training state.*rename one of them"):
+        save_run(run, path)
+    assert state_path(path).read_bytes() == before
+    assert not path.exists()
+
+
 def test_a_diverged_run_saves_its_good_weights_and_no_state(tiny, path):
     run, _ = continue_run(path, tiny, SGD)
     next(run.epochs())

@@ -488,6 +488,11 @@ class TestFromImage:
         with pytest.raises(ValueError, match=words):
             from_image(source)  # type: ignore[arg-type]
 
+    def test_an_array_that_only_says_where_ink_is(self) -> None:
+        ink = np.asarray(picture().convert("L")) < 128
+        for kind in (bool, np.uint8, np.int64, float):
+            assert (from_image(ink.astype(kind)) == from_image(ink)).all()
+
     def test_a_file_of_another_format_starts_no_program(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """An EPS file, whatever its name, would have Pillow start Ghostscript."""
         photo = tmp_path / "photo.png"

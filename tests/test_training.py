@@ -269,3 +269,8 @@ def test_a_run_ends_where_the_plain_loop_does(tiny, network, momentum):
     assert run.batch_losses == pytest.approx(losses, rel=1e-3)
     for mine, theirs in zip(run.model.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, atol=2e-5, rtol=0)
+
+
+def test_a_model_of_ones_own_class_trains(tiny):
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    assert next(train(model, tiny, FAST)).validation_accuracy > 0.3

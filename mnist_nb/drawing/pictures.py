@@ -84,7 +84,7 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
         )
     if array.size and not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 255):
         raise ValueError("expected an array of pixels in 0..255, or floats in 0..1, but some lie outside")
-    if array.dtype.kind == "b" or (array.dtype.kind == "f" and array.max(initial=0) <= 1):
+    if array.max(initial=0) <= 1:  # floats in 0..1, bool, or integers that only say whether there is ink
         array = array * 255.0
     return Image.fromarray(np.rint(array).astype(np.uint8))
 

@@ -84,8 +84,10 @@ def adapt(
         ("learning_rate", learning_rate, 1e-6, 10),
         ("max_forgetting", max_forgetting, 0, 1),
     ):
-        if not low <= value <= high:  # also for NaN
+        if isinstance(value, str) or not low <= value <= high:  # also for NaN
             raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
+    if not len(data.validation):
+        raise ValueError("the validation split is empty: what is forgotten is measured on its images")
     place = choose_device(device) if device else next(model.parameters()).device
     taught = copy.deepcopy(model).to(place).eval()
     body, head = _body(taught), _head(taught)

@@ -239,14 +239,19 @@ def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
 def _read_folder(folder: Path | zipfile.Path, name: str) -> list[Digit]:
     """The digits of an exported folder, which may lie in another as zip programs make it."""
     inner = [folder, *(child for child in folder.iterdir() if child.is_dir())]
-    place = next((place for place in inner if (place / _LABELS).is_file()), None)
-    if place is None:
-        raise DigitsError(f"{name} holds no {_LABELS}: choose a folder or zip that export made")
+    places = [place for place in inner if (place / _LABELS).is_file()]
+    if len(places) != 1:
+        found = f"{len(places)} exports, in folders of their own" if places else f"no {_LABELS}"
+        raise DigitsError(f"{name} holds {found}: choose one folder or zip that export made")
+    [place] = places
     try:
         table = _bounded(place / _LABELS, _MAX_CSV_BYTES).decode("utf-8-sig")  # spreadsheets write a byte-order mark
-        rows = list(csv.DictReader(io.StringIO(table)))
+        separator = ";" if ";" in table.partition("\n")[0] else ","  # as Excel writes it in half of Europe
+        rows = list(csv.DictReader(io.StringIO(table), delimiter=separator))
         if len(rows) > MAX_DIGITS:
             raise ValueError(f"it names {len(rows):,} files, more than {MAX_DIGITS:,}")
+    except UnicodeDecodeError as error:
+        raise DigitsError(f"{name}, {_LABELS} is not UTF-8 text: save it as CSV UTF-8. Nothing was imported") from error
     except (ValueError, csv.Error) as error:
         raise DigitsError(f"{name}, {_LABELS}: {error}. Nothing was imported") from error
     return [_read_png(place, row, name) for row in rows]
@@ -261,7 +266,10 @@ def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], source
         image = Image.open(io.BytesIO(content), formats=["PNG"])
         if image.size != (SIDE, SIDE):  # before its pixels are unpacked
             raise ValueError(f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels")
-        return Digit(np.asarray(image.convert("L")), checked_label(int(label) if label.isdecimal() else label))
+        pixels = np.asarray(image.convert("L"))
+        if not pixels.any():
+            raise ValueError("there is no ink in this image")
+        return Digit(pixels, checked_label(int(label) if label.isdecimal() else label))
     except (OSError, SyntaxError, ValueError, KeyError, Image.DecompressionBombError) as error:
         raise DigitsError(f"{source}, {name!r}: {error}. Nothing was imported") from error
 

@@ -359,7 +359,7 @@ def schedule_factor(schedule: str, progress: float) -> float:
 def _threads_worth_having(
     model: nn.Module, device: torch.device, batch_size: int
 ) -> contextlib.AbstractContextManager[None]:
-    small = device.type == "cpu" and model.name == "mlp" and batch_size <= 512
+    small = device.type == "cpu" and getattr(model, "name", "") == "mlp" and batch_size <= 512
     return one_thread() if small else contextlib.nullcontext()
 
 
