@@ -116,7 +116,7 @@ class Start(enum.Enum):
 
 
 class RunStart(NamedTuple):
-    """What `continue_run` decided; as text, a sentence."""
+    """What `continue_run` decided; as text, a sentence about the run as it stands, to be said at once."""
 
     kind: Start
     path: Path
@@ -158,6 +158,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
                 f"{state} is no training state, and a run in {path} would replace it: rename one of them"
             )
         weights = _tensors(run.model)
+        _checked(weights, path)
         tensors, values = run.state_dict()
         tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | tensors
         told = {"weights": digest(weights), "replaces": json.dumps(signature_of(path)), "state": json.dumps(values)}
@@ -240,12 +241,17 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 def _write_weights(path: str | Path, model: nn.Module, metadata: Mapping[str, str]) -> None:
     tensors = _tensors(model)
-    copied, problem = _recognise(tensors)
-    if copied is None:  # what could not be read again is not written
-        raise CheckpointError(f"{path} is left as it is, for this model could not be read again: {problem}")
-    name = str(copied.name)
+    name = str(_checked(tensors, path).name)
     versions = {"mnist_nb": version("mnist_nb"), "torch": str(torch.__version__)}
     write_tensors(path, tensors, {"model": name, **versions, **metadata, "sha256": digest(tensors)})
+
+
+def _checked(tensors: Mapping[str, Tensor], path: str | Path) -> nn.Module:
+    """The network with these weights; an error if they could not be read again, for then they are not written."""
+    model, problem = _recognise(tensors)
+    if model is None:
+        raise CheckpointError(f"{path} is left as it is, for this model could not be read again: {problem}")
+    return model
 
 
 def _load(source: str | Path | bytes, name: str = "") -> tuple[nn.Module, dict[str, str]]:

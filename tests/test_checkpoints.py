@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from mnist_nb import (
     CheckpointError,
+    Hyperparameters,
+    TrainingRun,
     build_model,
     load_checkpoint,
     load_or_train,
     load_pretrained,
     read_metadata,
     save_checkpoint,
+    save_run,
 )
 from mnist_nb.files import write_atomically
 from mnist_nb.models import loss_and_accuracy
@@ -225,13 +228,16 @@ def test_a_device_or_a_pipe_is_never_replaced_by_a_file(tmp_path):
     ],
     ids=["other numbers", "NaN", "another network"],
 )
-def test_what_could_not_be_read_again_is_not_written(path, change, reason):
+def test_what_could_not_be_read_again_is_not_written(path, sample, change, reason):
     save_checkpoint(build_model("mlp", seed=1), path)
     before, model = path.read_bytes(), build_model("mlp", seed=2)
     change(model)
     with pytest.raises(CheckpointError, match=rf"is left as it is.*{reason}"):
         save_checkpoint(model, path)
+    with pytest.raises(CheckpointError, match=rf"is left as it is.*{reason}"):
+        save_run(TrainingRun(model, sample, Hyperparameters(), device="cpu"), path)
     assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
