@@ -4,6 +4,7 @@ VENV ?= .venv
 PYTHON ?=
 ARGS ?=
 CONSTRAINTS ?=
+GPU ?=
 
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
@@ -22,6 +23,7 @@ help:  ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings: PYTHON=/path/to/python  VENV=folder  ARGS=\"options for jupyter lab or pytest\""
 	@echo "          CONSTRAINTS=constraints.txt installs the versions that the tests last passed with"
+	@echo "          GPU=1 or GPU=0 installs PyTorch for NVIDIA cards or for processors alone, whatever is found here"
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab (ARGS="--no-browser --port 8899" passes options on)
 	$(PY) -m jupyterlab $(ALLOW_ROOT) --notebook-dir=notebooks --LabApp.default_url=/lab/tree/01_explore_data.ipynb $(ARGS)
@@ -61,7 +63,7 @@ screenshots: $(INSTALLED_TEST)  ## take the README's pictures anew, in a real Ju
 	MNIST_NB_REQUIRE_BROWSER=1 MNIST_NB_PICTURES=docs/images $(PY) -m pytest -q tests/browser/test_pictures.py $(ARGS)
 
 bench: $(INSTALLED_TEST)  ## measure speed against other libraries, an hour (ARGS="epochs --quick" for a part, quickly)
-	@$(PY) -m pip install --quiet --editable '.[bench]' || $(FAILED)
+	@$(INSTALL) --extra bench
 	$(PY) benchmarks/bench.py $(ARGS)
 
 constraints: $(INSTALLED_TEST)  ## after make test passed: keep the versions it passed with, in constraints.txt
@@ -74,11 +76,10 @@ clean:  ## remove what tests and builds leave behind (not .venv, not your models
 clean-all: clean  ## the same and the virtual environment
 	rm -rf $(VENV)
 
-# A stamp holds the time of the last installation: it is repeated only when pyproject.toml is newer. Installing the
-# test extra installs the rest too, so it sets both stamps.
-INSTALL = echo "Installing into $(VENV); the first time takes some minutes" && $(PY) -m pip install $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable
-FAILED = { echo "The installation failed, for the reason above. Mend it and call make again (no space? the full set of \
-packages takes several gigabytes; no network? pip needs one)." >&2; exit 1; }
+# A stamp holds the time of the last installation, which is repeated only when pyproject.toml is newer, and the GPU= that
+# was asked for: asked for otherwise, it is repeated too. The test extra includes the rest, so it sets both stamps.
+INSTALL = $(PY) tools/install.py --gpu "$(GPU)" --constraint "$(CONSTRAINTS)"
+IGNORED := $(if $(GPU),$(shell grep -qsx "$(GPU)" $(INSTALLED) || rm -f $(INSTALLED) $(INSTALLED_TEST)))
 
 # An environment whose Python went away (the system's was upgraded) is made anew, and so are its stamps.
 IGNORED := $(shell [ -x $(PY) ] || rm -f $(INSTALLED) $(INSTALLED_TEST))
@@ -88,9 +89,7 @@ $(PY):
 	"$$python" -m venv --clear "$(VENV)"
 
 $(INSTALLED): pyproject.toml | $(PY)
-	@$(INSTALL) . || $(FAILED)
-	@touch $@
+	@$(INSTALL) --stamp $@
 
 $(INSTALLED_TEST): pyproject.toml | $(PY)
-	@$(INSTALL) '.[test]' || $(FAILED)
-	@touch $(INSTALLED) $@
+	@$(INSTALL) --extra test --stamp $(INSTALLED) $@
