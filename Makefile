@@ -16,7 +16,7 @@ NBVAL := --nbval-current-env --nbval-cell-timeout=300
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab test test-fast lint format coverage notebooks html experiments screenshots bench constraints clean clean-all
+.PHONY: help lab draw test test-fast lint format coverage notebooks html experiments screenshots bench constraints clean clean-all
 
 help:  ## list what can be done
 	@echo "make TARGET, where TARGET is one of:"
@@ -27,6 +27,9 @@ help:  ## list what can be done
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab (ARGS="--no-browser --port 8899" passes options on)
 	$(PY) -m jupyterlab $(ALLOW_ROOT) --notebook-dir=notebooks --LabApp.default_url=/lab/tree/01_explore_data.ipynb $(ARGS)
+
+draw: $(INSTALLED)  ## open an empty drawing pad (ARGS as for lab)
+	$(PY) -m mnist_nb draw -- $(ARGS)
 
 test: lint  ## every check: lint, types, tests, and all notebooks compared with their outputs
 	@rm -rf $(COPY) && mkdir -p $(COPY) && cp -R notebooks/. $(COPY) && find $(COPY) -name '*.safetensors' -delete

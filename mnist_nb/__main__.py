@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 WORDS = ("train", "test", "draw")
-DESCRIPTION = "Train a network that reads handwritten digits, test it, or draw for it."
-NOTEBOOKS = Path("notebooks")
+DESCRIPTION = """Train a network that reads handwritten digits, test it, or draw for it. Without a word it trains,
+as the program did that this one grew from."""
+NOTEBOOKS, PAD = Path("notebooks"), "draw.ipynb"
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,17 +27,16 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 2 for what a user can mend, 130 after Ctrl-C."""
-    from mnist_nb.checkpoints import CheckpointError
-    from mnist_nb.data import DataError
-
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or (words[0] not in WORDS and words[0] not in ("-h", "--help", "--version")):
-        words.insert(0, "train")  # with no word it trains
-    options = make_parser().parse_args(words)
+        words.insert(0, "train")
+        if not {"-h", "--help"} & {*words}:
+            print(f"No word of {', '.join(WORDS)} was given: this trains (python -m mnist_nb --help).", flush=True)
+    options = make_parser(words[0]).parse_args(words)
     command = {"train": train_command, "test": test_command, "draw": draw_command}[options.command]
     try:
         return command(options)
-    except (CheckpointError, DataError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
+    except (ValueError, TypeError, ArithmeticError, MemoryError) as error:  # ours are among them
         print(f"mnist_nb {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -46,14 +46,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def make_parser() -> Parser:
-    """The options of the three words; those of training are made from `Hyperparameters`."""
+def make_parser(word: str) -> Parser:
+    """The options of the three words, or of `draw` alone; those of training are made from `Hyperparameters`."""
     from mnist_nb import __version__
-    from mnist_nb.training import PRESETS, Hyperparameters
 
     parser = Parser(prog="python -m mnist_nb", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"mnist_nb {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{train,test,draw}")
+
+    draw = commands.add_parser(
+        "draw",
+        help="open an empty drawing pad in JupyterLab",
+        usage="%(prog)s [-h] [-- OPTION ...]",
+        description="Open an empty pad: you draw digits, and the network reads them. Without a clone of the series the "
+        "notebooks are first copied to ./notebooks.",
+    )
+    draw.add_argument("rest", nargs="*", metavar="OPTION", help="options for JupyterLab, after --")
+    if word == "draw":
+        return parser  # what is below takes PyTorch, and that takes seconds
+
+    from mnist_nb.training import PRESETS, Hyperparameters
 
     shared = Parser(add_help=False)
     shared.add_argument(
@@ -96,14 +108,6 @@ def make_parser() -> Parser:
         description="Print how many of the test images the model reads right, with a 95 % interval, and a table of "
         "precision, recall and F1 for each digit.",
     )
-    draw = commands.add_parser(
-        "draw",
-        help="open the drawing notebook in JupyterLab",
-        usage="%(prog)s [-h] [-- OPTION ...]",
-        description="Open notebook 04, where you draw digits and the network reads them. Without a clone of the series "
-        "the notebooks are first copied to ./notebooks.",
-    )
-    draw.add_argument("rest", nargs="*", metavar="OPTION", help="options for JupyterLab, after --")
     return parser
 
 
@@ -182,8 +186,8 @@ def test_command(options: argparse.Namespace) -> int:
 
 
 def draw_command(options: argparse.Namespace) -> int:
-    """Open notebook 04 in JupyterLab."""
-    notebook = _notebooks() / "04_draw.ipynb"
+    """Open the notebook that is nothing but a pad, in JupyterLab."""
+    notebook = _notebooks() / PAD
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), *root, *options.rest])
 
@@ -192,13 +196,13 @@ def _notebooks() -> Path:
     """The series' folder: the one here, else a clone's, else a copy, made here, of what was installed."""
     package = Path(__file__).resolve().parent
     for folder in (Path.cwd() / NOTEBOOKS, package.parent / NOTEBOOKS):
-        if (folder / "04_draw.ipynb").exists():
+        if (folder / PAD).exists():
             return folder
     installed, here = package / NOTEBOOKS, Path.cwd() / NOTEBOOKS
     if not installed.is_dir():
         raise ValueError(f"this installation came without its notebooks, and {here} is not there: install it again")
     if here.exists():
-        raise ValueError(f"{here} is there but holds no 04_draw.ipynb: go to another folder, or rename that one")
+        raise ValueError(f"{here} is there but holds no {PAD}: go to another folder, or rename that one")
     try:
         with tempfile.TemporaryDirectory(dir=here.parent, prefix=".notebooks-") as unfinished:
             shutil.copytree(installed, Path(unfinished) / NOTEBOOKS)

@@ -41,7 +41,10 @@ def mnist_nb(workplace, monkeypatch, capsys):
 def test_with_no_word_it_trains_and_writes_the_model(mnist_nb):
     result = mnist_nb("--epochs", "1")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("A new mlp begins.")
+    first, second = result.stdout.splitlines()[:2]
+    assert "No word" in first
+    assert "this trains" in first
+    assert second == "A new mlp begins."
     assert re.search(r"epoch +1  loss [\d.]+ \([\d.]+ to [\d.]+\).*accuracy [\d.]+%", result.stdout)
     assert load_checkpoint(mnist_nb.folder / "model.safetensors").name == "mlp"
     assert result.stderr == ""  # no bar where there is no terminal
@@ -136,12 +139,18 @@ def test_a_diverging_run_ends_with_advice(mnist_nb):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_help_says_that_without_a_word_it_trains(mnist_nb):
+    text = " ".join(mnist_nb("--help").stdout.split())
+    assert "Without a word it trains" in text
+    assert all(word in text for word in ("train", "test", "draw"))
+
+
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """A package that lies elsewhere, with its notebooks in it, as a wheel puts it; calls of JupyterLab are kept."""
     package = tmp_path / "site-packages" / "mnist_nb"
     (package / "notebooks" / "solutions").mkdir(parents=True)
-    (package / "notebooks" / "04_draw.ipynb").write_text("{}")
+    (package / "notebooks" / "draw.ipynb").write_text("{}")
     (package / "notebooks" / "solutions" / "04_draw.ipynb").write_text("{}")
     monkeypatch.setattr("mnist_nb.__main__.__file__", str(package / "__main__.py"))
     opened = []
@@ -152,7 +161,7 @@ def installed(tmp_path, monkeypatch):
 def test_draw_from_an_installed_package_copies_the_notebooks_here_and_opens_the_copy(mnist_nb, installed):
     _, opened = installed
     first = mnist_nb("draw")
-    copy = mnist_nb.folder / "notebooks" / "04_draw.ipynb"
+    copy = mnist_nb.folder / "notebooks" / "draw.ipynb"
     assert (first.returncode, opened) == (0, [copy])
     assert str(copy.parent) in first.stdout
     assert (copy.parent / "solutions" / "04_draw.ipynb").exists()

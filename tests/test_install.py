@@ -13,6 +13,7 @@ from pathlib import Path
 
 import install
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyPI's PyTorch is the right one")
@@ -304,3 +305,14 @@ def test_progress_sums_up_what_pip_and_uv_print(capsys: pytest.CaptureFixture[st
         progress.saw(line)
     progress.end(failed=False)
     assert capsys.readouterr().out.strip() == "all: 2 packages, 209 MB fetched, 0 s"
+
+
+def test_everything_else_installs_through_it() -> None:
+    """Never PyTorch's index beside PyPI: whoever puts a name on the one could stand in for the other."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob(".github/workflows/*.yml"), ROOT / "Makefile", ROOT / ".ci" / "run"]
+    words = ("extra-index", "EXTRA_INDEX")
+    assert [page.name for page in pages if any(word in page.read_text(encoding="utf-8") for word in words)] == []
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    everywhere = workflow["jobs"]["everywhere"]
+    assert {name.split("-")[0] for name in everywhere["strategy"]["matrix"]["system"]} == {"ubuntu", "macos", "windows"}
+    assert "tools/install.py" in str(everywhere["steps"])

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
+CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "notebooks" and path.stem != "draw"]
 SOLUTIONS = [path for path in NOTEBOOKS if path.parent.name == "solutions"]
 KINDS = ("Change and look", "Measure", "Build", "Think", "Think and prove")  # of exercises, the easiest first
 

@@ -31,7 +31,10 @@ def run(path: Path, copy: Path) -> str:
 
 
 def main() -> None:
-    paths = [Path(name).resolve() for name in sys.argv[1:]] or sorted(FOLDER.rglob("[0-9]*.ipynb"))
+    paths = [Path(name).resolve() for name in sys.argv[1:]] or [
+        *sorted(FOLDER.rglob("[0-9]*.ipynb")),
+        FOLDER / "draw.ipynb",
+    ]
     paths = [path for path in paths if ".ipynb_checkpoints" not in path.parts]
     if load_mnist().is_sample:
         sys.exit("Notebooks are kept with the outputs of the full MNIST, which is not at hand (see above)")
