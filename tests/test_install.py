@@ -56,8 +56,8 @@ PYPI = {"torch": [("2.15.0", ["nvidia-cublas", "small"])], "torchvision": [("0.2
 PYPI |= {name: [("1.0", [])] for name in ("nvidia-cublas", "small", "shown", "tested")}
 # the newest torch has no torchvision yet: the pair is what counts
 CPU = {
-    "torch": [("2.15.0+cpu", ["small"]), ("2.16.0+cpu", ["small"])],
-    "torchvision": [("0.29.2+cpu", ["torch==2.15.0"])],
+    "torch": [(f"2.{minor}.0+cpu", ["small"]) for minor in (14, 15, 16)],  # the newest has no torchvision yet
+    "torchvision": [("0.28.0+cpu", ["torch==2.14.0"]), ("0.29.2+cpu", ["torch==2.15.0"])],
 }
 
 
@@ -238,8 +238,8 @@ def test_a_torch_that_is_there_stays_unless_the_reader_says_otherwise(place: Pla
     assert place.install("--gpu", "1").returncode == 0
     assert {"torch": "2.15.0", "nvidia-cublas": "1.0"}.items() <= place.packages().items()
     unasked = place.install()
-    if "NVIDIA driver (GPU=1" in unasked.stdout:
-        assert "stays" in unasked.stdout
+    assert unasked.returncode == 0
+    assert "PyTorch 2.15.0 is there and stays" in unasked.stdout or "there is an NVIDIA driver" in unasked.stdout
     assert place.packages()["torch"] == "2.15.0"
 
     assert place.install("--gpu", "0").returncode == 0  # and what only the other one needs goes
@@ -250,11 +250,13 @@ def test_a_torch_that_is_there_stays_unless_the_reader_says_otherwise(place: Pla
 
 
 @LINUX
-def test_constraints_without_a_local_version_allow_the_cpu_build(place: Place) -> None:
+def test_constraints_without_a_local_version_allow_the_cpu_build_and_change_one_that_is_there(place: Place) -> None:
+    assert place.install("--gpu", "0").returncode == 0
     file = place.folder / "kept.txt"
-    file.write_text("torch==2.15.0\ntorchvision==0.29.2\nsmall==1.0\n")
-    assert place.install("--gpu", "0", "--constraint", str(file)).returncode == 0
-    assert place.packages()["torch"] == "2.15.0+cpu"
+    file.write_text("torch==2.14.0\ntorchvision==0.28.0\nsmall==1.0\n")
+    result = place.install("--gpu", "0", "--constraint", str(file))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {"torch": "2.14.0+cpu", "torchvision": "0.28.0+cpu"}.items() <= place.packages().items()
 
 
 def test_what_fails_names_the_reason_and_the_log(place: Place) -> None:
@@ -262,7 +264,7 @@ def test_what_fails_names_the_reason_and_the_log(place: Place) -> None:
     file.write_text("small==7\n")
     result = place.install("--gpu", "1", "--constraint", str(file), "--stamp", str(place.folder / "stamp"))
     assert result.returncode == 1
-    assert result.stderr.startswith("ERROR: ")
+    assert "small==7" in result.stderr
     log = place.folder / ".venv" / "install.log"
     assert str(log) in result.stderr
     assert "small==7" in log.read_text(encoding="utf-8")

@@ -65,15 +65,16 @@ def install(installer: Installer, options: argparse.Namespace) -> None:
     """PyTorch first, where it is not PyPI's; then everything else, which leaves that one alone."""
     started = time.monotonic()
     cpu, why = wants_cpu(options.gpu)
+    there = version_of("torch") or ""
+    change = bool(options.gpu) if there else cpu  # nobody loses the build they have without saying so
+    if cpu != ("+cpu" in there) and there and not change:
+        why = f"PyTorch {there} is there and stays (GPU=0 and GPU=1 choose)"
     print(f"Setting up {Path(sys.prefix).name} with {installer.name}; {why}.", flush=True)
     keep = ["--constraint", str(Path(options.constraint).resolve())] if options.constraint else []
-    there = version_of("torch")
     honoured = True
-    if cpu and there and "+cpu" not in there and not options.gpu:
-        print(f"PyTorch {there} is installed already and stays; GPU=0 puts the CPU build in its place.")
-    elif cpu and "+cpu" not in (there or ""):
+    if (change and cpu and "+cpu" not in there) or ("+cpu" in there and cpu and not installer.holds(wanted(), keep)):
         honoured = take_cpu_build(installer, options.index, options.patience, keep)
-    elif not cpu and options.gpu and "+cpu" in (there or ""):
+    elif change and not cpu and "+cpu" in there:
         installer.run("PyTorch from PyPI", "install", "--no-deps", "--force-reinstall", *keep, *PYTORCH)
     with pinned_cpu_build() as pins:
         what = f"{ROOT}[{options.extra}]"
@@ -106,24 +107,29 @@ def take_cpu_build(installer: Installer, index: str, patience: float, keep: Sequ
         "--no-deps",
         "--force-reinstall",
     ]
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     try:
         if reason := silence_of(pages[0], patience):
             raise InstallationError(reason)
         for name in PYTORCH:
-            needs = [*(metadata.requires("torchvision") or [] if name == "torch" else []), *wanted]
+            needs = [*(metadata.requires("torchvision") or [] if name == "torch" else []), *wanted()]
             bound = next(line for line in needs if re.match(rf"{name}\b", line))
             installer.run(f"{name}, CPU build", "install", *source, *keep, bound, patience=patience)
     except InstallationError as error:
         print(
             f"PyTorch's own index cannot be used ({str(error).splitlines()[0][:150]}): taking PyPI's build, several GB."
         )
-        if "+cpu" in (version_of("torchvision") or ""):
-            installer.run("", "uninstall", "torchvision")
+        if half := [name for name in PYTORCH if "+cpu" in (version_of(name) or "")]:
+            installer.run("", "uninstall", *half)  # or it would stand beside PyPI's other one
         return False
     if left := [part.name for part in metadata.distributions() if CUDA_PARTS.fullmatch(part.name)]:
         installer.run("removing CUDA", "uninstall", *left)
     return True
+
+
+def wanted() -> list[str]:
+    """What pyproject.toml demands of PyTorch."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [line for line in project["dependencies"] if re.match(r"torch(vision)?\b", line)]
 
 
 def silence_of(page: str, patience: float) -> str:
@@ -212,12 +218,22 @@ class Installer:
             )  # fmt: skip
             lines = list(self._followed(process, title, log))
         if process.wait():
-            said = [line for line in lines if re.match(r"\s*(ERROR|error|Caused by|×|╰)", line)] or lines
+            said = [
+                line for line in lines if re.match(r"\s*(ERROR|error|Caused by|×|╰|.* depends on |The user)", line)
+            ] or lines
             reason = "\n".join(line.strip()[:300] for line in said[-4:])
             raise InstallationError(
                 f"{reason}\nThe installation failed, for the reason above; all that was said is in {self.log}. Mend it "
                 "and call the same again (no space? the CPU build needs 2 GB, the other 7; no network? it needs one)."
             )
+
+    def holds(self, requirements: Sequence[str], keep: Sequence[str]) -> bool:
+        """Whether what is installed meets all of these."""
+        try:
+            self.run("", "install", "--no-index", "--no-deps", *keep, *requirements)
+        except InstallationError:
+            return False
+        return True
 
     def _followed(self, process: subprocess.Popen[str], title: str, log: object) -> Iterator[str]:
         """The lines that a process prints, as they come; logged, and summed up for the reader."""
