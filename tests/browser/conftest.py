@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ _CELLS = """() => {
 
 @dataclass(frozen=True)
 class Server:
-    """A running JupyterLab: its address and the folder of notebooks that it shows."""
+    """A running JupyterLab, or another that shows notebooks: the address under which their names are, their folder."""
 
     address: str
     folder: Path
@@ -81,7 +82,7 @@ class NotebookPage:
     def open(self, name: str, timeout: float = START_SECONDS) -> NotebookPage:
         """Open a notebook of the server's folder and wait until its kernel is ready."""
         self.name = Path(name).stem
-        self.page.goto(f"{self.server.address}/lab/tree/{name}?reset", wait_until="domcontentloaded")
+        self.page.goto(f"{self.server.address}/{name}?reset", wait_until="domcontentloaded")
         self.wait_until_ready(timeout)
         return self
 
@@ -157,13 +158,15 @@ class NotebookPage:
     def _positions(self) -> range:
         """Scroll positions, in pixels, that show the notebook from top to bottom."""
         total, height = self.page.evaluate(
-            "() => { const box = document.querySelector('.jp-WindowedPanel-outer');"
+            "() => { const box = document.querySelector('.jp-WindowedPanel-outer') ?? document.documentElement;"
             " return [box.scrollHeight, box.clientHeight] }"
         )
         return range(0, max(1, int(total)), max(1, int(height) - 40))
 
     def _scroll(self, position: int) -> None:
-        self.page.evaluate("top => document.querySelector('.jp-WindowedPanel-outer').scrollTo(0, top)", position)
+        self.page.evaluate(
+            "top => (document.querySelector('.jp-WindowedPanel-outer') ?? window).scrollTo(0, top)", position
+        )
         self.page.wait_for_timeout(300)
 
     def _wait_until(self, condition: Any, timeout: float, what: str) -> None:
@@ -204,10 +207,9 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(chosen).resolve() if chosen else tmp_path_factory.mktemp("screenshots")
 
 
-@pytest.fixture(scope="session")
-def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A JupyterLab of its own on a free port, over a copy of the notebooks."""
-    base = tmp_path_factory.mktemp("jupyter")
+@contextmanager
+def serving(base: Path, *program: str, place: str = "", ready: str = "") -> Iterator[Server]:
+    """A program of Jupyter's, of its own settings and on a free port, over a copy of the notebooks in this folder."""
     folder = base / "notebooks"
     shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "*.safetensors"))
     with socket.socket() as probe:
@@ -215,24 +217,37 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         port = probe.getsockname()[1]
     kinds = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
     environment = os.environ | {kind: str(base / kind.lower()) for kind in kinds}
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
-    command += ["--ServerApp.token=", "--ServerApp.password=", "--ServerApp.port_retries=0", "--expose-app-in-browser"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
-    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    command = [sys.executable, "-m", *program, f"--port={port}", "--no-browser"]
     with (base / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_for(address, process, base / "server.log")
-            yield Server(address, folder)
+            _wait_for(f"{address}/{ready}", process, base / "server.log")
+            yield Server(f"{address}/{place}", folder)
         finally:
             process.terminate()
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def open_to_tests(program: str) -> list[str]:
+    """The words that start JupyterLab ("lab") or Notebook ("notebook") so that a test can look inside."""
+    words = ["jupyter", program, "--ip=127.0.0.1", "--ServerApp.token=", "--ServerApp.password="]
+    words += ["--ServerApp.port_retries=0", "--expose-app-in-browser", "--LabApp.news_url="]
+    words += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    return words + (["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])
+
+
+@pytest.fixture(scope="session")
+def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A JupyterLab of its own."""
+    base = tmp_path_factory.mktemp("jupyter")
+    with serving(base, *open_to_tests("lab"), place="lab/tree", ready="api/status") as server:
+        yield server
 
 
 @pytest.fixture
@@ -258,11 +273,11 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{address}/api/status", timeout=5):
+            with urllib.request.urlopen(address, timeout=5):
                 return
         except OSError:
             time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text(errors='replace')[-3000:]}")
+    pytest.fail(f"{address} did not start:\n{log.read_text(errors='replace')[-3000:]}")
 
 
 def _plain(output: dict[str, Any]) -> str:

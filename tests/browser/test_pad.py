@@ -28,11 +28,8 @@ INK = """canvas => {
 class Pad:
     """A pad in a page, and what a reader does with it."""
 
-    def __init__(self, notebook: NotebookPage, folder: Any) -> None:
+    def __init__(self, notebook: NotebookPage) -> None:
         self.notebook, self.page = notebook, notebook.page
-        cells = [cell.replace("PLACE", folder.as_posix()) for cell in CELLS]
-        notebook.open(write_notebook(notebook.server.folder, "pad.ipynb", *cells)).run_all()
-        assert notebook.errors() == []
         self.find()
 
     def find(self) -> None:
@@ -97,7 +94,10 @@ class Pad:
 
 @pytest.fixture
 def pad(notebook: NotebookPage, tmp_path: Any) -> Pad:
-    return Pad(notebook, tmp_path)
+    cells = [cell.replace("PLACE", tmp_path.as_posix()) for cell in CELLS]
+    notebook.open(write_notebook(notebook.server.folder, "pad.ipynb", *cells)).run_all()
+    assert notebook.errors() == []
+    return Pad(notebook)
 
 
 def test_draw_leave_undo_reload_collect_and_teach(pad: Pad) -> None:
