@@ -1,13 +1,16 @@
 """An ink canvas: a hand's movements in, strokes out. It only shows ink; no pixel is ever read back from the page."""
 
+import asyncio
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from ipycanvas import Canvas, hold_canvas
+from ipywidgets import Play
 from numpy.typing import NDArray
 
 from mnist_nb.drawing.preprocessing import Pixels
@@ -42,6 +45,36 @@ def drawing(canvas: Canvas) -> Iterator[None]:
             raise failure
 
 
+class RoundTrip:
+    """Measures how long a message takes to the page and back.
+
+    Args:
+        measured: called with the seconds, each time that the page has answered.
+
+    Attributes:
+        widget: to be displayed with what is measured; nothing is seen of it. Told to play, the page counts on by one at
+            once, and that is the answer.
+    """
+
+    def __init__(self, measured: Callable[[float], None]) -> None:
+        self._measured = measured
+        self._asked = -math.inf
+        self.widget = Play(max=10**9, interval=10**9, layout={"display": "none"})
+        self.widget.observe(self._answered, "value")
+
+    def ask(self) -> None:
+        """Ask the page for an answer, unless it owes one."""
+        if not self.widget.playing or time.monotonic() - self._asked > 10:
+            self._asked = time.monotonic()
+            self.widget.playing = False
+            self.widget.playing = True
+
+    def _answered(self, change: Any) -> None:
+        if self.widget.playing:
+            self.widget.playing = False
+            self._measured(time.monotonic() - self._asked)
+
+
 class InkCanvas:
     """A square sheet of paper to draw on with mouse, finger or pen.
 
@@ -58,6 +91,7 @@ class InkCanvas:
         widget: what is displayed.
         width: diameter of the brush in pixels.
         erasing: whether the brush takes ink away.
+        pause: seconds within which points are drawn together, for a slow line; without a running event loop only 0.
     """
 
     def __init__(
@@ -71,6 +105,9 @@ class InkCanvas:
         self.size = size
         self.width = 16.0
         self.erasing = False
+        self.pause = 0.0
+        self._later: asyncio.TimerHandle | None = None
+        self._drawn = 0  # points of the open stroke
         self._began, self._moved, self._ended = began, moved, ended
         self._open: list[Point] | None = None
         self._strokes: tuple[Stroke, ...] = ()
@@ -123,7 +160,7 @@ class InkCanvas:
             self._release()  # the last one's end was missed
             if (point := self._clipped(x, y)) is not None:
                 self._began()
-                self._open = [point]
+                self._open, self._drawn = [point], 0
                 self._draw_new_piece()
                 self._moved(self._open)
 
@@ -134,7 +171,7 @@ class InkCanvas:
     def _move(self, x: Any = None, y: Any = None) -> None:
         with LOCK:  # moves come without a pressed button too
             if self._open is not None and self._extend(x, y):
-                self._draw_new_piece()
+                self._draw_soon()
                 self._moved(self._open)
 
     def _release(self, x: Any = None, y: Any = None) -> None:
@@ -177,12 +214,23 @@ class InkCanvas:
                 self._set_brush(self.width, self.erasing)
                 self._draw_line(np.array(self._open) * RESOLUTION)
 
+    def _draw_soon(self) -> None:
+        if not self.pause:
+            self._draw_new_piece()
+        elif self._later is None:  # else it is waited for already
+            self._later = asyncio.get_running_loop().call_later(self.pause, self._draw_new_piece)
+
     def _draw_new_piece(self) -> None:
-        """The last bit of the open stroke; the next redraw draws all of it as one curve."""
-        assert self._open
-        with drawing(self.widget):
-            self._set_brush(self.width, self.erasing)
-            self._draw_line(np.array(self._open[-3:]) * RESOLUTION, first=len(self._open) <= 3)
+        """What is new of the open stroke; the next redraw draws all of it as one curve."""
+        with LOCK:
+            self._later = None
+            if not self._open or self._drawn == len(self._open):
+                return
+            start = max(self._drawn - 2, 0)  # it was drawn up to the last corner, by a line that a curve replaces
+            with drawing(self.widget):
+                self._set_brush(self.width, self.erasing)
+                self._draw_line(np.array(self._open[start:]) * RESOLUTION, first=start == 0)
+            self._drawn = len(self._open)
 
     def _set_brush(self, width: float, erase: bool) -> None:
         canvas = self.widget

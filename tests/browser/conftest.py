@@ -69,6 +69,14 @@ class Server:
     address: str
     folder: Path
 
+    @property
+    def port(self) -> int:
+        return int(re.findall(r":(\d+)", self.address)[0])
+
+    def through(self, port: int) -> Server:
+        """The same, by way of what listens at another port and passes on."""
+        return Server(self.address.replace(f":{self.port}", f":{port}"), self.folder)
+
 
 class NotebookPage:
     """One notebook open in JupyterLab, with what a reader does to it."""

@@ -15,7 +15,7 @@ from torch import nn
 from mnist_nb.data import Mnist, load_mnist
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.drawing.sketch import Sketch
-from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point
+from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point, RoundTrip
 from mnist_nb.widgets.common import BESIDE, Panel, button, in_words
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.model_catalog import ModelCatalog
@@ -29,6 +29,7 @@ from mnist_nb.widgets.prediction import Guess, read, with_article
 SIZE = 280
 BRUSHES = (6, 16, 40)  # narrowest, first and widest, in pixels
 _LIVE_EVERY = 0.2  # seconds between guesses while a stroke is being drawn
+_SLOW = 0.15  # seconds from the page to the kernel and back, from which on the ink is seen to lag behind the pen
 DRAW, ERASE = "Draw", "Erase"
 
 
@@ -67,6 +68,8 @@ class DrawingPad(Panel):
             moved=lambda points: self.attempt(partial(self._moved, points)),
             ended=lambda points: self.attempt(partial(self._ended, points)),
         )
+        self._line = RoundTrip(self._answered)
+        self._lag = HTML()
         self._reading = HTML()
         self._message = HTML(layout={"width": "430px", "margin": "10px 0 0"})
         self.model_picker = ModelPicker(self)
@@ -222,7 +225,13 @@ class DrawingPad(Panel):
 
     # ---- what the hand does
 
+    def _answered(self, seconds: float) -> None:
+        text = f"The kernel answers after {seconds:.1f} s, so the ink comes late. Draw on: no stroke is lost."
+        self._lag.value = pad_page.sentence(text) if seconds > _SLOW else ""
+        self._ink.pause = 0.05 if seconds > _SLOW else 0.0
+
     def _began(self) -> None:
+        self._line.ask()
         if self.state.picture is not None or not self.state.strokes:  # fresh paper
             self.state.begin()
             self._ink.show()
@@ -261,7 +270,7 @@ class DrawingPad(Panel):
         self._undo = new("Undo", "Undo: take back the last stroke", self.undo, icon="undo")
         redo = new("Redo", "Redo: bring back the last stroke", self.redo, icon="repeat")
         actions = [self._undo, redo, new("Clear", "Clear the pad", self.clear, icon="trash")]
-        drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions)])
+        drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions), self._lag, self._line.widget])
         reading = VBox([self._reading, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
         tabs = Tab([self.transform, *self.teaching.panels.values(), self.model_picker.panel])
         tabs.titles = ["Without a pen", *self.teaching.panels, "Networks"]
