@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import contenders
 import matplotlib
+import nbformat
 import numpy as np
 import pad
 import steps
@@ -180,6 +181,7 @@ def first_above(run: Sequence[Mapping[str, float]], threshold: float) -> Mapping
 
 # ---- 4. start and memory
 
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 STARTS = {
     "import torch": "import torch",
     "import mnist_nb": "import mnist_nb",
@@ -212,14 +214,36 @@ def start(quick: bool) -> None:
     peaks = {name: peak_memory(program) for name, program in MEMORIES.items()}
     lines += ["", "| peak memory of a process | MB |", "| --- | --- |"]
     lines += [f"| {name} | {peak:.0f} |" for name, peak in peaks.items()]
-    keep("start", {"seconds": times, "megabytes": peaks}, lines, None)
+    lines += [
+        "",
+        "| a notebook's first cells, until the data are there | seconds, median | MB at most |",
+        "| --- | --- | --- |",
+    ]
+    openings = {path.stem: opening(path, 2 if quick else 5) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    lines += [f"| {name} | {np.median(seconds):.1f} | {peak:.0f} |" for name, (seconds, peak) in openings.items()]
+    keep("start", {"seconds": times, "megabytes": peaks, "openings": openings}, lines, None)
 
 
-def peak_memory(program: str) -> float:
-    """The most memory, in 10^6 bytes, that a process of its own with this program held."""
-    report = "; from measure import peak_memory; print(peak_memory())"
+def opening(path: Path, rounds: int) -> tuple[list[float], float]:
+    """Seconds of a notebook's cells up to the one that loads the data, each time in a new process, and peak memory."""
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    last = next((number for number, source in enumerate(cells) if "load_mnist(" in source), 0)
+    program = "\n".join(cells[: last + 1])
+    command = [sys.executable, "-c", program]
+    run = functools.partial(
+        subprocess.run, command, check=True, cwd=path.parent, env=quiet(), stdout=subprocess.DEVNULL
+    )
+    times = [timed(run) for _ in range(rounds)]
+    return times, peak_memory(program, path.parent)
+
+
+def peak_memory(program: str, folder: Path | None = None) -> float:
+    """The most memory, in 10^6 bytes, that a process of its own with this program held, in this folder."""
+    report = "\nfrom measure import peak_memory; print(peak_memory())"
     where = {**quiet(), "PYTHONPATH": str(Path(__file__).parent)}
-    output = subprocess.run([sys.executable, "-c", program + report], check=True, stdout=subprocess.PIPE, env=where)
+    output = subprocess.run(
+        [sys.executable, "-c", program + report], check=True, stdout=subprocess.PIPE, env=where, cwd=folder
+    )
     return float(output.stdout.splitlines()[-1])
 
 
@@ -274,6 +298,7 @@ PARTS: dict[str, Callable[[bool], None]] = {
     "growth": growth,
     "drawing": lambda quick: pad.main(),
     "start": start,
+    "page": lambda quick: subprocess.run([sys.executable, Path(__file__).with_name("page.py")], check=True),
     **{name: functools.partial(race, name) for name in RACES},
 }
 
