@@ -259,6 +259,19 @@ def test_constraints_without_a_local_version_allow_the_cpu_build_and_change_one_
     assert {"torch": "2.14.0+cpu", "torchvision": "0.28.0+cpu"}.items() <= place.packages().items()
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_clone_is_installed_as_it_is(place: Place, tmp_path: Path) -> None:
+    shutil.move(place.folder / ".venv", tmp_path / "env")  # an environment lies elsewhere then
+    place.python = tmp_path / "env" / "bin" / "python"
+    place.folder.chmod(0o555)
+    try:
+        result = place.install("--gpu", "1")
+    finally:
+        place.folder.chmod(0o755)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert place.packages()["mnist_nb"] == "1"
+
+
 def test_what_fails_names_the_reason_and_the_log(place: Place) -> None:
     file = place.folder / "kept.txt"
     file.write_text("small==7\n")

@@ -76,9 +76,9 @@ def install(installer: Installer, options: argparse.Namespace) -> None:
         honoured = take_cpu_build(installer, options.index, options.patience, keep)
     elif change and not cpu and "+cpu" in there:
         installer.run("PyTorch from PyPI", "install", "--no-deps", "--force-reinstall", *keep, *PYTORCH)
-    with pinned_cpu_build() as pins:
-        what = f"{ROOT}[{options.extra}]"
-        installer.run("everything else" if pins else "all packages", "install", *keep, *pins, "--editable", what)
+    with pinned_cpu_build() as pins, sources() as project:
+        what = [*project[:-1], f"{project[-1]}[{options.extra}]"]
+        installer.run("everything else" if pins else "all packages", "install", *keep, *pins, *what)
     for stamp in options.stamp:  # what was asked for: asked for otherwise, make calls this again
         stamp.write_text(f"{options.gpu if honoured else ''}\n", encoding="utf-8")
     print(f"Done: {size_of(Path(sys.prefix)) / 1e9:.1f} GB, {in_words(time.monotonic() - started)}.", flush=True)
@@ -150,6 +150,20 @@ def silence_of(page: str, patience: float) -> str:
         return reasons.get(timeout=patience)
     except queue.Empty:
         return f"no answer within {patience:g} s"
+
+
+@contextlib.contextmanager
+def sources() -> Iterator[list[str]]:
+    """What to install: this folder, to be changed at will; of one that cannot be written in, as it is now."""
+    if os.access(ROOT, os.W_OK):
+        yield ["--editable", str(ROOT)]
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "mnist_nb"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv"), copy_function=shutil.copyfile)
+        for place in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+            place.chmod(0o755)  # building writes there
+        yield [str(copy)]
 
 
 @contextlib.contextmanager
