@@ -69,7 +69,7 @@ class DrawingPad(Panel):
             ended=lambda points: self.attempt(partial(self._ended, points)),
         )
         self._line = RoundTrip(self._answered)
-        self._lag = HTML()
+        self._lag = HTML(layout={"width": f"{SIZE}px"})  # as wide as the canvas above it
         self._reading = HTML()
         self._message = HTML(layout={"width": "430px", "margin": "10px 0 0"})
         self.model_picker = ModelPicker(self)
