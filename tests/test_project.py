@@ -111,6 +111,20 @@ assert not {"sklearn", "scipy.stats", "scipy.optimize"} & {*sys.modules}"""
             assert not calls & {*forbidden, "np.load", "numpy.load"}, path
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone")
+def test_what_a_reader_leaves_behind_is_ignored() -> None:
+    left = [
+        "model.safetensors", "model.resume.safetensors", "my_digits.safetensors", ".my_digits.safetensors.lock",
+        "my_digits.zip", "01_explore_data-Copy1.ipynb", "Untitled.ipynb", ".ipynb_checkpoints/draw-checkpoint.ipynb",
+    ]  # fmt: skip
+    names = [f"notebooks/{name}" for name in left] + ["model.safetensors", ".venv/install.log"]
+    found = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True)
+    assert found.stdout.split() == names
+    kept = subprocess.run(["git", "check-ignore", "notebooks/draw.ipynb", "mnist_nb/models/pretrained/cnn.safetensors"],
+                          cwd=ROOT, capture_output=True, text=True)  # fmt: skip
+    assert kept.stdout == ""
+
+
 @pytest.mark.slow
 class TestComparison:
     """The comparison that `make test` relies on does compare."""
