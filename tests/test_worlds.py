@@ -1,4 +1,4 @@
-"""The notebooks beside whatever a reader may have left: each says what it says, and prints what it was committed with."""
+"""The notebooks beside whatever a reader may have left: each prints what it was committed with."""
 
 import re
 import shutil
