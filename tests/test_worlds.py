@@ -14,6 +14,7 @@ from mnist_nb import Hyperparameters, TrainingRun, build_model, load_pretrained,
 from mnist_nb.data import Mnist
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+EVERY = sorted(path for path in NOTEBOOKS.rglob("[0-9]*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))[2:]
 READERS = re.compile(r"model\.safetensors|load_or_train|DrawingPad|TrainingStudio|ModelCatalog")
 """What looks for the reader's model, in a notebook's code."""
@@ -65,3 +66,14 @@ def test_prints_what_it_was_committed_with(
     assert cells
     assert [(source, now) for source, now, _ in cells] == [(source, kept) for source, _, kept in cells]
     assert {file: file.read_bytes() for file in before} == before, "what the reader left is left alone"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.relative_to(NOTEBOOKS).as_posix())
+def test_runs_to_its_end_with_the_sample_too(path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
+    (workplace / "solutions").mkdir()
+    for file in NOTEBOOKS.glob("*.json"):
+        shutil.copy(file, workplace)
+    monkeypatch.chdir(workplace / path.parent.relative_to(NOTEBOOKS))
+    assert printed_by_cells(path)
