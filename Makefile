@@ -23,8 +23,8 @@ help:  ## list what can be done
 	@echo "Settings: PYTHON=/path/to/python  VENV=folder  ARGS=\"options for jupyter lab or pytest\""
 	@echo "          CONSTRAINTS=constraints.txt installs the versions that the tests last passed with"
 
-lab: $(INSTALLED)  ## open the notebooks in JupyterLab (ARGS="--no-browser --port 8899" passes options on)
-	$(PY) -m jupyterlab $(ALLOW_ROOT) --notebook-dir=notebooks --LabApp.default_url=/lab/tree/01_explore_data.ipynb $(ARGS)
+lab: $(INSTALLED)  ## open notebooks of your own in JupyterLab (ARGS="--no-browser --port 8899" passes options on)
+	@$(PY) tools/reader_copies.py my_notebooks && $(PY) -m jupyterlab $(ALLOW_ROOT) --notebook-dir=my_notebooks --LabApp.default_url=/lab/tree/01_explore_data.ipynb $(ARGS)
 
 test: lint  ## every check: lint, types, tests, and all notebooks compared with their outputs
 	@rm -rf $(COPY) && mkdir -p $(COPY) && cp -R notebooks/. $(COPY) && find $(COPY) -name '*.safetensors' -delete
