@@ -25,8 +25,8 @@ help:  ## list what can be done
 	@echo "          CONSTRAINTS=constraints.txt installs the versions that the tests last passed with"
 	@echo "          GPU=1 or GPU=0 installs PyTorch for NVIDIA cards or for processors alone, whatever is found here"
 
-lab: $(INSTALLED)  ## open the notebooks in JupyterLab (ARGS="--no-browser --port 8899" passes options on)
-	$(PY) -m jupyterlab $(ALLOW_ROOT) --notebook-dir=notebooks --LabApp.default_url=/lab/tree/01_explore_data.ipynb $(ARGS)
+lab: $(INSTALLED)  ## open notebooks of your own in JupyterLab (ARGS="--no-browser --port 8899" passes options on)
+	@$(PY) tools/reader_copies.py my_notebooks && $(PY) -m jupyterlab $(ALLOW_ROOT) --notebook-dir=my_notebooks --LabApp.default_url=/lab/tree/01_explore_data.ipynb $(ARGS)
 
 draw: $(INSTALLED)  ## open an empty drawing pad (ARGS as for lab)
 	$(PY) -m mnist_nb draw -- $(ARGS)

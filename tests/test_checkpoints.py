@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import struct
 
 import pytest
@@ -271,13 +272,31 @@ def test_an_unknown_pretrained_model_is_refused_with_the_choices():
 
 def test_where_there_is_no_model_a_quick_one_is_trained_and_said_so(path, sample):
     model, sentence = load_or_train(path, sample)
-    assert "so a quick model was trained" in sentence
-    assert loss_and_accuracy(model, sample.test.images, sample.test.labels)[1] > 0.8
+    assert sentence.startswith(f"There is no {path} yet; so a quick one was trained")
+    assert loss_and_accuracy(model, sample.validation.images, sample.validation.labels)[1] > 0.87
     assert not path.exists()
 
 
-def test_where_there_is_a_model_it_is_used(path, sample):
-    save_checkpoint(build_model("mlp", seed=8), path)
+def test_a_model_that_reads_well_enough_is_used(path, sample):
+    save_checkpoint(load_pretrained("mlp"), path)
     model, sentence = load_or_train(path, sample)
-    assert sentence == f"Using the model in {path}."
-    assert torch.equal(model.linear1.weight, build_model("mlp", seed=8).linear1.weight)
+    assert sentence.startswith(f"Using the model in {path}: it reads 99")
+    assert torch.equal(model.linear1.weight, load_pretrained("mlp").linear1.weight)
+
+
+def test_a_model_that_reads_too_little_is_named_with_its_accuracy_and_left_alone(path, sample):
+    save_checkpoint(build_model("mlp", seed=8), path)
+    content = path.read_bytes()
+    model, sentence = load_or_train(path, sample)
+    assert re.match(
+        rf"The model in {re.escape(str(path))} reads \d+\.\d%, and what is said here needs 87%; so", sentence
+    )
+    assert loss_and_accuracy(model, sample.validation.images, sample.validation.labels)[1] > 0.87
+    assert path.read_bytes() == content
+
+
+def test_a_damaged_model_is_named_with_the_reason_and_left_alone(path, sample):
+    path.write_bytes(b"damaged")
+    _, sentence = load_or_train(path, sample)
+    assert sentence.startswith(f"{path} is not a whole safetensors file")
+    assert path.read_bytes() == b"damaged"

@@ -118,14 +118,15 @@ class TestNotebooks:
 class TestFrame:
     def test_begins_with_title_reason_goals_and_time(self, path: Path) -> None:
         first = notebook(path).cells[0].source.split("\n\n")
-        assert len(first) == 5, "title, why, 'By the end you will', its list, and time: five paragraphs"
-        heading, why, will, goals, time = first
+        assert len(first) == 6, "title, why, 'By the end you will', its list, time, and how to: six paragraphs"
+        heading, why, will, goals, time, how = first
         assert re.fullmatch(rf"# {path.stem[:2]} · [^\n]+", heading)
         assert re.fullmatch(r"[^#*\n][^\n]+[.?]", why)
         assert will == "**By the end you will**"
         assert 3 <= len(bullets(goals)) <= 6
         assert goals.count("\n") + 1 == len(bullets(goals))
         assert re.fullmatch(r"\*\*Time:\*\* about \d+ minutes\. \*\*Before this:\*\* [^\n]+\.", time)
+        assert re.fullmatch(r"\*\*How to:\*\* .+ runs a cell, .+Run All.+Clear Outputs.+\(glossary\.md\)\.", how)
 
     def test_what_was_learned_mirrors_the_goals(self, path: Path) -> None:
         goals = bullets(notebook(path).cells[0].source)

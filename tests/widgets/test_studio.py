@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ipywidgets import HTML, Button, Text, ToggleButtons
+from ipywidgets import HTML, Button, SelectionSlider, Text, ToggleButtons
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import nn
 from tree import part, widgets
@@ -568,9 +568,20 @@ def test_a_new_network_is_preselected_also_where_there_is_a_file(make: Make) -> 
     assert studio.train().first_epoch == 0
     assert studio.train().first_epoch == 0
     assert studio.train(fresh=False).first_epoch == SHORT.epochs
+    rows = [text for text in shown(studio).split('class="studio-cells"') if "learning rate 0.01" in text]
+    assert ["from a new network" in row for row in rows] == [True, True, False]
+    assert f"from model.safetensors after {SHORT.epochs} epochs" in rows[2]
     with pytest.raises(RuntimeError, match="no stopped run"):
         studio.resume()
     assert repr(studio) == "TrainingStudio()"
+
+
+def test_the_readouts_of_sliders_on_a_log_scale_cannot_be_typed_into(make: Make) -> None:
+    controls = make().controls.by_name
+    assert isinstance(controls["learning_rate"], SelectionSlider)  # its readout is text
+    assert isinstance(controls["batch_size"], SelectionSlider)
+    controls["epochs"].value = 1000  # what a number typed into the readout of the others does
+    assert controls["epochs"].value == 200, "clamped in sight"
 
 
 # ---- the pinned digit

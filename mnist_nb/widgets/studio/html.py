@@ -98,11 +98,10 @@ def cells(kept: RunRecord) -> str:
 
 
 def settings_in_words(kept: RunRecord) -> str:
-    """The learning rate and its changes, the epochs, and what is not as by default."""
+    """What it started from, the learning rate and its changes, the epochs, and what is not as by default."""
     rates = [f"{rate:g}" for rate in (kept.hyperparameters.learning_rate, *_rates(kept.learning_rate_changes))]
-    parts = [f"learning rate {' → '.join(rates)}", f"{kept.hyperparameters.epochs} epochs"]
-    if kept.first_epoch:
-        parts.append(f"after {kept.first_epoch} before")
+    parts = [f"from {kept.source}" + f" after {kept.first_epoch} epochs" * bool(kept.first_epoch)]
+    parts += [f"learning rate {' → '.join(rates)}", f"{kept.hyperparameters.epochs} epochs"]
     for field in dataclasses.fields(Hyperparameters):
         value = getattr(kept.hyperparameters, field.name)
         if field.name not in ("learning_rate", "epochs") and value != field.default:

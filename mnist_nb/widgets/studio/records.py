@@ -39,6 +39,7 @@ class RunRecord:
     batch_losses: Sequence[float] = ()  # one for each step
     learning_rate_changes: Sequence[tuple[int, float]] = ()  # (step of the run, new rate)
     seconds: float = 0.0  # of training, without pauses
+    source: str = "a new network"  # what its first weights were
     state: State = State.IDLE
     summary: str = ""
 
@@ -95,9 +96,15 @@ def _advice(records: Sequence[EpochRecord]) -> str:
         return "That is hardly better than guessing: try a higher learning rate or more epochs."
     if len(records) < 2:
         return ""
-    if last.validation_loss > 1.1 * min(record.validation_loss for record in records):
-        return "It begins to learn its images by heart: try augmentation or fewer epochs."
+    own, others = last.mean_loss, last.validation_loss
+    if others > 2.5 * own:
+        return (
+            f"It has learnt its own images nearly by heart (loss {own:.2g} on them, {others:.2g} on others): more "
+            "epochs would hardly help; augmentation might."
+        )
+    if others > 1.1 * min(record.validation_loss for record in records):
+        return "Its steps are too long to settle: try a lower learning rate, or a schedule that lowers it."
     gained = last.validation_accuracy - records[-2].validation_accuracy
-    if last.mean_loss < 0.95 * records[-2].mean_loss or gained > 0.01:
+    if gained > 0.01 or others < 0.95 * records[(len(records) - 1) // 2].validation_loss:
         return "The loss was still falling: more epochs would help."
     return "The loss has levelled off."

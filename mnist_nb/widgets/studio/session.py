@@ -135,8 +135,9 @@ class TrainingSession:
             old = self._run
             if not fresh and self.can_resume and old is not None and old.hyperparameters == hyperparameters:
                 return self.resume()
+            known = self.current if self.path is None else self.path if self.path.exists() else None
             run, sentence = self._begin(hyperparameters, fresh)
-            self._launch(run, self._new_entry(run, name), sentence)
+            self._launch(run, self._new_entry(run, name, "" if fresh or known is None else known.name), sentence)
             return True
 
     def resume(self, learning_rate: float | None = None) -> bool:
@@ -248,7 +249,7 @@ class TrainingSession:
                 self._run, self.state = run, State.STOPPED
                 self.sentence = f"There is an unfinished run in {self.path} at {run.position}. Resume goes on with it."
                 self._signature = signature_of(self.path)
-                self.current = self._new_entry(run, f"from {self.path.name}")
+                self.current = self._new_entry(run, f"from {self.path.name}", self.path.name)
                 self.runs.append(self.current)
 
     def _begin(self, settings: Hyperparameters, fresh: bool) -> tuple[TrainingRun, str]:
@@ -276,7 +277,7 @@ class TrainingSession:
         """Whether another program has written the checkpoint since this session did or read it."""
         return self.path is not None and signature_of(self.path) not in (None, self._signature)
 
-    def _new_entry(self, run: TrainingRun, name: str = "") -> RunRecord:
+    def _new_entry(self, run: TrainingRun, name: str = "", source: str = "") -> RunRecord:
         self._count += 1
         kept = RunRecord(
             name=f"run {self._count}",
@@ -287,6 +288,7 @@ class TrainingSession:
             epoch=run.epoch,
             seconds=sum(record.seconds for record in run.records) if run.steps_done else 0.0,
         )
+        kept.source = source or kept.source
         self.rename(kept, name)
         self._snapshot(run, kept)
         return kept

@@ -1,0 +1,151 @@
+"""Every number in the notebooks' text is printed by a cell, stands in a cell's code, follows from kept experiments,
+or is listed here with its source. Bare whole numbers up to ten are left out: most of them are digits' names."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+PATHS = sorted(path for path in NOTEBOOKS.rglob("[0-9]*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+NUMBER = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)(?!\w)( %| points)?")
+NOT_PROSE = re.compile(
+    r"\]\([^)]*\)|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|^#.*?$|^\d+\. |\*\*Time:\*\* about \d+|[Nn]otebooks? \d\d( to \d\d)?"
+    r"|\b0\d ·|Hint for \d",
+    re.MULTILINE | re.DOTALL,
+)
+
+LISTED = {
+    "01_explore_data": {
+        "1990": "history: the writers",
+        "500": "history: the writers",
+        "2019": "history: Yadav and Bottou",
+        "13.5": "14 less half a pixel",
+        "14.5": "14 and half a pixel",
+        "60,000": "55,000 and 5,000 together",
+        "2,500": "half of 5,000",
+    },
+    "02_train": {"860": "55,000 / 64, rounded up"},
+    "03_evaluate": {
+        "1947": "history: McNemar",
+        "2021": "history: Northcutt",
+        "19": "of 20: what 95 % means",
+        "99.85": "100 % less 15 of 10,000",
+        "9,830": "9,800 + 30",
+        "5,000": "the validation images",
+    },
+    "04_draw": {
+        "184": "benchmarks/README.md: writers",
+        "42": "benchmarks/README.md: 184 writers, shrunk",
+        "52": "benchmarks/README.md: 184 writers, shrunk",
+        "20": "the box that digits are shrunk to",
+    },
+    "05_trust": {
+        "2020": "history: Liu and others",
+        "15": "the default of expected_calibration_error",
+        "64": "the second hidden layer",
+        "128": "the first hidden layer",
+        "99.5": "chosen in an exercise",
+        "0.995": "the same as a share",
+        "97": "the default of load_or_train",
+    },
+    "06_what_makes_it_good": {
+        "2015": "history: He and others",
+        "2017": "history: Zhang and others",
+        "125": "5 to the third power",
+        "255": "values of 8 bits, without one",
+        "5,000": "the validation images",
+    },
+    "07_backpropagation": {"109,386": "weights, printed in notebook 02"},
+    "08_look_inside": {
+        "109,386": "weights, printed in notebook 02",
+        "128": "the first hidden layer",
+        "64": "the second hidden layer",
+        "150": "the default of activation_maximization",
+        "5,000": "the validation images",
+    },
+    "09_convolution": {"2015": "history: Ioffe and Szegedy", "22": "counted: see test_the_numbers_that_are_listed"},
+    "solutions/01_explore_data": {"2.48": "printed in notebook 01: 4 and 9"},
+    "solutions/02_train": {"0.81": "0.9 squared", "81": "0.9 squared, in hundredths"},
+    "solutions/04_draw": {"300": "thirty of each digit", "45": "below the least angle that is printed"},
+    "solutions/05_trust": {"1.5": "pixels of blur, for the reader to try"},
+    "solutions/07_backpropagation": {"0.01": "the notebook's first rate"},
+    "solutions/09_convolution": {"1970": "history: Sobel and Prewitt"},
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(NOTEBOOKS).with_suffix("").as_posix()
+
+
+def numbers(text: str) -> list[tuple[str, bool]]:
+    """Each number in a text, and whether it is a share or a difference of shares."""
+    return [(number.rstrip(","), bool(unit)) for number, unit in NUMBER.findall(text)]
+
+
+@cache
+def experiments() -> set[float]:
+    """Median, least and largest of each row of the kept experiments, as they are, in per cent, and the rest to 100."""
+    found = set()
+    for experiment in json.loads((NOTEBOOKS / "experiments.json").read_text(encoding="utf-8")).values():
+        for values in experiment["results"].values() if isinstance(experiment, dict) else ():
+            found |= {float(value) for row in rows(values) for value in (np.median(row), min(row), max(row))}
+    return found | {100 * value for value in found} | {100 - 100 * value for value in found}
+
+
+def rows(values: object) -> list[list[float]]:
+    """The innermost lists of numbers, and all single numbers as lists of one."""
+    if isinstance(values, dict):
+        return [row for value in values.values() for row in rows(value)]
+    if isinstance(values, list):
+        if values and all(isinstance(value, int | float) for value in values):
+            return [values, *([value] for value in values)]
+        return [row for value in values for row in rows(value)]
+    return [[float(values)]] if isinstance(values, int | float) else []
+
+
+def told(path: Path) -> set[float]:
+    """What the cells print and hold, shares also in per cent."""
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    texts = [re.sub(r"(?<=\d)_(?=\d)", "", cell.source) for cell in cells]
+    outputs = [output for cell in cells for output in cell.outputs]
+    texts += [output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    values = {float(number.replace(",", "")) for text in texts for number, _ in numbers(text)}
+    return values | {100 * value for value in values if value <= 1}
+
+
+def claimed(path: Path) -> list[str]:
+    """The numbers of the text cells that something must bear out."""
+    cells = nbformat.read(path, as_version=4).cells
+    prose = "\n\n".join(NOT_PROSE.sub("]", cell.source) for cell in cells if cell.cell_type == "markdown")
+    return [n for n, is_share in numbers(prose) if is_share or "." in n or float(n.replace(",", "")) > 10]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=name_of)
+def test_every_number_in_the_text_is_borne_out(path: Path) -> None:
+    sources = told(path) | (experiments() if "experiments.json" in path.read_text(encoding="utf-8") else set())
+    listed, unborne = LISTED.get(name_of(path), {}), []
+    for number in dict.fromkeys(claimed(path)):
+        digits = len(number.partition(".")[2])
+        value = float(number.replace(",", ""))
+        if number not in listed and not any(abs(round(one, digits) - value) < 1e-9 for one in sources):
+            unborne.append(number)
+    assert unborne == [], "print these in a cell, correct them, or list them with where they come from"
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_the_list_names_only_what_is_said(name: str) -> None:
+    assert set(LISTED[name]) <= set(claimed(NOTEBOOKS / f"{name}.ipynb")), "take these out of the list"
+
+
+def test_the_numbers_that_are_listed_can_be_counted() -> None:
+    assert -(-55_000 // 64) == 860
+    assert (100 - 100 * 15 / 10_000, 9_800 + 30, 5**3, 2**8 - 1) == (99.85, 9_830, 125, 255)
+    seen = 1
+    for _ in range(3):  # a place after pooling is two before, and a convolution sees one more on each side
+        seen = 2 * seen + 2
+    assert seen == 22

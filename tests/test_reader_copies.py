@@ -1,0 +1,43 @@
+"""The reader's own notebooks: nothing is answered before it is asked, and nothing of theirs is lost."""
+
+from pathlib import Path
+
+import nbformat
+from reader_copies import SERIES, copy_missing
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_copies_have_the_sources_and_no_outputs_and_the_originals_stay(tmp_path: Path) -> None:
+    original = SERIES / "01_explore_data.ipynb"
+    before = original.read_bytes()
+    copy_missing(tmp_path / "mine")
+    copied, kept = code_cells(tmp_path / "mine" / original.name), code_cells(original)
+    assert [cell.source for cell in copied] == [cell.source for cell in kept]
+    assert all(not cell.outputs and cell.execution_count is None for cell in copied)
+    assert original.read_bytes() == before
+
+
+def test_what_the_notebooks_need_comes_along_and_solutions_keep_their_outputs(tmp_path: Path) -> None:
+    copy_missing(tmp_path)
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"experiments.json", "handwriting.json", "glossary.md"} <= names
+    assert any(cell.outputs for cell in code_cells(tmp_path / "solutions" / "01_explore_data.ipynb"))
+
+
+def test_what_the_reader_changed_is_left_alone_and_what_was_deleted_comes_anew(tmp_path: Path) -> None:
+    copy_missing(tmp_path)
+    (tmp_path / "02_train.ipynb").write_text("mine")
+    (tmp_path / "03_evaluate.ipynb").unlink()
+    assert [path.name for path in copy_missing(tmp_path)] == ["03_evaluate.ipynb"]
+    assert (tmp_path / "02_train.ipynb").read_text() == "mine"
+
+
+def test_a_model_that_lay_beside_the_notebooks_is_copied_along(tmp_path: Path) -> None:
+    series = tmp_path / "notebooks"
+    series.mkdir()
+    (series / "model.safetensors").write_bytes(b"weights")
+    copy_missing(tmp_path / "mine", series)
+    assert (tmp_path / "mine" / "model.safetensors").read_bytes() == b"weights"

@@ -1,0 +1,52 @@
+"""Give the reader notebooks of their own, without outputs: python tools/reader_copies.py [FOLDER]
+
+So what is to be predicted is not answered before it is asked, and the notebooks under version control stay as they are.
+What is in the folder already, changed notebooks above all, is left alone. Solutions keep their outputs. A model or
+digits that earlier versions kept beside the notebooks are copied along.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+from clean_notebooks import text
+
+SERIES = Path(__file__).resolve().parent.parent / "notebooks"
+
+
+def without_outputs(path: Path) -> str:
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return text(notebook)
+
+
+def copy_missing(folder: Path, series: Path = SERIES) -> list[Path]:
+    """Copy what is not in the folder yet; the files that were made."""
+    made = []
+    for path in sorted(file for file in series.rglob("*") if file.is_file()):
+        inside = path.relative_to(series)
+        copy = folder / inside
+        if copy.exists() or any(part.startswith(".") for part in inside.parts):
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if inside.suffix == ".ipynb" and inside.parent == Path():
+            copy.write_text(without_outputs(path), encoding="utf-8")
+        else:
+            shutil.copy(path, copy)
+        made.append(copy)
+    return made
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "my_notebooks")
+    if copy_missing(folder):
+        print(f"Your notebooks are in {folder}: without outputs, and yours to change. Delete one, and it comes anew.")
+
+
+if __name__ == "__main__":
+    main()
