@@ -12,6 +12,7 @@ INSTALLED_TEST := $(VENV)/.installed-test
 COPY := test-results/notebooks
 # JupyterLab refuses to run as root (in a container, say) unless told; token and loopback stay as they are.
 ALLOW_ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+ESLINT := npx --yes --prefer-offline eslint@9
 NBVAL := --nbval-current-env --nbval-cell-timeout=300
 
 .DEFAULT_GOAL := help
@@ -48,6 +49,8 @@ lint: $(INSTALLED_TEST)  ## style and types, notebooks included
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	@if $(ESLINT) --version >/dev/null 2>&1; then echo "eslint page.js"; $(ESLINT) mnist_nb/widgets/page/page.js; \
+	else echo "NOTE: npx cannot get eslint here, so the page's script is not linted."; fi
 
 format: $(INSTALLED_TEST)  ## put code and notebooks into the common style
 	$(PY) -m ruff check --fix .

@@ -1,4 +1,4 @@
-"""The command line: `python -m mnist_nb [train | test | draw]`."""
+"""The command line: `python -m mnist_nb [train | test | draw | page]`."""
 
 import argparse
 import dataclasses
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-WORDS = ("train", "test", "draw")
-DESCRIPTION = """Train a network that reads handwritten digits, test it, or draw for it. Without a word it trains,
-as the program did that this one grew from."""
+WORDS = ("train", "test", "draw", "page")
+DESCRIPTION = """Train a network that reads handwritten digits, test it, draw for it, or put it into a page.
+Without a word it trains, as the program did that this one grew from."""
 NOTEBOOKS, PAD = Path("notebooks"), "draw.ipynb"
 
 
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not {"-h", "--help"} & {*words}:
             print(f"No word of {', '.join(WORDS)} was given: this trains (python -m mnist_nb --help).", flush=True)
     options = make_parser(words[0]).parse_args(words)
-    command = {"train": train_command, "test": test_command, "draw": draw_command}[options.command]
+    command = {"train": train_command, "test": test_command, "draw": draw_command, "page": page_command}[
+        options.command
+    ]
     try:
         return command(options)
     except (ValueError, TypeError, ArithmeticError, MemoryError) as error:  # ours are among them
@@ -47,12 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser(word: str) -> Parser:
-    """The options of the three words, or of `draw` alone; those of training are made from `Hyperparameters`."""
+    """The options of the four words, or of `draw` alone; those of training are made from `Hyperparameters`."""
     from mnist_nb import __version__
 
     parser = Parser(prog="python -m mnist_nb", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"mnist_nb {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,test,draw}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar=f"{{{','.join(WORDS)}}}")
 
     draw = commands.add_parser(
         "draw",
@@ -108,6 +110,20 @@ def make_parser(word: str) -> Parser:
         description="Print how many of the test images the model reads right, with a 95 % interval, and a table of "
         "precision, recall and F1 for each digit.",
     )
+
+    page = commands.add_parser(
+        "page",
+        help="write one HTML file with the network and a pad",
+        description="Write one HTML file that holds the network and a pad to draw on: a double click opens it in any "
+        "browser, on a phone too, without Python and without a network.",
+    )
+    page.add_argument(
+        "--model", metavar="PATH", default="model.safetensors", help='a model\'s file, or "cnn" or "mlp" (%(default)s)'
+    )
+    page.add_argument(
+        "-o", "--output", metavar="PATH", type=Path, default=Path("my_reader.html"), help="the page (%(default)s)"
+    )
+    page.add_argument("--title", help="what stands above the pad")
     return parser
 
 
@@ -126,7 +142,7 @@ def _presets_in_words() -> str:
     return "\n".join(lines)
 
 
-# ---- the three words
+# ---- the four words
 
 
 def train_command(options: argparse.Namespace) -> int:
@@ -190,6 +206,18 @@ def draw_command(options: argparse.Namespace) -> int:
     notebook = _notebooks() / PAD
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), *root, *options.rest])
+
+
+def page_command(options: argparse.Namespace) -> int:
+    """Write the page, and say how large it is."""
+    from mnist_nb.checkpoints import PRETRAINED
+    from mnist_nb.widgets.page import export_page
+
+    shipped = PRETRAINED / f"{options.model}.safetensors"
+    model = shipped if not Path(options.model).exists() and shipped.is_file() else options.model
+    export_page(model, options.output, **({} if options.title is None else {"title": options.title}))
+    print(f"{options.output}: {options.output.stat().st_size / 1000:.0f} kB. Open it in any browser, or send it on.")
+    return 0
 
 
 def _notebooks() -> Path:

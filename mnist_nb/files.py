@@ -87,6 +87,19 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
     return status
 
 
+def write_or_explain(path: str | Path, content: bytes) -> os.stat_result:
+    """`write_atomically`, with an error that says what to do.
+
+    Raises:
+        CheckpointError: if the file cannot be written; what was there is untouched and nothing is left behind.
+    """
+    try:
+        return write_atomically(path, content)
+    except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path} cannot be written: {reason}; choose another place or make room") from error
+
+
 def _permissions(target: Path) -> int:
     """The mode of the file to be replaced, or what the user's umask gives a new one (temporary files are private)."""
     with contextlib.suppress(OSError):
@@ -172,13 +185,7 @@ def write_tensors(
     content = safetensors.torch.save(dict(tensors), dict(metadata))
     if len(content) > max_bytes or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
         raise CheckpointError(f"{path} cannot be written: {len(content):,} bytes are far more than a file here holds")
-    try:
-        status = write_atomically(path, content)
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be written: {error.strerror or error}; choose another place or make room"
-        ) from error
-    _SEEN[Path(path).resolve()] = signature(status)
+    _SEEN[Path(path).resolve()] = signature(write_or_explain(path, content))
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

@@ -3,6 +3,7 @@
 python tools/make_html.py [FOLDER]
 
 They go to build/html (or FOLDER), with a page index.html that lists them; links between notebooks lead to the copies.
+Where a notebook shows the drawing pad, its copy shows pad.html: the shipped network in a page that needs no kernel.
 Formulas are set by MathJax, which a page fetches from the network; everything else is inside it.
 """
 
@@ -17,8 +18,12 @@ import nbformat
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
+from mnist_nb import export_page
+from mnist_nb.checkpoints import PRETRAINED
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
+PAD = '<iframe src="{}pad.html" title="drawing pad" style="width: 100%; height: 44rem; border: 0"></iframe>'
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>mnist_nb</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -26,7 +31,7 @@ PAGE = """<!DOCTYPE html>
 ul {{ list-style: none }}</style></head>
 <body><h1>mnist_nb</h1>
 <p>How a neural network learns to read handwritten digits. These pages show the notebooks as they were last run;
-sliders and the drawing pad live in JupyterLab only: <code>make lab</code>.</p>
+the sliders live in JupyterLab only: <code>make lab</code>. The <a href="pad.html">drawing pad</a> works here too.</p>
 <ul>{items}</ul><p>Solutions of the exercises:</p><ul>{solutions}</ul></body></html>
 """
 
@@ -40,12 +45,17 @@ def main(folder: Path) -> None:
     """Write the pages."""
     exporter = HTMLExporter()
     items: dict[str, list[str]] = {"": [], "solutions": []}
+    folder.mkdir(parents=True, exist_ok=True)
+    export_page(PRETRAINED / "cnn.safetensors", folder / "pad.html", title="Draw a digit: the network reads it")
     for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) + sorted(NOTEBOOKS.glob("solutions/[0-9]*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = re.sub(r"(\]\([\w./-]+)\.ipynb\)", r"\1.html)", cell.source)
         where = path.relative_to(NOTEBOOKS).with_suffix(".html")
+        for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+            if output.get("data", {}).get("text/plain") == "DrawingPad()":
+                output["data"] = {"text/html": PAD.format("../" * (len(where.parts) - 1))}
         page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title(notebook)}})
         (folder / where).parent.mkdir(parents=True, exist_ok=True)
         (folder / where).write_text(page, encoding="utf-8")

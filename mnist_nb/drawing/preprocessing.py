@@ -99,7 +99,7 @@ def _shift(profile: NDArray[Any]) -> int:
 
 def walk(start: Floats, stop: Floats, spacing: float) -> Floats:
     """Points along straight pieces `[m, 2]`, both ends of each among them, no further apart than `spacing`."""
-    length = np.hypot(*(stop - start).T)
+    length = np.sqrt(((stop - start) ** 2).sum(axis=1))  # the same to the last bit in any language
     count = np.ceil(length / spacing).astype(np.int64) + 1 if spacing > 0 else np.ones(len(start), np.int64)
     index = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     part = index / np.repeat(np.maximum(count - 1, 1), count)
@@ -115,7 +115,7 @@ def discs(centres: Floats, radius: float, side: int) -> NDArray[np.bool_]:
     x, y = centres[:, :1], centres[:, 1:]
     first = np.maximum(np.ceil(y - radius - 0.5), 0)
     rows = first + np.arange(min(2 * radius + 1, side))
-    reach = radius**2 - (rows + 0.5 - y) ** 2
+    reach = radius * radius - (rows + 0.5 - y) ** 2
     half = np.sqrt(np.maximum(reach, 0))
     left = np.clip(np.ceil(x - half - 0.5), 0, side)
     right = np.clip(np.floor(x + half + 0.5), 0, side)

@@ -54,6 +54,12 @@ class ModelCatalog:
             return load_pretrained(key.removeprefix(_SHIPPED))
         return self._opened[key] if key in self._opened else load_checkpoint(key)
 
+    def source(self, key: str) -> nn.Module | Path:
+        """The file of the network with this key, or the network itself if it has none."""
+        if key.startswith(_SHIPPED):
+            return checkpoints.PRETRAINED / f"{key.removeprefix(_SHIPPED)}.safetensors"
+        return self.load(key) if key == GIVEN or key in self._opened else Path(key)
+
     def open_file(self, path: str | Path) -> str:
         """Add a model's file to the choices; its key.
 

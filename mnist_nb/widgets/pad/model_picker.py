@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipywidgets import Dropdown, FileUpload, HBox, Text, VBox
 
 from mnist_nb.checkpoints import CheckpointError
 from mnist_nb.widgets.common import BESIDE, button, on_change, take
+from mnist_nb.widgets.page import export_page
 
 if TYPE_CHECKING:
     from mnist_nb.widgets.pad.panel import DrawingPad
@@ -42,7 +44,8 @@ class ModelPicker:
         on_change(pad.attempt, self._upload, self._uploaded)
         open_file = button(pad.attempt, "Open", "Let the network in this file read", self._open)
         look = button(pad.attempt, "Look again", "See which files are there now", self._look)
-        self.panel = VBox([HBox([self._path, open_file]), HBox([self._upload, look])])
+        page = button(pad.attempt, "Save as a page", "Write this network and a pad into one HTML file", self._save_page)
+        self.panel = VBox([HBox([self._path, open_file]), HBox([self._upload, look, page])])
 
     def choose(self, model: str) -> None:
         """Let another network read: a key from the list, or a model's file.
@@ -95,6 +98,14 @@ class ModelPicker:
         if path := self._path.value.strip():
             self.choose(path)
             self._pad.say(f"{path} reads now.")
+
+    def _save_page(self) -> None:
+        if self._pad.state.model is None:
+            raise ValueError("There is no network to save yet: choose one above the pad.")
+        name = f"{Path(self.key).stem.removeprefix('shipped:')}.html"
+        path = self._pad.catalog.path.with_name(name)
+        export_page(self._pad.catalog.source(self.key), path)
+        self._pad.say(f"{path} reads without Python: open it in any browser, or send it to your phone.")
 
     def _uploaded(self) -> None:
         if (file := take(self._upload)) is not None:

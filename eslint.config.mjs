@@ -1,0 +1,13 @@
+// The rules for the page's script; `make lint` runs them where npm is.
+const browser = ["window", "document", "performance", "devicePixelRatio", "atob", "addEventListener"];
+const drawing = ["requestAnimationFrame", "cancelAnimationFrame", "ResizeObserver"];
+const rules = ["no-undef", "no-unused-vars", "no-var", "prefer-const", "eqeqeq", "no-redeclare", "no-unreachable"];
+
+export default [{
+  languageOptions: {
+    ecmaVersion: 2023,
+    sourceType: "module",
+    globals: Object.fromEntries([...browser, ...drawing].map((name) => [name, "readonly"])),
+  },
+  rules: Object.fromEntries([...rules, "no-implicit-coercion"].map((rule) => [rule, "error"])),
+}];

@@ -1,0 +1,194 @@
+"""The page that needs no Python, opened by its file in a real Chromium: it reads as the package does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from mnist_nb import EmptySketchError, Sketch, export_page, load_pretrained, predict
+from mnist_nb.checkpoints import PRETRAINED
+
+pytestmark = pytest.mark.browser
+HANDWRITING = Path(__file__).resolve().parents[2] / "notebooks" / "handwriting.json"
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 3, "has_touch": True}
+DESK: dict[str, Any] = {"viewport": {"width": 1366, "height": 768}}
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A page for each of the shipped networks."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name in ("cnn", "mlp"):
+        export_page(PRETRAINED / f"{name}.safetensors", folder / f"{name}.html", title="A reader of digits")
+    return {name: folder / f"{name}.html" for name in ("cnn", "mlp")}
+
+
+@pytest.fixture
+def open_page(browser: Browser, pages: dict[str, Path]) -> Iterator[Any]:
+    """Open a network's page; whatever it asks the network for or says in the console fails the test."""
+    contexts, heard = [], []
+
+    def start(name: str = "cnn", **options: Any) -> Page:
+        context = browser.new_context(offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("request", lambda request: heard.append(request.url) if request.url.startswith("http") else None)
+        page.goto(pages[name].as_uri())
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+    assert not heard
+
+
+def recorded(count: int) -> list[dict[str, Any]]:
+    """Drawings by seed: a made-up hand, turned and stretched, and scribbles; some are rubbed out, some cut off."""
+    generator = np.random.default_rng(7)
+    hand = list(json.loads(HANDWRITING.read_text()).values())
+    drawings = []
+    for number in range(count):
+        size = float(generator.choice([100, 280, 333.3, 1000]))
+        if number % 4 == 3:
+            steps = generator.normal(0, 0.1, (generator.integers(1, 4), generator.integers(1, 30), 2))
+            paths = list(generator.uniform(0.1, 0.9, (len(steps), 1, 2)) + steps.cumsum(axis=1))
+        else:
+            paths = [np.asarray(path, float) for path in hand[generator.integers(len(hand))]]
+            everything = np.concatenate(paths)
+            middle, extent = everything.mean(axis=0), np.ptp(everything, axis=0).max()
+            matrix = (np.eye(2) + generator.normal(0, 0.15, (2, 2))) * generator.uniform(0.2, 0.9) / max(extent, 1e-6)
+            place = generator.uniform(0.3, 0.7, 2)
+            paths = [(path - middle) @ matrix.T + place for path in paths]
+        width = generator.uniform(0.02, 0.12) * size
+        strokes = [{"points": (path * size).round(3).tolist(), "width": width, "erase": False} for path in paths]
+        if number % 5 == 0:
+            path = generator.uniform(0.2, 0.8, (3, 2)) * size
+            strokes.insert(
+                int(generator.integers(1, len(strokes) + 1)),
+                {"points": path.tolist(), "width": 0.08 * size, "erase": True},
+            )
+        drawings.append({"strokes": strokes, "size": size})
+    return drawings
+
+
+def in_python(drawing: dict[str, Any]) -> np.ndarray[Any, Any] | None:
+    sketch = Sketch(drawing["size"])
+    for stroke in drawing["strokes"]:
+        sketch.add_stroke(stroke["points"], stroke["width"], stroke["erase"])
+    try:
+        return sketch.to_mnist()
+    except EmptySketchError:
+        return None
+
+
+def test_a_thousand_drawings_are_read_as_python_reads_them(open_page: Any) -> None:
+    drawings = recorded(1000)
+    expected = [in_python(drawing) for drawing in drawings]
+    there = [image for image in expected if image is not None]
+    assert len(there) >= 980
+    for name in ("cnn", "mlp"):
+        found = open_page(name).evaluate(
+            """drawings => drawings.map(({strokes, size}) => {
+                try { return window.mnistReader.read(strokes, size) }
+                catch (error) { if (error instanceof RangeError) return null; throw error }
+            })""",
+            drawings,
+        )
+        assert [reading is None for reading in found] == [image is None for image in expected]
+        readings = [reading for reading in found if reading]
+        images = np.array([reading["image"] for reading in readings]).reshape(-1, 28, 28)
+        off = np.abs(images - np.stack(there).astype(int))
+        assert off.max() <= 1
+        assert (off == 0).mean() >= 0.999
+        probabilities = np.array([reading["probabilities"] for reading in readings])
+        by_python = predict(load_pretrained(name), np.stack(there)).numpy()
+        assert np.abs(probabilities - by_python).max() <= 1e-4
+        assert (probabilities.argmax(axis=1) == by_python.argmax(axis=1)).all()
+
+
+def test_plain_lists_of_points_are_strokes_too_and_none_is_an_error(open_page: Any) -> None:
+    page = open_page()
+    reading = page.evaluate("window.mnistReader.read([[[140, 40], [140, 240]]], 280)")
+    assert np.argmax(reading["probabilities"]) == 1
+    said = page.evaluate("() => { try { window.mnistReader.read([], 280) } catch (error) { return error.message } }")
+    assert said == "there is no ink on the canvas: draw something first"
+
+
+def draw_seven(page: Page, touch: bool = False) -> None:
+    box = page.locator("#paper").bounding_box()
+    assert box
+    corner, side = np.array([box["x"], box["y"]]), box["width"]
+    corners = corner + side * np.array([(0.25, 0.2), (0.75, 0.2), (0.45, 0.85)])
+    path = np.concatenate([np.linspace(*corners[:2], 9), np.linspace(*corners[1:], 9)]).tolist()
+    if not touch:
+        page.mouse.move(*path[0])
+        page.mouse.down()
+        for point in path:
+            page.mouse.move(*point)
+        page.mouse.up()
+        return
+    finger = page.context.new_cdp_session(page)
+    send = lambda kind, at: finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})  # noqa: E731
+    send("touchStart", [{"x": path[0][0], "y": path[0][1]}])
+    for x, y in path:
+        send("touchMove", [{"x": x, "y": y}])
+    send("touchEnd", [])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("kind", "options"), [("phone", PHONE), ("desk", DESK)])
+def test_a_seven_is_drawn_undone_rubbed_out_and_read(
+    open_page: Any, kind: str, options: dict[str, Any], scheme: str, screenshots: Path
+) -> None:
+    page = open_page(color_scheme=scheme, **options)
+    words = page.locator("#words")
+    expect(words).to_have_text("Draw a digit: zero to nine.")
+    draw_seven(page, touch=kind == "phone")
+    expect(words).to_contain_text("a 7")
+    screenshots.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=screenshots / f"page-{kind}-{scheme}.png")
+    assert page.evaluate("window.scrollY") == 0, "nothing scrolls under the finger"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator("#undo").click()
+    expect(words).to_have_text("Draw a digit: zero to nine.")
+    page.locator("#redo").click()
+    expect(words).to_contain_text("a 7")
+    page.locator("#erase").click()
+    draw_seven(page, touch=kind == "phone")
+    expect(words).to_have_text("Draw a digit: zero to nine.")
+    page.locator("#undo").click()
+    page.locator("#clear").click()
+    expect(words).to_have_text("Draw a digit: zero to nine.")
+
+
+def test_every_digit_can_be_drawn_and_read_with_the_keyboard(open_page: Any) -> None:
+    page = open_page(**DESK)
+    page.keyboard.press("Tab")
+    expect(page.locator("#paper")).to_be_focused()
+    for digit in range(10):
+        page.keyboard.press(str(digit))
+        expect(page.locator("li.best b")).to_have_text(str(digit))
+        page.keyboard.press("Control+z")
+    page.keyboard.press("Space")
+    for _ in range(10):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    expect(page.locator("li.best b")).to_have_text("1")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_accessibility_scan_finds_nothing(open_page: Any, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    for options in (PHONE, DESK):
+        page = open_page(color_scheme=scheme, bypass_csp=True, **options)
+        draw_seven(page, touch="has_touch" in options)
+        results = axe.run(page)
+        assert not results.response["violations"], results.generate_report()
