@@ -8,7 +8,7 @@ import pytest
 
 from mnist_nb.data import Mnist
 from mnist_nb.widgets.pad import DrawingPad, teaching
-from mnist_nb.widgets.pad import panel as pad_module
+from mnist_nb.widgets.pad import board as pad_module
 
 
 def own_threads() -> list[str]:
