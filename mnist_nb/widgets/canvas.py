@@ -35,12 +35,12 @@ def drawing(canvas: Canvas) -> Iterator[None]:
     with LOCK:
         failure: BaseException | None = None
         with hold_canvas():
-            # makes the message name its canvas even if it is the last one's: a page that was reloaded knows none
-            canvas._canvas_manager._current_canvas = None
             try:
                 yield
             except BaseException as error:
                 failure = error
+        # so that the next message names its canvas, for a page that was reloaded knows none; a closed one is let go of
+        canvas._canvas_manager._current_canvas = None
         if failure is not None:
             raise failure
 

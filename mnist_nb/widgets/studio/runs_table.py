@@ -34,7 +34,7 @@ class RunsTable:
             ],
             layout={"align_items": "center"},
         )
-        self.widget = VBox()
+        self.widget = VBox([self._heads])
 
     def rebuild(self) -> None:
         """Make rows for new runs and drop those of removed ones."""
@@ -43,7 +43,8 @@ class RunsTable:
         for run in kept:
             if run not in self._rows:
                 self._rows[run] = _Row(self._session, run, self._attempt, self._restore)
-        self.widget.children = [self._heads, *(self._rows[run].widget for run in kept)] if kept else []
+        self._heads.layout.display = None if kept else "none"
+        self.widget.children = [self._heads, *(self._rows[run].widget for run in kept)]
         for row in gone:
             discard(row.widget)
         self.refresh()
