@@ -1,4 +1,4 @@
-// The rules for the page's script; `make lint` runs them where npm is.
+// The rules for the page's scripts; `make lint` runs them where npm is.
 const browser = ["window", "document", "performance", "devicePixelRatio", "atob", "addEventListener"];
 const drawing = ["requestAnimationFrame", "cancelAnimationFrame", "ResizeObserver"];
 const rules = ["no-undef", "no-unused-vars", "no-var", "prefer-const", "eqeqeq", "no-redeclare", "no-unreachable"];

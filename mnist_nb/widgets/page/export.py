@@ -74,15 +74,19 @@ def _layers(model: object) -> list[tuple[Tensor, Tensor]]:
 def _page(title: str, about: str, model: str) -> str:
     """The template, filled in; only our own style and script may run in it."""
     files = resources.files(__package__)
-    page, script = (files.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "page.js"))
-    style = page.partition("<style>")[2].partition("</style>")[0]
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+    page, *scripts = (
+        files.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "reader.js", "page.js")
     )
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, *scripts)]
+    own = [f"'sha256-{value}'" for value in hashes]
+    policy = (
+        f"default-src 'none'; style-src {own[0]}; script-src {' '.join(own[1:])}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    reader, pad = scripts
     return Template(page).substitute(
-        policy=policy, title=escape(title), about=escape(about), model=model, script=script
+        policy=policy, title=escape(title), about=escape(about), model=model, reader=reader, pad=pad
     )
 
 
