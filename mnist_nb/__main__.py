@@ -169,14 +169,12 @@ def make_parser(word: str) -> Parser:
 
 def _presets_in_words() -> str:
     """What each preset changes, and two examples."""
-    from mnist_nb.training import PRESETS, Hyperparameters
+    from mnist_nb.training.hyperparameters import PRESETS, in_words
 
-    defaults = dataclasses.asdict(Hyperparameters())
-    lines = ["presets, and what they change:"]
+    lines = ["presets with their price and their share of the test images, and what they change:"]
     for name, settings in PRESETS.items():
-        changes = {key: value for key, value in dataclasses.asdict(settings).items() if value != defaults[key]}
-        words = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changes.items())
-        lines += [f'  "{name}"', f"      {words}"]
+        words = ", ".join(f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in settings.changed)
+        lines += [f"  {in_words(name)}", f"      {words or 'nothing'}"]
     lines += ["", "examples:", "  python -m mnist_nb train --preset fast"]
     lines += ["  python -m mnist_nb train --epochs 3 --learning-rate 0.01 --model mine.safetensors"]
     return "\n".join(lines)
@@ -218,10 +216,7 @@ def train_command(options: argparse.Namespace) -> int:
         save_run(run, options.model, tell=_say)
         interrupted = True
     if not run.finished:
-        print(
-            f"Stopped in epoch {run.epoch + 1} after batch {run.batch}; saved in {options.model}. The same command "
-            "goes on from exactly there."
-        )
+        print(f"Stopped at {run.position}; saved in {options.model}. The same command goes on from exactly there.")
     else:
         print(f"Saved in {options.model}. To measure it: python -m mnist_nb test --model {options.model}")
     return 130 if interrupted else 0

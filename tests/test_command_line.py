@@ -206,7 +206,7 @@ def test_ctrl_c_saves_and_the_same_command_ends_with_the_same_weights(mnist_nb):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Stopped in epoch" in output
+    assert "Stopped at epoch" in output
     assert "goes on from exactly there" in output
 
     result = mnist_nb("train", *words)

@@ -69,7 +69,7 @@ def test_every_field_says_what_a_slider_or_an_option_needs():
 
 def test_the_presets_are_settings():
     assert "fast" in PRESETS
-    assert PRESETS["as in the Rust program"] == Hyperparameters(momentum=0.0)
+    assert PRESETS["no momentum, as in the Rust original"] == Hyperparameters(momentum=0.0)
     assert all(isinstance(settings, Hyperparameters) for settings in PRESETS.values())
 
 
