@@ -32,7 +32,15 @@ def from_image(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO |
         EmptySketchError: if the picture is blank.
         ValueError: if it is no picture, or one of more than 90 million pixels.
     """
-    return prepare(_thicken(_find_ink(_grey(source))))
+    return prepare(_thicken(find_ink(source)))
+
+
+def find_ink(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO | ArrayLike) -> Floats:
+    """The ink in a picture of one digit or several: float64 `[H, W]`, ink in (0, 1], paper exactly 0.
+
+    Neither side is over 512 pixels. Takes and raises what `from_image` does.
+    """
+    return _find_ink(_grey(source))
 
 
 def _grey(source: Any) -> Floats:
