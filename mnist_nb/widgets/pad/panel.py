@@ -13,6 +13,7 @@ from mnist_nb.widgets.common import button
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.model_picker import ModelPicker
+from mnist_nb.widgets.pad.number_page import NumberPage
 from mnist_nb.widgets.pad.teaching import Teaching
 from mnist_nb.widgets.pad.transform import TransformPanel
 from mnist_nb.widgets.prediction import with_article
@@ -31,7 +32,7 @@ class DrawingPad(Board):
     Attributes:
         state: what is drawn, and the network that reads it.
         catalog: the networks that can read.
-        model_picker, transform, teaching: its panels.
+        model_picker, transform, teaching, numbers: its panels.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class DrawingPad(Board):
         self.model_picker = ModelPicker(self)
         self.teaching = Teaching(self, self.model_picker, digits)
         self.transform = TransformPanel(self, self.teaching.images_and_labels)
+        self.numbers = NumberPage(self, self.model_picker.list)
         self._ink.on_key(self._key)
         self.children = self._build()
         self.add_class("mnist-pad")
@@ -59,6 +61,12 @@ class DrawingPad(Board):
         """
         with LOCK:
             self.model_picker.choose(model)
+
+    def refresh(self) -> None:
+        """Show what is on the pad, and read it; the number too if another network reads now."""
+        super().refresh()
+        if self.numbers.model is not self.state.model:
+            self.numbers.refresh()
 
     def close(self) -> None:
         """End a lesson and wait for data that are being loaded, then take the pad out of the page; files stay."""
@@ -86,7 +94,7 @@ class DrawingPad(Board):
         actions = [self._undo, redo, new("Clear", "Clear the pad", self.clear, icon="trash")]
         drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions), self._lag, self._line.widget])
         reading = VBox([self._reading, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
-        tabs = Tab([self.transform, *self.teaching.panels.values(), self.model_picker.panel])
-        tabs.titles = ["Without a pen", *self.teaching.panels, "Networks"]
+        tabs = Tab([self.transform, self.numbers, *self.teaching.panels.values(), self.model_picker.panel])
+        tabs.titles = ["Without a pen", "Whole numbers", *self.teaching.panels, "Networks"]
         whole = HBox([drawing, reading], layout={"margin": "8px 0 0"})
         return [HTML(stylesheet()), self.model_picker.list, whole, tabs]
