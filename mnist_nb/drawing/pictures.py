@@ -112,7 +112,10 @@ def _find_ink(grey: Floats) -> Floats:
     full = float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
     if full < max(10, 6 * grain):
         raise EmptySketchError("there is no digit in this picture: nothing in it stands out from its background")
-    strong = ndimage.binary_propagation(ink > 0.5 * full, mask=ink > max(5 * grain, 0.25 * full))
+    faint = ink > max(5 * grain, 0.25 * full)
+    if grain > 0.5:
+        faint &= ~_rules(faint) & ~_rules(faint.T).T
+    strong = ndimage.binary_propagation(faint & (ink > 0.5 * full), mask=faint)
     near = ndimage.binary_dilation(strong, np.ones((3, 3)))
     ink = np.where(near & (ink > max(2 * grain, 0.5)), ink, 0).clip(0, full) / full
     return np.where(_wanted(ink), ink, 0)
@@ -129,6 +132,17 @@ def _is_light(grey: Floats) -> bool:
         if pieces[0] != pieces[1]:
             return pieces[0] > pieces[1]
     return share > 0.5
+
+
+def _rules(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where lines of ruled paper lie: thin, nearly level, over half of the picture; strokes that cross them stay."""
+    wide = ndimage.maximum_filter1d(mask, 3, axis=0)
+    level, count = ndimage.label(ndimage.grey_opening(wide, (1, max(3, mask.shape[1] // 16))), np.ones((3, 3)))
+    lengths = np.array([0, *(x.stop - x.start for _, x in ndimage.find_objects(level))])
+    thickness = np.bincount(level.ravel()) / np.maximum(lengths, 1)
+    rules = ((lengths > mask.shape[1] / 2) & (thickness < 2 + max(mask.shape) / 60))[level]
+    crossing = ndimage.grey_opening(mask, (5 + max(mask.shape) // 60, 1))
+    return rules & ~crossing
 
 
 def _wanted(ink: Floats) -> NDArray[np.bool_]:
