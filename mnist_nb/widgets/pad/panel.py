@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ipywidgets import HTML, HBox, IntSlider, Tab, ToggleButtons, VBox
+from ipywidgets import HTML, Checkbox, HBox, IntSlider, Tab, ToggleButtons, VBox
 from numpy.typing import ArrayLike
 from torch import nn
 
@@ -248,8 +248,12 @@ class DrawingPad(Panel):
 
     def _read(self, image: Pixels | None) -> None:
         model = self.state.model
-        guess = None if image is None or model is None else read(model, image)
+        guess = None if image is None or model is None else read(model, image, refuse=self.state.refuses)
         self._reading.value = pad_page.reading(image, guess, "Nobody can read it yet.")
+
+    def _let_refuse(self, refuses: bool) -> None:
+        self.state.refuses = refuses
+        self.refresh()
 
     def _key(self, key: str, shift: bool) -> None:
         if key == "Enter":
@@ -271,7 +275,9 @@ class DrawingPad(Panel):
         redo = new("Redo", "Redo: bring back the last stroke", self.redo, icon="repeat")
         actions = [self._undo, redo, new("Clear", "Clear the pad", self.clear, icon="trash")]
         drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions), self._lag, self._line.widget])
-        reading = VBox([self._reading, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
+        refuse = Checkbox(True, description="Say when it is no digit", indent=False)
+        refuse.observe(lambda change: self.attempt(partial(self._let_refuse, change["new"])), "value")
+        reading = VBox([self._reading, refuse, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
         tabs = Tab([self.transform, *self.teaching.panels.values(), self.model_picker.panel])
         tabs.titles = ["Without a pen", *self.teaching.panels, "Networks"]
         whole = HBox([drawing, reading], layout={"margin": "8px 0 0"})
