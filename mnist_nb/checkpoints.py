@@ -192,7 +192,7 @@ def continue_run(
     """
     path = Path(path)
     if fresh or not path.exists():
-        model = build_model(hyperparameters.network, seed=hyperparameters.seed)
+        model: nn.Module = build_model(hyperparameters.network, seed=hyperparameters.seed)
         run = TrainingRun(model, data, hyperparameters, device=device)
         remember(path)
         return run, RunStart(Start.REPLACING if path.exists() else Start.NEW, path, run)
@@ -281,14 +281,15 @@ def _load(source: str | Path | bytes, name: str = "") -> tuple[nn.Module, dict[s
 
 def _recognise(tensors: Mapping[str, Tensor]) -> tuple[nn.Module | None, str]:
     """The network that has these weights, copied; None, and why not, if they are no network's."""
+    refuses = any(name.startswith("reject.") for name in tensors)
     for name in MODELS:
-        model = build_model(name, seed=0)
+        model = build_model(name, seed=0, reject=refuses)
         if set(model.state_dict()) != set(tensors):
             continue
         if name == Mlp.name:  # as wide as its tensors are
             widths = tuple(len(bias) if bias.ndim else 0 for bias in (tensors["linear1.bias"], tensors["linear2.bias"]))
             if all(0 < width <= 4096 for width in widths):
-                model = build_model(name, seed=0, hidden=widths)
+                model = build_model(name, seed=0, reject=refuses, hidden=widths)
         for key, wanted in model.state_dict().items():
             tensor = tensors[key]
             if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:

@@ -109,6 +109,7 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
 def _score(model, images):
     import torch
     from mnist_nb.models import to_input
+
     model.eval()
     with torch.inference_mode():
         energy = torch.logsumexp(model(to_input(torch.as_tensor(images))), 1)
@@ -175,9 +176,11 @@ def _cut(points: Floats) -> list[Floats]:
             break
         if edge < x < width - edge and all(abs(x - cut) >= 0.2 * height for cut in cuts):
             cuts.append(int(x))
-    side = sum(
-        (points[:, 0] - slant[cut] * (points[:, 1] - height / 2) > cut + 0.5).astype(np.int64) for cut in cuts
-    ) if cuts else np.zeros(len(points), np.int64)
+    side = (
+        sum((points[:, 0] - slant[cut] * (points[:, 1] - height / 2) > cut + 0.5).astype(np.int64) for cut in cuts)
+        if cuts
+        else np.zeros(len(points), np.int64)
+    )
     return [points[side == part] for part in np.unique(side)]
 
 
@@ -220,16 +223,27 @@ def _candidates(pieces: Sequence[_Piece], scale: float) -> tuple[list[tuple[int,
             if len(group) > 1 and (right - left > _WIDEST or bottom - top > _TALLEST or gap > _NEAR):
                 continue
             others = [at for at in range(max(0, first - _REACH), min(group[-1] + _REACH, count)) if at not in group]
-            overlap = max((
-                (min(right, boxes[at, 2]) - max(left, boxes[at, 0]))
-                / max(min(right - left, boxes[at, 2] - boxes[at, 0]), 0.15)
-                for at in others if min(bottom, boxes[at, 3]) - max(top, boxes[at, 1]) > -0.3), default=0.0)
+            overlap = max(
+                (
+                    (min(right, boxes[at, 2]) - max(left, boxes[at, 0]))
+                    / max(min(right - left, boxes[at, 2] - boxes[at, 0]), 0.15)
+                    for at in others
+                    if min(bottom, boxes[at, 3]) - max(top, boxes[at, 1]) > -0.3
+                ),
+                default=0.0,
+            )
             close = min((far[at, other] for at in group for other in others), default=1.0)
             groups.append(group)
-            shapes.append([
-                1.0, gap, max(np.log(0.7 / max(bottom - top, 0.05)), 0), max(right - left - 0.9, 0),
-                max(overlap, 0), max(0.15 - close, 0),
-            ])
+            shapes.append(
+                [
+                    1.0,
+                    gap,
+                    max(np.log(0.7 / max(bottom - top, 0.05)), 0),
+                    max(right - left - 0.9, 0),
+                    max(overlap, 0),
+                    max(0.15 - close, 0),
+                ]
+            )
     return groups, np.array(shapes)
 
 

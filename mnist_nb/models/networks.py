@@ -1,5 +1,6 @@
 """The networks, and the one way to ask them: uint8 images in, probabilities out."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,7 +10,42 @@ from torch.nn import functional
 from mnist_nb.data import CLASSES, SIDE
 
 
-class Mlp(nn.Module):
+class Network(nn.Module):
+    """What both networks have: ten outputs, and, once it is taught to refuse, a small network beside them.
+
+    That one looks at the hidden layers and says whether there is a digit at all. Its tensors are named `reject.*`, and
+    programs that look for the other names never meet them.
+    """
+
+    name = ""
+
+    def __init__(self, hidden_units: int) -> None:
+        super().__init__()
+        self.reject: nn.Sequential | None = None  # the last of its parts, once it is there
+        self.hidden_units = hidden_units
+
+    def hidden(self, images: Tensor) -> Tensor:
+        """What the hidden layers answer, side by side, `[N, units]`, for images in [0, 1]."""
+        raise NotImplementedError
+
+    def add_reject(self, seed: int = 0) -> None:
+        """Give it the network that refuses, untaught, if it has none: a logit for no digit, and one for a digit."""
+        if self.reject is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                reject = nn.Sequential(
+                    *(nn.Linear(self.hidden_units, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2))
+                )
+            self.reject = reject.to(next(self.parameters()).device)
+
+    def digit_probability(self, images: Tensor) -> Tensor:
+        """What `reject` says of images in [0, 1]: the probability `[N]` that each is a digit at all."""
+        assert self.reject is not None
+        logits: Tensor = self.reject(self.hidden(images))
+        return logits.softmax(1)[:, 1]
+
+
+class Mlp(Network):
     """The fully connected network 784-128-64-10 with ReLU between its layers.
 
     Its tensors are named `linear1`, `linear2`, `linear3`, as in the Rust program that this series grew from.
@@ -21,7 +57,7 @@ class Mlp(nn.Module):
     name = "mlp"
 
     def __init__(self, hidden: tuple[int, int] = (128, 64)) -> None:
-        super().__init__()
+        super().__init__(hidden_units=sum(hidden))
         self.linear1 = nn.Linear(SIDE * SIDE, hidden[0])
         self.linear2 = nn.Linear(hidden[0], hidden[1])
         self.linear3 = nn.Linear(hidden[1], CLASSES)
@@ -36,8 +72,12 @@ class Mlp(nn.Module):
         second = self.linear2(functional.relu(first))
         return first, second, self.linear3(functional.relu(second))
 
+    def hidden(self, images: Tensor) -> Tensor:
+        """The weighted sums of both hidden layers, `[N, 192]`."""
+        return torch.cat(self.pre_activations(images)[:2], 1)
 
-class Cnn(nn.Module):
+
+class Cnn(Network):
     """A small convolutional network: 3x3 convolutions of 16, 32 and 64 channels, then 64 hidden units.
 
     Batch normalisation follows each convolution; the image is halved by max-pooling after the first and the second,
@@ -47,7 +87,7 @@ class Cnn(nn.Module):
     name = "cnn"
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(hidden_units=64)
         self.conv1 = nn.Conv2d(1, 16, 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(16)
         self.conv2 = nn.Conv2d(16, 32, 3, padding=1, bias=False)
@@ -60,23 +100,29 @@ class Cnn(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
+        logits: Tensor = self.linear2(functional.relu(self.hidden(images)))
+        return logits
+
+    def hidden(self, images: Tensor) -> Tensor:
+        """The weighted sums of the hidden units, `[N, 64]`."""
         maps = images.reshape(-1, 1, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
         for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2), (self.conv3, self.norm3)):
             # pooling before the ReLU gives the same as after it, with a quarter of the work
             maps = functional.relu(functional.max_pool2d(norm(conv(maps)), 2))
-        logits: Tensor = self.linear2(functional.relu(self.linear1(maps.flatten(1))))
-        return logits
+        sums: Tensor = self.linear1(maps.flatten(1))
+        return sums
 
 
-MODELS: dict[str, type[nn.Module]] = {Mlp.name: Mlp, Cnn.name: Cnn}
+MODELS: dict[str, type[Mlp] | type[Cnn]] = {Mlp.name: Mlp, Cnn.name: Cnn}
 
 
-def build_model(name: str = "mlp", *, seed: int | None = None, **options: Any) -> nn.Module:
+def build_model(name: str = "mlp", *, seed: int | None = None, reject: bool = False, **options: Any) -> Mlp | Cnn:
     """Make a network with fresh weights, PyTorch's default initialisation.
 
     Args:
         name: "mlp" (784-128-64-10, fully connected) or "cnn" (small convolutional network).
         seed: draws the same weights each time, and leaves PyTorch's own generator as it was; None draws from that.
+        reject: whether it has the output that learns to refuse what is no digit.
         options: passed to the class, such as `hidden=(256, 128)` for the MLP.
 
     Raises:
@@ -84,11 +130,13 @@ def build_model(name: str = "mlp", *, seed: int | None = None, **options: Any) -
     """
     if name not in MODELS:
         raise ValueError(f"there is no model named {name!r}: choose one of {', '.join(map(repr, MODELS))}")
-    if seed is None:
-        return MODELS[name](**options)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MODELS[name](**options)
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        model = MODELS[name](**options)
+    if reject:
+        model.add_reject(seed or 0)
+    return model
 
 
 def to_input(images: Tensor) -> Tensor:
@@ -105,7 +153,6 @@ def to_input(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
-@torch.inference_mode()
 def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
     """Probabilities float32 `[N, 10]`, on the CPU, for uint8 images `[N, 28, 28]` (a tensor or a NumPy array).
 
@@ -115,13 +162,18 @@ def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
     Raises:
         ValueError: for images of another type or shape.
     """
+    return ask(model, lambda inputs: functional.softmax(model(inputs), dim=1), images, batch_size)
+
+
+@torch.inference_mode()
+def ask(model: nn.Module, question: Callable[[Tensor], Tensor], images: Any, batch_size: int = 100) -> Tensor:
+    """The answers to a question about images in [0, 1], for uint8 images, asked as `predict` does."""
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     try:
         chunks = [
-            functional.softmax(model(to_input(chunk.to(device))), dim=1).cpu()
-            for chunk in torch.split(torch.as_tensor(images), batch_size)
+            question(to_input(chunk.to(device))).cpu() for chunk in torch.split(torch.as_tensor(images), batch_size)
         ]
     finally:
         model.train(was_training)

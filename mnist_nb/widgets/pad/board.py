@@ -217,5 +217,5 @@ class Board(Panel):
 
     def _read(self, image: Pixels | None) -> None:
         model = self.state.model
-        guess = None if image is None or model is None else read(model, image)
+        guess = None if image is None or model is None else read(model, image, refuse=self.state.refuses)
         self._reading.value = pad_page.reading(image, guess, "Nobody can read it yet.")

@@ -28,8 +28,9 @@ def reading(image: Pixels | None, guess: Guess | None, nobody: str = "") -> str:
     about = "How sure the network is of each digit will stand here."
     bars = f'<div class="pad-none">{about}</div>' if guess is None else probability_bars(guess.probabilities, words)
     seen = image_tag(_BLANK if image is None else image, "what the network sees: 28 by 28 pixels", scale=5)
+    refused = " refused" if guess is not None and guess.refused else ""
     return (
-        f'<p class="pad-words" role="status" aria-live="polite">{escape(words)}</p><div class="pad-reading">'
+        f'<p class="pad-words" role="status" aria-live="polite">{escape(words)}</p><div class="pad-reading{refused}">'
         f"{bars}<figure>{seen}<figcaption>as the network sees it</figcaption></figure></div>"
     )
 

@@ -42,10 +42,7 @@ class NumberPage(VBox):  # type: ignore[misc]
         self.number: Number | None = None
         self.model: nn.Module | None = None
         self._ink = InkCanvas(
-            WIDTH,
-            HEIGHT,
-            began=self._began,
-            ended=lambda points: pad.attempt(partial(self._ended, points)),
+            WIDTH, HEIGHT, began=self._began, ended=lambda points: pad.attempt(partial(self._ended, points))
         )
         self._ink.on_key(self._key)
         self._reading = HTML()

@@ -62,6 +62,8 @@ def _layers(model: object) -> list[tuple[Tensor, Tensor]]:
         raise TypeError(f"a page can hold an Mlp or a Cnn, such as build_model makes, not a {type(model).__name__}")
     found: list[tuple[Tensor, Tensor]] = []
     for part in model.children():
+        if part is model.reject:
+            continue
         state = {name: tensor.detach().double() for name, tensor in part.state_dict().items()}
         if isinstance(part, nn.BatchNorm2d):
             weight, factor = found.pop()[0], state["weight"] / (state["running_var"] + part.eps).sqrt()
