@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.data import Mnist, Split
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.files import MnistNbError
-from mnist_nb.models import build_model, choose_device, loss_and_accuracy, to_input
+from mnist_nb.models import build_model, choose_device, loss_and_accuracy, predict, to_input
 from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
 from mnist_nb.training.augmentation import augment
 from mnist_nb.training.backpropagation import choose_gradient_fn
@@ -65,9 +66,10 @@ class TrainingRun:
         device: "cpu", "cuda" or "mps"; None chooses.
 
     Raises:
-        ValueError: for a training or validation split without an image.
+        ValueError: for a training or validation split without an image, or a model that gives no logits for images.
     """
 
+    @check_arguments
     def __init__(
         self, model: nn.Module, data: Mnist, hyperparameters: Hyperparameters, *, device: str | None = None
     ) -> None:
@@ -75,6 +77,7 @@ class TrainingRun:
         _check_split(data.validation)
         self.device = choose_device(device)
         self.model = model.to(self.device)
+        predict(self.model, data.train.images[:1])  # or what the model cannot do is said here
         self.data = data
         self.hyperparameters = hyperparameters
         self.learning_rate_changes: list[tuple[int, float]] = []  # (step of the run, new rate)
@@ -303,6 +306,7 @@ class TrainingRun:
         )
 
 
+@check_arguments
 def train(
     model: nn.Module,
     data: Mnist,
@@ -328,6 +332,7 @@ def train(
     yield from run.epochs(on_batch)
 
 
+@check_arguments
 def sweep(data: Mnist, settings: Sequence[Hyperparameters]) -> list[TrainingRun]:
     """Train a new network for each of the settings, one after the other on the CPU; the runs, in the same order.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import threading
 import time
 import weakref
@@ -17,7 +16,7 @@ from torch import nn
 
 from mnist_nb.checkpoints import CheckpointError, continue_run, read_metadata, save_checkpoint, save_run
 from mnist_nb.data import Mnist, check_image
-from mnist_nb.files import signature_of
+from mnist_nb.files import parse_json, signature_of
 from mnist_nb.models import build_model, predict
 from mnist_nb.training import Hyperparameters, TrainingDivergedError, TrainingRun
 from mnist_nb.widgets.studio.records import RunRecord, State, summary
@@ -243,7 +242,7 @@ class TrainingSession:
         if self.path is None or not self.path.exists():
             return
         with contextlib.suppress(ValueError, TypeError):  # no model, or not ours: a start will say so
-            settings = Hyperparameters(**json.loads(read_metadata(self.path).get("hyperparameters", "{}")))
+            settings = Hyperparameters(**parse_json(read_metadata(self.path).get("hyperparameters", "{}")))
             run, _ = continue_run(self.path, self.data, settings, device=self._device)
             if run.steps_done:
                 self._run, self.state = run, State.STOPPED
