@@ -7,7 +7,6 @@ batch, and of all ways to deal the pieces into groups the one is taken that look
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -108,6 +107,7 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
 
 def _score(model, images):
     import torch
+
     from mnist_nb.models import to_input
 
     model.eval()

@@ -7,8 +7,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
-from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, EmptySketchError, Floats, Pixels, discs, prepare
 

@@ -8,6 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES, SIDE
+from mnist_nb.data.arguments import check_arguments
+
+MAX_UNITS = 4096
+"""In a hidden layer: more than any computer here trains in an evening."""
 
 
 class Network(nn.Module):
@@ -56,7 +60,10 @@ class Mlp(Network):
 
     name = "mlp"
 
+    @check_arguments
     def __init__(self, hidden: tuple[int, int] = (128, 64)) -> None:
+        if not (len(hidden) == 2 and all(isinstance(units, int) and 0 < units <= MAX_UNITS for units in hidden)):
+            raise ValueError(f"hidden must be two whole numbers from 1 to {MAX_UNITS:,}, got {hidden!r}")
         super().__init__(hidden_units=sum(hidden))
         self.linear1 = nn.Linear(SIDE * SIDE, hidden[0])
         self.linear2 = nn.Linear(hidden[0], hidden[1])
@@ -116,6 +123,7 @@ class Cnn(Network):
 MODELS: dict[str, type[Mlp] | type[Cnn]] = {Mlp.name: Mlp, Cnn.name: Cnn}
 
 
+@check_arguments
 def build_model(name: str = "mlp", *, seed: int | None = None, reject: bool = False, **options: Any) -> Mlp | Cnn:
     """Make a network with fresh weights, PyTorch's default initialisation.
 
@@ -126,14 +134,19 @@ def build_model(name: str = "mlp", *, seed: int | None = None, reject: bool = Fa
         options: passed to the class, such as `hidden=(256, 128)` for the MLP.
 
     Raises:
-        ValueError: for a name that is not one of the two.
+        ValueError: for a name that is not one of the two, a seed below 0, or hidden layers that cannot be.
     """
     if name not in MODELS:
         raise ValueError(f"there is no model named {name!r}: choose one of {', '.join(map(repr, MODELS))}")
+    if seed is not None and not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be from 0 to 2**63 - 1, got {seed}")
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
-            torch.manual_seed(seed)
-        model = MODELS[name](**options)
+            torch.manual_seed(int(seed))
+        try:
+            model = MODELS[name](**options)
+        except TypeError as error:
+            raise TypeError(f"options must be those of {MODELS[name].__name__}: {error}") from error
     if reject:
         model.add_reject(seed or 0)
     return model
@@ -153,6 +166,7 @@ def to_input(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
+@check_arguments
 def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
     """Probabilities float32 `[N, 10]`, on the CPU, for uint8 images `[N, 28, 28]` (a tensor or a NumPy array).
 
@@ -160,24 +174,40 @@ def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
     what a convolution makes of them stays in a processor's cache, where it takes half the time.
 
     Raises:
-        ValueError: for images of another type or shape.
+        ValueError: for images of another type or shape, a batch size below 1, or a model that gives no logits for them.
     """
-    return ask(model, lambda inputs: functional.softmax(model(inputs), dim=1), images, batch_size)
+    return ask(model, lambda inputs: _probabilities(model, inputs), images, batch_size)
 
 
 @torch.inference_mode()
 def ask(model: nn.Module, question: Callable[[Tensor], Tensor], images: Any, batch_size: int = 100) -> Tensor:
     """The answers to a question about images in [0, 1], for uint8 images, asked as `predict` does."""
-    device = next(model.parameters()).device
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be from 1 up, got {batch_size}")
+    try:
+        pieces = torch.split(torch.as_tensor(images), batch_size)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"images must be a tensor or an array, uint8 [N, {SIDE}, {SIDE}]: {error}") from error
+    device = next((parameter.device for parameter in model.parameters()), pieces[0].device)
     was_training = model.training
     model.eval()
     try:
-        chunks = [
-            question(to_input(chunk.to(device))).cpu() for chunk in torch.split(torch.as_tensor(images), batch_size)
-        ]
+        chunks = [question(to_input(chunk.to(device))).cpu() for chunk in pieces]
     finally:
         model.train(was_training)
     return torch.cat(chunks)
+
+
+def _probabilities(model: nn.Module, inputs: Tensor) -> Tensor:
+    try:
+        logits = model(inputs)
+    except RuntimeError as error:
+        if isinstance(model, Mlp | Cnn):  # a full memory, then
+            raise
+        raise ValueError(f"model must take float32 images [N, {SIDE}, {SIDE}], and this one cannot: {error}") from error
+    if (shape := getattr(logits, "shape", None)) != (len(inputs), CLASSES):
+        raise ValueError(f"model must give logits [N, {CLASSES}] for N images, got {shape and list(shape)}")
+    return functional.softmax(logits, dim=1).cpu()
 
 
 @torch.inference_mode()

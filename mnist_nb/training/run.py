@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.data import Mnist, Split
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.files import MnistNbError
-from mnist_nb.models import Network, build_model, choose_device, loss_and_accuracy, to_input
+from mnist_nb.models import Network, build_model, choose_device, loss_and_accuracy, predict, to_input
 from mnist_nb.models.refusal import has_learnt_to_refuse
 from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
 from mnist_nb.training.augmentation import augment
@@ -67,9 +68,10 @@ class TrainingRun:
         device: "cpu", "cuda" or "mps"; None chooses.
 
     Raises:
-        ValueError: for a training or validation split without an image.
+        ValueError: for a training or validation split without an image, or a model that gives no logits for images.
     """
 
+    @check_arguments
     def __init__(
         self, model: nn.Module, data: Mnist, hyperparameters: Hyperparameters, *, device: str | None = None
     ) -> None:
@@ -79,6 +81,7 @@ class TrainingRun:
         if hyperparameters.augmentation == "handwriting" and isinstance(model, Network):
             model.add_reject(hyperparameters.seed)
         self.model = model.to(self.device)
+        predict(self.model, data.train.images[:1])  # or what the model cannot do is said here
         self._learns_to_refuse = has_learnt_to_refuse(model)
         self.data = data
         self.hyperparameters = hyperparameters
@@ -311,6 +314,7 @@ class TrainingRun:
         )
 
 
+@check_arguments
 def train(
     model: nn.Module,
     data: Mnist,
@@ -336,6 +340,7 @@ def train(
     yield from run.epochs(on_batch)
 
 
+@check_arguments
 def sweep(data: Mnist, settings: Sequence[Hyperparameters]) -> list[TrainingRun]:
     """Train a new network for each of the settings, one after the other on the CPU; the runs, in the same order.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
-import json
 import threading
 import time
 import weakref
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from mnist_nb.checkpoints import CheckpointError, continue_run, read_metadata, save_checkpoint, save_run, state_path
 from mnist_nb.data import Mnist, check_image
-from mnist_nb.files import signature_of
+from mnist_nb.files import parse_json, signature_of
 from mnist_nb.models import build_model, predict
 from mnist_nb.training import Hyperparameters, TrainingDivergedError, TrainingRun
 from mnist_nb.training.diagnostics import Diagnostics, copy_weights, diagnose
@@ -253,7 +252,7 @@ class TrainingSession:
         if self.path is None or not self.path.exists():
             return
         with contextlib.suppress(ValueError, TypeError):  # no model, or not ours: a start will say so
-            settings = Hyperparameters(**json.loads(read_metadata(self.path).get("hyperparameters", "{}")))
+            settings = Hyperparameters(**parse_json(read_metadata(self.path).get("hyperparameters", "{}")))
             run, _ = continue_run(self.path, self.data, settings, device=self._device)
             if run.steps_done:
                 self._run, self.state = run, State.STOPPED
