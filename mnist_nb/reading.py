@@ -21,7 +21,7 @@ from mnist_nb.data.mnist import load_sample
 from mnist_nb.drawing import EmptySketchError, Sketch, find_ink, prepare
 from mnist_nb.drawing.pictures import _thicken
 from mnist_nb.drawing.preprocessing import Floats, Pixels
-from mnist_nb.drawing.sketch import visible_lines
+from mnist_nb.drawing.sketch import Stroke, visible_lines
 from mnist_nb.models import predict, to_input
 
 _REACH = 5  # the pieces of a digit are among so many that follow each other from left to right
@@ -30,7 +30,7 @@ _SPECK = 0.15  # what is smaller is no piece
 _WIDEST, _TALLEST = 1.7, 2.0  # of a digit in several pieces
 _SPARSE = 96  # points of a piece between which distances are measured
 _MOST = 400  # pieces
-_WEIGHTS = (2.2, -0.6, -3.0, -6.0, -3.2, -2.2, -3.5, -1.5)
+_WEIGHTS = (2.2, -0.6, -3.0, -6.0, -3.2, -2.2, -3.5, -2.5)
 _SLANTS = (-0.4, -0.2, 0.0, 0.2, 0.4)  # of a cut through touching digits: x per y
 
 
@@ -129,7 +129,8 @@ def _known_digits() -> torch.Tensor:
 
 def _strokes(sketch: Sketch) -> list[_Piece]:
     """What is to be seen of each stroke; where an eraser has parted it, each part."""
-    pieces, erasers = [], []
+    pieces: list[_Piece] = []
+    erasers: list[Stroke] = []
     for stroke in reversed(sketch.strokes):
         if stroke.erase:
             erasers.insert(0, stroke)
@@ -158,7 +159,7 @@ def _blobs(ink: Floats) -> list[_Piece]:
     for place, mine in zip(ndimage.find_objects(labels), range(1, count + 1), strict=True):
         corner = np.array([place[1].start, place[0].start])
         y, x = np.nonzero(labels[place] == mine)
-        parts = _cut(np.stack([x, y], axis=1) + 0.5) if len(x) > 1 else [np.array([[0.5, 0.5]])]
+        parts = _cut(np.stack([x, y], axis=1).astype(np.float64) + 0.5) if len(x) > 1 else [np.array([[0.5, 0.5]])]
         for part in parts:
             at = np.floor(part + corner).astype(np.int64)
             pieces.append(_Piece(part + corner, (at, ink[at[:, 1], at[:, 0]]), mine))
@@ -177,16 +178,15 @@ def _cut(points: Floats) -> list[Floats]:
         met = np.bincount(x.clip(0, width - 1).astype(np.int64), minlength=int(width))
         better = met < best
         best[better], slant[better] = met[better], lean
-    cuts: list[float] = []
-    edge = 0.15 * height
-    for x in np.argsort(best, kind="stable"):
-        if best[x] > 0.35 * height or len(cuts) >= 4 * width / height:
+    cuts: list[int] = []
+    for x in np.argsort(best, kind="stable").tolist():
+        if best[x] > 0.35 * height:
             break
-        if edge < x < width - edge and all(abs(x - cut) >= 0.2 * height for cut in cuts):
-            cuts.append(int(x))
-    side = sum(
-        (points[:, 0] - slant[cut] * (points[:, 1] - height / 2) > cut + 0.5).astype(np.int64) for cut in cuts
-    ) if cuts else np.zeros(len(points), np.int64)
+        if 0.15 * height < x < width - 0.15 * height and all(abs(x - cut) >= 0.2 * height for cut in cuts):
+            cuts.append(x)
+    side = np.zeros(len(points), np.int64)
+    for cut in cuts:
+        side += points[:, 0] - slant[cut] * (points[:, 1] - height / 2) > cut + 0.5
     return [points[side == part] for part in np.unique(side)]
 
 
@@ -229,17 +229,28 @@ def _candidates(pieces: Sequence[_Piece], scale: float) -> tuple[list[tuple[int,
             if len(group) > 1 and (right - left > _WIDEST or bottom - top > _TALLEST or gap > _NEAR):
                 continue
             others = [at for at in range(max(0, first - _REACH), min(group[-1] + _REACH, count)) if at not in group]
-            overlap = max((
-                (min(right, boxes[at, 2]) - max(left, boxes[at, 0]))
-                / max(min(right - left, boxes[at, 2] - boxes[at, 0]), 0.15)
-                for at in others if min(bottom, boxes[at, 3]) - max(top, boxes[at, 1]) > -0.3), default=0.0)
+            overlap = max(
+                (
+                    (min(right, boxes[at, 2]) - max(left, boxes[at, 0]))
+                    / max(min(right - left, boxes[at, 2] - boxes[at, 0]), 0.15)
+                    for at in others
+                    if min(bottom, boxes[at, 3]) - max(top, boxes[at, 1]) > -0.3
+                ),
+                default=0.0,
+            )
             close = min((far[at, other] for at in group for other in others), default=1.0)
             groups.append(group)
-            shapes.append([
-                1.0, gap, max(np.log(0.7 / max(bottom - top, 0.05)), 0), max(right - left - 0.9, 0),
-                max(overlap, 0), max(0.15 - close, 0),
-                float(any(pieces[at].whole == pieces[other].whole >= 0 for at in group for other in others)),
-            ])
+            shapes.append(
+                [
+                    1.0,
+                    gap,
+                    max(np.log(0.7 / max(bottom - top, 0.05)), 0),
+                    max(right - left - 0.9, 0),
+                    max(overlap, 0),
+                    max(0.15 - close, 0),
+                    float(any(pieces[at].whole == pieces[other].whole >= 0 for at in group for other in others)),
+                ]
+            )
     return groups, np.array(shapes)
 
 
