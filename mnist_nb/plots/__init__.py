@@ -2,7 +2,7 @@
 
 from mnist_nb.plots.data import class_balance, digit_grid, image_grid, image_map, image_numbers
 from mnist_nb.plots.data import image_stats_histograms, mean_and_spread
-from mnist_nb.plots.drawing import prediction_bars, preparation
+from mnist_nb.plots.drawing import picture, prediction_bars, preparation
 from mnist_nb.plots.evaluation import accuracy_intervals, confusion_matrix, digit_scores, read_images
 from mnist_nb.plots.experiments import bits_curve, initialisation_curves, memorization_curves
 from mnist_nb.plots.experiments import training_set_curve, votes_curve, width_curve
