@@ -1,7 +1,7 @@
 """Numbers in, matplotlib figures out: nothing is shown, printed or measured here."""
 
 from mnist_nb.plots.data import digit_grid, image_grid, image_map, image_numbers, mean_and_spread
-from mnist_nb.plots.drawing import prediction_bars, preparation
+from mnist_nb.plots.drawing import picture, prediction_bars, preparation
 from mnist_nb.plots.evaluation import accuracy_intervals, confusion_matrix, read_images
 from mnist_nb.plots.experiments import bits_curve, initialisation_curves, memorization_curves, width_curve
 from mnist_nb.plots.inside import digit_maps, layer_by_layer, saliency_maps
