@@ -367,8 +367,7 @@ class TrainingSession:
         except Exception as error:  # what is shown may fail; what is learnt must not
             self.warning = f"The panel could not be drawn: {type(error).__name__}: {error}"
         self._before = None
-        now = time.monotonic()
-        self._next_look = now + min(max(PUBLISH_EVERY, (now - began) / COST), 2.0)
+        self._next_look = time.monotonic() + min(max(PUBLISH_EVERY, (time.monotonic() - began) / COST), 2.0)
 
     def _look(self, model: nn.Module) -> None:
         """Ask the network about the pinned digit, and see how it fares."""
