@@ -18,10 +18,12 @@ if TYPE_CHECKING:  # never executed, but read below: where each public name live
     from mnist_nb.checkpoints import continue_run, load_checkpoint, load_or_train, load_pretrained
     from mnist_nb.checkpoints import read_metadata, save_checkpoint, save_run
     from mnist_nb.data import DataError, Mnist, Split, load_mnist
-    from mnist_nb.drawing import EmptySketchError, Sketch, from_image
+    from mnist_nb.drawing import EmptySketchError, Sketch, find_ink, from_image
     from mnist_nb.evaluation import evaluate, wilson_interval
     from mnist_nb.models import build_model, predict
+    from mnist_nb.studies.exercises import UnknownExerciseError, check
     from mnist_nb.my_digits import DigitsError, MyDigits, adapt
+    from mnist_nb.reading import read_number
     from mnist_nb.training import PRESETS, EpochRecord, Hyperparameters, TrainingDivergedError, TrainingRun, train
     from mnist_nb.widgets.pad import DrawingPad
     from mnist_nb.widgets.page import export_page

@@ -1,15 +1,28 @@
 """The command line: `python -m mnist_nb [train | test | draw | page]`."""
 
+import os
+import signal
+import sys
+
+
+def _quit(*_: object) -> None:
+    """End the process at once, with one line: for Ctrl-C where an exception would be lost, shown raw or abort C++."""
+    os.write(2, b"mnist_nb: stopped\n")
+    os._exit(130)
+
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, _quit)  # before anything else is imported, which takes seconds
+
 import argparse
 import dataclasses
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 WORDS = ("train", "test", "draw", "page")
@@ -32,20 +45,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(0, "train")
         if not {"-h", "--help"} & {*words}:
             print(f"No word of {', '.join(WORDS)} was given: this trains (python -m mnist_nb --help).", flush=True)
-    options = make_parser(words[0]).parse_args(words)
-    command = {"train": train_command, "test": test_command, "draw": draw_command, "page": page_command}[
-        options.command
-    ]
+    commands = dict(zip(WORDS, (train_command, test_command, draw_command, page_command), strict=True))
     try:
-        return command(options)
+        options = make_parser(words[0]).parse_args(words)
+        return commands[options.command](options)
     except (ValueError, TypeError, ArithmeticError, MemoryError) as error:  # ours are among them
-        print(f"mnist_nb {options.command}: {error}", file=sys.stderr)
+        print(f"mnist_nb {words[0]}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print(f"mnist_nb {words[0]}: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C as an exception; within an import, where libraries do not expect one, as the end of the process."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            _quit()
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def run_as_process() -> NoReturn:
+    """Run `main` and end the process: Ctrl-C gives one line and the status 130, whenever it comes."""
+    ours = signal.getsignal(signal.SIGINT) is _quit  # else Ctrl-C is ignored, as for a job in the background
+    try:
+        if ours:
+            signal.signal(signal.SIGINT, _interrupted)
+        status = main()
+        if ours:
+            signal.signal(signal.SIGINT, _quit)
+    except SystemExit as end:  # of argparse
+        status = int(end.code or 0)
+    except KeyboardInterrupt:  # just before the command or just after it
+        _quit()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)  # what Python does at its end can be interrupted, but not handled
 
 
 def make_parser(word: str) -> Parser:
@@ -129,14 +169,12 @@ def make_parser(word: str) -> Parser:
 
 def _presets_in_words() -> str:
     """What each preset changes, and two examples."""
-    from mnist_nb.training import PRESETS, Hyperparameters
+    from mnist_nb.training.hyperparameters import PRESETS, in_words
 
-    defaults = dataclasses.asdict(Hyperparameters())
-    lines = ["presets, and what they change:"]
+    lines = ["presets with their price and their share of the test images, and what they change:"]
     for name, settings in PRESETS.items():
-        changes = {key: value for key, value in dataclasses.asdict(settings).items() if value != defaults[key]}
-        words = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changes.items())
-        lines += [f'  "{name}"', f"      {words}"]
+        words = ", ".join(f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in settings.changed)
+        lines += [f"  {in_words(name)}", f"      {words or 'nothing'}"]
     lines += ["", "examples:", "  python -m mnist_nb train --preset fast"]
     lines += ["  python -m mnist_nb train --epochs 3 --learning-rate 0.01 --model mine.safetensors"]
     return "\n".join(lines)
@@ -159,7 +197,10 @@ def train_command(options: argparse.Namespace) -> int:
     data = load_mnist(options.data)
     run, start = continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)
     print(start, flush=True)
+    interrupted = False
     try:
+        if signal.getsignal(signal.SIGINT) is _interrupted:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # which the run defers to the end of a step
         with _progress(run) as on_batch:
             for record in run.epochs(on_batch):
                 save_run(run, options.model, tell=_say)
@@ -173,16 +214,12 @@ def train_command(options: argparse.Namespace) -> int:
         raise
     except KeyboardInterrupt:  # between two steps, or while saving: the run is saved as it is
         save_run(run, options.model, tell=_say)
+        interrupted = True
     if not run.finished:
-        print(
-            f"Stopped in epoch {run.epoch + 1} after batch {run.batch}; saved in {options.model}. The same command "
-            "goes on from exactly there."
-        )
-        return 130
-    print(
-        f"Saved in {options.model}. To measure it on the test images: python -m mnist_nb test --model {options.model}"
-    )
-    return 0
+        print(f"Stopped at {run.position}; saved in {options.model}. The same command goes on from exactly there.")
+    else:
+        print(f"Saved in {options.model}. To measure it: python -m mnist_nb test --model {options.model}")
+    return 130 if interrupted else 0
 
 
 def test_command(options: argparse.Namespace) -> int:
@@ -270,4 +307,4 @@ def _progress(run: Any) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_as_process()

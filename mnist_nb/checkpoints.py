@@ -155,6 +155,8 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     tell_if_changed(path, tell)
     state = state_path(path)
     if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
+        if run.epoch == run.first_epoch and _holds(path, run.model):
+            return  # it learnt nothing: the run whose weights it began with can still be resumed
         try:
             state.unlink(missing_ok=True)
         except OSError as error:
@@ -311,6 +313,14 @@ def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | Non
     if metadata.get("weights") != weights and metadata.get("replaces") != replaces:
         return None
     return (tensors, metadata.get("state", "")) if metadata.get("sha256") == _checksum(tensors, metadata) else None
+
+
+def _holds(path: str | Path, model: nn.Module) -> bool:
+    """Whether the file holds exactly these weights."""
+    try:
+        return digest(_tensors(load_checkpoint(path))) == digest(_tensors(model))
+    except CheckpointError:
+        return False
 
 
 def _is_state_or_free(state: Path) -> bool:

@@ -206,7 +206,7 @@ def test_ctrl_c_saves_and_the_same_command_ends_with_the_same_weights(mnist_nb):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Stopped in epoch" in output
+    assert "Stopped at epoch" in output
     assert "goes on from exactly there" in output
 
     result = mnist_nb("train", *words)
@@ -221,3 +221,54 @@ def test_a_model_of_the_other_kind_is_not_trained_on(mnist_nb):
     result = mnist_nb("train")
     assert result.returncode == 2
     assert "network of the kind cnn" in result.stderr
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, *rest):
+        if name == {name!r}:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+"""
+
+
+def as_process(*words, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "mnist_nb", *words],
+        env=os.environ | {"MNIST_NB_SOURCE": "sample"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize(
+    "name", ["argparse", "torch", "torch.nn", "mnist_nb.training", "mnist_nb.evaluation", "safetensors.torch"]
+)
+def test_ctrl_c_while_it_is_still_importing_is_one_line(workplace, name):
+    (workplace / "sitecustomize.py").write_text(INTERRUPTED_IMPORT.format(name=name))
+    paths = os.pathsep.join([str(workplace), os.environ.get("PYTHONPATH", "")])
+    process = as_process("test", "--model", "none.safetensors", PYTHONPATH=paths)
+    output, errors = process.communicate(timeout=120)
+    assert (process.returncode, output, errors) == (130, "", "mnist_nb: stopped\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_at_the_very_end_of_a_run_that_is_saved_is_no_crash(workplace):
+    process = as_process("train", "--epochs", "1")
+    last = ""
+    while not last.startswith("Saved in"):
+        last = process.stdout.readline()
+        assert last or process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode in (0, 130)  # 0 if it had ended before
+    assert re.fullmatch(r"(mnist_nb( train)?: stopped\n)?", errors)
+    assert load_checkpoint("model.safetensors").name == "mlp"

@@ -17,12 +17,10 @@ from mnist_nb.studies.quantization import quantize, quantize_model
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = {
-    "training_set": plots.training_set_curve,
     "initialisation": plots.initialisation_curves,
     "width": plots.width_curve,
     "memorization": plots.memorization_curves,
     "bits": plots.bits_curve,
-    "votes": plots.votes_curve,
 }
 SMALLER: dict[str, dict[str, object]] = {
     "training_set": {"sizes": (100, 620)},
@@ -143,13 +141,13 @@ class TestRounding:
 
 
 class TestExperiments:
-    @pytest.mark.parametrize("name", FIGURES)
+    @pytest.mark.parametrize("name", [name for name in KEPT if name != "about"])
     def test_gives_what_is_kept_and_drawn(self, name: str, run: ModuleType, tiny: Mnist) -> None:
         quick = dataclasses.replace(run.FAST, epochs=2, batch_size=64)
         results = run.EXPERIMENTS[name](tiny, settings=quick, seeds=(0, 1), **SMALLER.get(name, {}))
         assert shape(results) == shape(KEPT[name]["results"])
-        figure = FIGURES[name](json.loads(json.dumps(results)))
-        assert figure.axes[0].lines
+        if name in FIGURES:  # notebook 06 draws the others itself
+            assert FIGURES[name](json.loads(json.dumps(results))).axes[0].lines
 
     def test_a_run_that_diverges_stays_where_it_was(self, run: ModuleType, tiny: Mnist) -> None:
         model = build_model("mlp", seed=0)
@@ -183,7 +181,7 @@ class TestExperiments:
 
 class TestKept:
     def test_is_of_the_experiments_as_they_are(self, run: ModuleType) -> None:
-        assert list(KEPT) == ["about", *FIGURES] == ["about", *run.EXPERIMENTS]
+        assert list(KEPT) == ["about", *run.EXPERIMENTS]
         for name, experiment in run.EXPERIMENTS.items():
             kept = {key: value for key, value in KEPT[name].items() if key != "results"}
             assert kept == run.described(experiment), f"make experiments ARGS={name}"

@@ -15,7 +15,6 @@ from mnist_nb.drawing.preprocessing import preparation_steps
 from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.studies.images import image_stats
 from mnist_nb.studies.inside import activations, mean_by_digit, weighted_sum
-from mnist_nb.training import sweep
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
 KEPT = json.loads(NUMBERS.read_text(encoding="utf-8"))
@@ -33,11 +32,6 @@ def evaluation(run, tiny):
     return evaluate(run.model, tiny.test)
 
 
-def swept(data):
-    rates = (0.01, 0.1, 10.0)
-    return sweep(data, [Hyperparameters(epochs=1, batch_size=50, learning_rate=rate) for rate in rates])
-
-
 FIGURES = [name for name, value in vars(plots).items() if isfunction(value) and name not in ("smooth", "new_figure")]
 
 
@@ -53,28 +47,22 @@ def figures(data, run, evaluation):
         "image_grid": lambda: plots.image_grid(data.train.images[:13], [str(n) for n in range(13)]),
         "digit_grid": lambda: plots.digit_grid(data.train.images, data.train.labels),
         "image_numbers": lambda: plots.image_numbers(data.train.images[0]),
-        "class_balance": lambda: plots.class_balance(data),
         "mean_and_spread": lambda: plots.mean_and_spread(data.train.images, data.train.labels),
-        "image_stats_histograms": lambda: plots.image_stats_histograms(stats),
         "image_map": lambda: plots.image_map(stats.centres, images, data.test.labels),
-        "sweep_curve": lambda: plots.sweep_curve(swept(data)),
         "training_curves": lambda: plots.training_curves(run),
         "confusion_matrix": lambda: plots.confusion_matrix(evaluation),
         "read_images": lambda: plots.read_images(images, evaluation, [0, 1, 2]),
         "prediction_bars": lambda: plots.prediction_bars(first, evaluation.probabilities[0]),
         "preparation": lambda: plots.preparation(preparation_steps(first)),
-        "digit_scores": lambda: plots.digit_scores(evaluation),
         "accuracy_intervals": lambda: plots.accuracy_intervals(both),
         "reliability_diagram": lambda: plots.reliability_diagram(both),
         "coverage_curves": lambda: plots.coverage_curves(both),
         "corrupted_images": lambda: plots.corrupted_images(first, [*CORRUPTIONS.values()]),
         "robustness_curves": lambda: plots.robustness_curves(levels, CORRUPTIONS),
-        "training_set_curve": lambda: plots.training_set_curve(results["training_set"]),
         "initialisation_curves": lambda: plots.initialisation_curves(results["initialisation"]),
         "width_curve": lambda: plots.width_curve(results["width"]),
         "memorization_curves": lambda: plots.memorization_curves(results["memorization"]),
         "bits_curve": lambda: plots.bits_curve(results["bits"]),
-        "votes_curve": lambda: plots.votes_curve(results["votes"]),
         "signed_images": lambda: plots.signed_images(run.model.linear1.weight.detach()[:23]),
         "saliency_maps": lambda: plots.saliency_maps(
             first, {"a": torch.ones(28, 28), "b": -torch.ones(28, 28)}, ["unit", "unit"]
@@ -85,7 +73,6 @@ def figures(data, run, evaluation):
         "digit_maps": lambda: plots.digit_maps(
             {"pixels": torch.rand(200, 2), "hidden": torch.rand(200, 2)}, data.test.labels
         ),
-        "pruning_curves": lambda: plots.pruning_curves([0, 0.5], {"a": [0.9, 0.1], "b": [0.8, 0.1]}),
         "score_histograms": lambda: plots.score_histograms(
             {"digits": torch.rand(50), "noise": torch.zeros(5)}, 0.5, label="score"
         ),
@@ -117,26 +104,10 @@ def test_training_curves_plot_the_records(run):
     assert accuracy_axes.lines[0].get_linestyle() != accuracy_axes.lines[1].get_linestyle()
 
 
-def test_a_sweep_is_drawn_by_rate_and_what_diverged_is_marked(tiny):
-    members = swept(tiny)
-    (axes,) = plots.sweep_curve(members[::-1]).axes
-    assert axes.lines[0].get_xdata().tolist() == [0.01, 0.1]
-    assert axes.lines[0].get_ydata().tolist() == [member.records[-1].validation_accuracy for member in members[:2]]
-    (cross,) = (text for text in axes.texts if "exploded" in text.get_text())
-    assert cross.xy == (10.0, 0)
-
-
 def test_smoothing_is_the_mean_of_the_last_values():
     assert plots.smooth([1, 2, 3, 4], window=2).tolist() == [1, 1.5, 2.5, 3.5]
     assert plots.smooth([5.0]).tolist() == [5]
     assert plots.smooth([]).tolist() == []
-
-
-def test_class_balance_draws_shares_that_sum_to_one(tiny):
-    axes = plots.class_balance(tiny).axes[0]
-    heights = [bar.get_height() for bar in axes.patches]
-    assert len(heights) == 30
-    assert sum(heights) == pytest.approx(3)
 
 
 def test_the_confusion_matrix_writes_every_count(evaluation):

@@ -69,7 +69,7 @@ def test_every_field_says_what_a_slider_or_an_option_needs():
 
 def test_the_presets_are_settings():
     assert "fast" in PRESETS
-    assert PRESETS["as in the Rust program"] == Hyperparameters(momentum=0.0)
+    assert PRESETS["no momentum, as in the Rust original"] == Hyperparameters(momentum=0.0)
     assert all(isinstance(settings, Hyperparameters) for settings in PRESETS.values())
 
 
@@ -262,7 +262,9 @@ def test_the_optimiser_is_given_the_scheduled_rate(tiny):
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_a_run_ends_where_the_plain_loop_does(tiny, network, momentum):
-    settings = Hyperparameters(network=network, epochs=2, batch_size=50, learning_rate=0.02, momentum=momentum, seed=3)
+    # small steps for the cnn: a unit that lies within rounding of 0 may otherwise fire in one loop and not in the other
+    rate = {"mlp": 0.02, "cnn": 0.005}[network]
+    settings = Hyperparameters(network=network, epochs=2, batch_size=50, learning_rate=rate, momentum=momentum, seed=3)
     plain, run = build_model(network, seed=3), TrainingRun(build_model(network, seed=3), tiny, settings, device="cpu")
     losses = train_plainly(plain, tiny.train, settings)
     list(run.epochs())

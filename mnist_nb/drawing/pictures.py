@@ -7,12 +7,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, EmptySketchError, Floats, Pixels, discs, prepare
 
 _PHOTO = 512  # a picture's sides are reduced to this
-_COARSE = 56  # the light on the paper is found in a picture of this side
 _MAX_PIXELS = 90_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # others, such as EPS, start programs
 _THIN = 1.0  # pixels of the 20x20 box; thinner lines are not in MNIST
@@ -32,7 +32,15 @@ def from_image(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO |
         EmptySketchError: if the picture is blank.
         ValueError: if it is no picture, or one of more than 90 million pixels.
     """
-    return prepare(_thicken(_find_ink(_grey(source))))
+    return prepare(_thicken(find_ink(source)))
+
+
+def find_ink(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO | ArrayLike) -> Floats:
+    """The ink in a picture of one digit or several: float64 `[H, W]`, ink in (0, 1], paper exactly 0.
+
+    Neither side is over 512 pixels. Takes and raises what `from_image` does.
+    """
+    return _find_ink(_grey(source))
 
 
 def _grey(source: Any) -> Floats:
@@ -90,43 +98,74 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
 
 
 def _find_ink(grey: Floats) -> Floats:
-    """Ink `[H, W]` in 0..1 on paper at exactly 0, from grey values in which either may be the darker one.
-
-    The paper's light is a quadratic surface, fitted first to the border, then to all that lies close to it.
-    """
-    small = np.asarray(Image.fromarray(grey).resize((_COARSE, _COARSE), Image.Resampling.BOX))
-    rim = np.ones(small.shape, np.bool_)
-    rim[2:-2, 2:-2] = False
-    paper = rim
-    for step in range(8):
-        light = np.linalg.lstsq(_surface(*small.shape)[paper.ravel()], small[paper], rcond=None)[0]
-        off = np.abs(small - (_surface(*small.shape) @ light).reshape(small.shape))
-        close = off <= max(4 * float(np.median(off[paper])), 2)
-        paper = close & rim if step < 3 else close
-    ink = grey - (_surface(*grey.shape) @ light).reshape(grey.shape)
-    grain = 1.5 * float(np.median(np.abs(ink)))  # of the paper, which is most of the picture: its standard deviation
-    if (ink**3).sum() < 0:
-        ink = -ink
+    """Ink `[H, W]` in 0..1 on paper at exactly 0, from grey values in which either may be the darker one."""
+    if _is_light(grey):
+        grey = 255 - grey
+    for share, mode in ((0.5, "constant"), (0.3, "nearest")):
+        window = max(3, round(share * max(grey.shape)))
+        ink = grey - ndimage.grey_opening(grey, window, mode=mode, cval=np.quantile(grey, 0.1))
+        least, low = np.quantile(ink, (0.02, 0.2))
+        grain = (low - least) / 1.2
+        if grain <= 0.5:
+            break
+    ink -= low + 0.84 * grain
     full = float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
     if full < max(10, 6 * grain):
         raise EmptySketchError("there is no digit in this picture: nothing in it stands out from its background")
-    if grain <= 0.5:  # drawn by a program, or one of MNIST's own: its soft edges are right as they are
-        return np.where(ink > 0.5, ink, 0).clip(0, 255) / 255
-    ink = np.where(ink > max(5 * grain, 0.4 * full), ink, 0).clip(0, full) / full
-    spread = ImageFilter.BoxBlur(max(ink.shape) / 40)
-    around = np.asarray(Image.fromarray(np.rint(255 * ink).astype(np.uint8)).filter(spread))
-    return np.where(around > around.max() / 12, ink, 0)  # specks have little ink around them
+    faint = ink > max(5 * grain, 0.25 * full)
+    if grain > 0.5:
+        faint &= ~_rules(faint) & ~_rules(faint.T).T
+    strong = ndimage.binary_propagation(faint & (ink > 0.5 * full), mask=faint)
+    near = ndimage.binary_dilation(strong, np.ones((3, 3)))
+    ink = np.where(near & (ink > max(2 * grain, 0.5)), ink, 0).clip(0, full) / full
+    return np.where(_wanted(ink), ink, 0)
 
 
-def _surface(height: int, width: int) -> Floats:
-    """The terms of a quadratic surface at each pixel, `[height * width, 6]`."""
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].reshape(2, -1)
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+def _is_light(grey: Floats) -> bool:
+    """Whether the paper is lighter than the ink: around ink, most is paper; else, ink is in fewer pieces."""
+    window = max(3, round(0.3 * max(grey.shape)))
+    low, high = ndimage.minimum_filter(grey, window), ndimage.maximum_filter(grey, window)
+    light, around = grey > (low + high) / 2, high - low > np.ptp(grey) / 2
+    share = light[around].mean()
+    if 0.35 < share < 0.65:
+        pieces = [ndimage.label(around & where, np.ones((3, 3)))[1] for where in (light, ~light)]
+        if pieces[0] != pieces[1]:
+            return pieces[0] > pieces[1]
+    return share > 0.5
+
+
+def _rules(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where lines of ruled paper lie: thin, nearly level, over half of the picture; strokes that cross them stay."""
+    wide = ndimage.maximum_filter1d(mask, 3, axis=0)
+    level, count = ndimage.label(ndimage.grey_opening(wide, (1, max(3, mask.shape[1] // 16))), np.ones((3, 3)))
+    lengths = np.array([0, *(x.stop - x.start for _, x in ndimage.find_objects(level))])
+    thickness = np.bincount(level.ravel()) / np.maximum(lengths, 1)
+    rules = ((lengths > mask.shape[1] / 2) & (thickness < 2 + max(mask.shape) / 60))[level]
+    crossing = ndimage.grey_opening(mask, (5 + max(mask.shape) // 60, 1))
+    return rules & ~crossing
+
+
+def _wanted(ink: Floats) -> NDArray[np.bool_]:
+    """Where ink is what was written, not specks, a frame or what lies at the edge of the picture."""
+    height, width = ink.shape
+    reach = max(1, round(max(ink.shape) / 50))
+    groups, count = ndimage.label(ndimage.maximum_filter(ink, 2 * reach + 1))
+    sums = ndimage.sum_labels(ink, groups, np.arange(count + 1))
+    wanted = sums > 0.05 * sums.max()
+    rim = np.ones(ink.shape, np.bool_)
+    rim[1:-1, 1:-1] = False
+    contact = ndimage.sum_labels((ink > 0) & rim, groups, np.arange(count + 1))
+    sizes = np.array([(0, 0), *((y.stop - y.start, x.stop - x.start) for y, x in ndimage.find_objects(groups))])
+    hugs = (contact > 0.6 * (sizes.sum(axis=1) - 4 * reach)) | (sizes > 0.8 * np.array(ink.shape)).all(axis=1)
+    free = wanted & ~hugs & (contact == 0)
+    if (wanted & hugs).any() and sums[free].sum() > sums[wanted & ~hugs].sum() / 2:
+        wanted &= ~hugs
+    return wanted[groups]
 
 
 def _thicken(ink: Floats) -> Floats:
     """Ink `[H, W]` drawn with MNIST's pen if its lines are thinner than MNIST's ever are."""
-    rows, columns = np.nonzero(ink)
+    rows, columns = np.nonzero(ink > ink.max() / 2)
     side = max(np.ptp(rows), np.ptp(columns)) + 1
     solid = np.pad(ink >= ink.max() / 2, 1)
     outline = np.count_nonzero(np.diff(solid, axis=0)) + np.count_nonzero(np.diff(solid, axis=1))

@@ -166,7 +166,7 @@ class Sketch:
 
     def _draw(self, pen_width: float) -> NDArray[np.bool_]:
         """The visible ink drawn with the given pen, 160 pixels along the longest side: bool `[160, 160]`."""
-        lines, erasers = _visible_lines(self.strokes, self.size)
+        lines, erasers = visible_lines(self.strokes, self.size)
         if not lines:
             raise EmptySketchError("there is no ink on the canvas: draw something first")
         points = np.concatenate([points for points, _ in lines])
@@ -192,7 +192,7 @@ class Sketch:
         return ink
 
 
-def _visible_lines(
+def visible_lines(
     strokes: tuple[Stroke, ...], size: float
 ) -> tuple[list[tuple[Floats, int]], list[tuple[Floats, float]]]:
     """Lines of ink and erasers as close points `[n, 2]`, latest first, without what lies off the canvas or was erased.

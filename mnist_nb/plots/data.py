@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import ArrayLike
 
-from mnist_nb.data import Mnist
 from mnist_nb.plots import style
-from mnist_nb.studies.images import Floats, ImageStats
+from mnist_nb.studies.images import Floats
 
 
 def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, columns: int = 10) -> Figure:
@@ -61,21 +60,6 @@ def image_numbers(image: ArrayLike) -> Figure:
     return figure
 
 
-def class_balance(data: Mnist) -> Figure:
-    """The share of each digit in the three splits, side by side, against a tenth."""
-    xlabel, ylabel = "digit", "share of the images"
-    figure, axes = style.new_axes(8, 3.2, xlabel=xlabel, ylabel=ylabel, ylim=(0, 0.15), xticks=range(10))
-    for place, split in enumerate((data.train, data.validation, data.test)):
-        shares = np.bincount(split.labels.numpy(), minlength=10) / len(split.labels)
-        look: dict[str, Any] = {"color": style.COLOURS[place], "hatch": ("", "//", "..")[place], "edgecolor": "white"}
-        label = f"{split.name} ({len(split.labels):,})"
-        axes.bar(np.arange(10) + (place - 1) * 0.27, shares, 0.25, label=label, **look)
-    axes.axhline(0.1, color="0.3", linewidth=1, linestyle=":", label="one tenth")
-    axes.yaxis.set_major_formatter("{x:.0%}")
-    style.legend(axes, ncols=4, loc="upper center")
-    return figure
-
-
 def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
     """For each digit the mean of its images, and under it their standard deviation, pixel by pixel."""
     pictures, digits = np.asarray(images), np.asarray(labels)
@@ -87,30 +71,6 @@ def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
         style.show_image(spread_axes, of_digit.std(0), high=128, colours="cividis")
     for axes, name in zip(grid[:, 0], ("mean", "spread"), strict=True):
         style.row_label(axes, name, 0.15, rotation=90)
-    return figure
-
-
-def image_stats_histograms(stats: ImageStats) -> Figure:
-    """What MNIST's five steps left in the images: histograms of centres of mass, longest sides and darkest pixels."""
-    figure = style.new_figure(9.6, 2.9)
-    centre_axes, side_axes, peak_axes = figure.subplots(1, 3, width_ratios=(2, 1, 1))
-    for number, (name, centres) in enumerate(zip(("row", "column"), stats.centres.T, strict=True)):
-        look: dict[str, Any] = {"color": style.COLOURS[number], "linestyle": ("-", "--")[number], "linewidth": 1.6}
-        label = f"{name}, mean {centres.mean():.2f}"
-        centre_axes.hist(centres, np.linspace(13.3, 14.7, 57).tolist(), histtype="step", label=label, **look)
-    for border in (13.5, 14.5):
-        centre_axes.axvline(border, color="0.3", linewidth=1, linestyle=":")
-    centre_axes.set(xlabel="centre of mass (pixel index)", ylabel="images", ylim=(0, centre_axes.get_ylim()[1] * 1.25))
-    style.legend(centre_axes, loc="upper center", ncols=2)
-    sides = (side_axes, stats.boxes.max(axis=1), "longest side of the ink (pixels)")
-    for axes, values, name in (sides, (peak_axes, stats.peaks, "darkest pixel (0 to 255)")):
-        found, counts = np.unique(values, return_counts=True)
-        bars = axes.bar([str(value) for value in found], counts, 0.6, color=style.COLOURS[0])
-        axes.bar_label(bars, [f"{count:,}" for count in counts], fontsize=9, padding=2)
-        axes.set(xlabel=name, ylim=(0, counts.max() * 1.15), xlim=(-0.7, len(found) - 0.3))
-    for axes in (centre_axes, side_axes, peak_axes):
-        axes.yaxis.set_major_formatter("{x:,.0f}")
-        style.despine(axes)
     return figure
 
 

@@ -1,7 +1,6 @@
 """Figures of a model's predictions for a split."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -66,22 +65,6 @@ def read_images(
 def _sure(confidence: float) -> str:
     """A confidence in words, never rounded to 100 %."""
     return ">99% sure" if confidence > 0.99 else f"{confidence:.0%} sure"
-
-
-def digit_scores(evaluation: Evaluation) -> Figure:
-    """Precision, recall and F1 of each digit as points with 95 % intervals, the axis cut where they are."""
-    scores = evaluation.per_digit()
-    title, ylabel = "With 95 % intervals (the axis does not begin at 0)", "share of the images"
-    figure, axes = style.new_axes(9, 3.4, title=title, xlabel="digit", ylabel=ylabel, xticks=range(10))
-    for number, name in enumerate(("precision", "recall", "F1")):
-        values = np.array([getattr(score, name.lower()) for score in scores])
-        low, high = np.array([getattr(score, f"{name.lower()}_interval") for score in scores]).T
-        errors = np.maximum(values - low, 0), np.maximum(high - values, 0)
-        look: dict[str, Any] = {"fmt": style.MARKERS[number], "color": style.COLOURS[number], "label": name}
-        axes.errorbar(np.arange(10) + (number - 1) * 0.2, values, errors, markersize=5, elinewidth=1, capsize=2, **look)
-    style.tenths_of_a_percent(axes.yaxis)
-    style.legend(axes, ncols=3, loc="lower left")
-    return figure
 
 
 def accuracy_intervals(evaluations: Mapping[str, Evaluation]) -> Figure:

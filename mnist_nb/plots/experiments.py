@@ -17,14 +17,6 @@ from mnist_nb.plots import style
 Results = Mapping[str, Any]
 
 
-def training_set_curve(results: Results) -> Figure:
-    """The share of validation images misread against the number of training images, both logarithmic."""
-    figure, axes = _misread_axes("training images (logarithmic)", "More images, fewer mistakes", xscale="log")
-    _spread(axes, results["sizes"], _misread(results["validation_accuracy"]), 0, "validation images")
-    axes.set_xticks(results["sizes"], [f"{size:,}" for size in results["sizes"]], fontsize=8)
-    return figure
-
-
 def initialisation_curves(results: Results) -> Figure:
     """The share of validation images misread after each epoch, logarithmic, for each way to draw the first weights."""
     figure, axes = _misread_axes("epochs of training", "Where the weights begin")
@@ -81,27 +73,12 @@ def bits_curve(results: Results) -> Figure:
     return figure
 
 
-def votes_curve(results: Results) -> Figure:
-    """The share of validation images misread against how many networks vote, with a point for each group."""
-    figure, axes = _misread_axes("networks that vote", "Several networks, one answer", yscale="linear")
-    for voters, accuracies in zip(results["voters"], results["validation_accuracy"], strict=True):
-        away = np.linspace(-0.12, 0.12, len(accuracies))
-        axes.plot(voters + away, np.sort(_misread(accuracies)), ".", color="0.6", markersize=3)
-    medians = [np.median(_misread(accuracies)) for accuracies in results["validation_accuracy"]]
-    axes.plot(results["voters"], medians, color=style.COLOURS[0], marker=style.MARKERS[0], label="median of the groups")
-    axes.plot([], [], ".", color="0.6", label="each group, the best first")
-    axes.set_xticks(results["voters"])
-    style.legend(axes)
-    return figure
-
-
-def _misread_axes(xlabel: str, title: str, *, xscale: str = "linear", yscale: str = "log") -> tuple[Figure, Axes]:
-    """A figure of one panel for shares misread; a logarithmic scale keeps the small ones apart."""
-    ylabel = "share misread" + (" (logarithmic)" if yscale == "log" else "")
-    figure, axes = style.new_axes(8, 3.6, xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
-    if yscale == "log":
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_minor_locator(NullLocator())
+def _misread_axes(xlabel: str, title: str, *, xscale: str = "linear") -> tuple[Figure, Axes]:
+    """A figure of one panel for shares misread, logarithmic, which keeps the small ones apart."""
+    ylabel = "share misread (logarithmic)"
+    figure, axes = style.new_axes(8, 3.6, xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale="log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
     return figure, axes

@@ -134,20 +134,6 @@ def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
     return figure
 
 
-def pruning_curves(shares: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Figure:
-    """Accuracy against the share of the weights that are set to 0, a line for each way to choose them."""
-    xlabel, ylabel = "share of the weights set to 0", "share of the images read right"
-    figure, axes = style.new_axes(8, 3.4, xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.03))
-    for number, (name, accuracies) in enumerate(curves.items()):
-        axes.plot(shares, accuracies, label=name, **style.curve_style(number))
-    style.chance_line(axes)
-    axes.text(0, 0.12, "guessing blindly", fontsize=8)
-    axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.yaxis.set_major_formatter("{x:.0%}")
-    style.legend(axes, loc="lower left", bbox_to_anchor=(0, 0.18))
-    return figure
-
-
 def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label: str) -> Figure:
     """How a score is spread over each kind of image, a row for each; images below the threshold are refused."""
     figure = style.new_figure(8.6, 0.9 * len(scores) + 0.7)

@@ -5,12 +5,11 @@ from typing import Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.plots import style
-from mnist_nb.training import EpochRecord, TrainingRun
+from mnist_nb.training import EpochRecord
 
 
 class Trained(Protocol):
@@ -52,33 +51,6 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
         style.despine(axes)
         if any(names):
             style.legend(axes)
-    return figure
-
-
-def sweep_curve(members: Sequence[TrainingRun]) -> Figure:
-    """Validation accuracy after the last epoch against the learning rate; a cross where the run diverged.
-
-    Args:
-        members: what `sweep` returned for settings of different learning rates.
-    """
-    reached = {member.hyperparameters.learning_rate: member.records for member in members if not member.diverged}
-    rates = sorted(reached)
-    accuracies = [reached[rate][-1].validation_accuracy for rate in rates]
-    xlabel, ylabel = "learning rate (logarithmic)", "share read right"
-    figure, axes = style.new_axes(7, 3.4, xscale="log", xlabel=xlabel, ylabel=ylabel, ylim=(0, 1.12))
-    axes.plot(rates, accuracies, color=style.COLOURS[0], marker=style.MARKERS[0], label="validation accuracy")
-    for rate, accuracy in zip(rates, accuracies, strict=True):
-        text = style.note(axes, f"{accuracy:.1%}", (rate, accuracy), (0, 7), ha="center")
-        text.set_path_effects([withStroke(linewidth=3, foreground="white")])  # readable where the line passes
-    diverged = sorted(member.hyperparameters.learning_rate for member in members if member.diverged)
-    for rate in diverged:
-        look = {"ha": "center", "color": style.COLOURS[1], "fontsize": "medium"}
-        style.note(axes, f"{style.CROSS} exploded", (rate, 0), (0, 4), **look)
-    axes.set_xticks(sorted(rates + diverged), [f"{rate:g}" for rate in sorted(rates + diverged)])
-    axes.minorticks_off()
-    axes.margins(x=0.08)
-    axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.set_yticks(np.linspace(0, 1, 6))
     return figure
 
 

@@ -20,7 +20,7 @@ LOCK = threading.RLock()
 """Held around all drawing and all that a canvas event does: ipycanvas keeps one buffer for every canvas, and events
 may come on another thread than the cell that is running."""
 
-PAPER, INK, HINT = "#ffffff", "#14213d", "#8a93a3"
+PAPER, INK, HINT, NOTE = "#ffffff", "#14213d", "#8a93a3", "#0072B2"
 RESOLUTION = 2  # canvas pixels per pixel of the page, so that ink is smooth on screens of high density
 
 Point = tuple[float, float]
@@ -35,12 +35,12 @@ def drawing(canvas: Canvas) -> Iterator[None]:
     with LOCK:
         failure: BaseException | None = None
         with hold_canvas():
-            # makes the message name its canvas even if it is the last one's: a page that was reloaded knows none
-            canvas._canvas_manager._current_canvas = None
             try:
                 yield
             except BaseException as error:
                 failure = error
+        # so that the next message names its canvas, for a page that was reloaded knows none; a closed one is let go of
+        canvas._canvas_manager._current_canvas = None
         if failure is not None:
             raise failure
 
@@ -76,13 +76,14 @@ class RoundTrip:
 
 
 class InkCanvas:
-    """A square sheet of paper to draw on with mouse, finger or pen.
+    """A sheet of paper to draw on with mouse, finger or pen.
 
     At most one stroke is open: it begins with a press or a touch and ends with the release, or when the pointer leaves
     the paper (the release outside would never be heard of) or the touch is cancelled. Points are clipped to the paper.
 
     Args:
-        size: width and height in pixels of the page; points are in the same unit.
+        size: width in pixels of the page; points are in the same unit.
+        height: without it the paper is square.
         began: called before the first point of a stroke is drawn, to change what is shown or how the brush is set.
         moved: called with the points so far each time that the open stroke grows.
         ended: called with the points `[n, 2]` of a finished stroke.
@@ -97,12 +98,13 @@ class InkCanvas:
     def __init__(
         self,
         size: int,
+        height: int | None = None,
         *,
         began: Callable[[], None] = lambda: None,
         moved: Callable[[Sequence[Point]], None] = lambda points: None,
         ended: Callable[[Sequence[Point]], None] = lambda points: None,
     ) -> None:
-        self.size = size
+        self.size, self.height = size, height or size
         self.width = 16.0
         self.erasing = False
         self.pause = 0.0
@@ -113,12 +115,13 @@ class InkCanvas:
         self._strokes: tuple[Stroke, ...] = ()
         self._picture: Pixels | None = None
         self._hint = ""
-        side = f"{size}px"
+        self._notes: tuple[tuple[float, float, str], ...] = ()
+        wide, high = f"{self.size}px", f"{self.height}px"
         # both sides, or a box would stretch it; a minimum, or one would squeeze it
         self.widget = Canvas(
-            width=size * RESOLUTION,
-            height=size * RESOLUTION,
-            layout={"width": side, "height": side, "min_width": side, "min_height": side},
+            width=self.size * RESOLUTION,
+            height=self.height * RESOLUTION,
+            layout={"width": wide, "height": high, "min_width": wide, "min_height": high},
         )
         self.widget.on_mouse_down(self._press)
         self.widget.on_mouse_move(self._move)
@@ -147,10 +150,20 @@ class InkCanvas:
         """End the open stroke, if there is one, where it is."""
         self._release()
 
-    def show(self, strokes: Sequence[Stroke] = (), *, picture: Pixels | None = None, hint: str = "") -> None:
-        """Show these strokes, or in their place a 28x28 picture, or a hint on empty paper; also in views to come."""
+    def show(
+        self,
+        strokes: Sequence[Stroke] = (),
+        *,
+        picture: Pixels | None = None,
+        hint: str = "",
+        notes: Sequence[tuple[float, float, str]] = (),
+    ) -> None:
+        """Show these strokes, or in their place a 28x28 picture, or a hint on empty paper; also in views to come.
+
+        Notes are short texts over the strokes, each with its middle at (x, y).
+        """
         with LOCK:
-            self._strokes, self._picture, self._hint = tuple(strokes), picture, hint
+            self._strokes, self._picture, self._hint, self._notes = tuple(strokes), picture, hint, tuple(notes)
             self._redraw()
 
     # ---- what the hand does
@@ -194,22 +207,23 @@ class InkCanvas:
         """Canvas to paper pixels; None for what a hidden canvas sends."""
         if not all(isinstance(value, int | float) and math.isfinite(value) for value in (x, y)):
             return None
-        return min(max(x / RESOLUTION, 0.0), self.size), min(max(y / RESOLUTION, 0.0), self.size)
+        return min(max(x / RESOLUTION, 0.0), self.size), min(max(y / RESOLUTION, 0.0), self.height)
 
     # ---- what is shown
 
     def _redraw(self) -> None:
         with drawing(self.widget):
-            side = self.size * RESOLUTION
             self.widget.fill_style = PAPER
-            self.widget.fill_rect(0, 0, side, side)
+            self.widget.fill_rect(0, 0, self.size * RESOLUTION, self.height * RESOLUTION)
             if self._picture is not None:
                 self._draw_picture(self._picture)
             elif self._hint and not self._strokes:
-                self._write(self._hint)
+                self._write(self._hint, self.size / 2, self.height / 2)
             for stroke in self._strokes if self._picture is None else ():
                 self._set_brush(stroke.width, stroke.erase)
                 self._draw_line(np.asarray(stroke.points, float) * RESOLUTION)
+            for x, y, text in self._notes:
+                self._write(text, x, y, NOTE, "bold ")
             if self._open:
                 self._set_brush(self.width, self.erasing)
                 self._draw_line(np.array(self._open) * RESOLUTION)
@@ -264,8 +278,8 @@ class InkCanvas:
         colours = paper + picture[rows, columns][:, None] / 255 * (ink - paper)
         self.widget.fill_styled_rects(columns * cell, rows * cell, cell, cell, colours.round().astype(np.uint8))
 
-    def _write(self, text: str) -> None:
-        canvas, middle = self.widget, self.size * RESOLUTION / 2
-        canvas.fill_style, canvas.font = HINT, f"{15 * RESOLUTION}px system-ui, sans-serif"
+    def _write(self, text: str, x: float, y: float, colour: str = HINT, weight: str = "") -> None:
+        canvas = self.widget
+        canvas.fill_style, canvas.font = colour, f"{weight}{15 * RESOLUTION}px system-ui, sans-serif"
         canvas.text_align, canvas.text_baseline = "center", "middle"
-        canvas.fill_text(text, middle, middle)
+        canvas.fill_text(text, x * RESOLUTION, y * RESOLUTION)

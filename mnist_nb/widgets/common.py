@@ -1,8 +1,11 @@
 """What the panels share: buttons, uploads, and callbacks that never lose an error."""
 
+import re
+import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
+from IPython.core.getipython import get_ipython
 from ipywidgets import Button, FileUpload, VBox, Widget
 
 from mnist_nb.widgets.canvas import LOCK
@@ -17,8 +20,24 @@ BESIDE = {"description_width": "initial"}
 """The style of a control whose description takes as much room as it needs."""
 
 
+_MADE: dict[str, tuple[str, list[weakref.ref["Panel"]]]] = {}  # by cell: which execution of it, and its panels
+
+
 class Panel(VBox):  # type: ignore[misc]
-    """A box of controls that says what could not be done; errors in callbacks end in a log that nobody reads."""
+    """A box of controls that says what could not be done; errors in callbacks end in a log that nobody reads.
+
+    ipywidgets keeps what was made until it is closed, and IPython what was shown. So running a panel's cell again
+    closes the panels that the cell made before.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        panel: Self = super().__new__(cls, *args, **kwargs)
+        _take_the_place_of_earlier_ones(panel)
+        return panel
+
+    def close(self) -> None:
+        """Take the panel and all that is in it out of the page and out of memory."""
+        discard(self)
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Show a sentence in the panel."""
@@ -45,6 +64,26 @@ def discard(widget: Widget) -> None:
         if isinstance(part, Widget):
             discard(part)
     Widget.close(widget)
+
+
+def _take_the_place_of_earlier_ones(panel: Panel) -> None:
+    """Close what earlier executions of the cell that is running have made; nothing outside a notebook's cell."""
+    shell: Any = get_ipython()
+    request = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    if not request or request["header"]["msg_type"] != "execute_request":
+        return
+    # which cell it is, JupyterLab and others tell; where nobody does, the same text is the same cell
+    cell, execution = request["metadata"].get("cellId") or request["content"]["code"], request["header"]["msg_id"]
+    before, panels = _MADE.get(cell, (execution, []))
+    if before != execution:
+        for earlier in filter(None, (reference() for reference in panels)):
+            earlier.close()
+            for shown in (*shell.all_ns_refs, shell.user_ns["_oh"], vars(shell.displayhook)):
+                for name in [name for name, value in shown.items() if value is earlier]:
+                    if re.fullmatch(r"_*\d*", str(name)):  # 5 of Out[5], _5, _, __ or ___
+                        shown[name] = None
+        panels = []
+    _MADE[cell] = execution, [*panels, weakref.ref(panel)]
 
 
 def in_words(error: Exception) -> str:

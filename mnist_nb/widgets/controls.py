@@ -7,18 +7,17 @@ from html import escape
 from typing import Any
 
 from ipywidgets import (
-    HTML,
     BoundedFloatText,
     BoundedIntText,
     Dropdown,
     FloatSlider,
+    GridBox,
     IntSlider,
     SelectionSlider,
-    VBox,
     Widget,
 )
 
-from mnist_nb.training import Hyperparameters
+from mnist_nb.training.hyperparameters import PRESETS, Hyperparameters, in_words
 
 _STEPS = (1, 1.5, 2, 3, 5, 7)  # round numbers that part a decade about evenly on a log scale
 
@@ -30,19 +29,26 @@ class Controls:
         hyperparameters: what they show at first.
 
     Attributes:
-        widget: the box that holds them.
+        widget: the box that holds them, below a menu of the presets.
         by_name: the control of each field.
     """
 
     def __init__(self, hyperparameters: Hyperparameters) -> None:
         self.by_name: dict[str, Widget] = {}
-        rows = []
+        self._tell: Callable[[], None] = lambda: None
+        self._busy = False
+        menu = [("your own settings", ""), *((in_words(name), settings) for name, settings in PRESETS.items())]
+        self.presets: Dropdown = Dropdown(
+            options=menu,
+            description="Preset",
+            tooltip="Named settings, the seconds that they train, and the share of the test images read right then",
+            layout={"width": "auto"},
+        )
+        self.presets.observe(lambda change: self._take(change["new"]), "value")
         for field in dataclasses.fields(Hyperparameters):
-            control = _make_control(field)
-            self.by_name[field.name] = control
-            hint = HTML(f'<div class="studio-hint">{escape(field.metadata.get("hint", ""))}</div>')
-            rows.append(VBox([control, hint]))
-        self.widget = VBox(rows)
+            self.by_name[field.name] = control = _make_control(field)
+            control.observe(lambda change: self._moved(), "value")
+        self.widget = GridBox([self.presets, *self.by_name.values()])
         self.widget.add_class("studio-controls")
         self.value = hyperparameters
 
@@ -58,31 +64,46 @@ class Controls:
 
     @value.setter
     def value(self, hyperparameters: Hyperparameters) -> None:
+        self._busy = True  # what is told of is all of them
         for name, control in self.by_name.items():
             value = getattr(hyperparameters, name)
             if isinstance(control, SelectionSlider):
                 _offer(control, value)
             control.value = value
+        self._busy = False
+        self._moved()
+
+    def _take(self, preset: Hyperparameters | str) -> None:
+        if isinstance(preset, Hyperparameters) and preset != self.value:
+            self.value = preset
+
+    def _moved(self) -> None:
+        """The menu names the preset that the controls show, if they show one."""
+        if not self._busy:
+            self.presets.value = self.value if self.value in PRESETS.values() else ""
+            self._tell()
 
     def lock(self, locked: bool, *, except_for: Iterable[str] = ()) -> None:
         """Let the controls be moved or not; those named always can."""
+        self.presets.disabled = locked
         for name, control in self.by_name.items():
             control.disabled = locked and name not in except_for
 
-    def on_change(self, name: str, tell: Callable[[], None]) -> None:
-        """Call when the control of this field is moved, by hand or by a program."""
-        self.by_name[name].observe(lambda change: tell(), "value")
+    def on_change(self, tell: Callable[[], None]) -> None:
+        """Call when a control is moved, or all of them are set."""
+        self._tell = tell
 
 
 def _make_control(field: dataclasses.Field[Any]) -> Widget:
     """The control that suits a field: its metadata says whether words or numbers, and on what scale."""
     rules = field.metadata
     default: Any = field.default  # each field has one
+    label, hint = rules.get("label", field.name), rules.get("hint", "")
     shared: dict[str, Any] = {
-        "description": rules.get("label", field.name.replace("_", " ")),
-        "tooltip": rules.get("hint", ""),
-        "style": {"description_width": "104px"},
-        "layout": {"width": "330px", "margin": "2px 0 0"},
+        "description": f"{escape(label)} <span>{escape(hint)}</span>",
+        "description_allow_html": True,
+        "tooltip": hint,
+        "layout": {"width": "auto"},
     }
     if "choices" in rules:
         return Dropdown(options=rules["choices"], value=default, **shared)

@@ -24,7 +24,7 @@ from mnist_nb.studies import inside
 from mnist_nb.studies.inside import Activations, WeightedSum
 from mnist_nb.studies.pruning import prune
 from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import Panel, button, discard, on_change
+from mnist_nb.widgets.common import Panel, button, on_change
 from mnist_nb.widgets.html import probability_bars, stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
@@ -84,10 +84,6 @@ class _Explorer(Panel):
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Show a sentence under the panel; an empty one takes it away."""
         self._message.value = pad_page.sentence(text, wrong=wrong) if text else ""
-
-    def close(self) -> None:
-        """Take the panel and all that is in it out of the page."""
-        discard(self)
 
     def _controls(self) -> list[Any]:
         """What stands between the lists and the page."""

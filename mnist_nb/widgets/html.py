@@ -56,8 +56,8 @@ def probability_bars(probabilities: ArrayLike, words: str = "") -> str:
     words = words or f"Read as {guess}, {100 * shares[guess]:.0f} % sure"
     rows = "".join(_bar(digit, float(share), digit == guess) for digit, share in enumerate(shares))
     return (
-        f'<svg role="img" aria-label="{escape(words)}" width="264" height="{10 * _ROW}" '
-        f'style="font:12px var(--jp-ui-font-family, system-ui, sans-serif);font-variant-numeric:tabular-nums">'
+        f'<svg role="img" aria-label="{escape(words)}" width="264" viewBox="0 0 264 {10 * _ROW}" '
+        f'style="max-width:100%;font:12px var(--jp-ui-font-family, system-ui, sans-serif);font-variant-numeric:tabular-nums">'
         f"{rows}</svg>"
     )
 

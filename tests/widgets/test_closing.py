@@ -1,14 +1,24 @@
-"""No thread outlives its panel: what `close` ends, and what it leaves as it was."""
+"""No thread, widget or network outlives its panel: what `close` ends and frees, and what it leaves as it was."""
 
+import gc
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ipywidgets import Widget
+from jupyter_client.manager import start_new_kernel
 
 from mnist_nb.data import Mnist
+from mnist_nb.training import Hyperparameters
+from mnist_nb.widgets.common import Panel
+from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer
 from mnist_nb.widgets.pad import DrawingPad, teaching
-from mnist_nb.widgets.pad import panel as pad_module
+from mnist_nb.widgets.pad import board as pad_module
+from mnist_nb.widgets.studio import TrainingStudio
 
 
 def own_threads() -> list[str]:
@@ -48,3 +58,100 @@ def test_a_pad_closed_while_data_are_loaded_leaves_no_thread_and_does_nothing_wi
     pad.close()
     assert own_threads() == []
     assert called == []
+
+
+def widgets_alive() -> int:
+    """With ipycanvas's own, which is there for good, if it has been imported."""
+    return sum(issubclass(type(one), Widget) for one in gc.get_objects())
+
+
+def used_pad(data: Mnist) -> tuple[Panel, list[object]]:
+    pad = DrawingPad(data)
+    pad.replay([[(100, 50), (120, 220)]])
+    pad.choose("shipped:mlp")
+    pad.undo()
+    return pad, [pad.state, pad.state.model, pad.catalog, pad.teaching, pad.transform]
+
+
+def used_studio(data: Mnist, path: str | None = "model.safetensors") -> tuple[Panel, list[object]]:
+    studio = TrainingStudio(data, path, Hyperparameters(epochs=1))
+    studio.train()
+    studio.train(fresh=False)
+    session = studio.session
+    return studio, [session, session.run, session.run and session.run.model, *studio.runs, studio.runs[0].model]
+
+
+def fresh_studio(data: Mnist) -> tuple[Panel, list[object]]:
+    studio = TrainingStudio(data)
+    return studio, [studio.session, studio.controls]
+
+
+def explorer(kind: type[Panel]) -> Callable[[Mnist], tuple[Panel, list[object]]]:
+    def make(data: Mnist) -> tuple[Panel, list[object]]:
+        panel = kind(data)
+        return panel, [panel.model]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        used_pad,
+        used_studio,
+        lambda data: used_studio(data, None),
+        fresh_studio,
+        *map(explorer, (LayerExplorer, PixelEditor, PruningExplorer)),
+    ],
+)
+def test_a_closed_panel_is_forgotten_with_all_that_it_held(
+    workplace: Path, tiny: Mnist, make: Callable[[Mnist], tuple[Panel, list[object]]]
+) -> None:
+    gc.collect()
+    before = widgets_alive()
+    panel, held = make(tiny)
+    alive = [weakref.ref(one) for one in (panel, *held)]
+    panel.close()
+    del panel, held
+    gc.collect()
+    assert [reference() for reference in alive] == [None] * len(alive)
+    assert widgets_alive() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cells", [{}, {"cellId": "1"}], ids=["known by its text", "known by its id"])
+def test_running_a_panels_cell_again_frees_the_one_before(workplace: Path, cells: dict[str, str]) -> None:
+    manager, client = start_new_kernel(kernel_name="python3")
+
+    def run(code: str, **metadata: str) -> str:
+        message = client.session.msg("execute_request", {"code": code, "user_expressions": {"seen": "str(seen)"}})
+        message["metadata"] = metadata
+        client.shell_channel.send(message)
+        reply: dict[str, Any] = {"parent_header": {}}
+        while reply["parent_header"].get("msg_id") != message["header"]["msg_id"]:  # others may still be on their way
+            reply = client.get_shell_msg(timeout=120)
+        reply = reply["content"]
+        assert reply["status"] == "ok", reply
+        return str(reply["user_expressions"]["seen"]["data"]["text/plain"]).strip("'")
+
+    try:
+        run(
+            "import gc; from ipywidgets import Widget; from mnist_nb.data import load_sample\n"
+            "from mnist_nb.widgets.pad import DrawingPad; data = load_sample(); seen = 0"
+        )
+        look = (
+            "gc.collect(); kinds = [type(one) for one in gc.get_objects()]\n"
+            "seen = sum(issubclass(kind, Widget) for kind in kinds), kinds.count(DrawingPad)"
+        )
+        cell = "pad = DrawingPad(data); another = DrawingPad(data)\npad"
+        run(cell, **cells)
+        first = run(look)
+        assert first.endswith(", 2)")  # both of one execution are there
+        for _ in range(3):
+            run(cell, **cells)
+        assert run(look) == first
+        run("third = DrawingPad(data)", cellId="2")
+        assert run(look).endswith(", 3)")  # another cell's panels stay
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

@@ -25,7 +25,7 @@ from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.widgets.canvas import RESOLUTION, InkCanvas, drawing
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import DrawingPad
-from mnist_nb.widgets.pad.panel import SIZE
+from mnist_nb.widgets.pad.board import SIZE
 from mnist_nb.widgets.pad.state import ImageTransform, PadState
 from mnist_nb.widgets.prediction import Guess
 
@@ -421,7 +421,7 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
 
 
 def test_the_best_shipped_network_reads_first_and_another_can_be_chosen(pad: DrawingPad) -> None:
-    assert pad.model_key == "shipped:cnn"
+    assert pad.model_picker.key == "shipped:cnn"
     pad.replay([THREE])
     pad.model_picker.list.value = "shipped:mlp"
     assert pad.state.model.name == "mlp"
@@ -443,17 +443,17 @@ def test_the_reader_s_own_network_is_offered_and_a_damaged_one_is_named(workplac
     pad.model_picker.list.value = "shipped:cnn"
     pad.model_picker.list.value = "model.safetensors"
     assert "model.safetensors" in shown(pad)
-    assert pad.model_key == pad.model_picker.list.value == "shipped:cnn"
+    assert pad.model_picker.key == pad.model_picker.list.value == "shipped:cnn"
 
 
 def test_a_network_is_opened_from_an_upload(pad: DrawingPad, workplace: Path) -> None:
     save_checkpoint(build_model("mlp", seed=1), "elsewhere.safetensors")
     content = Path("elsewhere.safetensors").read_bytes()
     part(pad, "Open from this computer").value = upload("mine.safetensors", content)
-    assert pad.model_key == "mine.safetensors"
+    assert pad.model_picker.key == "mine.safetensors"
     part(pad, "Open from this computer").value = upload("<i>cut.safetensors", content[:1000])
     assert "&lt;i&gt;cut.safetensors" in shown(pad)
-    assert pad.model_key == "mine.safetensors"
+    assert pad.model_picker.key == "mine.safetensors"
 
 
 def test_where_no_network_is_found_it_says_so_and_draws_on(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,8 +159,8 @@ def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(filled: Draw
     before = {name: tensor.clone() for name, tensor in filled.state.model.state_dict().items()}
     old = filled.state.model
     filled.teaching.teach(wait=True)
-    assert filled.model_key == "cnn.my-hand.safetensors"
-    assert Path(filled.model_key).is_file()
+    assert filled.model_picker.key == "cnn.my-hand.safetensors"
+    assert Path(filled.model_picker.key).is_file()
     assert filled.state.model is not old
     assert all(torch.equal(tensor, before[name]) for name, tensor in old.state_dict().items())
     assert "of 10)" in shown(filled)  # the third drawing of each digit was not taught
@@ -168,7 +168,7 @@ def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(filled: Draw
     assert not list(workplace.glob("cnn.safetensors"))
     filled.choose("shipped:cnn")
     filled.teaching.teach(wait=True)
-    assert filled.model_key == "cnn.my-hand-2.safetensors"
+    assert filled.model_picker.key == "cnn.my-hand-2.safetensors"
 
 
 def test_where_it_would_forget_the_old_network_stays(filled: DrawingPad, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_where_it_would_forget_the_old_network_stays(filled: DrawingPad, monkeyp
     old = filled.state.model
     filled.teaching.teach(wait=True)
     assert filled.state.model is old
-    assert filled.model_key == "shipped:cnn"
+    assert filled.model_picker.key == "shipped:cnn"
     assert "the old weights were kept" in shown(filled)
     assert not list(Path().glob("*my-hand*"))
 
@@ -195,7 +195,7 @@ def test_an_error_while_teaching_is_shown_and_teaching_works_again(
         filled.teaching.teach(wait=True)
         assert "ZeroDivisionError" in shown(filled)
     filled.teaching.teach(wait=True)
-    assert filled.model_key == "cnn.my-hand.safetensors"
+    assert filled.model_picker.key == "cnn.my-hand.safetensors"
 
 
 def test_too_few_digits_are_not_taught(pad: DrawingPad) -> None:

@@ -1,11 +1,8 @@
 """The reader's digits: looked through, relabelled, deleted, exported, imported, and scored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from ipywidgets import HTML, BoundedIntText, Dropdown, FileUpload, HBox, Text, VBox
@@ -15,10 +12,8 @@ from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.my_digits import Digit, DigitsError, MyDigits
 from mnist_nb.widgets.common import BESIDE, button, counted, on_change, take
 from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.prediction import with_article
-
-if TYPE_CHECKING:
-    from mnist_nb.widgets.pad.panel import DrawingPad
 
 PAGE = 40  # digits shown at once
 
@@ -32,7 +27,7 @@ class Gallery(VBox):  # type: ignore[misc]
         changed: called after a change, to have it shown everywhere.
     """
 
-    def __init__(self, pad: DrawingPad, digits: Callable[[], MyDigits], changed: Callable[[], None]) -> None:
+    def __init__(self, pad: Board, digits: Callable[[], MyDigits], changed: Callable[[], None]) -> None:
         self._pad, self._digits, self._refreshed = pad, digits, changed
         self._pictures, self._score = HTML(), HTML()
         self._number = BoundedIntText(

@@ -10,6 +10,7 @@ from mnist_nb.data import SIDE
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.my_digits.adaptation import AdaptationReport
+from mnist_nb.reading import Number
 from mnist_nb.widgets.html import image_tag, probability_bars
 from mnist_nb.widgets.prediction import Guess, with_article
 
@@ -31,6 +32,20 @@ def reading(image: Pixels | None, guess: Guess | None, nobody: str = "") -> str:
         f'<p class="pad-words" role="status" aria-live="polite">{escape(words)}</p><div class="pad-reading">'
         f"{bars}<figure>{seen}<figcaption>as the network sees it</figcaption></figure></div>"
     )
+
+
+def number(read: Number | None) -> str:
+    """A whole number in words, and the image of each of its digits with what is read in it."""
+    words, images = "Write a number, in one line or several.", []
+    if read is not None:
+        sure = f"{read.confidence:.0%}".replace("%", " %") if read.confidence < 0.995 else "over 99 %"
+        unread = " (“?” stands where I see no digit)" if "?" in read.text else f", {sure} sure"
+        words = f"I read {read.text.replace(chr(10), ' / ')}{unread}."
+        images = [
+            (digit.image, f"{digit.text}, {digit.probabilities.max():.0%}" if digit.text != "?" else "?")
+            for digit in read.digits
+        ]
+    return f'<p class="pad-words" role="status" aria-live="polite">{escape(words)}</p>{thumbnails(images)}'
 
 
 def note(text: str) -> str:

@@ -1,18 +1,13 @@
 """The pad's list of networks, and the panel that opens another."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ipywidgets import Dropdown, FileUpload, HBox, Text, VBox
 
 from mnist_nb.checkpoints import CheckpointError
 from mnist_nb.widgets.common import BESIDE, button, on_change, take
+from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.page import export_page
-
-if TYPE_CHECKING:
-    from mnist_nb.widgets.pad.panel import DrawingPad
 
 
 class ModelPicker:
@@ -27,7 +22,7 @@ class ModelPicker:
         key: of the network that reads, see `ModelCatalog`; empty if none does.
     """
 
-    def __init__(self, pad: DrawingPad) -> None:
+    def __init__(self, pad: Board) -> None:
         self._pad = pad
         self._offering = False
         self.key = ""

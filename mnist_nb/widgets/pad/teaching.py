@@ -1,7 +1,5 @@
 """The pad learns a hand: it asks for digits, keeps them, and teaches them to the network that reads."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import threading
@@ -9,7 +7,7 @@ import time
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ipywidgets import HTML, FloatProgress, HBox, Label, VBox
 from torch import nn
@@ -22,11 +20,10 @@ from mnist_nb.my_digits.adaptation import ForgettingWarning, compare_before_afte
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import button, counted, in_words
 from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.gallery import Gallery
+from mnist_nb.widgets.pad.model_picker import ModelPicker
 from mnist_nb.widgets.prediction import with_article
-
-if TYPE_CHECKING:
-    from mnist_nb.widgets.pad.panel import DrawingPad
 
 PER_DIGIT = 3
 WANTED = 10 * PER_DIGIT
@@ -38,7 +35,8 @@ class Teaching:
     """Collects the reader's digits with the help of a pad, and teaches them.
 
     Args:
-        pad: what is drawn on, and whose network learns.
+        pad: what is drawn on.
+        picker: knows which network reads, which is the one that learns, and gives the taught one its place.
         path: the file of digits; it is made when the first one is kept.
 
     Attributes:
@@ -46,8 +44,8 @@ class Teaching:
         panels: the panels to stand under the pad, by their titles.
     """
 
-    def __init__(self, pad: DrawingPad, path: str | Path) -> None:
-        self._pad, self._path = pad, path
+    def __init__(self, pad: Board, picker: ModelPicker, path: str | Path) -> None:
+        self._pad, self._picker, self._path = pad, picker, path
         self._digits: MyDigits | None = None
         self._collecting = False
         self._last: tuple[int, Pixels] | None = None  # the id of the digit kept last, and what it looked like
@@ -190,7 +188,7 @@ class Teaching:
             return
         self._progress.value, self._progress.layout.visibility, self._shown = 0, "visible", 0.0
         self._outcome.value = ""
-        teach = partial(self._teach, model, self._pad.model_key, data)
+        teach = partial(self._teach, model, self._picker.key, data)
         self._thread = threading.Thread(target=teach, name="teach a hand", daemon=True)
         self._thread.start()
 
@@ -208,7 +206,7 @@ class Teaching:
                 save_checkpoint(taught, path, {"taught": f"{len(to_teach)} digits"})
                 words = f"Saved as {path.name} beside the original. It reads now; choose above the pad who reads."
                 with LOCK:
-                    self._pad.choose(os.fspath(path))
+                    self._picker.choose(os.fspath(path))
             self._outcome.value = pad_page.outcome(report, words, changed=not kept_old)
         except Exception as error:  # a thread has nobody else to tell
             self._outcome.value = pad_page.sentence(in_words(error), wrong=True)

@@ -1,22 +1,18 @@
 """The pad without a pen: pick a picture, move it, turn it, thicken it, and see what that does to the guess."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FileUpload, HBox, Label, VBox
 
 from mnist_nb.data import Mnist
 from mnist_nb.drawing.pictures import from_image
 from mnist_nb.widgets.common import BESIDE, button, on_change, take
+from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.state import ImageTransform
 from mnist_nb.widgets.prediction import with_article
-
-if TYPE_CHECKING:
-    from mnist_nb.widgets.pad.panel import DrawingPad
 
 TEST, MINE = "a test image of MNIST", "one of my own digits"
 _TURN, _SCALE, _THICKNESS = 5, 1.1, 0.5
@@ -31,7 +27,7 @@ class TransformPanel(VBox):  # type: ignore[misc]
         my_digits: gives the reader's own digits, (images uint8 `[N, 28, 28]`, labels), as they are now.
     """
 
-    def __init__(self, pad: DrawingPad, my_digits: Callable[[], tuple[Any, Any]]) -> None:
+    def __init__(self, pad: Board, my_digits: Callable[[], tuple[Any, Any]]) -> None:
         self._pad, self._my_digits = pad, my_digits
         self.source = Dropdown(options=[TEST, MINE], description="Pick", layout={"width": "250px"}, style=BESIDE)
         self.number = BoundedIntText(0, min=0, max=9999, description="number", layout={"width": "170px"}, style=BESIDE)

@@ -17,8 +17,8 @@ MAX_POINTS = 600
 
 _SMOOTHING = 16  # points that the mean of a smoothed point is taken over
 _DASHES = ("none", "6 3", "1.5 3", "7 3 1.5 3", "10 2", "4 2 1.5 2", "3 1.5")  # as in the static figure
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 284, 160, 34, 24, 22, 38  # pixels of one of the two plots, and around
-_TEXT, _SOFT, _LINE = (
+_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 230, 150, 34, 24, 20, 36  # pixels of one of the two plots, and around
+TEXT, SOFT, LINE = (
     "var(--jp-ui-font-color1, #212121)",
     "var(--jp-ui-font-color2, #616161)",
     "var(--jp-border-color2, #d0d0d0)",
@@ -66,7 +66,7 @@ class Curve:
 def style_of(number: int) -> tuple[str, str]:
     """Colour and dash pattern of a run, as SVG writes them; no two of the first 49 share both."""
     style, dashes = line_style(number)
-    return _TEXT if COLOURS[style] == "#000000" else COLOURS[style], _DASHES[dashes]
+    return TEXT if COLOURS[style] == "#000000" else COLOURS[style], _DASHES[dashes]
 
 
 def sample(number: int) -> str:
@@ -106,8 +106,8 @@ def _svg(parts: Sequence[str]) -> str:
     """One plot; where there is no room for two side by side, they stand one above the other."""
     width, height = _LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BOTTOM
     return (
-        f'<svg aria-hidden="true" viewBox="0 0 {width} {height}" width="{width}" style="max-width:100%;height:auto;'
-        f'display:block;font:11px var(--jp-ui-font-family, system-ui, sans-serif)">{"".join(parts)}</svg>'
+        f'<svg aria-hidden="true" viewBox="0 0 {width} {height}" style="flex:1 1 250px;min-width:0;max-width:340px;'
+        f'height:auto;font:11px var(--jp-ui-font-family, system-ui, sans-serif)">{"".join(parts)}</svg>'
     )
 
 
@@ -130,16 +130,16 @@ class _Plot:
 
     def frame(self) -> str:
         bottom, right = _TOP + _HEIGHT, _LEFT + _WIDTH
-        parts = [_text(_LEFT, 12, self.title, fill=_TEXT, more='font-weight="600"')]
+        parts = [text(_LEFT, 12, self.title, fill=TEXT, more='font-weight="600"')]
         for tick in self.ticks:
             y = float(self.y(np.array([tick]))[0])
-            parts.append(f'<path d="M{_LEFT} {y:.1f}H{right}" style="stroke:{_LINE}" stroke-width="1"/>')
-            parts.append(_text(_LEFT - 6, y + 4, f"{tick:g}", more='text-anchor="end"'))
+            parts.append(f'<path d="M{_LEFT} {y:.1f}H{right}" style="stroke:{LINE}" stroke-width="1"/>')
+            parts.append(text(_LEFT - 6, y + 4, f"{tick:g}", more='text-anchor="end"'))
         for tick in _ticks(0, self._across[1], whole=True):
             if tick <= self._across[1]:
                 x = float(self.x(np.array([tick]))[0])
-                parts.append(_text(x, bottom + 15, f"{tick:g}", more='text-anchor="middle"'))
-        parts.append(_text(_LEFT + _WIDTH / 2, bottom + 31, "epoch", more='text-anchor="middle"'))
+                parts.append(text(x, bottom + 15, f"{tick:g}", more='text-anchor="middle"'))
+        parts.append(text(_LEFT + _WIDTH / 2, bottom + 31, "epoch", more='text-anchor="middle"'))
         return "".join(parts)
 
     def line(self, curve: Curve, points: Points, *, marked: bool = False) -> str:
@@ -167,15 +167,16 @@ class _Plot:
         for y, x, number in sorted(ends):
             free = max(y + 4, free + 11)
             colour, _ = style_of(number)
-            parts.append(_text(x + 6, free, str(number + 1), fill=colour, more='font-weight="700"'))
+            parts.append(text(x + 6, free, str(number + 1), fill=colour, more='font-weight="700"'))
         return "".join(parts)
 
-    def remark(self, text: str) -> str:
-        return _text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT / 2, text, more='text-anchor="middle" font-style="italic"')
+    def remark(self, words: str) -> str:
+        return text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT / 2, words, more='text-anchor="middle" font-style="italic"')
 
 
-def _text(x: float, y: float, text: str, *, fill: str = _SOFT, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" style="fill:{fill}" {more}>{escape(text)}</text>'
+def text(x: float, y: float, words: str, *, fill: str = SOFT, more: str = "") -> str:
+    """Words of a picture, in one of the page's own colours."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" style="fill:{fill}" {more}>{escape(words)}</text>'
 
 
 def _ticks(low: float, high: float, *, whole: bool = False, about: int = 5) -> list[float]:

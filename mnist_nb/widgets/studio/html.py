@@ -1,13 +1,12 @@
 """How the studio looks: its style sheet, and what it says and shows as pieces of HTML. Numbers in, text out."""
 
-import dataclasses
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.training import Hyperparameters, TrainingRun
+from mnist_nb.training import TrainingRun
 from mnist_nb.widgets.html import image_tag, probability_bars
 from mnist_nb.widgets.prediction import Guess
 from mnist_nb.widgets.studio.chart import sample
@@ -31,7 +30,7 @@ def _where(run: TrainingRun, session: TrainingSession) -> str:
     last_epoch = run.first_epoch + run.hyperparameters.epochs
     if run.finished:
         return f"epoch {last_epoch} of {last_epoch}"
-    parts = [f"epoch {run.epoch + 1} of {last_epoch}", f"batch {run.batch:,} of {run.batches_per_epoch:,}"]
+    parts = [f"epoch {run.epoch + 1} of {last_epoch}", f"batch {run.batch + 1:,} of {run.batches_per_epoch:,}"]
     parts.append(f"rate {run.scheduled_learning_rate:.2g}")
     if (left := session.seconds_left) is not None:
         parts.append(f"{_duration(left)} left")
@@ -68,15 +67,9 @@ def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.floa
         words = Guess(int(probabilities.argmax()), probabilities).in_words
         bars = probability_bars(probabilities, words)
     return (
-        f'<div class="studio-pinned"><div>{image_tag(image, caption)}<div class="caption">{escape(caption)}</div></div>'
+        f'<div class="studio-pinned"><div>{image_tag(image, caption, 3)}<p class="caption">{escape(caption)}</p></div>'
         f"<div><p>{escape(words)}</p>{bars}</div></div>"
     )
-
-
-HEADS = (
-    '<div class="studio-cells studio-heads"><span>settings</span><span class="figure">best valid. acc.</span>'
-    '<span class="figure">last loss</span><span class="figure">time</span></div>'
-)
 
 
 def mark(number: int) -> str:
@@ -85,27 +78,26 @@ def mark(number: int) -> str:
 
 
 def cells(kept: RunRecord) -> str:
-    """A run's settings and figures, as a row of the table."""
+    """A run's settings, in words and as code to copy, and its figures, as a row of the table."""
     accuracy = "–" if kept.best_accuracy is None else f"{kept.best_accuracy:.2%}".replace("%", " %")
-    seconds = f"{kept.seconds:.1f} s" if kept.seconds else "–"
-    loss = "–" if kept.final_loss is None else f"{kept.final_loss:.4f}"
-    all_settings = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(kept.hyperparameters).items())
+    figures = {
+        "best on validation": accuracy,
+        "last loss": "–" if kept.final_loss is None else f"{kept.final_loss:.4f}",
+        "time": f"{kept.seconds:.1f} s" if kept.seconds else "–",
+    }
+    told = "".join(f'<span class="figure"><small>{name}</small> {value}</span>' for name, value in figures.items())
     return (
-        f'<div class="studio-cells"><span title="{escape(all_settings)}">{escape(settings_in_words(kept))}</span>'
-        f'<span class="figure">{accuracy}</span><span class="figure">{loss}</span>'
-        f'<span class="figure">{seconds}</span></div>'
+        f'<div class="studio-cells"><span>{escape(settings_in_words(kept))}</span>{told}</div>'
+        f'<input class="studio-code" readonly onfocus="this.select()" value="{escape(kept.hyperparameters.code)}" '
+        f'aria-label="{escape(kept.name)}: its settings, to copy into a cell">'
     )
 
 
 def settings_in_words(kept: RunRecord) -> str:
-    """What it started from, the learning rate and its changes, the epochs, and what is not as by default."""
+    """What it started from, the learning rate and its changes, the epochs, and whether it was broken off."""
     rates = [f"{rate:g}" for rate in (kept.hyperparameters.learning_rate, *_rates(kept.learning_rate_changes))]
     parts = [f"from {kept.source}" + f" after {kept.first_epoch} epochs" * bool(kept.first_epoch)]
     parts += [f"learning rate {' → '.join(rates)}", f"{kept.hyperparameters.epochs} epochs"]
-    for field in dataclasses.fields(Hyperparameters):
-        value = getattr(kept.hyperparameters, field.name)
-        if field.name not in ("learning_rate", "epochs") and value != field.default:
-            parts.append(str(value) if "choices" in field.metadata else f"{field.name.replace('_', ' ')} {value:g}")
     if kept.state in (State.STOPPED, State.FAILED, State.RUNNING):
         parts.append({"failed": "broken off"}.get(kept.state.value, kept.state.value))
     return ", ".join(parts)

@@ -16,12 +16,13 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist, check_image
-from mnist_nb.training import PRESETS, Hyperparameters
+from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets.common import Panel, button, on_change
 from mnist_nb.widgets.controls import Controls
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.studio import html as studio_page
 from mnist_nb.widgets.studio.chart import Curve, LossCurve, chart
+from mnist_nb.widgets.studio.inside import inside
 from mnist_nb.widgets.studio.records import RunRecord
 from mnist_nb.widgets.studio.runs_table import RunsTable
 from mnist_nb.widgets.studio.session import TrainingSession
@@ -55,15 +56,16 @@ class TrainingStudio(Panel):
         self._acting = threading.RLock()
         self._painting = threading.RLock()
         self._losses: weakref.WeakKeyDictionary[RunRecord, LossCurve] = weakref.WeakKeyDictionary()
+        self._watched = next((split for split in (data.test, data.validation) if len(split)), data.train)
         self._image: ArrayLike | None = None
         self._caption = ""
         self.session = TrainingSession(data, path, device=device, publish=self._paint)
         self.controls = Controls(self._first_settings(hyperparameters))
         self._rate = self.controls.value.learning_rate  # what the run knows of the slider
-        self.controls.on_change("learning_rate", self._rate_moved)
+        self.controls.on_change(self._rate_moved)
         super().__init__(self._build())
         self.add_class("mnist-studio")
-        self._pin_test_image(0)
+        self._pin_number(0)
         self._refresh()
 
     # ---- what a notebook or a test can do with it
@@ -169,21 +171,24 @@ class TrainingStudio(Panel):
             super().attempt(action)
             self._refresh()
 
-    def _start(self, fresh: bool, name: str = "") -> bool:
+    def _start(self, fresh: bool, name: str = "") -> RunRecord | None:
         settings = self.controls.value
         self._rate = settings.learning_rate
         return self.session.start(settings, fresh=fresh, name=name)
 
-    def _resume(self) -> bool:
+    def _resume(self) -> RunRecord | None:
         """Resume with the run's own settings, and with the slider's rate if that was moved since."""
         run = self.session.run
         if run is None or not self.session.can_resume:
-            return False
+            return None
         shown = self.controls.value.learning_rate
         rate = shown if shown != self._rate else run.learning_rate
         self.controls.value = dataclasses.replace(run.hyperparameters, learning_rate=rate)
         self._rate = rate
-        return self.session.resume(rate)
+        resumed, options = self.session.resume(rate), [("a new network", True), (self._source(), False)]
+        if list(self._fresh.options) != options:
+            self._fresh.options = options
+        return resumed
 
     def _put_back(self, kept: RunRecord) -> None:
         self.session.restore(kept)
@@ -194,31 +199,32 @@ class TrainingStudio(Panel):
             self._rate = self.controls.value.learning_rate
             self.session.set_learning_rate(self._rate)
 
-    def _pin_test_image(self, index: int) -> None:
-        label = int(self._data.test.labels[index])
-        self.pin(self._data.test.images[index].numpy(), f"test image {index:,}, a {label}")
+    def _pin_number(self, index: int) -> None:
+        split = self._watched
+        self.pin(split.images[index].numpy(), f"{split.name} image {index:,}, a {int(split.labels[index])}")
 
     def _another(self) -> None:
-        self._index.value = random.randrange(len(self._data.test))
+        self._index.value = random.randrange(len(self._watched))
 
-    def _wait_for(self, begin: Callable[[], bool], otherwise: str) -> RunRecord:
+    def _wait_for(self, begin: Callable[[], RunRecord | None], otherwise: str) -> RunRecord:
+        begun = None
         try:
             with self._acting:
                 self._notice = ""
                 begun = begin()
                 self._refresh()
-            if begun:
+            if begun is not None:
                 self.session.wait()
         except KeyboardInterrupt:
-            begun = True
+            begun = begun or self.session.current
             self.session.stop()
             self.session.wait()
-        if not begun or self.session.current is None:
+        if begun is None:
             raise RuntimeError(otherwise)
         if self.session.error is not None:
             raise RuntimeError(self.session.sentence) from self.session.error
         self._refresh()
-        return self.session.current
+        return begun
 
     def _first_settings(self, hyperparameters: Hyperparameters | None) -> Hyperparameters:
         """Those asked for, else those of the unfinished run in the checkpoint, else the defaults."""
@@ -244,12 +250,12 @@ class TrainingStudio(Panel):
         with self._painting:
             running = session.is_running
             self.controls.lock(running, except_for=("learning_rate",))
-            for control in (*self._presets, self._train, self._fresh):
-                control.disabled = running
+            self._train.disabled = self._fresh.disabled = running
             self._stop.disabled, self._resume_button.disabled = not running, not session.can_resume
             self._progress.value = studio_page.progress(session)
             self._message.value = studio_page.sentences(session, self._notice)
             self._chart.value = self._drawn()
+            self._inside.value = inside(session.diagnostics)
             self._pinned.value = studio_page.pinned(self._image, self._caption, session.probabilities)
             self._table.refresh()
 
@@ -265,7 +271,7 @@ class TrainingStudio(Panel):
 
     def _build(self) -> list[Any]:
         new = partial(button, self.attempt)
-        self._message, self._progress, self._chart, self._pinned = HTML(), HTML(), HTML(), HTML()
+        self._message, self._progress, self._chart, self._inside, self._pinned = (HTML() for _ in range(5))
         self._table = RunsTable(self.session, self.attempt, self._put_back)
         self._train = new("Train", "Begin a run", lambda: self._start(self._fresh.value), icon="play")
         self._train.button_style = "primary"
@@ -273,45 +279,38 @@ class TrainingStudio(Panel):
         self._resume_button = new(
             "Resume", "Go on from exactly where the run was stopped", self._resume, icon="step-forward"
         )
-        current = "the network as it stands" if self.session.path is None else self.session.path.name
         self._fresh: ToggleButtons = ToggleButtons(
-            options=[("a new network", True), (current, False)],
+            options=[("a new network", True), (self._source(), False)],
             value=True,
             tooltips=["Each run begins with fresh weights", "Each run goes on from the weights that are there"],
             style={"button_width": "auto"},
         )
-        self._presets = [
-            new(name, _preset_tooltip(settings), partial(self._set, settings)) for name, settings in PRESETS.items()
-        ]
-        defaults = partial(self._set, Hyperparameters())
-        self._presets.append(new("Reset to defaults", "Every setting at its default", defaults, icon="undo"))
         self._index = BoundedIntText(
             0,
             min=0,
-            max=len(self._data.test) - 1,
-            description="Pinned: test image",
-            tooltip="A number, or the arrow keys, choose the test image whose probabilities are shown",
+            max=len(self._watched) - 1,
+            description=f"Pinned: {self._watched.name} image",
+            tooltip="A number, or the arrow keys, choose the image whose probabilities are shown",
             style={"description_width": "auto"},
             layout={"width": "210px"},
         )
-        on_change(self.attempt, self._index, lambda: self._pin_test_image(self._index.value))
-        another = new("Another", "Pin a test image chosen by chance", self._another, icon="random")
-        title = HTML('<span class="studio-title">Settings</span>')
-        left = VBox([title, _row(*self._presets, width="345px"), self.controls.widget], layout={"flex": "0 0 350px"})
-        source = HBox([HTML("Train from"), self._fresh], layout={"align_items": "center"})
-        actions = _row(
-            HBox([self._train, self._stop, self._resume_button]), source, align_items="center", grid_gap="2px 14px"
+        on_change(self.attempt, self._index, lambda: self._pin_number(self._index.value))
+        another = new("Another", "Pin an image chosen by chance", self._another, icon="random")
+        source = _row(HTML("Train from"), self._fresh, align_items="center")
+        right = [HBox([self._train, self._stop, self._resume_button]), source, self._progress, self._message]
+        right += [_row(self._index, another), self._pinned]
+        self.controls.widget.layout.flex = "1 1 460px"
+        above = _row(
+            self.controls.widget, VBox(right, layout={"flex": "1 1 380px", "min_width": "0"}), grid_gap="4px 24px"
         )
-        pinned = HBox([self._index, another])
-        right = VBox(
-            [actions, self._progress, self._message, self._chart, pinned, self._pinned],
-            layout={"flex": "1 1 420px", "min_width": "0"},
-        )
-        return [HTML(stylesheet()), _row(left, right, grid_gap="8px 28px"), self._table.widget]
+        self._chart.layout.flex, self._inside.layout.flex = "1 1 500px", "0 1 284px"
+        self._chart.layout.min_width = self._inside.layout.min_width = "0"
+        pictures = _row(self._chart, self._inside, grid_gap="0 4px")
+        return [HTML(stylesheet()), above, pictures, self._table.widget]
 
-    def _set(self, settings: Hyperparameters) -> None:
-        if not self.session.is_running:
-            self.controls.value = settings
+    def _source(self) -> str:
+        """What Train goes on from, if not from a new network."""
+        return "the network as it stands" if self.session.path is None else self.session.path.name
 
 
 def _row(*parts: Widget, **layout: str) -> HBox:
@@ -322,7 +321,3 @@ def _row(*parts: Widget, **layout: str) -> HBox:
 def _for_matplotlib(name: str) -> str:
     """A name that is drawn as it is: no formula between dollars, and not left out of the legend for its first _."""
     return f"{' ' * name.startswith('_')}{name}".replace("$", r"\$")
-
-
-def _preset_tooltip(settings: Hyperparameters) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in dataclasses.asdict(settings).items())

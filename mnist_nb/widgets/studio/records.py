@@ -75,10 +75,7 @@ class RunRecord:
 def summary(kept: RunRecord, run: TrainingRun, runs: Sequence[RunRecord]) -> str:
     """How a run ended, what it reached, and what to try next, in one line."""
     if not run.finished:
-        return (
-            f"Stopped in epoch {run.epoch + 1} after batch {run.batch} of {run.batches_per_epoch}; "
-            "Resume goes on from exactly there."
-        )
+        return f"Stopped at {run.position}; Resume goes on from exactly there."
     last, epochs = kept.records[-1], kept.hyperparameters.epochs
     others = [other.best_accuracy or 0.0 for other in runs if other is not kept]
     best = ", the best so far" if others and (kept.best_accuracy or 0.0) > max(others) else ""

@@ -10,8 +10,6 @@ from mnist_nb.widgets.studio import html as studio_page
 from mnist_nb.widgets.studio.records import RunRecord
 from mnist_nb.widgets.studio.session import TrainingSession
 
-_MARK, _NAME, _ACTIONS = "62px", "130px", "176px"
-
 
 class RunsTable:
     """A row for each run of a session.
@@ -25,15 +23,6 @@ class RunsTable:
     def __init__(self, session: TrainingSession, attempt: Attempt, restore: Callable[[RunRecord], None]) -> None:
         self._session, self._attempt, self._restore = session, attempt, restore
         self._rows: dict[RunRecord, _Row] = {}
-        self._heads = HBox(
-            [
-                HTML("", layout={"width": _MARK, "flex": "0 0 auto"}),
-                HTML('<div class="studio-heads">name</div>', layout={"width": _NAME, "flex": "0 0 auto"}),
-                HTML(studio_page.HEADS, layout={"flex": "1 1 auto", "min_width": "0"}),
-                HTML("", layout={"width": _ACTIONS, "flex": "0 0 auto"}),
-            ],
-            layout={"align_items": "center"},
-        )
         self.widget = VBox()
 
     def rebuild(self) -> None:
@@ -43,7 +32,7 @@ class RunsTable:
         for run in kept:
             if run not in self._rows:
                 self._rows[run] = _Row(self._session, run, self._attempt, self._restore)
-        self.widget.children = [self._heads, *(self._rows[run].widget for run in kept)] if kept else []
+        self.widget.children = [self._rows[run].widget for run in kept]
         for row in gone:
             discard(row.widget)
         self.refresh()
@@ -62,11 +51,11 @@ class _Row:
         self, session: TrainingSession, kept: RunRecord, attempt: Attempt, restore: Callable[[RunRecord], None]
     ) -> None:
         self._session, self._kept = session, kept
-        self._mark = HTML(layout={"width": _MARK, "flex": "0 0 auto"})
+        self._mark = HTML(layout={"flex": "0 0 62px"})
         self._name = Text(
-            kept.name, continuous_update=False, tooltip="The run's name", layout={"width": _NAME, "flex": "0 0 auto"}
+            kept.name, continuous_update=False, tooltip="The run's name", layout={"flex": "0 1 130px", "min_width": "0"}
         )
-        self._cells = HTML(layout={"flex": "1 1 auto", "min_width": "0"})
+        self._cells = HTML(layout={"flex": "1 1 320px", "min_width": "0"})
         self._restore = button(attempt, "Restore", "", partial(restore, kept), width="82px")
         self._remove = button(attempt, "Remove", "", partial(session.remove, kept), width="82px")
         for fixed in (self._restore, self._remove):

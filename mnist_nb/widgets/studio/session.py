@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import json
 import threading
 import time
@@ -13,17 +14,21 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from mnist_nb.checkpoints import CheckpointError, continue_run, read_metadata, save_checkpoint, save_run
+from mnist_nb.checkpoints import CheckpointError, continue_run, read_metadata, save_checkpoint, save_run, state_path
 from mnist_nb.data import Mnist, check_image
 from mnist_nb.files import signature_of
 from mnist_nb.models import build_model, predict
 from mnist_nb.training import Hyperparameters, TrainingDivergedError, TrainingRun
+from mnist_nb.training.diagnostics import Diagnostics, copy_weights, diagnose
 from mnist_nb.widgets.studio.records import RunRecord, State, summary
 
 PUBLISH_EVERY = 0.2
-"""Seconds between two looks at a run: a chart redrawn more often costs the training more than it tells the eye."""
+"""Seconds between two looks at a run, at least: redrawn more often, a chart tells the eye no more."""
+
+COST = 0.04
+"""The share of the time that looking may take: where a look is dear, the next one comes later, within 2 s."""
 
 MAX_RUNS = 20
 """Runs kept, each with its weights (about half a megabyte); the oldest makes room."""
@@ -49,6 +54,7 @@ class TrainingSession:
         runs: the runs kept, oldest first.
         current: the run whose weights are the network as it stands.
         probabilities: of the pinned digit, `[10]`; None without a pinned digit or a network.
+        diagnostics: of the network as it stands; None without one.
     """
 
     def __init__(
@@ -69,14 +75,17 @@ class TrainingSession:
         self.runs: list[RunRecord] = []
         self.current: RunRecord | None = None
         self.probabilities: NDArray[np.float32] | None = None
+        self.diagnostics: Diagnostics | None = None
         self._device = device
         self._publish = publish
         self._pinned: NDArray[np.uint8] | None = None
         self._run: TrainingRun | None = None  # the one that goes on, or that Resume would let go on
+        self._unfinished: tuple[TrainingRun, RunRecord] | None = None  # the one that was stopped before that one began
         self._wanted_rate: float | None = None
         self._signature: tuple[int, ...] | None = None  # of the file when it last held what this session knows
         self._count = 0
-        self._published = 0.0
+        self._next_look = 0.0  # when it may be, in seconds of the monotonic clock
+        self._before: dict[str, Tensor] | None = None  # the weights before the step that is watched
         self._pace = (0.0, 0)  # when this stint began, and the run's step then
         self._closed = False
         self._stop = threading.Event()
@@ -116,8 +125,8 @@ class TrainingSession:
 
     # ---- start, stop, resume
 
-    def start(self, hyperparameters: Hyperparameters, *, fresh: bool = True, name: str = "") -> bool:
-        """Begin a run in the background; False, and nothing else, if one goes on.
+    def start(self, hyperparameters: Hyperparameters, *, fresh: bool = True, name: str = "") -> RunRecord | None:
+        """Begin a run in the background and return its record; None, and nothing else, if one goes on.
 
         A run that another session of this process has going is stopped first.
 
@@ -131,34 +140,35 @@ class TrainingSession:
         """
         with _STARTING, self._lock:
             if self.is_running or self._closed:
-                return False
-            old = self._run
-            if not fresh and self.can_resume and old is not None and old.hyperparameters == hyperparameters:
+                return None
+            run, kept = self._run, self.current
+            unfinished = (run, kept) if self.can_resume and run and kept else None
+            if not fresh and unfinished and unfinished[0].hyperparameters == hyperparameters:
                 return self.resume()
             known = self.current if self.path is None else self.path if self.path.exists() else None
             run, sentence = self._begin(hyperparameters, fresh)
-            self._launch(run, self._new_entry(run, name, "" if fresh or known is None else known.name), sentence)
-            return True
+            self._unfinished = unfinished
+            return self._launch(run, self._new_entry(run, name, "" if fresh or known is None else known.name), sentence)
 
-    def resume(self, learning_rate: float | None = None) -> bool:
-        """Let the stopped run go on from exactly where it was; False, and nothing else, if there is none.
+    def resume(self, learning_rate: float | None = None) -> RunRecord | None:
+        """Let the stopped run go on from exactly where it was; None, and nothing else, if there is none.
+
+        Where its file holds another run by now, this one is saved in a file of its own from here on.
 
         Args:
             learning_rate: a new one from here on.
         """
         with _STARTING, self._lock:
-            if not self.can_resume or self._run is None:
-                return False
-            run, kept = self._run, self.current
-            sentence = f"Going on at {run.position}."
-            if self.path is not None and self._was_replaced():
-                run, start = continue_run(self.path, self.data, run.hyperparameters, device=self._device)
-                kept, sentence = None, str(start)
+            if not self.can_resume or self._run is None or self.current is None:
+                return None
+            run, sentence = self._run, f"Going on at {self._run.position}."
+            if self.path is not None and signature_of(self.path) not in (None, self._signature):
+                taken, self.path = self.path, _free_path(self.path)
+                sentence += f" {taken.name} holds another run by now; this one is saved in {self.path.name}."
             if learning_rate is not None and learning_rate != run.learning_rate:
                 run.learning_rate = learning_rate
                 sentence += f" The learning rate is {learning_rate:g} from here on."
-            self._launch(run, kept or self._new_entry(run), sentence)
-            return True
+            return self._launch(run, self.current, sentence)
 
     def stop(self) -> None:
         """Ask the run to stop after the batch it is on; returns at once."""
@@ -195,8 +205,8 @@ class TrainingSession:
             ValueError: for another type or shape.
         """
         self._pinned = None if image is None else check_image(image)
-        if not self.is_running:
-            self._update_pinned(self.current.model if self.current is not None else None)
+        if not self.is_running and self.current is not None:
+            self._look(self.current.model)
 
     # ---- the runs kept
 
@@ -231,10 +241,10 @@ class TrainingSession:
                 if self.path is not None:
                     save_checkpoint(kept.model, self.path, kept.metadata())
                     self._signature = signature_of(self.path)
-            self.current, self.state = kept, State.IDLE
+            self.current, self.state, self.diagnostics = kept, State.IDLE, None
             place = "" if self.path is None else f" and in {self.path}"
             self.sentence = f"The weights of {kept.name} are in place{place}; training can go on from them."
-            self._update_pinned(kept.model)
+            self._look(kept.model)
 
     # ---- inside
 
@@ -273,10 +283,6 @@ class TrainingSession:
         run.train_more()
         return run, f"{current.name} has finished; training {settings.epochs} epochs more."
 
-    def _was_replaced(self) -> bool:
-        """Whether another program has written the checkpoint since this session did or read it."""
-        return self.path is not None and signature_of(self.path) not in (None, self._signature)
-
     def _new_entry(self, run: TrainingRun, name: str = "", source: str = "") -> RunRecord:
         self._count += 1
         kept = RunRecord(
@@ -293,7 +299,7 @@ class TrainingSession:
         self._snapshot(run, kept)
         return kept
 
-    def _launch(self, run: TrainingRun, kept: RunRecord, sentence: str) -> None:
+    def _launch(self, run: TrainingRun, kept: RunRecord, sentence: str) -> RunRecord:
         for other in list(_SESSIONS):
             if other is not self and other.is_running:
                 other.stop()
@@ -307,13 +313,14 @@ class TrainingSession:
         if self.path is not None:
             self._signature = signature_of(self.path)
         self.state = kept.state = State.RUNNING
-        self._wanted_rate = None
+        self._wanted_rate = self.diagnostics = self._before = None
         self._pace = (time.monotonic(), run.steps_done)
         self._stop.clear()
         self._ended.wait()  # the last run's thread may still be painting how that ended
         self._ended.clear()
         self._thread = threading.Thread(target=self._work, args=(run, kept), name="training", daemon=True)
         self._thread.start()
+        return kept
 
     def _work(self, run: TrainingRun, kept: RunRecord) -> None:
         """The thread: whatever happens in it ends in a sentence and in a session that can start again."""
@@ -328,6 +335,7 @@ class TrainingSession:
         state, sentence = State.FAILED, ""
         try:
             self._notify(run)
+            self._next_look = 0.0  # the first step is watched, however short the run
             if not self._stop.is_set():
                 for _ in run.epochs(self._after_batch):
                     kept.seconds = before + time.monotonic() - began
@@ -344,10 +352,13 @@ class TrainingSession:
             self._take_rate(run)  # one asked for as late as the stop itself
         with contextlib.suppress(Exception):  # a model that cannot even be copied
             self._snapshot(run, kept)
-        if state is not State.FINISHED:
+        if state is not State.FINISHED and not (run.diverged and self._unfinished):
             self._save(run)
         with self._lock:
             kept.summary = self.sentence = sentence or summary(kept, run, self.runs)
+            if run.diverged and self._unfinished:
+                (self._run, self.current), self._unfinished = self._unfinished, None
+                self.sentence += f" {self.current.name} is still there, and Resume goes on with it."
             self.state = kept.state = state
         self._notify(run)
 
@@ -355,8 +366,10 @@ class TrainingSession:
         if self._stop.is_set():
             run.stop()
         self._take_rate(run)
-        if time.monotonic() - self._published >= PUBLISH_EVERY:
+        if self._before is not None:
             self._notify(run)
+        elif time.monotonic() >= self._next_look:
+            self._before = copy_weights(run.model)
 
     def _take_rate(self, run: TrainingRun) -> None:
         """Between two batches, so that the history names the right one."""
@@ -366,16 +379,24 @@ class TrainingSession:
             run.learning_rate = rate
 
     def _notify(self, run: TrainingRun) -> None:
+        began = time.monotonic()
         try:
-            self._update_pinned(run.model)
+            self._look(run.model)
             self._publish()
         except Exception as error:  # what is shown may fail; what is learnt must not
             self.warning = f"The panel could not be drawn: {type(error).__name__}: {error}"
-        self._published = time.monotonic()
+        self._before = None
+        now = time.monotonic()
+        self._next_look = now + min(max(PUBLISH_EVERY, (now - began) / COST), 2.0)
 
-    def _update_pinned(self, model: nn.Module | None) -> None:
-        pinned = self._pinned
-        self.probabilities = None if pinned is None or model is None else predict(model, pinned[None])[0].numpy()
+    def _look(self, model: nn.Module) -> None:
+        """Ask the network about the pinned digit, and see how it fares."""
+        pinned, last = self._pinned, self.diagnostics
+        self.probabilities = None if pinned is None else predict(model, pinned[None])[0].numpy()
+        found = diagnose(model, self.data.validation.images[:100], self._before)
+        if last is not None and not found.update_ratios:  # the last step that was watched
+            found = found._replace(update_ratios=last.update_ratios)
+        self.diagnostics = found
 
     def _snapshot(self, run: TrainingRun, kept: RunRecord) -> None:
         kept.model = copy.deepcopy(run.model).cpu().eval()
@@ -393,3 +414,9 @@ class TrainingSession:
             self._signature, self.warning = signature_of(self.path), self._overwrote
         except (CheckpointError, OSError) as error:
             self.warning = f"Not saved: {error}."
+
+
+def _free_path(taken: Path) -> Path:
+    """A name beside the one that is taken: `model.safetensors` -> `model-2.safetensors`, or with the next number."""
+    names = (taken.with_stem(f"{taken.stem}-{number}") for number in itertools.count(2))
+    return next(path for path in names if not path.exists() and not state_path(path).exists())

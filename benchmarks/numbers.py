@@ -1,0 +1,151 @@
+"""Whole numbers: how many that are put together from one writer's own digits, or stand in a picture, are read right?
+
+    python benchmarks/numbers.py --strokes FILE [--characters FILE] [--pictures FOLDER] [--model NAME_OR_PATH]
+
+FILE is UNIPEN text as for `strokes.py`; the second, digits one a line: the character, the writer, then strokes of x,y
+with "|" between them. Each number has 2 to 6 digits of one writer, heights varied by 15 % and baselines by 10 %, with
+gaps from a touch to half a digit: on half the numbers between the digits' boxes, on half between their ink, so that
+they reach over and under each other. A third is slanted. The strokes come in random order. FOLDER holds pictures and
+`several.tsv`: name, true reading with "/" between lines, kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from strokes import PenDigit, load, read_unipen
+
+from mnist_nb import Sketch, read_number, wilson_interval
+from mnist_nb.drawing.preprocessing import walk
+
+Strokes = list[NDArray[np.float64]]
+PER_WRITER = 20
+
+
+def read_characters(path: str | Path) -> list[PenDigit]:
+    """The digits among characters, one a line."""
+    digits = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        label, writer, strokes = line.split(maxsplit=2)
+        if label.isdigit():
+            paths = [np.array([xy.split(",") for xy in part.split()], np.float32) for part in strokes.split("|")]
+            digits.append(PenDigit(int(label), int(writer), paths))
+    return digits
+
+
+def ink(strokes: Strokes) -> NDArray[np.float64]:
+    """Close points along strokes."""
+    return np.concatenate([walk(path[:-1], path[1:], 3) if len(path) > 1 else path for path in strokes])
+
+
+def gap_between_ink(left: Strokes, right: Strokes) -> float:
+    """How far `right` may be moved left until the ink of both meets in a row, or nearly so."""
+    one, two = ink(left), ink(right)
+    rows = np.arange(min(one[:, 1].min(), two[:, 1].min()), max(one[:, 1].max(), two[:, 1].max()), 4)
+    beside = [(one[abs(one[:, 1] - y) <= 6, 0], two[abs(two[:, 1] - y) <= 6, 0]) for y in rows]
+    return float(min((b.min() - a.max() for a, b in beside if len(a) and len(b)), default=np.inf))
+
+
+def compose(digits: list[PenDigit], random: np.random.Generator, count: int) -> tuple[str, Sketch]:
+    """A number of so many digits of one writer, and what it says."""
+    height, widest, kerned = random.uniform(50, 110), random.uniform(0, 0.5), random.integers(2)
+    typical = np.median([np.ptp(np.concatenate(digit.strokes)[:, 1]) for digit in digits])
+    text, strokes, last, right = "", [], [], 0.0
+    for digit in (digits[at] for at in random.integers(len(digits), size=count)):
+        points = np.concatenate(digit.strokes)
+        scale = height / typical * random.uniform(0.85, 1.15)
+        foot = np.array([points[:, 0].min(), points[:, 1].max()])
+        new = [(path - foot) * scale + (0, random.uniform(-0.1, 0.1) * height) for path in digit.strokes]
+        if last:
+            gap = random.uniform(0, widest) * height
+            new = [path + (right, 0) for path in new]
+            if kerned:
+                gap += 2 - min(gap_between_ink(last, new), height / 2)
+            new = [path + (gap, 0) for path in new]
+        text, last, right = text + str(digit.label), new, max(path[:, 0].max() for path in new)
+        strokes += new
+    lean = random.uniform(-0.3, 0.3) * (random.integers(3) == 0)
+    strokes = [path @ [[1, 0], [lean, 1]] for path in strokes]
+    points = np.concatenate(strokes)
+    size = float(np.ptp(points, axis=0).max()) + 60
+    place = random.uniform(10, size - 10 - np.ptp(points, axis=0)) - points.min(axis=0)
+    sketch, width = Sketch(size), random.uniform(4, 14)
+    for at in random.permutation(len(strokes)):
+        sketch.add_stroke(strokes[at] + place, width)
+    return text, sketch
+
+
+def edits(read: str, true: str) -> int:
+    """The fewest digits to change, add or take away (Levenshtein's distance), at most all of them."""
+    row = list(range(len(true) + 1))
+    for done, one in enumerate(read, 1):
+        last, row[0] = row[0], done
+        for at, other in enumerate(true, 1):
+            last, row[at] = row[at], min(last + (one != other), row[at] + 1, row[at - 1] + 1)
+    return min(row[-1], len(true))
+
+
+def report(name: str, readings: list[tuple[str, str]]) -> str:
+    """A row: digits and numbers read right, of (read, true)."""
+    flat = [(read.replace("/", ""), true.replace("/", "")) for read, true in readings]
+    total, numbers = sum(len(true) for _, true in flat), sum(read == true for read, true in readings)
+    digits = total - sum(edits(*pair) for pair in flat)
+    low, high = wilson_interval(numbers, len(readings))
+    return (
+        f"| {name} | {digits / total:.1%} ({digits} of {total}) | {numbers / len(readings):.1%} "
+        f"({numbers} of {len(readings)}) | {low:.1%} to {high:.1%} |"
+    )
+
+
+def main() -> None:
+    """Read the command line, put numbers together, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--strokes", type=Path, help="digits as UNIPEN text")
+    parser.add_argument("--characters", type=Path, help="characters one a line")
+    parser.add_argument("--pictures", type=Path, help="a folder of pictures with several.tsv")
+    parser.add_argument("--model", default="cnn", help="a checkpoint file or the name of a pretrained model")
+    parser.add_argument("--part", choices=["all", "even", "odd"], default="all", help="only writers with such a place")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model, random = load(options.model), np.random.default_rng(0)
+    rows: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, path, reader in (
+        ("digits", options.strokes, read_unipen), ("characters", options.characters, read_characters)
+    ):  # fmt: skip
+        digits = reader(path) if path else []
+        writers = sorted({digit.writer for digit in digits})
+        for writer in writers[options.part == "odd" :: 1 if options.part == "all" else 2]:
+            own = [digit for digit in digits if digit.writer == writer]
+            for count in [2, 3, 4, 5, 6] * (PER_WRITER // 5):
+                true, sketch = compose(own, random, count)
+                pair = read_number(sketch, model).text.replace("\n", ""), true
+                rows[f"pen, {name}, all"].append(pair)
+                rows[f"pen, {name}, {count} digits"].append(pair)
+    table = (options.pictures / "several.tsv").read_text().splitlines()[1:] if options.pictures else []
+    for name, true, kind in (line.split("\t") for line in table):
+        try:
+            text = read_number(options.pictures / name, model).text.replace("\n", "/")
+        except ValueError:
+            text = ""
+        rows["pictures, all"].append((text, true))
+        rows[f"pictures, {kind}"].append((text, true))
+    print("| | digits | whole numbers | 95 % interval |\n| --- | --- | --- | --- |")
+    print("\n".join(report(name, rows[name]) for name in sorted(rows)))
+    if options.strokes:
+        eight = [compose(read_unipen(options.strokes)[:200], random, 8)[1] for _ in range(30)]
+        times = []
+        for sketch in eight * 2:
+            started = time.perf_counter()
+            read_number(sketch, model)
+            times.append(1000 * (time.perf_counter() - started))
+        print(f"\nEight digits: median {np.median(times):.0f} ms, 95 % under {np.quantile(times, 0.95):.0f}, one thread")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Exercises answer back: each has its question, right answers are known as such, and wrong ones get help."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from mnist_nb import MnistNbError, check
+from mnist_nb.studies import exercises
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+TABLE = tomllib.loads(Path(exercises.__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+CHECKED = re.compile(r'^check\("(\d\d\.\d)", (.*?)\)(?:  #.*)?$', re.MULTILINE)
+PATHS = [path for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) if f"{path.stem[:2]}.1" in TABLE]
+
+
+def checks(path: Path) -> dict[str, tuple[str, str]]:
+    """For each exercise that a notebook checks: the answer as it is written, and what the cell says."""
+    found = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        for number, answer in CHECKED.findall(cell.source) if cell.cell_type == "code" else ():
+            said = [output.data["text/plain"] for output in cell.outputs if "data" in output]
+            found[number] = (answer, said[-1] if said else "")
+    return found
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+class TestNotebooks:
+    def test_every_exercise_has_a_cell_that_waits_for_an_answer(self, path: Path) -> None:
+        text = "\n\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        numbers = [
+            f"{path.stem[:2]}.{number}"
+            for number in re.findall(r"^(\d)\. \*\*", text.split("## Exercises\n")[1], re.MULTILINE)
+        ]
+        waiting = checks(path)
+        assert list(waiting) == numbers == [number for number in TABLE if number.startswith(path.stem[:2])]
+        assert {answer for answer, _ in waiting.values()} == {"..."}
+        assert all(said.startswith("Not answered yet") for _, said in waiting.values())
+
+    def test_every_solution_is_right(self, path: Path) -> None:
+        solved = checks(path.parent / "solutions" / path.name)
+        assert sorted(solved) == [number for number in TABLE if number.startswith(path.stem[:2])]
+        assert {number: said for number, (_, said) in solved.items() if not said.startswith("✓ Right.")} == {}
+
+
+@pytest.mark.parametrize("number", TABLE)
+def test_an_exercise_asks_and_helps_in_whole_sentences(number: str) -> None:
+    row = TABLE[number]
+    assert set(row) - {"between", "fingerprint"} == {"asks", "right", "wrong"}
+    assert ("between" in row) != ("fingerprint" in row)
+    assert not row["asks"].endswith(".")
+    assert all(re.fullmatch(r"[A-Z].*[.?]", row[outcome]) for outcome in ("right", "wrong"))
+    assert check(number).sentence == f"Not answered yet. Replace the three dots by {row['asks']}."
+    assert not check(number).right
+
+
+@pytest.mark.parametrize("answer", [0.01, np.float32(0.01), torch.tensor(0.01), "0.01"])
+def test_a_number_within_the_range_is_right(answer: object) -> None:
+    reply = check("02.3", answer)
+    assert reply.right
+    assert repr(reply).startswith("✓ Right. Momentum")
+
+
+@pytest.mark.parametrize(
+    ("answer", "help_"),
+    [
+        (0.0001, "✗ 0.0001 is too small. With momentum"),
+        (3, "✗ 3 is too large. With momentum"),
+        (float("nan"), "✗ nan is not a number. With momentum"),
+        ("fast", "✗ This asks for the learning rate without momentum, such as 0.5, and not for 'fast'."),
+        (None, "✗ This asks for"),
+        (torch.ones(2), "✗ This asks for"),
+    ],
+)
+def test_another_number_gets_help(answer: object, help_: str) -> None:
+    reply = check("02.3", answer)
+    assert not reply.right
+    assert reply.sentence.startswith(help_)
+
+
+def test_a_share_in_per_cent_is_told_so() -> None:
+    reply = check("02.1", 95.5)
+    assert (reply.right, reply.sentence) == (False, "✗ Nearly: as a share of 1, not in per cent; 0.955.")
+
+
+@pytest.mark.parametrize("answer", [(0, 400), [0, 400], "0, 400", "(0 and 400)", torch.tensor([0, 400])])
+def test_several_numbers_may_be_written_in_any_way(answer: object) -> None:
+    expected = answer != "(0 and 400)"
+    assert check("03.4", answer).right == expected
+
+
+@pytest.mark.parametrize("answer", ["c", "C", " c "])
+def test_a_letter_may_be_large_or_small(answer: str) -> None:
+    assert check("01.1", answer).right
+    assert not check("01.1", "a").right
+
+
+@pytest.mark.parametrize(
+    ("number", "known"), [("02.9", "02.1 02.2 02.3 02.4"), ("2", "01.1 to 09.3"), (2.3, "01.1 to")]
+)
+def test_an_unknown_exercise_is_told_which_there_are(number: str, known: str) -> None:
+    with pytest.raises(MnistNbError, match=known):
+        check(number, 1)
