@@ -1,31 +1,35 @@
 // The pad: what the hand does, and what the page shows of it. What reads stands in reader.js.
 
-const { read } = window.mnistReader;
+const { read, readNumber, refused } = window.mnistReader;
 const SIDE = 28, SURE = 0.9, LIKELY = 0.6;
-const PAPER_SIZE = 280, PEN = 16, ERASER = 32; // the paper and its brushes, in pixels of its own
-const PAPER = "#ffffff", INK = "#14213d", HINT = "#6b7280";
+const HEIGHT = 280, ERASER = 32; // of the paper and its brush, in pixels of its own
+const PAPER = "#ffffff", INK = "#14213d", HINT = "#6b7280", ACCENT = "#0072b2";
 
 // ---- what the hand does
 
 const byId = (id) => document.getElementById(id);
-const paper = byId("paper"), ink = paper.getContext("2d"), seen = byId("seen").getContext("2d");
-const history = [[]]; // what was on the paper after each action
-const cursor = [PAPER_SIZE / 2, PAPER_SIZE / 2]; // of the pen that the arrow keys move
+const paper = byId("paper"), ink = paper.getContext("2d");
 // ten drawings for who has no pen: strokes as "xy" in a grid of ten by ten
-const EXAMPLES = ["52 33 24 26 38 59 77 75 73 62 52", "51 55 59", "33 42 62 73 65 38 78", "33 42 62 73 64 45 64 76 68 48 37",
-  "42 26 76|63 69", "72 42 35 55 76 68 48 37", "62 43 36 38 58 76 65 45 37", "23 73 48", "73 52 33 44 66 68 49 38 46 64 73",
-  "73 52 34 45 65 73 68 59"];
-let now = 0, stroke = null, pointer = null, erasing = false, byKeys = false, lastRead = 0, frame = 0;
+const EXAMPLES = [
+  "52 33 24 26 38 59 77 75 73 62 52", "51 55 59", "33 42 62 73 65 38 78", "33 42 62 73 64 45 64 76 68 48 37", "42 26 76|63 69",
+  "72 42 35 55 76 68 48 37", "62 43 36 38 58 76 65 45 37", "23 73 48", "73 52 33 44 66 68 49 38 46 64 73",
+  "73 52 34 45 65 73 68 59",
+];
+// the two papers, each with what was on it after each action and the cursor of the pen that the arrow keys move
+const sheets = [[280, 16, "draw a digit here"], [560, 12, "write a number here"]].map(([width, pen, hint], i) => (
+  { width, pen, hint, wide: i > 0, history: [[]], now: 0, cursor: [width / 2, HEIGHT / 2] }));
+let sheet = sheets[0], stroke = null, pointer = null, erasing = false, byKeys = false, lastRead = 0, frame = 0;
+let reading = null; // what is read on the paper
 
-const drawn = () => (stroke ? [...history[now], stroke] : history[now]);
+const drawn = () => (stroke ? [...sheet.history[sheet.now], stroke] : sheet.history[sheet.now]);
 
 function put(strokes) {
-  history.splice(++now, Infinity, strokes);
+  sheet.history.splice(++sheet.now, Infinity, strokes);
   update();
 }
 
 function begin(point, erase = erasing) {
-  stroke = { points: [point], width: erase ? ERASER : PEN, erase };
+  stroke = { points: [point], width: erase ? ERASER : sheet.pen, erase };
   byId("words").setAttribute("aria-busy", "true"); // said when the stroke has ended
 }
 
@@ -44,13 +48,16 @@ function end() {
   put(strokes);
 }
 
+const onPaper = ([x, y]) => [Math.min(Math.max(x, 0), sheet.width), Math.min(Math.max(y, 0), HEIGHT)];
+
 function place(event) {
   const { left, top, width } = paper.getBoundingClientRect();
-  return [event.clientX - left, event.clientY - top].map((along) => (along * PAPER_SIZE) / width);
+  return onPaper([event.clientX - left, event.clientY - top].map((along) => (along * sheet.width) / width));
 }
 
 paper.addEventListener("pointerdown", (event) => {
-  if (pointer !== null || event.button > 0 && event.button !== 5) return; // a second finger draws nothing; 5: a pen's eraser
+  // a second finger draws nothing; button 5 is a pen's eraser
+  if (pointer !== null || (event.button > 0 && event.button !== 5)) return;
   end();
   byKeys = false;
   pointer = event.pointerId;
@@ -66,38 +73,39 @@ paper.addEventListener("pointermove", (event) => {
 for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
   paper.addEventListener(name, (event) => { if (event.pointerId === pointer) end(); });
 
+/** An example of a digit: in the middle of the paper, or of a number, after what is there. */
+function example(digit) {
+  const scale = sheet.wide ? 14 : 28, top = sheet.wide ? HEIGHT / 4 : 0;
+  const right = Math.max(0, ...drawn().flatMap(({ points }) => points.map(([x]) => x)));
+  const paths = EXAMPLES[digit].split("|").map((path) => path.split(" ").map(([x, y]) => [x * scale, y * scale + top]));
+  const left = sheet.wide ? right + 30 - Math.min(...paths.flat().map(([x]) => x)) : 0;
+  return paths.map((path) => ({ points: path.map(([x, y]) => onPaper([x + left, y])), width: sheet.pen, erase: false }));
+}
+
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 paper.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || pointer !== null) return;
   if (ARROWS[event.key]) {
-    ARROWS[event.key].forEach((step, axis) => {
-      cursor[axis] = Math.min(Math.max(cursor[axis] + step * (event.shiftKey ? 3 : 12), 0), PAPER_SIZE);
-    });
+    const step = event.shiftKey ? 3 : 12;
+    sheet.cursor = onPaper(ARROWS[event.key].map((along, axis) => sheet.cursor[axis] + step * along));
     byKeys = true;
-    if (stroke) extend([[...cursor]]);
+    if (stroke) extend([sheet.cursor]);
   } else if (event.key === " " || event.key === "Enter") {
     byKeys = true;
     if (stroke) end();
-    else begin([...cursor]);
+    else begin(sheet.cursor);
   } else if (/^\d$/.test(event.key)) {
     end();
-    const paths = EXAMPLES[event.key].split("|").map((path) => path.split(" "));
-    put(paths.map((path) => ({ points: path.map(([x, y]) => [x * 28, y * 28]), width: PEN, erase: false })));
+    put([...(sheet.wide ? drawn() : []), ...example(event.key)]);
   } else return;
   event.preventDefault();
   redraw();
 });
 paper.addEventListener("blur", end);
 
-function undo() {
+function step(by) {
   end();
-  now = Math.max(now - 1, 0);
-  update();
-}
-
-function redo() {
-  end();
-  now = Math.min(now + 1, history.length - 1);
+  sheet.now = Math.min(Math.max(sheet.now + by, 0), sheet.history.length - 1);
   update();
 }
 
@@ -107,9 +115,20 @@ function choose(erase) {
   byId("erase").setAttribute("aria-pressed", String(erase));
 }
 
-const clear = () => { end(); put([]); };
-const actions = { draw: () => choose(false), erase: () => choose(true), undo, redo, clear };
-for (const [id, act] of Object.entries(actions)) byId(id).addEventListener("click", act);
+/** Take the other paper. */
+function turn(wide) {
+  end();
+  sheet = sheets[Number(wide)];
+  byId("one").setAttribute("aria-pressed", String(!wide));
+  byId("many").setAttribute("aria-pressed", String(wide));
+  document.querySelector("main").className = wide ? "wide" : "";
+  paper.setAttribute("aria-label", wide ? "Paper to write a number on" : "Paper to draw a digit on");
+  update();
+}
+
+const undo = () => step(-1), redo = () => step(1), clear = () => { end(); put([]); };
+const choices = { draw: () => choose(false), erase: () => choose(true), one: () => turn(false), many: () => turn(true) };
+for (const [id, act] of Object.entries({ ...choices, undo, redo, clear })) byId(id).addEventListener("click", act);
 addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   if (!(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y")) return;
@@ -126,32 +145,63 @@ const rows = Array.from({ length: 10 }, (_, digit) => {
   return row;
 });
 
-function inWords(probabilities) {
+const percent = (share) => (share >= 0.995 ? "over 99 %" : `${Math.round(100 * share)} %`);
+
+function inWords({ probabilities, score }) {
   const [first, second] = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
   const share = probabilities[first], a = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
-  if (share >= SURE) return `I read ${a(first)}, ${share >= 0.995 ? "over 99" : Math.round(100 * share)} % sure.`;
+  if (score < refused) return `I do not think this is a digit (it looks most like ${a(first)}).`;
+  if (share >= SURE) return `I read ${a(first)}, ${percent(share)} sure.`;
   return share >= LIKELY ? `Probably ${a(first)}, perhaps ${a(second)}.` : `Unsure: ${a(first)} or ${a(second)}?`;
 }
 
-function showReading() {
-  lastRead = performance.now();
-  let guess = null;
-  try {
-    guess = read(drawn());
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error; // there is no ink yet
-  }
+function numberInWords({ text, confidence }) {
+  const number = text.split("\n").join(", and below it ");
+  if (text.includes("?")) return `I read ${number}: where a ? stands, I see no digit.`;
+  if (confidence >= SURE) return `I read ${number}, ${percent(confidence)} sure.`;
+  return confidence >= LIKELY ? `Probably ${number}.` : `Unsure: ${number}?`;
+}
+
+/** Show what the network sees, 28x28, on a canvas of that size. */
+function showImage(canvas, image) {
+  const context = canvas.getContext("2d"), pixels = context.createImageData(SIDE, SIDE);
+  for (let i = 0; i < SIDE * SIDE; i++) pixels.data.set([0, 1, 2].map(() => image?.[i] ?? 0).concat(255), 4 * i);
+  context.putImageData(pixels, 0, 0);
+}
+
+function showDigit(guess) {
   const best = guess ? guess.probabilities.indexOf(Math.max(...guess.probabilities)) : -1;
-  byId("words").textContent = guess ? inWords(guess.probabilities) : "Draw a digit: zero to nine.";
+  byId("bars").className = guess && guess.score < refused ? "refused" : "";
   rows.forEach((row, digit) => {
     const share = guess ? guess.probabilities[digit] : 0;
     row.className = digit === best ? "best" : "";
     row.children[1].firstElementChild.style.width = `${100 * share}%`;
     row.children[2].textContent = guess ? `${(100 * share).toFixed(1)} %` : "";
   });
-  const pixels = seen.createImageData(SIDE, SIDE);
-  for (let i = 0; i < SIDE * SIDE; i++) pixels.data.set([0, 1, 2].map(() => guess?.image[i] ?? 0).concat(255), 4 * i);
-  seen.putImageData(pixels, 0, 0);
+  showImage(byId("seen"), guess?.image);
+}
+
+function showDigits(number) {
+  byId("digits").replaceChildren(...(number?.digits ?? []).map(({ text, probabilities, image }) => {
+    const one = byId("digit").content.firstElementChild.cloneNode(true);
+    one.querySelector("b").textContent = text;
+    one.querySelector("span").textContent = text === "?" ? "no digit" : percent(Math.max(...probabilities));
+    showImage(one.querySelector("canvas"), image);
+    return one;
+  }));
+}
+
+function showReading() {
+  reading = null;
+  try {
+    reading = (sheet.wide ? readNumber : read)(drawn(), sheet.width);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // there is no ink yet
+  }
+  const invitation = sheet.wide ? "Write a number: its digits side by side." : "Draw a digit: zero to nine.";
+  byId("words").textContent = reading ? (sheet.wide ? numberInWords : inWords)(reading) : invitation;
+  (sheet.wide ? showDigits : showDigit)(reading);
+  lastRead = performance.now();
 }
 
 function drawLine({ points, width, erase }) {
@@ -167,38 +217,44 @@ function drawLine({ points, width, erase }) {
   ink.stroke();
 }
 
+function write(text, x, y, colour, font) {
+  ink.fillStyle = colour;
+  ink.font = `${font} system-ui, sans-serif`;
+  ink.fillText(text, x, y);
+}
+
 function redraw() {
   cancelAnimationFrame(frame);
   frame = requestAnimationFrame(() => {
-    const scale = paper.width / PAPER_SIZE, strokes = drawn();
+    const scale = paper.width / sheet.width, strokes = drawn();
     ink.setTransform(scale, 0, 0, scale, 0, 0);
     ink.fillStyle = PAPER;
-    ink.fillRect(0, 0, PAPER_SIZE, PAPER_SIZE);
+    ink.fillRect(0, 0, sheet.width, HEIGHT);
     ink.lineCap = ink.lineJoin = "round";
-    strokes.forEach(drawLine);
-    ink.fillStyle = HINT;
-    ink.font = "15px system-ui, sans-serif";
     ink.textAlign = "center";
-    if (!strokes.length && !byKeys) ink.fillText("draw a digit here", PAPER_SIZE / 2, PAPER_SIZE / 2);
+    strokes.forEach(drawLine);
+    for (const { text, box: [left, top, right] } of sheet.wide && reading ? reading.digits : [])
+      write(text, (left + right) / 2, Math.max(top - 14, 22), ACCENT, "bold 22px");
+    if (!strokes.length && !byKeys) write(sheet.hint, sheet.width / 2, HEIGHT / 2, HINT, sheet.wide ? "20px" : "15px");
     if (!byKeys) return;
-    ink.strokeStyle = stroke ? "#d55e00" : "#0072b2";
+    ink.strokeStyle = stroke ? "#d55e00" : ACCENT;
     ink.lineWidth = 2;
     ink.beginPath();
-    ink.arc(...cursor, 12, 0, 2 * Math.PI);
+    ink.arc(...sheet.cursor, 12, 0, 2 * Math.PI);
     ink.stroke();
   });
 }
 
 function update() {
-  byId("undo").disabled = now === 0;
-  byId("redo").disabled = now === history.length - 1;
-  byId("clear").disabled = !history[now].length;
+  byId("undo").disabled = sheet.now === 0;
+  byId("redo").disabled = sheet.now === sheet.history.length - 1;
+  byId("clear").disabled = !sheet.history[sheet.now].length;
   showReading();
   redraw();
 }
 
 new ResizeObserver(() => {
-  paper.width = paper.height = Math.round(paper.clientWidth * devicePixelRatio);
+  [paper.width, paper.height] = [paper.clientWidth, paper.clientHeight].map((side) => Math.round(side * devicePixelRatio));
   redraw();
 }).observe(paper);
 update();

@@ -188,10 +188,11 @@ function prepare(ink) {
 const model = JSON.parse(document.getElementById("model").textContent);
 const bytes = Uint8Array.from(atob(model.weights), (character) => character.charCodeAt(0));
 let used = 0;
-const layers = model.shapes.map((shape) => {
+const [layers, refusing] = [model.shapes, model.refusing].map((shapes) => shapes.map((shape) => {
   const take = (count) => new Float32Array(bytes.buffer, (used += 4 * count) - 4 * count, count);
   return { shape, weight: take(shape.reduce((product, length) => product * length)), bias: take(shape[0]) };
-});
+}));
+const relu = (values) => values.map((value) => Math.max(value, 0));
 
 /** Weighted sums of the inputs. */
 function dense(values, { shape: [outputs, inputs], weight, bias }) {
@@ -227,26 +228,186 @@ function convolve(values, { shape: [outputs, inputs], weight, bias }) {
   return pooled;
 }
 
-/** Ten probabilities for an image of 784 bytes. */
-function predict(image) {
-  let values = Float64Array.from(image, (pixel) => pixel / 255);
+/** {logits: 10 numbers, hidden: what the last convolution answers, and what hidden units do before their ReLU}. */
+function forward(image) {
+  const hidden = [];
+  let values = Float64Array.from(image, (pixel) => pixel / 255), sums = values;
   layers.forEach((layer, i) => {
-    values = (layer.shape.length === 4 ? convolve : dense)(values, layer);
-    if (i + 1 < layers.length) values = values.map((value) => Math.max(value, 0));
+    const flat = layer.shape.length === 2;
+    if (flat && layers[i - 1]?.shape.length === 4) hidden.push(...values);
+    sums = (flat ? dense : convolve)(values, layer);
+    values = relu(sums);
+    if (flat && i + 1 < layers.length) hidden.push(...sums);
   });
-  const most = Math.max(...values), shares = Array.from(values, (logit) => Math.exp(logit - most));
-  const total = shares.reduce((sum, share) => sum + share);
-  return shares.map((share) => share / total);
+  return { logits: sums, hidden };
+}
+
+/** {probabilities: 10 numbers, score: how sure it is that this is a digit at all} for an image of 784 bytes. */
+function predict(image) {
+  const { logits, hidden } = forward(image);
+  const most = Math.max(...logits), shares = Array.from(logits, (logit) => Math.exp(logit - most));
+  const total = shares.reduce((sum, share) => sum + share), energy = most + Math.log(total);
+  let [no, yes] = [0, (energy - model.energy[0]) / model.energy[1] + 2.33];
+  if (refusing.length) [no, yes] = refusing.reduce((values, layer, i) => dense(i ? relu(values) : values, layer), hidden);
+  return { probabilities: shares.map((share) => share / total), score: 1 / (1 + Math.exp(no - yes)) };
+}
+
+// ---- whole numbers: strokes are dealt into digits as reading.py does it
+
+const REACH = 5, NEAR = 0.3, SPECK = 0.1, WIDEST = 1.7, TALLEST = 2, SPARSE = 96, MOST = 400;
+const WEIGHTS = [3.74, -0.41, -1.91, -1.66, -1.86, -11.1], OF_SCORE = 0.34 * 1.5;
+
+const distance = ([x, y], [a, b]) => Math.sqrt((x - a) * (x - a) + (y - b) * (y - b));
+const lexically = (one, other) => one.reduce((order, value, i) => order || value - other[i], 0);
+
+/** {points, width, box} of what is to be seen of each stroke; where an eraser has parted it, of each part. */
+function piecesOf(strokes, size) {
+  const parts = [];
+  strokes.forEach((stroke, i) => {
+    const erasers = strokes.slice(i + 1).filter(({ erase }) => erase);
+    const seen = stroke.erase ? [] : visibleLines([stroke, ...erasers], size).filter(({ erase }) => !erase);
+    for (const { points, width } of seen) {
+      const [low, high] = bounds(points), jump = Math.max(width, Math.max(high[0] - low[0], high[1] - low[1]) / 20);
+      points.forEach((point, k) => {
+        if (k && distance(points[k - 1], point) <= jump) parts.at(-1).points.push(point);
+        else parts.push({ points: [point], width });
+      });
+    }
+  });
+  return parts.map((part) => ({ ...part, box: bounds(part.points).flat() }));
+}
+
+/** The height of the digits: the median over pieces, in which tall ones count for more. */
+function digitHeight(pieces) {
+  const heights = pieces.map(({ box }) => Math.max(box[3] - box[1], 1e-3)).sort((a, b) => a - b);
+  const total = heights.reduce((sum, height) => sum + height);
+  let sum = 0;
+  return heights.find((height) => (sum += height) >= total / 2);
+}
+
+/** The box around some boxes, each [left, top, right, bottom]. */
+function around(boxes) {
+  return [0, 1, 2, 3].map((side) => (side < 2 ? Math.min : Math.max)(...boxes.map((box) => box[side])));
+}
+
+/** The widest gap that must be bridged to connect all of a group. */
+function widestGap(far, [first, ...rest]) {
+  const reached = [first];
+  let widest = 0;
+  while (rest.length) {
+    const gaps = rest.map((other) => Math.min(...reached.map((one) => far[one][other])));
+    const least = Math.min(...gaps);
+    widest = Math.max(widest, least);
+    reached.push(...rest.splice(gaps.indexOf(least), 1));
+  }
+  return widest;
+}
+
+/** Every group of neighbours that may be one digit, and what its shape and surroundings are worth: [{group, worth}]. */
+function candidates(pieces, scale) {
+  const boxes = pieces.map(({ box }) => box.map((side) => side / scale)), count = pieces.length;
+  const sparse = pieces.map(({ points }) => points.filter((_, i) => i % Math.ceil(points.length / SPARSE) === 0));
+  const far = pieces.map(() => new Float64Array(count).fill(Infinity));
+  for (let one = 0; one < count; one++)
+    for (let other = one + 1; other < Math.min(one + REACH, count); other++)
+      for (const point of sparse[one])
+        for (const place of sparse[other])
+          far[one][other] = far[other][one] = Math.min(far[one][other], distance(point, place) / scale);
+  const found = [];
+  for (let first = 0; first < count; first++)
+    for (let chosen = 1; chosen < 2 ** Math.min(REACH, count - first); chosen += 2) {
+      const group = boxes.map((_, at) => at).filter((at) => at >= first && at < first + REACH && (chosen >> (at - first)) & 1);
+      const [left, top, right, bottom] = around(group.map((at) => boxes[at])), gap = widestGap(far, group);
+      if (group.length > 1 && (right - left > WIDEST || bottom - top > TALLEST || gap > NEAR)) continue;
+      let overlap = 0, close = Infinity;
+      for (let at = Math.max(0, first - REACH); at < Math.min(group.at(-1) + REACH, count); at++) {
+        if (group.includes(at)) continue;
+        const [l, t, r, b] = boxes[at];
+        if (Math.min(bottom, b) - Math.max(top, t) > -0.3)
+          overlap = Math.max(overlap, (Math.min(right, r) - Math.max(left, l)) / Math.max(Math.min(right - left, r - l), 0.15));
+        close = Math.min(close, ...group.map((one) => far[one][at]));
+      }
+      const small = Math.max(Math.log(0.7 / Math.max(bottom - top, 0.05)), 0), wide = Math.max(right - left - 0.9, 0);
+      const shape = [1, gap, small, wide, overlap, Math.max(0.15 - close, 0)];
+      found.push({ group, worth: shape.reduce((sum, value, i) => sum + value * WEIGHTS[i], 0) });
+    }
+  return found;
+}
+
+/** Of all ways to deal the pieces into groups that worth most in total, by dynamic programming. */
+function bestDeal(found, count) {
+  let states = new Map([[0, { total: 0, deal: [] }]]); // which of the next pieces are gone already, one bit each
+  for (let first = 0; first < count; first++) {
+    const next = new Map();
+    const reach = (gone, total, deal) => {
+      if (!(next.get(gone)?.total >= total)) next.set(gone, { total, deal });
+    };
+    for (const [gone, { total, deal }] of states) {
+      if (gone & 1) reach(gone >> 1, total, deal);
+      for (const one of gone & 1 ? [] : found.filter(({ group }) => group[0] === first)) {
+        const taken = one.group.reduce((sum, at) => sum + (1 << (at - first)), 0);
+        if (!(gone & taken)) reach((gone | taken) >> 1, total + one.worth, [...deal, one]);
+      }
+    }
+    states = next;
+  }
+  return states.get(0).deal;
+}
+
+/** Digits in lines from above, each from left to right; a digit follows the nearest one on its left beside it. */
+function inLines(digits) {
+  const lines = [], twice = ({ box }, axis) => box[axis] + box[axis + 2];
+  for (const digit of [...digits].sort((a, b) => twice(a, 0) - twice(b, 0))) {
+    const beside = lines.filter((line) => {
+      const [, top, , bottom] = line.at(-1).box, [, high, , low] = digit.box;
+      return Math.min(bottom, low) - Math.max(top, high) > 0.35 * Math.min(bottom - top, low - high);
+    });
+    if (beside.length) beside.reduce((a, b) => (b.at(-1).box[2] > a.at(-1).box[2] ? b : a)).push(digit);
+    else lines.push([digit]);
+  }
+  const height = (line) => line.reduce((sum, digit) => sum + twice(digit, 1), 0) / line.length;
+  return lines.sort((a, b) => height(a) - height(b));
 }
 
 // ---- what others may call, tests among them
 
-/** Read a drawing of one digit on a square canvas: {image: 784 integers, probabilities: 10 numbers}. */
+/** Read a drawing of one digit on a square canvas: {image: 784 integers, probabilities: 10 numbers, score in [0, 1]}. */
 function read(strokes, size = CANVAS) {
   const image = prepare(draw(strokes.map((stroke) => checkedStroke(stroke, size)), size));
-  return { image: Array.from(image), probabilities: predict(image) };
+  return { image: Array.from(image), ...predict(image) };
 }
 
-// Here will stand digitScore(image) and readNumber(strokes, size): then they join what the page exposes.
-window.mnistReader = Object.freeze({ read });
+const known = new Map(); // what was read in a group of pieces: while one writes, most stay as they are
 
+function readPieces(pieces, size) {
+  const key = [size, ...pieces.map(({ points, width }) => [width, ...points])].join("|");
+  if (known.size > 1000) known.clear();
+  if (!known.has(key)) known.set(key, read(pieces, size));
+  return known.get(key);
+}
+
+/** Read a drawing of several digits: {text, digits: [{text, box, image, probabilities, score}], confidence in [0, 1]}. */
+function readNumber(strokes, size = CANVAS) {
+  const parts = piecesOf(strokes.map((stroke) => checkedStroke(stroke, size)), size);
+  if (!parts.length) throw new RangeError("there is no ink here: draw a number first");
+  const scale = digitHeight(parts);
+  const pieces = parts.filter(({ box }) => Math.max(box[2] - box[0], box[3] - box[1]) >= SPECK * scale);
+  if (pieces.length > MOST)
+    throw new RangeError(`there are ${pieces.length} pieces of ink here, but a number has no more than ${MOST}`);
+  const rank = ({ box: [left, top, right, bottom] }) => [left + right, top + bottom, left, top, right, bottom];
+  pieces.sort((a, b) => lexically(rank(a), rank(b)));
+  const found = candidates(pieces, scale).map(({ group, worth }) => {
+    const reading = readPieces(group.map((at) => pieces[at]), size), most = Math.max(...reading.probabilities);
+    const text = reading.score < model.refused ? "?" : String(reading.probabilities.indexOf(most));
+    const digit = { text, box: around(group.map((at) => pieces[at].box)), ...reading };
+    return { group, worth: worth + OF_SCORE * Math.log(Math.max(reading.score, 1e-12)), digit };
+  });
+  const lines = inLines(bestDeal(found, pieces.length).map(({ digit }) => digit)), digits = lines.flat();
+  return {
+    text: lines.map((line) => line.map(({ text }) => text).join("")).join("\n"),
+    digits,
+    confidence: digits.reduce((sure, { probabilities, score }) => sure * Math.max(...probabilities) * score, 1),
+  };
+}
+
+window.mnistReader = Object.freeze({ read, readNumber, refused: model.refused });
