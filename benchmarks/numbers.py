@@ -64,10 +64,10 @@ def compose(digits: list[PenDigit], random: np.random.Generator, count: int) -> 
         new = [(path - foot) * scale + (0, random.uniform(-0.1, 0.1) * height) for path in digit.strokes]
         if last:
             gap = random.uniform(0, widest) * height
-            new = [path + (right, 0) for path in new]
+            new = [path + np.array([right, 0]) for path in new]
             if kerned:
                 gap += 2 - min(gap_between_ink(last, new), height / 2)
-            new = [path + (gap, 0) for path in new]
+            new = [path + np.array([gap, 0]) for path in new]
         text, last, right = text + str(digit.label), new, max(path[:, 0].max() for path in new)
         strokes += new
     lean = random.uniform(-0.3, 0.3) * (random.integers(3) == 0)
@@ -144,7 +144,9 @@ def main() -> None:
             started = time.perf_counter()
             read_number(sketch, model)
             times.append(1000 * (time.perf_counter() - started))
-        print(f"\nEight digits: median {np.median(times):.0f} ms, 95 % under {np.quantile(times, 0.95):.0f}, one thread")
+        print(
+            f"\nEight digits: median {np.median(times):.0f} ms, 95 % under {np.quantile(times, 0.95):.0f}, one thread"
+        )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # never executed, but read below: where each public name live
     from mnist_nb.data import DataError, Mnist, Split, load_mnist
     from mnist_nb.drawing import EmptySketchError, Sketch, find_ink, from_image
     from mnist_nb.evaluation import evaluate, wilson_interval
-    from mnist_nb.models import build_model, predict
+    from mnist_nb.models import build_model, digit_score, predict
     from mnist_nb.studies.exercises import UnknownExerciseError, check
     from mnist_nb.my_digits import DigitsError, MyDigits, adapt
     from mnist_nb.reading import read_number

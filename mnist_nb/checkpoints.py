@@ -13,7 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.data import Mnist
-from mnist_nb.files import CheckpointError, digest, read_tensors, remember, signature_of, tell_if_changed, write_tensors
+from mnist_nb.data.arguments import check_arguments
+from mnist_nb.files import (
+    CheckpointError,
+    digest,
+    explain_refusal,
+    parse_json,
+    read_tensors,
+    remember,
+    replaceable,
+    signature_of,
+    tell_if_changed,
+    write_tensors,
+)
 from mnist_nb.models import MODELS, Mlp, build_model, loss_and_accuracy
 from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train
 
@@ -23,6 +35,7 @@ PRETRAINED = Path(__file__).parent / "models" / "pretrained"
 # ---- weights
 
 
+@check_arguments
 def save_checkpoint(
     model: nn.Module,
     path: str | Path,
@@ -46,6 +59,7 @@ def save_checkpoint(
     _write_weights(path, model, metadata or {})
 
 
+@check_arguments
 def load_checkpoint(source: str | Path | bytes, *, name: str = "") -> nn.Module:
     """Read a model from a safetensors file, ours or the Rust program's; on the CPU, in evaluation mode.
 
@@ -61,6 +75,7 @@ def load_checkpoint(source: str | Path | bytes, *, name: str = "") -> nn.Module:
     return _load(source, name)[0]
 
 
+@check_arguments
 def read_metadata(path: str | Path) -> dict[str, str]:
     """The string metadata of a checkpoint: settings, epoch, accuracy, versions; empty for another program's file.
 
@@ -70,6 +85,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     return read_tensors(path)[1]
 
 
+@check_arguments
 def load_pretrained(name: str = "cnn") -> nn.Module:
     """A model that ships with the package, trained for drawings: "mlp", or "cnn", which reads hands best.
 
@@ -82,6 +98,7 @@ def load_pretrained(name: str = "cnn") -> nn.Module:
     return load_checkpoint(PRETRAINED / f"{name}.safetensors")
 
 
+@check_arguments
 def load_or_train(path: str | Path, data: Mnist, at_least: float = 0.97) -> tuple[nn.Module, str]:
     """The model in the file where it reads well enough, else one trained in seconds; and a sentence that says which.
 
@@ -90,7 +107,12 @@ def load_or_train(path: str | Path, data: Mnist, at_least: float = 0.97) -> tupl
 
     Args:
         at_least: the validation accuracy in [0, 1] that the file's model must reach; with the sample, 0.1 less will do.
+
+    Raises:
+        ValueError: for an accuracy out of range.
     """
+    if not 0 <= at_least <= 1:
+        raise ValueError(f"at_least must be an accuracy from 0 to 1, got {at_least}")
     settings, wanted = PRESETS["fast"], at_least - 0.1 * data.is_sample
     try:
         model = load_checkpoint(path)
@@ -140,6 +162,7 @@ def state_path(path: str | Path) -> Path:
     return path.with_name(f"{path.stem}.resume{path.suffix}")
 
 
+@check_arguments
 def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] | None = None) -> None:
     """Write the run's weights to `path`, and beside it a file that alone is enough to resume the run exactly.
 
@@ -152,6 +175,8 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     Raises:
         CheckpointError: if a file cannot be written.
     """
+    with explain_refusal(path):  # before the state, which would come to lie beside a device
+        replaceable(path)
     tell_if_changed(path, tell)
     state = state_path(path)
     if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
@@ -175,6 +200,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     _write_weights(path, run.model, _run_metadata(run))
 
 
+@check_arguments
 def continue_run(
     path: str | Path, data: Mnist, hyperparameters: Hyperparameters, *, fresh: bool = False, device: str | None = None
 ) -> tuple[TrainingRun, RunStart]:
@@ -192,7 +218,7 @@ def continue_run(
     """
     path = Path(path)
     if fresh or not path.exists():
-        model = build_model(hyperparameters.network, seed=hyperparameters.seed)
+        model: nn.Module = build_model(hyperparameters.network, seed=hyperparameters.seed)
         run = TrainingRun(model, data, hyperparameters, device=device)
         remember(path)
         return run, RunStart(Start.REPLACING if path.exists() else Start.NEW, path, run)
@@ -225,10 +251,7 @@ def continue_run(
 
 def _take_up(run: TrainingRun, path: Path, tensors: Mapping[str, Tensor], words: str) -> RunStart:
     """Give the run a training state, or only its epoch where the settings are others."""
-    try:
-        values = json.loads(words)
-    except RecursionError as error:
-        raise ValueError("its values are nested too deeply") from error
+    values = parse_json(words)
     new, old = run.hyperparameters, Hyperparameters(**values["hyperparameters"])  # a field it lacks has its default
     if new != old or values["images"] != len(run.data.train):
         if not 0 <= values["epoch"] < 10**9:
@@ -281,14 +304,15 @@ def _load(source: str | Path | bytes, name: str = "") -> tuple[nn.Module, dict[s
 
 def _recognise(tensors: Mapping[str, Tensor]) -> tuple[nn.Module | None, str]:
     """The network that has these weights, copied; None, and why not, if they are no network's."""
+    refuses = any(name.startswith("reject.") for name in tensors)
     for name in MODELS:
-        model = build_model(name, seed=0)
+        model = build_model(name, seed=0, reject=refuses)
         if set(model.state_dict()) != set(tensors):
             continue
         if name == Mlp.name:  # as wide as its tensors are
             widths = tuple(len(bias) if bias.ndim else 0 for bias in (tensors["linear1.bias"], tensors["linear2.bias"]))
             if all(0 < width <= 4096 for width in widths):
-                model = build_model(name, seed=0, hidden=widths)
+                model = build_model(name, seed=0, reject=refuses, hidden=widths)
         for key, wanted in model.state_dict().items():
             tensor = tensors[key]
             if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:

@@ -7,8 +7,9 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -65,11 +66,7 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
         OSError: if the folder is missing or read-only, the disk is full, or the path is a folder, a device or
             anything else but a regular file; what was there is untouched and nothing is left behind.
     """
-    target = Path(path).resolve()  # through links: what a link points to is replaced, not the link
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder, and a file's name was expected")
-    if target.exists() and not target.is_file():
-        raise OSError(errno.EINVAL, "it is a device or a pipe, and a regular file was expected")
+    target = replaceable(path)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -87,15 +84,36 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
     return status
 
 
+def replaceable(path: str | Path) -> Path:
+    """The file that a save to the path would make or replace: through links, so that a link stays one.
+
+    Raises:
+        OSError: if the path is a folder, a device or anything else but a regular file.
+    """
+    target = Path(path).resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, and a file's name was expected")
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "it is a device or a pipe, and a regular file was expected")
+    return target
+
+
 def write_or_explain(path: str | Path, content: bytes) -> os.stat_result:
     """`write_atomically`, with an error that says what to do.
 
     Raises:
         CheckpointError: if the file cannot be written; what was there is untouched and nothing is left behind.
     """
-    try:
+    with explain_refusal(path):
         return write_atomically(path, content)
-    except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+
+
+@contextlib.contextmanager
+def explain_refusal(path: str | Path) -> Iterator[None]:
+    """Turn the system's refusal to have the path written into a `CheckpointError` that names it."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError) as error:  # a path with a null character is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"{path} cannot be written: {reason}; choose another place or make room") from error
 
@@ -117,6 +135,18 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What `json.loads` gives.
+
+    Raises:
+        ValueError: if it is no JSON, or nested so deeply that Python gives up.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("its JSON is nested too deeply") from error
 
 
 # ---- files of named tensors
@@ -144,7 +174,7 @@ def read_tensors(
         if header > MAX_HEADER_BYTES:
             raise ValueError(f"its header claims {header:,} bytes")
         tensors = safetensors.torch.load(content)
-        metadata = json.loads(content[8 : 8 + header]).get("__metadata__") or {}  # safetensors checks it: strings only
+        metadata = parse_json(content[8 : 8 + header]).get("__metadata__") or {}  # safetensors checks it: strings only
     except FileNotFoundError:
         raise CheckpointError(
             f"there is no model at {name}: train one first (notebook 02, or python -m mnist_nb train)"
@@ -182,7 +212,10 @@ def write_tensors(
     Raises:
         CheckpointError: if it cannot be written, or could not be read again; the old file is untouched then.
     """
-    content = safetensors.torch.save(dict(tensors), dict(metadata))
+    try:
+        content = safetensors.torch.save(dict(tensors), dict(metadata))
+    except UnicodeEncodeError as error:
+        raise CheckpointError(f"{path} cannot be written: its metadata must be text of whole characters") from error
     if len(content) > max_bytes or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
         raise CheckpointError(f"{path} cannot be written: {len(content):,} bytes are far more than a file here holds")
     _SEEN[Path(path).resolve()] = signature(write_or_explain(path, content))

@@ -12,23 +12,25 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.checkpoints import load_pretrained
+from mnist_nb.data.mnist import load_sample
 from mnist_nb.drawing import EmptySketchError, Sketch, find_ink, prepare
 from mnist_nb.drawing.pictures import _thicken
 from mnist_nb.drawing.preprocessing import Floats, Pixels
-from mnist_nb.drawing.sketch import visible_lines
-from mnist_nb.models import predict
+from mnist_nb.drawing.sketch import Stroke, visible_lines
+from mnist_nb.models import predict, to_input
 
 _REACH = 5  # the pieces of a digit are among so many that follow each other from left to right
 _NEAR = 0.3  # the widest gap within a digit; this and all that follows in heights of a digit
-_SPECK = 0.1  # what is smaller is no piece
+_SPECK = 0.15  # what is smaller is no piece
 _WIDEST, _TALLEST = 1.7, 2.0  # of a digit in several pieces
 _SPARSE = 96  # points of a piece between which distances are measured
 _MOST = 400  # pieces
-_WEIGHTS = (3.74, -0.41, -1.91, -1.66, -1.86, -11.1)
+_WEIGHTS = (2.2, -0.6, -3.0, -6.0, -3.2, -2.2, -3.5, -2.5)
 _SLANTS = (-0.4, -0.2, 0.0, 0.2, 0.4)  # of a cut through touching digits: x per y
 
 
@@ -43,7 +45,7 @@ class Digit(NamedTuple):
     @property
     def text(self) -> str:
         """The digit, or "?" where there is none."""
-        return str(self.probabilities.argmax()) if self.score >= 0.01 else "?"
+        return str(self.probabilities.argmax()) if self.score >= 0.5 else "?"
 
 
 class Number(NamedTuple):
@@ -59,6 +61,7 @@ class _Piece(NamedTuple):
 
     points: Floats
     ink: Any
+    whole: int = -1  # which connected ink it was cut from
 
     @property
     def box(self) -> tuple[float, ...]:
@@ -84,7 +87,8 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     if not pieces:
         raise EmptySketchError("there is no ink here: draw a number first")
     scale = _height(pieces)
-    pieces = [piece for piece in pieces if np.ptp(piece.points, axis=0).max() >= _SPECK * scale]
+    least = min(_SPECK * scale, max(np.ptp(piece.points, axis=0).max() for piece in pieces))
+    pieces = [piece for piece in pieces if np.ptp(piece.points, axis=0).max() >= least]
     if len(pieces) > _MOST:
         raise ValueError(f"there are {len(pieces)} pieces of ink here, but a number has no more than {_MOST}")
     pieces.sort(key=lambda piece: (piece.box[0] + piece.box[2], piece.box[1] + piece.box[3], piece.box))
@@ -93,7 +97,8 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     images = np.stack([draw([pieces[at].ink for at in group]) for group in groups])
     model = model or load_pretrained()
     probabilities, scores = predict(model, images).numpy(), _score(model, images)
-    worth = 0.34 * 1.5 * np.log(np.maximum(scores, 1e-12)) + shapes @ _WEIGHTS
+    sure = np.log(np.clip(scores, 1e-9, 0.9) / (1 - np.clip(scores, 1e-9, 0.9)))
+    worth = np.column_stack([sure, shapes]) @ _WEIGHTS
     boxes = np.array([piece.box for piece in pieces])
     digits = []
     for at in _best(groups, worth, len(pieces)):
@@ -106,13 +111,17 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     return Number(text, ordered, confidence)
 
 
-def _score(model, images):
-    import torch
-    from mnist_nb.models import to_input
+@torch.inference_mode()
+def _score(model: nn.Module, images: Pixels) -> Floats:
+    """TEMPORARY until digit_score is on this branch."""
     model.eval()
-    with torch.inference_mode():
-        energy = torch.logsumexp(model(to_input(torch.as_tensor(images))), 1)
-    return torch.sigmoid((energy.double() - 12) / 1.5).numpy()
+    known, energy = (model(to_input(x)).logsumexp(1).double() for x in (_known_digits(), torch.as_tensor(images)))
+    return torch.sigmoid((energy - known.mean()) / known.std() + 2.33).numpy()
+
+
+@cache
+def _known_digits() -> torch.Tensor:
+    return load_sample().test.images[:256]
 
 
 # ---- pieces, and how a group of them is drawn
@@ -120,7 +129,8 @@ def _score(model, images):
 
 def _strokes(sketch: Sketch) -> list[_Piece]:
     """What is to be seen of each stroke; where an eraser has parted it, each part."""
-    pieces, erasers = [], []
+    pieces: list[_Piece] = []
+    erasers: list[Stroke] = []
     for stroke in reversed(sketch.strokes):
         if stroke.erase:
             erasers.insert(0, stroke)
@@ -149,10 +159,10 @@ def _blobs(ink: Floats) -> list[_Piece]:
     for place, mine in zip(ndimage.find_objects(labels), range(1, count + 1), strict=True):
         corner = np.array([place[1].start, place[0].start])
         y, x = np.nonzero(labels[place] == mine)
-        parts = _cut(np.stack([x, y], axis=1) + 0.5) if len(x) > 1 else [np.array([[0.5, 0.5]])]
+        parts = _cut(np.stack([x, y], axis=1).astype(np.float64) + 0.5) if len(x) > 1 else [np.array([[0.5, 0.5]])]
         for part in parts:
             at = np.floor(part + corner).astype(np.int64)
-            pieces.append(_Piece(part + corner, (at, ink[at[:, 1], at[:, 0]])))
+            pieces.append(_Piece(part + corner, (at, ink[at[:, 1], at[:, 0]]), mine))
     return pieces
 
 
@@ -168,16 +178,15 @@ def _cut(points: Floats) -> list[Floats]:
         met = np.bincount(x.clip(0, width - 1).astype(np.int64), minlength=int(width))
         better = met < best
         best[better], slant[better] = met[better], lean
-    cuts: list[float] = []
-    edge = 0.15 * height
-    for x in np.argsort(best, kind="stable"):
-        if best[x] > 0.35 * height or len(cuts) >= 4 * width / height:
+    cuts: list[int] = []
+    for x in np.argsort(best, kind="stable").tolist():
+        if best[x] > 0.35 * height:
             break
-        if edge < x < width - edge and all(abs(x - cut) >= 0.2 * height for cut in cuts):
-            cuts.append(int(x))
-    side = sum(
-        (points[:, 0] - slant[cut] * (points[:, 1] - height / 2) > cut + 0.5).astype(np.int64) for cut in cuts
-    ) if cuts else np.zeros(len(points), np.int64)
+        if 0.15 * height < x < width - 0.15 * height and all(abs(x - cut) >= 0.2 * height for cut in cuts):
+            cuts.append(x)
+    side = np.zeros(len(points), np.int64)
+    for cut in cuts:
+        side += points[:, 0] - slant[cut] * (points[:, 1] - height / 2) > cut + 0.5
     return [points[side == part] for part in np.unique(side)]
 
 
@@ -220,16 +229,28 @@ def _candidates(pieces: Sequence[_Piece], scale: float) -> tuple[list[tuple[int,
             if len(group) > 1 and (right - left > _WIDEST or bottom - top > _TALLEST or gap > _NEAR):
                 continue
             others = [at for at in range(max(0, first - _REACH), min(group[-1] + _REACH, count)) if at not in group]
-            overlap = max((
-                (min(right, boxes[at, 2]) - max(left, boxes[at, 0]))
-                / max(min(right - left, boxes[at, 2] - boxes[at, 0]), 0.15)
-                for at in others if min(bottom, boxes[at, 3]) - max(top, boxes[at, 1]) > -0.3), default=0.0)
+            overlap = max(
+                (
+                    (min(right, boxes[at, 2]) - max(left, boxes[at, 0]))
+                    / max(min(right - left, boxes[at, 2] - boxes[at, 0]), 0.15)
+                    for at in others
+                    if min(bottom, boxes[at, 3]) - max(top, boxes[at, 1]) > -0.3
+                ),
+                default=0.0,
+            )
             close = min((far[at, other] for at in group for other in others), default=1.0)
             groups.append(group)
-            shapes.append([
-                1.0, gap, max(np.log(0.7 / max(bottom - top, 0.05)), 0), max(right - left - 0.9, 0),
-                max(overlap, 0), max(0.15 - close, 0),
-            ])
+            shapes.append(
+                [
+                    1.0,
+                    gap,
+                    max(np.log(0.7 / max(bottom - top, 0.05)), 0),
+                    max(right - left - 0.9, 0),
+                    max(overlap, 0),
+                    max(0.15 - close, 0),
+                    float(any(pieces[at].whole == pieces[other].whole >= 0 for at in group for other in others)),
+                ]
+            )
     return groups, np.array(shapes)
 
 

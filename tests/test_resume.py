@@ -208,6 +208,22 @@ def test_a_diverged_run_saves_its_good_weights_and_no_state(tiny, path):
     assert all(torch.isfinite(tensor).all() for tensor in again.model.state_dict().values())
 
 
+def test_a_run_that_explodes_before_it_learnt_anything_leaves_the_unfinished_run_that_it_began_from(tiny, path):
+    run, _ = continue_run(path, tiny, SGD)
+    stop_after(run, 9)
+    save_run(run, path)
+    wild, start = continue_run(path, tiny, dataclasses.replace(SGD, optimizer="adam", learning_rate=10.0))
+    assert start.kind is Start.OTHER_SETTINGS
+    with pytest.raises(TrainingDivergedError):
+        list(wild.epochs())
+    save_run(wild, path)
+    again, start = continue_run(path, tiny, SGD)
+    assert start.kind is Start.RESUMED
+    list(again.epochs())
+    list(run.epochs())
+    assert same_weights(again.model, run.model)
+
+
 def crash_at(monkeypatch, number):
     """Let the file system fail at the so-many-th renaming, as in a killed process: nothing after it is reached."""
     real_replace, calls = os.replace, []

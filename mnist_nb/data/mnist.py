@@ -21,6 +21,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.data.downloads import DownloadError, sources
 from mnist_nb.files import MnistNbError, write_atomically
 
@@ -75,8 +76,9 @@ class Split:
 
     def __post_init__(self) -> None:
         expected = "images uint8 [N, 28, 28] and labels int64 [N]"
-        if self.images.dtype != torch.uint8 or self.labels.dtype != torch.int64:
-            raise DataError(f"{self.name}: expected {expected}, got {self.images.dtype} and {self.labels.dtype}")
+        types = [one.dtype if isinstance(one, Tensor) else type(one).__name__ for one in (self.images, self.labels)]
+        if types != [torch.uint8, torch.int64]:
+            raise DataError(f"{self.name}: expected tensors, {expected}, got {types[0]} and {types[1]}")
         if self.labels.ndim != 1 or self.images.shape != (len(self.labels), SIDE, SIDE):
             shapes = f"{list(self.images.shape)} and {list(self.labels.shape)}"
             raise DataError(f"{self.name}: expected {expected}, got {shapes}")
@@ -86,13 +88,28 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @check_arguments
     def take(self, count: int) -> Split:
-        """The first `count` images, or all where there are fewer; shares memory."""
+        """The first `count` images, or all where there are fewer; shares memory.
+
+        Raises:
+            DataError: for a count below 0.
+        """
+        if count < 0:
+            raise DataError(f"{self.name}: count must be from 0 up, got {count}")
         return Split(self.images[:count], self.labels[:count], self.name)
 
+    @check_arguments
     def subset(self, indices: Tensor) -> Split:
-        """The images at these positions (int64, or a bool mask `[N]`), in that order; a copy."""
-        return Split(self.images[indices], self.labels[indices], self.name)
+        """The images at these positions (int64, or a bool mask `[N]`), in that order; a copy.
+
+        Raises:
+            DataError: for positions of another type, or where there is no image.
+        """
+        try:
+            return Split(self.images[indices], self.labels[indices], self.name)
+        except IndexError as error:
+            raise DataError(f"{self.name}: indices must be positions below {len(self)}, or a mask: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +127,11 @@ class Mnist:
     test: Split
     source: str
 
+    def __post_init__(self) -> None:
+        for part in ("train", "validation", "test"):
+            if not isinstance(split := getattr(self, part), Split):
+                raise DataError(f"{part} must be a Split, got {type(split).__name__}")
+
     @property
     def is_sample(self) -> bool:
         """Whether this is only the small sample inside the package."""
@@ -122,7 +144,10 @@ def check_image(image: ArrayLike) -> NDArray[np.uint8]:
     Raises:
         DataError: for another type or shape.
     """
-    pixels = np.asarray(image)
+    try:
+        pixels = np.asarray(image)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"expected an image of type uint8 and shape [{SIDE}, {SIDE}]: {error}") from error
     if pixels.dtype != np.uint8 or pixels.shape != (SIDE, SIDE):
         raise DataError(
             f"expected an image of type uint8 and shape [{SIDE}, {SIDE}], got {pixels.dtype} {list(pixels.shape)}"
@@ -130,6 +155,7 @@ def check_image(image: ArrayLike) -> NDArray[np.uint8]:
     return pixels
 
 
+@check_arguments
 def load_mnist(root: str | Path | None = None) -> Mnist:
     """Load MNIST: 55,000 images to train on, 5,000 to validate on and 10,000 to test on.
 

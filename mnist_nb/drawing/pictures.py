@@ -3,12 +3,12 @@
 import io
 import os
 import warnings
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
-from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 
 from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, EmptySketchError, Floats, Pixels, discs, prepare
 
@@ -17,12 +17,24 @@ _MAX_PIXELS = 90_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # others, such as EPS, start programs
 _THIN = 1.0  # pixels of the 20x20 box; thinner lines are not in MNIST
 
+Picture = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | ArrayLike
 
-def from_image(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO | ArrayLike) -> Pixels:
+
+class PictureSteps(NamedTuple):
+    """What becomes of a picture of one digit on its way to an image such as MNIST's."""
+
+    picture: Floats  # [H, W], grey values in 0..255, upright, neither side over 512
+    ink: Floats  # [H, W], in (0, 1]; paper is exactly 0
+    box: tuple[int, int, int, int]  # left, top, right, bottom of the ink, the last two not included
+    image: Pixels  # [28, 28], thickened if need be, and prepared
+
+
+def from_image(source: Picture) -> Pixels:
     """A digit in a picture of any size, prepared as MNIST's makers did: uint8 `[28, 28]`.
 
-    Dark on light or light on dark, which the border decides; a photo's uneven light and its grain are taken out, and
-    lines thinner than any of MNIST's are thickened to its pens. The picture should show one digit and little else.
+    Dark on light or light on dark; a photo's uneven light, its grain, the lines of ruled paper and what lies at its
+    edge are taken out, and lines thinner than any of MNIST's are thickened to its pens. The picture should show one
+    digit and little else.
 
     Args:
         source: a Pillow image, the path, the bytes or the open file of one, or an array `[H, W]`, `[H, W, 3]` or
@@ -32,10 +44,10 @@ def from_image(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO |
         EmptySketchError: if the picture is blank.
         ValueError: if it is no picture, or one of more than 90 million pixels.
     """
-    return prepare(_thicken(find_ink(source)))
+    return picture_steps(source).image
 
 
-def find_ink(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO | ArrayLike) -> Floats:
+def find_ink(source: Picture) -> Floats:
     """The ink in a picture of one digit or several: float64 `[H, W]`, ink in (0, 1], paper exactly 0.
 
     Neither side is over 512 pixels. Takes and raises what `from_image` does.
@@ -43,7 +55,20 @@ def find_ink(source: Image.Image | str | os.PathLike[str] | bytes | BinaryIO | A
     return _find_ink(_grey(source))
 
 
-def _grey(source: Any) -> Floats:
+def picture_steps(source: Picture, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -> PictureSteps:
+    """What `from_image` makes of a picture, with what lies between; it takes and raises the same.
+
+    Args:
+        crop: left, top, right and bottom of the part that is looked at, as shares of the upright picture.
+    """
+    grey = _grey(source, crop)
+    ink = _find_ink(grey)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return PictureSteps(grey, ink, box, prepare(_thicken(ink)))
+
+
+def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -> Floats:
     """A picture as grey values `[H, W]` in 0..255, neither side over 512."""
     try:
         if isinstance(source, Image.Image):
@@ -62,6 +87,9 @@ def _grey(source: Any) -> Floats:
                 f"expected at least one pixel and {_MAX_PIXELS // 10**6} million at most"
             )
         picture = ImageOps.exif_transpose(picture)
+        left, top, right, bottom = (round(share * side) for share, side in zip(crop, 2 * picture.size, strict=True))
+        if crop != (0, 0, 1, 1):
+            picture = picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     except FileNotFoundError:
         raise
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
@@ -130,37 +158,37 @@ def _is_light(grey: Floats) -> bool:
     if 0.35 < share < 0.65:
         pieces = [ndimage.label(around & where, np.ones((3, 3)))[1] for where in (light, ~light)]
         if pieces[0] != pieces[1]:
-            return pieces[0] > pieces[1]
-    return share > 0.5
+            return bool(pieces[0] > pieces[1])
+    return bool(share > 0.5)
 
 
 def _rules(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Where lines of ruled paper lie: thin, nearly level, over half of the picture; strokes that cross them stay."""
     wide = ndimage.maximum_filter1d(mask, 3, axis=0)
-    level, count = ndimage.label(ndimage.grey_opening(wide, (1, max(3, mask.shape[1] // 16))), np.ones((3, 3)))
+    level, _ = ndimage.label(ndimage.grey_opening(wide, (1, max(3, mask.shape[1] // 16))), np.ones((3, 3)))
     lengths = np.array([0, *(x.stop - x.start for _, x in ndimage.find_objects(level))])
     thickness = np.bincount(level.ravel()) / np.maximum(lengths, 1)
     rules = ((lengths > mask.shape[1] / 2) & (thickness < 2 + max(mask.shape) / 60))[level]
     crossing = ndimage.grey_opening(mask, (5 + max(mask.shape) // 60, 1))
-    return rules & ~crossing
+    found: NDArray[np.bool_] = rules & ~crossing
+    return found
 
 
 def _wanted(ink: Floats) -> NDArray[np.bool_]:
     """Where ink is what was written, not specks, a frame or what lies at the edge of the picture."""
-    height, width = ink.shape
     reach = max(1, round(max(ink.shape) / 50))
     groups, count = ndimage.label(ndimage.maximum_filter(ink, 2 * reach + 1))
     sums = ndimage.sum_labels(ink, groups, np.arange(count + 1))
-    wanted = sums > 0.05 * sums.max()
     rim = np.ones(ink.shape, np.bool_)
     rim[1:-1, 1:-1] = False
     contact = ndimage.sum_labels((ink > 0) & rim, groups, np.arange(count + 1))
     sizes = np.array([(0, 0), *((y.stop - y.start, x.stop - x.start) for y, x in ndimage.find_objects(groups))])
     hugs = (contact > 0.6 * (sizes.sum(axis=1) - 4 * reach)) | (sizes > 0.8 * np.array(ink.shape)).all(axis=1)
-    free = wanted & ~hugs & (contact == 0)
-    if (wanted & hugs).any() and sums[free].sum() > sums[wanted & ~hugs].sum() / 2:
-        wanted &= ~hugs
-    return wanted[groups]
+    free = ~hugs & (contact == 0) & (sizes.max(axis=1) > 0.08 * max(ink.shape) + 2 * reach)
+    if 2 * sums[free].sum() > sums[~hugs].sum():
+        sums[hugs] = 0
+    wanted: NDArray[np.bool_] = (sums > 0.05 * sums.max())[groups]
+    return wanted
 
 
 def _thicken(ink: Floats) -> Floats:

@@ -45,11 +45,16 @@ def preparation_steps(grey: ArrayLike) -> Steps:
         ValueError: if `grey` has another shape, or values that are negative or not finite.
         EmptySketchError: if nothing in it is above 0.
     """
-    image = np.asarray(grey, dtype=np.float64)
+    try:
+        image = np.asarray(grey, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"grey must be numbers of shape [height, width]: {error}") from error
     if image.ndim != 2:
         raise ValueError(f"expected a grey image of shape [height, width], got shape {list(image.shape)}")
     if not np.isfinite(image).all() or (image < 0).any():
         raise ValueError("a grey image holds finite values from 0 (no ink) up, but this one holds others")
+    if 0 < image.max(initial=0) < 1e-200:  # so near the smallest number there is that 255 / peak would be infinite
+        image = image / image.max()
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     if not len(rows):
         raise EmptySketchError("there is no ink in this image: nothing in it is above 0")

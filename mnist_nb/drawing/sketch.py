@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, Floats, Pixels, Steps, discs, preparation_steps, walk
 from mnist_nb.drawing.preprocessing import EmptySketchError as EmptySketchError
 
@@ -33,6 +34,7 @@ class Sketch:
         size: width and height of the canvas in pixels. Points outside are allowed; ink outside does not show.
     """
 
+    @check_arguments
     def __init__(self, size: float = 280) -> None:
         if not (np.isfinite(size) and size > 0):
             raise ValueError(f"the size of a canvas is a positive number of pixels, not {size!r}")
@@ -55,6 +57,7 @@ class Sketch:
         except EmptySketchError:
             return False
 
+    @check_arguments
     def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
         """Draw a line, or erase along one; what could be redone is forgotten.
 
@@ -66,16 +69,7 @@ class Sketch:
         Raises:
             ValueError: for points of another shape or not finite, or a width not above 0; the sketch stays as it was.
         """
-        try:
-            with np.errstate(over="ignore"):
-                path = np.array(points, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"the points of a stroke are numbers of shape [n, 2]: {error}") from None
-        if path.ndim != 2 or path.shape[1] != 2 or not len(path):
-            raise ValueError(f"the points of a stroke have shape [n, 2] with n >= 1, not {list(path.shape)}")
-        if not np.isfinite(path).all():
-            bad = int(np.flatnonzero(~np.isfinite(path).all(axis=1))[0])
-            raise ValueError(f"the points of a stroke are finite numbers, but point {bad} is {path[bad].tolist()}")
+        path = as_points(points)
         if not (np.isfinite(width) and width > 0):
             raise ValueError(f"the width of a stroke is a positive number of pixels, not {width!r}")
         path.flags.writeable = False
@@ -106,6 +100,7 @@ class Sketch:
         self._states[self._now + 1 :] = [strokes]
         self._now += 1
 
+    @check_arguments
     def to_mnist(self, pen_width: float = PEN_WIDTH) -> Pixels:
         """The drawing as MNIST's makers would have made it: uint8 `[28, 28]`.
 
@@ -121,6 +116,7 @@ class Sketch:
         """
         return self.preparation_steps(pen_width).centred
 
+    @check_arguments
     def preparation_steps(self, pen_width: float = PEN_WIDTH) -> Steps:
         """Every image on the way to `to_mnist`; arguments and errors are the same."""
         if not 0.5 <= pen_width <= BOX / 2:
@@ -145,22 +141,27 @@ class Sketch:
             }
 
     @classmethod
+    @check_arguments
     def from_arrays(
-        cls, points: ArrayLike, lengths: ArrayLike, widths: ArrayLike, erase: ArrayLike, size: float
+        cls, points: ArrayLike, lengths: ArrayLike, widths: ArrayLike, erase: ArrayLike, size: float | NDArray[Any]
     ) -> Sketch:
         """The sketch whose `to_arrays` these are: `Sketch.from_arrays(**arrays)`.
 
         Raises:
             ValueError: if they do not fit together, or hold what `add_stroke` refuses.
         """
-        points, lengths, widths, erase = (np.asarray(array) for array in (points, lengths, widths, erase))
-        if not len(lengths) == len(widths) == len(erase) or (lengths < 1).any() or lengths.sum() != len(points):
-            raise ValueError(
-                f"these strokes do not fit together: {len(points)} points, lengths {lengths.tolist()}, "
-                f"{len(widths)} widths, {len(erase)} erase flags"
-            )
-        sketch = cls(float(size))
-        for path, width, rubs in zip(np.split(points, np.cumsum(lengths)[:-1]), widths, erase, strict=False):
+        try:
+            points, lengths, widths, erase = (np.asarray(array) for array in (points, lengths, widths, erase))
+            if not len(lengths) == len(widths) == len(erase) or (lengths < 1).any() or lengths.sum() != len(points):
+                raise ValueError(
+                    f"{len(points)} points, {len(lengths)} lengths, {len(widths)} widths, {len(erase)} erase flags"
+                )
+            sketch = cls(float(size))
+            widths, erase = widths.astype(float), erase.astype(bool)
+            paths = np.split(points, np.cumsum(lengths)[:-1])
+        except (TypeError, ValueError, IndexError) as error:
+            raise ValueError(f"points, lengths, widths, erase and size do not fit together: {error}") from error
+        for path, width, rubs in zip(paths, widths, erase, strict=False):
             sketch.add_stroke(path, float(width), bool(rubs))
         return sketch
 
@@ -190,6 +191,25 @@ class Sketch:
         if not ink.any():
             raise EmptySketchError("there is no ink left on the canvas: draw something first")
         return ink
+
+
+def as_points(points: ArrayLike) -> NDArray[np.float32]:
+    """The points of a stroke as an array of its own, float32 `[n, 2]`, n >= 1.
+
+    Raises:
+        ValueError: for another shape, or numbers that are not finite.
+    """
+    try:
+        with np.errstate(over="ignore"):
+            path = np.array(points, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the points of a stroke are numbers of shape [n, 2]: {error}") from None
+    if path.ndim != 2 or path.shape[1] != 2 or not len(path):
+        raise ValueError(f"the points of a stroke have shape [n, 2] with n >= 1, not {list(path.shape)}")
+    if not np.isfinite(path).all():
+        bad = int(np.flatnonzero(~np.isfinite(path).all(axis=1))[0])
+        raise ValueError(f"the points of a stroke are finite numbers, but point {bad} is {path[bad].tolist()}")
+    return path
 
 
 def visible_lines(

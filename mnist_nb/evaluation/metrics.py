@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mnist_nb.data import CLASSES, Split
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.models import predict
 from mnist_nb.models.runtime import one_thread
 
@@ -149,12 +150,20 @@ class DigitScore:
         return wilson_interval(self.true_positives, total) if total else (0.0, 1.0)
 
 
+@check_arguments
 def evaluate(model: nn.Module, split: Split) -> Evaluation:
-    """The model's predictions for every image of the split."""
+    """The model's predictions for every image of the split.
+
+    Raises:
+        ValueError: for a split without an image.
+    """
+    if not len(split):
+        raise ValueError(f"split must hold at least one image, and {split.name} is empty")
     with one_thread():  # a second thread gains little, and costs ten times the time on a busy machine
         return Evaluation(predict(model, split.images), split.labels)
 
 
+@check_arguments
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     """The interval in [0, 1] that holds a proportion with 95 % confidence (E. B. Wilson, 1927).
 

@@ -1,5 +1,6 @@
 """The networks, and the one way to ask them: uint8 images in, probabilities out."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -7,9 +8,48 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES, SIDE
+from mnist_nb.data.arguments import check_arguments
+
+MAX_UNITS = 4096
+"""In a hidden layer: more than any computer here trains in an evening."""
 
 
-class Mlp(nn.Module):
+class Network(nn.Module):
+    """What both networks have: ten outputs, and, once it is taught to refuse, a small network beside them.
+
+    That one looks at the hidden layers and says whether there is a digit at all. Its tensors are named `reject.*`, and
+    programs that look for the other names never meet them.
+    """
+
+    name = ""
+
+    def __init__(self, hidden_units: int) -> None:
+        super().__init__()
+        self.reject: nn.Sequential | None = None  # the last of its parts, once it is there
+        self.hidden_units = hidden_units
+
+    def hidden(self, images: Tensor) -> Tensor:
+        """What the hidden layers answer, side by side, `[N, units]`, for images in [0, 1]."""
+        raise NotImplementedError
+
+    def add_reject(self, seed: int = 0) -> None:
+        """Give it the network that refuses, untaught, if it has none: a logit for no digit, and one for a digit."""
+        if self.reject is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                reject = nn.Sequential(
+                    *(nn.Linear(self.hidden_units, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2))
+                )
+            self.reject = reject.to(next(self.parameters()).device)
+
+    def digit_probability(self, images: Tensor) -> Tensor:
+        """What `reject` says of images in [0, 1]: the probability `[N]` that each is a digit at all."""
+        assert self.reject is not None
+        logits: Tensor = self.reject(self.hidden(images))
+        return logits.softmax(1)[:, 1]
+
+
+class Mlp(Network):
     """The fully connected network 784-128-64-10 with ReLU between its layers.
 
     Its tensors are named `linear1`, `linear2`, `linear3`, as in the Rust program that this series grew from.
@@ -20,8 +60,11 @@ class Mlp(nn.Module):
 
     name = "mlp"
 
+    @check_arguments
     def __init__(self, hidden: tuple[int, int] = (128, 64)) -> None:
-        super().__init__()
+        if not (len(hidden) == 2 and all(isinstance(units, int) and 0 < units <= MAX_UNITS for units in hidden)):
+            raise ValueError(f"hidden must be two whole numbers from 1 to {MAX_UNITS:,}, got {hidden!r}")
+        super().__init__(hidden_units=sum(hidden))
         self.linear1 = nn.Linear(SIDE * SIDE, hidden[0])
         self.linear2 = nn.Linear(hidden[0], hidden[1])
         self.linear3 = nn.Linear(hidden[1], CLASSES)
@@ -36,8 +79,12 @@ class Mlp(nn.Module):
         second = self.linear2(functional.relu(first))
         return first, second, self.linear3(functional.relu(second))
 
+    def hidden(self, images: Tensor) -> Tensor:
+        """The weighted sums of both hidden layers, `[N, 192]`."""
+        return torch.cat(self.pre_activations(images)[:2], 1)
 
-class Cnn(nn.Module):
+
+class Cnn(Network):
     """A small convolutional network: 3x3 convolutions of 16, 32 and 64 channels, then 64 hidden units.
 
     Batch normalisation follows each convolution; the image is halved by max-pooling after the first and the second,
@@ -47,7 +94,7 @@ class Cnn(nn.Module):
     name = "cnn"
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(hidden_units=64)
         self.conv1 = nn.Conv2d(1, 16, 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(16)
         self.conv2 = nn.Conv2d(16, 32, 3, padding=1, bias=False)
@@ -60,35 +107,49 @@ class Cnn(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
+        logits: Tensor = self.linear2(functional.relu(self.hidden(images)))
+        return logits
+
+    def hidden(self, images: Tensor) -> Tensor:
+        """The weighted sums of the hidden units, `[N, 64]`."""
         maps = images.reshape(-1, 1, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
         for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2), (self.conv3, self.norm3)):
             # pooling before the ReLU gives the same as after it, with a quarter of the work
             maps = functional.relu(functional.max_pool2d(norm(conv(maps)), 2))
-        logits: Tensor = self.linear2(functional.relu(self.linear1(maps.flatten(1))))
-        return logits
+        sums: Tensor = self.linear1(maps.flatten(1))
+        return sums
 
 
-MODELS: dict[str, type[nn.Module]] = {Mlp.name: Mlp, Cnn.name: Cnn}
+MODELS: dict[str, type[Mlp] | type[Cnn]] = {Mlp.name: Mlp, Cnn.name: Cnn}
 
 
-def build_model(name: str = "mlp", *, seed: int | None = None, **options: Any) -> nn.Module:
+@check_arguments
+def build_model(name: str = "mlp", *, seed: int | None = None, reject: bool = False, **options: Any) -> Mlp | Cnn:
     """Make a network with fresh weights, PyTorch's default initialisation.
 
     Args:
         name: "mlp" (784-128-64-10, fully connected) or "cnn" (small convolutional network).
         seed: draws the same weights each time, and leaves PyTorch's own generator as it was; None draws from that.
+        reject: whether it has the output that learns to refuse what is no digit.
         options: passed to the class, such as `hidden=(256, 128)` for the MLP.
 
     Raises:
-        ValueError: for a name that is not one of the two.
+        ValueError: for a name that is not one of the two, a seed below 0, or hidden layers that cannot be.
     """
     if name not in MODELS:
         raise ValueError(f"there is no model named {name!r}: choose one of {', '.join(map(repr, MODELS))}")
-    if seed is None:
-        return MODELS[name](**options)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return MODELS[name](**options)
+    if seed is not None and not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be from 0 to 2**63 - 1, got {seed}")
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(int(seed))
+        try:
+            model = MODELS[name](**options)
+        except TypeError as error:
+            raise TypeError(f"options must be those of {MODELS[name].__name__}: {error}") from error
+    if reject:
+        model.add_reject(seed or 0)
+    return model
 
 
 def to_input(images: Tensor) -> Tensor:
@@ -105,7 +166,7 @@ def to_input(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
-@torch.inference_mode()
+@check_arguments
 def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
     """Probabilities float32 `[N, 10]`, on the CPU, for uint8 images `[N, 28, 28]` (a tensor or a NumPy array).
 
@@ -113,19 +174,40 @@ def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
     what a convolution makes of them stays in a processor's cache, where it takes half the time.
 
     Raises:
-        ValueError: for images of another type or shape.
+        ValueError: for images of another type or shape, a batch size below 1, or a model that gives no logits for them.
     """
-    device = next(model.parameters()).device
+    return ask(model, lambda inputs: _probabilities(model, inputs), images, batch_size)
+
+
+@torch.inference_mode()
+def ask(model: nn.Module, question: Callable[[Tensor], Tensor], images: Any, batch_size: int = 100) -> Tensor:
+    """The answers to a question about images in [0, 1], for uint8 images, asked as `predict` does."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be from 1 up, got {batch_size}")
+    try:
+        pieces = torch.split(torch.as_tensor(images), batch_size)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"images must be a tensor or an array, uint8 [N, {SIDE}, {SIDE}]: {error}") from error
+    device = next((parameter.device for parameter in model.parameters()), pieces[0].device)
     was_training = model.training
     model.eval()
     try:
-        chunks = [
-            functional.softmax(model(to_input(chunk.to(device))), dim=1).cpu()
-            for chunk in torch.split(torch.as_tensor(images), batch_size)
-        ]
+        chunks = [question(to_input(chunk.to(device))).cpu() for chunk in pieces]
     finally:
         model.train(was_training)
     return torch.cat(chunks)
+
+
+def _probabilities(model: nn.Module, inputs: Tensor) -> Tensor:
+    try:
+        logits = model(inputs)
+    except RuntimeError as error:
+        if isinstance(model, Mlp | Cnn):  # a full memory, then
+            raise
+        raise ValueError(f"model must take float32 images [N, {SIDE}, {SIDE}], and this one cannot: {error}") from error
+    if (shape := getattr(logits, "shape", None)) != (len(inputs), CLASSES):
+        raise ValueError(f"model must give logits [N, {CLASSES}] for N images, got {shape and list(shape)}")
+    return functional.softmax(logits, dim=1).cpu()
 
 
 @torch.inference_mode()

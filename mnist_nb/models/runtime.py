@@ -80,7 +80,11 @@ def choose_device(name: str | None = None) -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name is None:
         return torch.device(next(device for device in ("cuda", "mps", "cpu") if available[device]))
-    if not available.get(name.partition(":")[0], False):
+    try:
+        device = torch.device(name) if available.get(name.partition(":")[0], False) else None
+    except RuntimeError:  # a number that is none
+        device = None
+    if device is None:
         present = ", ".join(repr(device) for device, there in available.items() if there)
         raise ValueError(f"the device {name!r} is not on this machine: choose one of {present}, or none")
-    return torch.device(name)
+    return device

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES, Mnist, Split
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.models import Cnn, Mlp, choose_device, to_input
 from mnist_nb.models.runtime import one_thread
@@ -34,6 +35,7 @@ class ForgettingWarning(UserWarning):
     """What was taught would have cost too much of what was known; the old weights were returned."""
 
 
+@check_arguments
 def adapt(
     model: nn.Module,
     digits: Any,
@@ -83,18 +85,20 @@ def adapt(
         ("steps", steps, 1, 100_000),
         ("learning_rate", learning_rate, 1e-6, 10),
         ("max_forgetting", max_forgetting, 0, 1),
+        ("seed", seed, 0, 2**63 - 1),
     ):
-        if isinstance(value, str) or not low <= value <= high:  # also for NaN
+        if not low <= value <= high:  # also for NaN
             raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
-    if not len(data.validation):
-        raise ValueError("the validation split is empty: what is forgotten is measured on its images")
+    for split, use in ((data.train, "are learnt again"), (data.validation, "show what is forgotten")):
+        if not len(split):
+            raise ValueError(f"the {split.name} split is empty: its images {use}")
     place = choose_device(device) if device else next(model.parameters()).device
     taught = copy.deepcopy(model).to(place).eval()
     body, head = _body(taught), _head(taught)
     old = [weight.detach().clone() for weight in head.parameters()]
     validation = _features(body, to_input(data.validation.images.to(place)))
     was_right = _is_right(head, validation, data.validation.labels)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     batches = _batches(body, head, taught_digits, data.train, steps, generator, place)
     with one_thread():
         _teach(head, batches, steps, learning_rate, on_step)
@@ -214,10 +218,13 @@ def _keeps(before: Tensor | None, after: Tensor, max_forgetting: float) -> bool:
 
 
 def _as_split(digits: Any) -> Split:
-    labels = torch.as_tensor(digits.labels)
+    try:
+        images, labels = (torch.as_tensor(part).cpu() for part in (digits.images, digits.labels))
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"digits must have .images and .labels, tensors or arrays, as a Split has: {error}") from error
     if not labels.dtype.is_floating_point and labels.dtype != torch.bool:
         labels = labels.to(torch.int64)  # NumPy's are often of another width
-    split = Split(torch.as_tensor(digits.images).cpu(), labels.cpu(), "the digits to teach")
+    split = Split(images, labels, "the digits to teach")
     if not len(split):
         raise ValueError("there are no digits to teach: draw some first; three of each do well")
     return split
@@ -247,6 +254,7 @@ class AdaptationReport:
         return "\n".join([*lines, f"{'MNIST test':22}{_figures(self.mnist_before)}{_figures(self.mnist_after)}"])
 
 
+@check_arguments
 def compare_before_after(before: nn.Module, after: nn.Module, held_out: Any, test: Split) -> AdaptationReport:
     """Read the digits that were not used for teaching, and MNIST's test images, with both models.
 
@@ -258,7 +266,7 @@ def compare_before_after(before: nn.Module, after: nn.Module, held_out: Any, tes
     Raises:
         ValueError: for images or labels of another kind.
     """
-    kept = _as_split(held_out) if len(held_out.labels) else None
+    kept = None if hasattr(held_out, "labels") and not len(held_out.labels) else _as_split(held_out)
     mine = [None if kept is None else evaluate(model, kept) for model in (before, after)]
     return AdaptationReport(mine[0], mine[1], evaluate(before, test), evaluate(after, test))
 
@@ -269,6 +277,7 @@ def _figures(evaluation: Evaluation) -> str:
     return f"{text:>46}"
 
 
+@check_arguments
 def taught_path(path: str | Path, folder: str | Path | None = None) -> Path:
     """A free name beside the original's, `model.safetensors` -> `model.my-hand.safetensors`, then `.my-hand-2` and on.
 

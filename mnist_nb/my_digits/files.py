@@ -6,6 +6,7 @@ import io
 import json
 import operator
 import os
+import reprlib
 import shutil
 import tempfile
 import zipfile
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from mnist_nb.data import SIDE, DataError, check_image
 from mnist_nb.drawing.sketch import Sketch
-from mnist_nb.files import CheckpointError, MnistNbError, read_tensors, write_atomically
+from mnist_nb.files import CheckpointError, MnistNbError, parse_json, read_tensors, write_atomically
 
 MAX_DIGITS = 100_000
 MAX_FILE_BYTES = 2**29  # room for the most digits with their strokes
@@ -68,7 +69,7 @@ def checked_label(label: Any) -> int:
     with contextlib.suppress(TypeError):  # what is no whole number is refused below
         if not isinstance(label, bool) and 0 <= operator.index(label) <= 9:
             return operator.index(label)
-    raise DigitsError(f"a label is one of the digits 0 to 9, not {label!r}")
+    raise DigitsError(f"a label is one of the digits 0 to 9, not {reprlib.repr(label)}")
 
 
 @contextlib.contextmanager
@@ -93,7 +94,7 @@ def read_digits(source: Path | bytes, name: str) -> tuple[Digit, ...]:
     """
     try:
         return _unpacked(read_tensors(source, name, max_bytes=MAX_FILE_BYTES)[0])
-    except (CheckpointError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (CheckpointError, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error.__cause__, OSError):
             raise DigitsError(str(error)) from error
         raise DigitsError(
@@ -133,7 +134,7 @@ def _unpacked(tensors: Mapping[str, Tensor]) -> tuple[Digit, ...]:
     if set(tensors) == set(_TENSORS_BEFORE):
         records = list(_records_before(tensors))
     elif set(tensors) == _TENSORS:
-        records = json.loads(tensors["records"].numpy().tobytes())
+        records = parse_json(tensors["records"].numpy().tobytes())
     else:
         raise ValueError(f"its tensors are named {', '.join(sorted(tensors)[:12]) or 'nothing at all'}")
     if not isinstance(records, list) or not len(tensors["images"]) == len(records) <= MAX_DIGITS:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import reprlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from mnist_nb.data import SIDE, Split
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.files import Signature, signature, signature_of
 from mnist_nb.my_digits.files import (
@@ -49,6 +51,7 @@ class MyDigits:
         DigitsError: if the file cannot be read or is not one of digits. It is left as it is.
     """
 
+    @check_arguments
     def __init__(self, path: str | Path = "my_digits.safetensors") -> None:
         self.path = Path(path)
         self._digits: tuple[Digit, ...] = ()
@@ -99,12 +102,13 @@ class MyDigits:
             DigitsError: if there is no such digit.
         """
         strokes = self._digits[_position(self._digits, id)].strokes
-        return Sketch.from_arrays(**strokes) if strokes is not None else None  # type: ignore[arg-type]
+        return Sketch.from_arrays(**strokes) if strokes is not None else None
 
     def counts(self) -> list[int]:
         """How many there are of each digit, 0 to 9."""
         return np.bincount([digit.label for digit in self], minlength=10).tolist() if len(self) else [0] * 10
 
+    @check_arguments
     def next_to_draw(self, per_digit: int = 3) -> int | None:
         """The digit to ask for: the one drawn least, in a fixed shuffled order; None once all are there."""
         counts = self.counts()
@@ -177,6 +181,7 @@ class MyDigits:
         self._change(lambda digits: digits if digit.id in {one.id for one in digits} else (*digits, digit))
         return self._deleted.pop().id
 
+    @check_arguments
     def import_(self, source: str | Path | bytes, *, name: str = "") -> int:
         """Add the digits of another such file, or of a folder or zip that `export` made; return how many were new.
 
@@ -192,6 +197,7 @@ class MyDigits:
         found = import_digits(source if isinstance(source, bytes) else Path(source), name or str(source))
         return len(self._add(found, skip_known=True))
 
+    @check_arguments
     def export(self, path: str | Path) -> Path:
         """Write each digit as a 28x28 PNG file, and `labels.csv` with the columns file and label; return the path.
 
@@ -255,7 +261,7 @@ def _new(drawing: Any, label: int) -> Digit:
     if isinstance(drawing, Sketch):
         image, arrays = drawing.to_mnist(), drawing.to_arrays()
         try:
-            Sketch.from_arrays(**arrays)  # type: ignore[arg-type]
+            Sketch.from_arrays(**arrays)
         except ValueError as error:
             raise DigitsError(f"a file cannot keep this drawing: {error}") from error
         return Digit(image, label, arrays)
@@ -267,9 +273,9 @@ def _new(drawing: Any, label: int) -> Digit:
 
 def _position(digits: tuple[Digit, ...], id: int) -> int:
     for position, digit in enumerate(digits):
-        if digit.id == id:
+        if isinstance(id, int | np.integer) and digit.id == id:
             return position
-    raise DigitsError(f"there is no digit with the id {id}: it may have been deleted in another notebook")
+    raise DigitsError(f"there is no digit with the id {reprlib.repr(id)}: it may have been deleted in another notebook")
 
 
 def _to_split(digits: Iterable[Digit], name: str = "my digits") -> Split:

@@ -2,8 +2,10 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
+from mnist_nb.drawing.pictures import PictureSteps
 from mnist_nb.drawing.preprocessing import Steps
 from mnist_nb.plots import style
 
@@ -18,6 +20,18 @@ def preparation(steps: Steps) -> Figure:
         axes.imshow(image, cmap="gray_r", vmin=0, vmax=image.max())
         axes.set_title(f"{name}\n{width} × {height}", fontsize=9)
         axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def picture(steps: PictureSteps) -> Figure:
+    """A picture with its digit in a frame, the ink that was found in it, and the image that the network is given."""
+    figure = style.new_figure(9.4, 2.9)
+    panels = figure.subplots(1, 3)
+    style.show_image(panels[0], steps.picture, "the picture", colours="gray")
+    left, top, right, bottom = steps.box
+    panels[0].add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=style.COLOURS[1], lw=2))
+    style.show_image(panels[1], steps.ink, "its ink", high=1)
+    style.show_image(panels[2], steps.image, "as the network sees it: 28 × 28")
     return figure
 
 

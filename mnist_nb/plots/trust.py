@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.evaluation.calibration import coverage, expected_calibration_error, reliability_bins
+from mnist_nb.evaluation.refusal import RocCurve
 from mnist_nb.evaluation.robustness import Corruption
 from mnist_nb.plots import style
 
@@ -55,6 +57,20 @@ def coverage_curves(evaluations: Mapping[str, Evaluation]) -> Figure:
     axes.xaxis.set_major_formatter("{x:.0%}")
     style.tenths_of_a_percent(axes.yaxis)
     style.legend(axes, loc="lower left")
+    return figure
+
+
+def roc_curves(curves: Mapping[str, RocCurve]) -> Figure:
+    """For each score, what share of strange images it refuses at the price of a share of the digits, and its AUROC."""
+    xlabel, ylabel = "share of the digits refused (logarithmic)", "share of the others refused"
+    figure, axes = style.new_axes(8, 3.8, xlabel=xlabel, ylabel=ylabel, xscale="log", xlim=(0.002, 1), ylim=(0, 1.02))
+    for number, (name, curve) in enumerate(curves.items()):
+        look = {**style.curve_style(number), "marker": ""}
+        axes.plot(curve.digits, curve.others, label=f"{name}, AUROC {curve.area:.3f}", **look)
+    axes.axvline(0.01, color="0.6", linewidth=1, linestyle=":")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    style.legend(axes, loc="lower right")
     return figure
 
 

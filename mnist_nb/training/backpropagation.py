@@ -29,8 +29,8 @@ def choose_gradient_fn(model: nn.Module, device: torch.device) -> GradientFn:
 def autograd_gradients(model: nn.Module, images: Tensor, labels: Tensor, momentum: float = 0.0) -> float:
     """`GradientFn` for any model, the way every PyTorch program does it."""
     if momentum:
-        for parameter in model.parameters():
-            if parameter.grad is not None:
+        for name, parameter in model.named_parameters():
+            if parameter.grad is not None and not name.startswith("reject."):  # which has a loss of its own
                 parameter.grad.mul_(momentum)
     else:
         model.zero_grad()

@@ -28,17 +28,17 @@ class Diagnostics(NamedTuple):
     update_ratios: dict[str, float]  # of each layer, 0 or more; empty if no step was watched
 
 
-def diagnose(model: nn.Module, images: Tensor, before: Mapping[str, Tensor] | None = None) -> Diagnostics:
+def diagnose(model: nn.Module, images: Tensor, ratios: Mapping[str, float] | None = None) -> Diagnostics:
     """The first layer's weights, `[128, 28, 28]` or, of a cnn, `[16, 3, 3]`; its dead units; its last step.
 
     Args:
         model: an `Mlp` or a `Cnn`.
         images: uint8 `[N, 28, 28]`, for `dead_units`.
-        before: what `copy_weights` gave before the last step, for `update_ratios`.
+        ratios: what `update_ratios` gave for the last step that was watched.
     """
     first = next(iter(copy_weights(model).values())).cpu()
     filters = first.view(-1, SIDE, SIDE) if first.ndim == 2 else first[:, 0]
-    return Diagnostics(filters, dead_units(model, images), update_ratios(before or {}, model))
+    return Diagnostics(filters, dead_units(model, images), dict(ratios or {}))
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
@@ -48,7 +48,11 @@ def copy_weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def update_ratios(before: Mapping[str, Tensor], model: nn.Module) -> dict[str, float]:
-    """For each layer the length of its last step over that of its weights, |after - before| / |before|; 0 or more."""
+    """For each layer the length of its last step over that of its weights, |after - before| / |before|; 0 or more.
+
+    Args:
+        before: what `copy_weights` gave before the step.
+    """
     after = copy_weights(model)
     return {name: float((after[name] - old).norm() / old.norm().clamp_min(1e-30)) for name, old in before.items()}
 

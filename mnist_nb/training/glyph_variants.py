@@ -59,11 +59,11 @@ def _flagged_one(ones: _Digits) -> Tensor:
     angle = torch.deg2rad(ones.between(0, 25, 70))  # from straight down
     length = ones.height * ones.between(1, 0.2, 0.65)
     flag = torch.stack([-angle.sin(), angle.cos()], 1) * length[:, None]
-    image = torch.maximum(ones.images, _line([head, head + flag], ones.radius))
+    image = torch.maximum(ones.images, line([head, head + flag], ones.radius))
     heel = torch.stack([_middle(ones.images, ones.bottom), ones.bottom], 1)
     half = ones.height * ones.between(2, 0.15, 0.3)
     foot = torch.stack([half, half * ones.between(3, -0.15, 0.15)], 1)
-    footed = torch.maximum(image, _line([heel - foot, heel + foot], ones.radius))
+    footed = torch.maximum(image, line([heel - foot, heel + foot], ones.radius))
     return torch.where(ones.random[:, 4, None, None] < 0.2, footed, image)
 
 
@@ -85,7 +85,7 @@ def _crossed_seven(sevens: _Digits) -> Tensor:
     half = sevens.height * sevens.between(1, 0.12, 0.42)
     x = _middle(sevens.images, y) + half * sevens.between(2, -0.3, 0.3)
     crossing, bar = torch.stack([x, y], 1), torch.stack([half, half * sevens.between(3, -0.45, 0.2)], 1)
-    return torch.maximum(sevens.images, _line([crossing - bar, crossing + bar], sevens.radius))
+    return torch.maximum(sevens.images, line([crossing - bar, crossing + bar], sevens.radius))
 
 
 def _curled_nine(nines: _Digits) -> Tensor:
@@ -101,7 +101,7 @@ def _curled_nine(nines: _Digits) -> Tensor:
     curve = [start + 2 * t * (1 - t) * turn + t * t * tip for t in torch.linspace(0, 1, 6).tolist()]  # a Bezier curve
     for point in curve:
         point[:, 1] = torch.minimum(point[:, 1], nines.bottom)
-    return torch.maximum(image, _line(curve, radius))
+    return torch.maximum(image, line(curve, radius))
 
 
 def _measure(images: Tensor, random: Tensor) -> _Digits:
@@ -119,7 +119,7 @@ def _middle(images: Tensor, rows: Tensor) -> Tensor:
     return (row @ torch.arange(images.shape[2], device=row.device, dtype=row.dtype)) / row.sum(1).clamp_min(1e-3)
 
 
-def _line(points: list[Tensor], radius: Tensor) -> Tensor:
+def line(points: list[Tensor], radius: Tensor) -> Tensor:
     """The ink `[n, 28, 28]` of a round pen that goes straight from point to point, each `[n, 2]` (x, y)."""
     x, y = torch.stack(points, 2).unsqueeze(3).unbind(1)  # each [n, k, 1]
     step_x, step_y = x.diff(dim=1), y.diff(dim=1)

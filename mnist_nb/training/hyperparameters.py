@@ -1,6 +1,7 @@
 """The settings of a training run, and named sets of them that are worth a button."""
 
 import dataclasses
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -66,16 +67,18 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     """The value, converted to the field's type, or an error that names the field and what it takes."""
     rules = field.metadata
     if "choices" in rules:
-        if value not in rules["choices"]:
-            raise ValueError(f"{field.name} must be one of {', '.join(rules['choices'])}, got {value!r}")
+        if not isinstance(value, str) or value not in rules["choices"]:
+            raise ValueError(f"{field.name} must be one of {', '.join(rules['choices'])}, got {reprlib.repr(value)}")
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{field.name} must be a number from {rules['low']} to {rules['high']}, got {value!r}")
+        raise TypeError(
+            f"{field.name} must be a number from {rules['low']} to {rules['high']}, got {reprlib.repr(value)}"
+        )
     if not rules["low"] <= value <= rules["high"]:  # also false for NaN
-        raise ValueError(f"{field.name} must be from {rules['low']} to {rules['high']}, got {value!r}")
+        raise ValueError(f"{field.name} must be from {rules['low']} to {rules['high']}, got {reprlib.repr(value)}")
     if isinstance(field.default, int):
         if value != int(value):
-            raise ValueError(f"{field.name} must be a whole number, got {value!r}")
+            raise ValueError(f"{field.name} must be a whole number, got {reprlib.repr(value)}")
         return int(value)
     return float(value)
 

@@ -16,13 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.data import Mnist, Split
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.files import MnistNbError
-from mnist_nb.models import build_model, choose_device, loss_and_accuracy, to_input
+from mnist_nb.models import Network, build_model, choose_device, loss_and_accuracy, predict, to_input
+from mnist_nb.models.refusal import has_learnt_to_refuse
 from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
 from mnist_nb.training.augmentation import augment
 from mnist_nb.training.backpropagation import choose_gradient_fn
 from mnist_nb.training.hyperparameters import PRESETS as PRESETS
 from mnist_nb.training.hyperparameters import Hyperparameters as Hyperparameters
+from mnist_nb.training.negatives import make_negatives, rejection_gradients
 from mnist_nb.training.optimizers import Adam, Optimizer, Sgd
 from mnist_nb.training.plain import generator_of, permutation
 
@@ -65,16 +68,21 @@ class TrainingRun:
         device: "cpu", "cuda" or "mps"; None chooses.
 
     Raises:
-        ValueError: for a training or validation split without an image.
+        ValueError: for a training or validation split without an image, or a model that gives no logits for images.
     """
 
+    @check_arguments
     def __init__(
         self, model: nn.Module, data: Mnist, hyperparameters: Hyperparameters, *, device: str | None = None
     ) -> None:
         _check_split(data.train)
         _check_split(data.validation)
         self.device = choose_device(device)
+        if hyperparameters.augmentation == "handwriting" and isinstance(model, Network):
+            model.add_reject(hyperparameters.seed)
         self.model = model.to(self.device)
+        predict(self.model, data.train.images[:1])  # or what the model cannot do is said here
+        self._learns_to_refuse = has_learnt_to_refuse(model)
         self.data = data
         self.hyperparameters = hyperparameters
         self.learning_rate_changes: list[tuple[int, float]] = []  # (step of the run, new rate)
@@ -155,17 +163,20 @@ class TrainingRun:
         started = time.perf_counter()
         settings = self.hyperparameters
         rows = self.epoch_order()[self.batch * settings.batch_size : (self.batch + 1) * settings.batch_size]
-        images = to_input(self._images.index_select(0, rows))  # twenty times as fast as self._images[rows]
+        images = originals = to_input(self._images.index_select(0, rows))  # twenty times as fast as self._images[rows]
         labels = self._labels.index_select(0, rows)
-        if settings.augmentation != "none":
+        if settings.augmentation != "none" or self._learns_to_refuse:
             generator = generator_of(settings.seed, self.epoch, 1 + self.batch, self.device)
-            images = augment(images, generator, settings.augmentation, labels)
+            images = augment(originals, generator, settings.augmentation, labels)
         if not self.model.training:
             self.model.train()
         self.optimizer.prepare()
         loss = self._fill_gradients(images, labels, self.optimizer.momentum)
         if not loss < DIVERGENCE_LOSS:  # NaN included
             self._diverge(loss)
+        if self._learns_to_refuse:
+            strange = augment(make_negatives(originals, labels, generator), generator, settings.augmentation)
+            rejection_gradients(self.model, images[: len(strange)], strange, self.optimizer.momentum)
         self.optimizer.step(self.scheduled_learning_rate)
         self.batch_losses.append(loss)
         self.batch += 1
@@ -303,6 +314,7 @@ class TrainingRun:
         )
 
 
+@check_arguments
 def train(
     model: nn.Module,
     data: Mnist,
@@ -328,6 +340,7 @@ def train(
     yield from run.epochs(on_batch)
 
 
+@check_arguments
 def sweep(data: Mnist, settings: Sequence[Hyperparameters]) -> list[TrainingRun]:
     """Train a new network for each of the settings, one after the other on the CPU; the runs, in the same order.
 

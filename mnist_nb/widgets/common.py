@@ -3,11 +3,13 @@
 import re
 import weakref
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Self
 
 from IPython.core.getipython import get_ipython
 from ipywidgets import Button, FileUpload, VBox, Widget
 
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.widgets.canvas import LOCK
 
 MAX_UPLOAD_BYTES = 64 * 2**20
@@ -34,6 +36,12 @@ class Panel(VBox):  # type: ignore[misc]
         panel: Self = super().__new__(cls, *args, **kwargs)
         _take_the_place_of_earlier_ones(panel)
         return panel
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, method in list(vars(cls).items()):
+            if isinstance(method, FunctionType) and (name == "__init__" or not name.startswith("_")):
+                setattr(cls, name, check_arguments(method))
 
     def close(self) -> None:
         """Take the panel and all that is in it out of the page and out of memory."""

@@ -6,16 +6,8 @@ from collections.abc import Callable, Iterable
 from html import escape
 from typing import Any
 
-from ipywidgets import (
-    BoundedFloatText,
-    BoundedIntText,
-    Dropdown,
-    FloatSlider,
-    GridBox,
-    IntSlider,
-    SelectionSlider,
-    Widget,
-)
+import ipywidgets
+from ipywidgets import Dropdown, SelectionSlider, Widget
 
 from mnist_nb.training.hyperparameters import PRESETS, Hyperparameters, in_words
 
@@ -48,7 +40,7 @@ class Controls:
         for field in dataclasses.fields(Hyperparameters):
             self.by_name[field.name] = control = _make_control(field)
             control.observe(lambda change: self._moved(), "value")
-        self.widget = GridBox([self.presets, *self.by_name.values()])
+        self.widget = ipywidgets.GridBox([self.presets, *self.by_name.values()])
         self.widget.add_class("studio-controls")
         self.value = hyperparameters
 
@@ -98,27 +90,26 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
     """The control that suits a field: its metadata says whether words or numbers, and on what scale."""
     rules = field.metadata
     default: Any = field.default  # each field has one
-    label, hint = rules.get("label", field.name), rules.get("hint", "")
     shared: dict[str, Any] = {
-        "description": f"{escape(label)} <span>{escape(hint)}</span>",
+        "description": f"{escape(rules['label'])} <span>{escape(rules['hint'])}</span>",
         "description_allow_html": True,
-        "tooltip": hint,
+        "tooltip": rules["hint"],
         "layout": {"width": "auto"},
     }
     if "choices" in rules:
         return Dropdown(options=rules["choices"], value=default, **shared)
     low, high, whole = rules["low"], rules["high"], isinstance(default, int)
-    if rules.get("scale") in ("log", "log2") and low > 0:
-        values = _powers_of_two(low, high) if rules["scale"] == "log2" else _round_numbers(low, high)
-        control = SelectionSlider(options=_labelled(values), value=values[0], continuous_update=True, **shared)
-        _offer(control, default)
-        return control
+    if rules["scale"] in ("log", "log2"):
+        values = _round_numbers(low, high) if rules["scale"] == "log" else [2**power for power in range(13)]
+        return SelectionSlider(options=_labelled(n for n in values if low <= n <= high), value=default, **shared)
     limits = {"min": low, "max": high, "value": default}
-    if rules.get("scale") == "free":
-        return (BoundedIntText if whole else BoundedFloatText)(**limits, **shared)
-    if whole:
-        return IntSlider(**limits, **shared)
-    return FloatSlider(**limits, step=_round_step(high - low), readout_format=".2f", **shared)
+    if rules["scale"] == "free":
+        return (ipywidgets.BoundedIntText if whole else ipywidgets.BoundedFloatText)(**limits, **shared)
+    return (
+        ipywidgets.IntSlider(**limits, **shared)
+        if whole
+        else ipywidgets.FloatSlider(**limits, step=(high - low) / 99, **shared)
+    )
 
 
 def _offer(slider: SelectionSlider, value: float) -> None:
@@ -133,18 +124,7 @@ def _labelled(values: Iterable[float]) -> list[tuple[str, float]]:
     return [(f"{value:g}", value) for value in values]
 
 
-def _powers_of_two(low: float, high: float) -> list[int]:
-    return [2**power for power in range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)]
-
-
 def _round_numbers(low: float, high: float) -> list[float]:
     """Round numbers from low to high: 0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01 and so on."""
-    decades = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
-    numbers = [float(f"{step}e{decade}") for decade in decades for step in _STEPS]
-    return [number for number in numbers if low <= number <= high]
-
-
-def _round_step(span: float) -> float:
-    """About a hundredth of the span: 1, 2 or 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(span / 100))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= span / 100 * 0.999)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [float(f"{step}e{decade}") for decade in decades for step in _STEPS]

@@ -29,18 +29,27 @@ def png(image: ArrayLike, scale: int = 1) -> bytes:
         ValueError: for an image of another type or shape.
     """
     pixels = check_image(image)
+    return _file(Image.fromarray(pixels).resize((SIDE * scale, SIDE * scale), Image.Resampling.NEAREST))
+
+
+def _file(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).resize((SIDE * scale, SIDE * scale), Image.Resampling.NEAREST).save(buffer, "png")
+    picture.save(buffer, "png")
     return buffer.getvalue()
 
 
 def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
     """An `<img>` that carries an image, uint8 `[28, 28]`, with it; `alt` says in words what it shows."""
-    data = base64.b64encode(png(image)).decode()
-    side = SIDE * scale
+    return picture_tag(Image.fromarray(check_image(image)), alt, scale)
+
+
+def picture_tag(picture: Image.Image, alt: str, scale: float = 1) -> str:
+    """An `<img>` that carries a picture of any size with it."""
+    data = base64.b64encode(_file(picture)).decode()
+    width, height = (round(scale * side) for side in picture.size)
     return (
-        f'<img decoding="sync" src="data:image/png;base64,{data}" alt="{escape(alt)}" width="{side}" height="{side}" '
-        'style="image-rendering:pixelated;border-radius:4px;margin:0">'
+        f'<img decoding="sync" src="data:image/png;base64,{data}" alt="{escape(alt)}" width="{width}" '
+        f'height="{height}" style="image-rendering:pixelated;border-radius:4px;margin:0">'
     )
 
 
@@ -57,7 +66,8 @@ def probability_bars(probabilities: ArrayLike, words: str = "") -> str:
     rows = "".join(_bar(digit, float(share), digit == guess) for digit, share in enumerate(shares))
     return (
         f'<svg role="img" aria-label="{escape(words)}" width="264" viewBox="0 0 264 {10 * _ROW}" '
-        f'style="max-width:100%;font:12px var(--jp-ui-font-family, system-ui, sans-serif);font-variant-numeric:tabular-nums">'
+        'style="max-width:100%;font:12px var(--jp-ui-font-family, system-ui, sans-serif);'
+        'font-variant-numeric:tabular-nums">'
         f"{rows}</svg>"
     )
 

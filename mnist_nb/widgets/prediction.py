@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.drawing.preprocessing import Pixels
-from mnist_nb.models import predict
+from mnist_nb.models import digit_score, predict
+from mnist_nb.models.refusal import is_refused
 
 SURE, LIKELY = 0.9, 0.6
 
@@ -17,11 +18,14 @@ class Guess(NamedTuple):
 
     digit: int
     probabilities: NDArray[np.float32]  # [10]
+    refused: bool = False  # whether the network takes it for no digit at all
 
     @property
     def in_words(self) -> str:
         """The guess as one would say it, which is another sentence when the network is unsure."""
         first, second = np.argsort(-self.probabilities, kind="stable")[:2].tolist()
+        if self.refused:
+            return f"I do not think this is a digit (it looks most like {with_article(first)})."
         share = float(self.probabilities[first])
         if share >= SURE:
             sure = f"{share:.0%}" if share < 0.995 else "over 99%"
@@ -36,7 +40,8 @@ def with_article(digit: int) -> str:
     return f"{'an' if digit == 8 else 'a'} {digit}"
 
 
-def read(model: nn.Module, image: Pixels) -> Guess:
-    """What the model reads in one image, uint8 `[28, 28]`."""
+def read(model: nn.Module, image: Pixels, *, refuse: bool = False) -> Guess:
+    """What the model reads in one image, uint8 `[28, 28]`; `refuse` whether it may say that there is no digit."""
     probabilities = predict(model, image[None])[0].numpy()
-    return Guess(int(probabilities.argmax()), probabilities)
+    refused = refuse and bool(is_refused(model, digit_score(model, image[None]))[0])
+    return Guess(int(probabilities.argmax()), probabilities, refused)

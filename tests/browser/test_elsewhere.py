@@ -41,7 +41,7 @@ def draw_and_train(notebook: NotebookPage) -> None:
     studio.train()
     studio.curves.first.wait_for()
     studio.button("Stop").click()
-    expect(studio.says).to_contain_text("Stopped in epoch", timeout=LONG_WAIT)
+    expect(studio.says).to_contain_text("Stopped at epoch", timeout=LONG_WAIT)
     notebook.screenshot("studio")
 
 

@@ -33,7 +33,7 @@ _STOP = """async panel => {
     const stop = [...panel.querySelectorAll("button")].find(button => button.innerText.trim() === "Stop");
     const begin = performance.now();
     stop.click();
-    while (!panel.querySelector(".studio-say").innerText.includes("Stopped in epoch")) {
+    while (!panel.querySelector(".studio-say").innerText.includes("Stopped at epoch")) {
         if (performance.now() - begin > 60000) throw new Error("the run does not stop");
         await new Promise(resolve => setTimeout(resolve, 4));
     }

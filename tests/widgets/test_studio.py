@@ -3,8 +3,10 @@
 import _thread
 import dataclasses
 import gc
+import html
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -109,22 +111,25 @@ def trained(data: Mnist, settings: Hyperparameters, stop_at: int | None = None) 
 
 def test_every_setting_has_a_control_with_its_name_and_its_hint(make: Make) -> None:
     studio = make()
-    page = shown(studio)
     fields = dataclasses.fields(Hyperparameters)
     assert list(studio.controls.by_name) == [field.name for field in fields]
     for field in fields:
-        assert studio.controls.by_name[field.name].description == field.metadata["label"]
-        assert field.metadata["hint"] in page
+        assert studio.controls.by_name[field.name].description.startswith(field.metadata["label"])
+        assert field.metadata["hint"] in studio.controls.by_name[field.name].description
     assert studio.controls.value == SHORT
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_one_click_and_so_are_the_defaults(name: str, make: Make) -> None:
+def test_a_preset_is_one_choice_and_is_named_as_long_as_it_is_shown(name: str, make: Make) -> None:
     studio = make()
-    click(studio, name)
+    menu = part(studio, "Preset")
+    assert menu.value == "", "no preset has these settings"
+    menu.value = PRESETS[name]
     assert studio.controls.value == PRESETS[name]
-    click(studio, "Reset to defaults")
-    assert studio.controls.value == Hyperparameters()
+    studio.controls.by_name["seed"].value = 7
+    assert menu.value == "", "the menu never names settings that are not shown"
+    studio.controls.by_name["seed"].value = 0
+    assert menu.value == PRESETS[name]
 
 
 def test_any_allowed_setting_can_be_shown(make: Make) -> None:
@@ -145,8 +150,7 @@ def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
     click(studio, "Train")
     wait_until(lambda: steps(studio) > 3)
     locked = {name for name, control in studio.controls.by_name.items() if control.disabled}
-    click(studio, "fast")
-    assert studio.controls.value == LONG
+    assert part(studio, "Preset").disabled
     stop_and_wait(studio)
     assert locked == set(studio.controls.by_name) - {"learning_rate"}
     assert not any(control.disabled for control in studio.controls.by_name.values())
@@ -191,7 +195,7 @@ def test_the_buttons_say_what_can_be_done(make: Make) -> None:
     wait_until(lambda: usable() == {"Stop"})
     stop_and_wait(studio)
     assert usable() == {"Train", "Resume"}
-    assert "Stopped in epoch 1 after batch" in shown(studio)
+    assert "Stopped at epoch 1, batch" in shown(studio)
 
 
 @pytest.mark.parametrize("path", [None, "model.safetensors"])
@@ -529,7 +533,7 @@ def test_the_chart_and_the_figure_show_every_run(make: Make) -> None:
     studio.train(name="one")
     studio.train(name="_two $", learning_rate=0.02)
     assert shown(studio).count("<polyline") == 4  # loss and accuracy of each
-    assert "best valid. acc." in shown(studio)
+    assert "best on validation" in shown(studio)
     figure = studio.figure()
     FigureCanvasAgg(figure).draw()
     assert [len(axes.lines) for axes in figure.axes] == [2, 2]
@@ -609,3 +613,100 @@ def test_the_pinned_digits_probabilities_move_as_the_network_learns(make: Make, 
     assert "No digit is pinned" in shown(studio)
     with pytest.raises(ValueError, match="28"):
         studio.pin(image[:5])
+
+
+# ---- a look inside
+
+
+def test_a_look_inside_stands_beside_the_curves_and_says_what_it_shows(make: Make) -> None:
+    studio = make()
+    assert "Weights of the first layer" not in shown(studio)
+    studio.train()
+    page = shown(studio)
+    assert 'alt="Weights of the first layer, first 40 of 128 units, as small images"' in page
+    assert re.search(
+        r'aria-label="Length of the last step over that of the weights: linear1 \d\.\de-\d\d, linear2', page
+    )
+    assert re.search(r"dead units: linear1 \d+%, linear2 \d+%", page)
+    studio.train(network="cnn", epochs=1)
+    assert 'alt="Weights of the first layer, 16 filters, as small images"' in shown(studio)
+
+
+def test_a_dead_network_and_a_rate_too_high_are_seen(make: Make) -> None:
+    studio = make(dataclasses.replace(SHORT, learning_rate=0.01))
+    studio.train()
+    assert "#D55E00" not in lines_of_layers(studio), "all is well"
+    studio.train(learning_rate=0.6, epochs=4)
+    assert studio.session.diagnostics is not None
+    assert max(studio.session.diagnostics.dead.values()) > 0.9
+    assert "#D55E00" in lines_of_layers(studio)
+
+
+def lines_of_layers(studio: TrainingStudio) -> str:
+    return shown(studio).partition('class="studio-layers"')[2]
+
+
+# ---- settings that travel
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_code_in_a_row_makes_the_runs_settings_again(name: str, make: Make, tiny: Mnist) -> None:
+    settings = dataclasses.replace(PRESETS[name], seed=7)
+    studio = make(dataclasses.replace(settings, epochs=1))
+    studio.train(network="mlp")
+    line = html.unescape(re.findall(r'class="studio-code"[^>]* value="([^"]*)"', shown(studio))[-1])
+    assert eval(line, {"Hyperparameters": Hyperparameters}) == studio.runs[-1].hyperparameters
+    assert eval(settings.code, {"Hyperparameters": Hyperparameters}) == settings
+    assert Hyperparameters().code == "Hyperparameters()"
+
+
+# ---- no run is lost
+
+
+def test_a_run_whose_file_another_studio_took_goes_on_in_a_file_of_its_own(make: Make, tiny: Mnist) -> None:
+    settings = Hyperparameters(epochs=3, batch_size=8, learning_rate=0.002, momentum=0.5)
+    first = make(settings, "model.safetensors")
+    click(first, "Train")
+    wait_until(lambda: steps(first) > 5)
+    stop_and_wait(first)
+    second = make(SHORT, "model.safetensors")
+    second.train(fresh=True)
+    theirs = Path("model.safetensors").read_bytes()
+
+    first.resume()
+    assert same_weights(first.model, trained(tiny, settings))
+    assert "model.safetensors holds another run by now; this one is saved in model-2.safetensors" in shown(first)
+    assert Path("model.safetensors").read_bytes() == theirs
+    assert same_weights(load_checkpoint("model-2.safetensors"), first.model)
+    assert "model-2.safetensors" in part(first, ToggleButtons).options[1]
+    assert first.train(fresh=False).first_epoch == 3, "training goes on from the file that the panel names"
+
+
+@pytest.mark.parametrize("path", [None, "model.safetensors"])
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_run_that_explodes_leaves_the_unfinished_one_before_it_to_be_resumed(
+    path: str | None, fresh: bool, make: Make, tiny: Mnist
+) -> None:
+    settings = dataclasses.replace(SHORT, batch_size=4)
+    studio = make(settings, path)
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 5)
+    stop_and_wait(studio)
+    exploded = studio.train(fresh=fresh, optimizer="adam", learning_rate=10.0)
+    assert exploded.state is State.FAILED
+    assert "run 1 is still there: Resume goes on with it" in shown(studio)
+    if path is not None:  # for another studio too, or the command line
+        later = TrainingStudio(tiny, path, device="cpu")
+        assert "Resume goes on with it" in shown(later)
+        later.close()
+    assert same_weights(studio.resume().model, trained(tiny, settings))
+
+
+# ---- data of other kinds
+
+
+def test_without_test_images_a_validation_image_is_pinned(tiny: Mnist, workplace: Path) -> None:
+    studio = TrainingStudio(Mnist(tiny.train, tiny.validation, tiny.test.take(0), "sample"), None, SHORT, device="cpu")
+    assert "validation image 0" in shown(studio)
+    assert studio.train().state is State.FINISHED
+    studio.close()

@@ -13,7 +13,7 @@ from torch import nn
 
 from mnist_nb.data import Mnist, load_mnist
 from mnist_nb.drawing.preprocessing import Pixels
-from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.drawing.sketch import Sketch, as_points
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point, RoundTrip
 from mnist_nb.widgets.common import BESIDE, Panel, in_words
 from mnist_nb.widgets.model_catalog import ModelCatalog
@@ -90,7 +90,7 @@ class Board(Panel):
             self._ink.finish()
             try:
                 for points in strokes:
-                    self.state.add_stroke(np.clip(np.asarray(points, np.float32), 0, SIZE), width)
+                    self.state.add_stroke(np.clip(as_points(points), 0, SIZE), width)
             finally:
                 self.refresh()
             return self.guess
@@ -217,5 +217,5 @@ class Board(Panel):
 
     def _read(self, image: Pixels | None) -> None:
         model = self.state.model
-        guess = None if image is None or model is None else read(model, image)
+        guess = None if image is None or model is None else read(model, image, refuse=self.state.refuses)
         self._reading.value = pad_page.reading(image, guess, "Nobody can read it yet.")

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from mnist_nb.data import SIDE
+from mnist_nb.drawing.pictures import PictureSteps
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.my_digits.adaptation import AdaptationReport
 from mnist_nb.reading import Number
-from mnist_nb.widgets.html import image_tag, probability_bars
+from mnist_nb.widgets.html import image_tag, picture_tag, probability_bars
 from mnist_nb.widgets.prediction import Guess, with_article
 
 _BLANK = np.zeros((SIDE, SIDE), np.uint8)
@@ -28,8 +30,9 @@ def reading(image: Pixels | None, guess: Guess | None, nobody: str = "") -> str:
     about = "How sure the network is of each digit will stand here."
     bars = f'<div class="pad-none">{about}</div>' if guess is None else probability_bars(guess.probabilities, words)
     seen = image_tag(_BLANK if image is None else image, "what the network sees: 28 by 28 pixels", scale=5)
+    refused = " refused" if guess is not None and guess.refused else ""
     return (
-        f'<p class="pad-words" role="status" aria-live="polite">{escape(words)}</p><div class="pad-reading">'
+        f'<p class="pad-words" role="status" aria-live="polite">{escape(words)}</p><div class="pad-reading{refused}">'
         f"{bars}<figure>{seen}<figcaption>as the network sees it</figcaption></figure></div>"
     )
 
@@ -74,6 +77,25 @@ def thumbnails(pictures: Sequence[tuple[Pixels, str]], chosen: int = -1, first: 
         f'<figure class="{"chosen" if at == chosen else ""}" title="digit number {first + at}">'
         f"{image_tag(picture, text, scale=2)}<figcaption>{escape(text)}</figcaption></figure>"
         for at, (picture, text) in enumerate(pictures)
+    ]
+    return f'<div class="pad-thumbs">{"".join(tags)}</div>'
+
+
+def picture_steps(steps: PictureSteps) -> str:
+    """What was done with a picture: the digit in a frame, the ink found, and the image that the network sees."""
+    picture = Image.fromarray(steps.picture.clip(0, 255).astype(np.uint8)).convert("RGB")
+    left, top, right, bottom = steps.box
+    line = max(1, round(max(picture.size) / 150))
+    frame = (left - line, top - line, right + line - 1, bottom + line - 1)
+    ImageDraw.Draw(picture).rectangle(frame, outline="#D55E00", width=line)
+    ink, high = Image.fromarray((255 * (1 - steps.ink)).astype(np.uint8)), max(picture.size)
+    tags = [
+        f"<figure>{picture_tag(shown, text, 168 / side)}<figcaption>{text}</figcaption></figure>"
+        for shown, text, side in (
+            (picture, "your picture, the digit in a frame", high),
+            (ink, "the ink found in it", high),
+            (Image.fromarray(255 - steps.image), "prepared: 28 by 28 pixels", SIDE),
+        )
     ]
     return f'<div class="pad-thumbs">{"".join(tags)}</div>'
 

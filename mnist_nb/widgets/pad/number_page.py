@@ -42,10 +42,7 @@ class NumberPage(VBox):  # type: ignore[misc]
         self.number: Number | None = None
         self.model: nn.Module | None = None
         self._ink = InkCanvas(
-            WIDTH,
-            HEIGHT,
-            began=self._began,
-            ended=lambda points: pad.attempt(partial(self._ended, points)),
+            WIDTH, HEIGHT, began=self._began, ended=lambda points: pad.attempt(partial(self._ended, points))
         )
         self._ink.on_key(self._key)
         self._reading = HTML()
@@ -82,7 +79,7 @@ class NumberPage(VBox):  # type: ignore[misc]
 
     def clear(self) -> None:
         """Leave the page empty; `undo` brings the drawing back."""
-        self._step(lambda: self.sketch.clear() or True, "")
+        self._step(self.sketch.clear)
 
     def refresh(self) -> None:
         """Read what is on the page, and show it."""
@@ -99,10 +96,10 @@ class NumberPage(VBox):  # type: ignore[misc]
         self._ink.show(self.sketch.strokes, hint="write a number here: 2026", notes=notes)
         self._reading.value = pad_page.number(self.number)
 
-    def _step(self, step: Callable[[], bool], nothing: str) -> None:
+    def _step(self, step: Callable[[], object], nothing: str = "") -> None:
         with LOCK:
             self._ink.finish()
-            self._pad.say("" if step() else nothing)
+            self._pad.say(nothing if step() is False else "")
             self.refresh()
 
     def _began(self) -> None:

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, HBox, Tab, VBox
+from ipywidgets import HTML, Checkbox, HBox, Tab, VBox
 from torch import nn
 
 from mnist_nb.data import Mnist
@@ -79,6 +79,10 @@ class DrawingPad(Board):
         wish = self.teaching.wish
         return super()._hint() if wish is None else f"draw {with_article(wish)}"
 
+    def _let_refuse(self, refuses: bool) -> None:
+        self.state.refuses = refuses
+        self.refresh()
+
     def _key(self, key: str, shift: bool) -> None:
         if key == "Enter":
             self.attempt(self.teaching.key_enter)
@@ -93,7 +97,9 @@ class DrawingPad(Board):
         redo = new("Redo", "Redo: bring back the last stroke", self.redo, icon="repeat")
         actions = [self._undo, redo, new("Clear", "Clear the pad", self.clear, icon="trash")]
         drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions), self._lag, self._line.widget])
-        reading = VBox([self._reading, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
+        refuse = Checkbox(True, description="Say when it is no digit", indent=False)
+        refuse.observe(lambda change: self.attempt(partial(self._let_refuse, change["new"])), "value")
+        reading = VBox([self._reading, refuse, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
         tabs = Tab([self.transform, self.numbers, *self.teaching.panels.values(), self.model_picker.panel])
         tabs.titles = ["Without a pen", "Whole numbers", *self.teaching.panels, "Networks"]
         whole = HBox([drawing, reading], layout={"margin": "8px 0 0"})

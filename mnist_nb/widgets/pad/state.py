@@ -69,6 +69,7 @@ class PadState:
         transform: what is done to the picture.
         centred: whether a changed picture goes through MNIST's preparation again, as a drawing always does.
         model: reads; None reads nothing.
+        refuses: whether the network may say that there is no digit.
     """
 
     def __init__(self, model: nn.Module | None = None, size: float = 280) -> None:
@@ -77,6 +78,7 @@ class PadState:
         self.picture: Pixels | None = None
         self.transform = ImageTransform()
         self.centred = False
+        self.refuses = True
 
     @property
     def strokes(self) -> tuple[Stroke, ...]:
@@ -154,7 +156,7 @@ class PadState:
     def guess(self) -> Guess | None:
         """What the network reads; None if the pad is empty or nothing can read."""
         image = self.image()
-        return None if image is None or self.model is None else read(self.model, image)
+        return None if image is None or self.model is None else read(self.model, image, refuse=self.refuses)
 
     def _put(self, picture: Pixels | None) -> None:
         self.picture, self.transform = picture, ImageTransform()

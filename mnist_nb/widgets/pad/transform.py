@@ -5,11 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FileUpload, HBox, Label, VBox
+from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FileUpload, HBox, IntRangeSlider, Label, VBox
 
 from mnist_nb.data import Mnist
-from mnist_nb.drawing.pictures import from_image
+from mnist_nb.drawing.pictures import picture_steps
 from mnist_nb.widgets.common import BESIDE, button, on_change, take
+from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.state import ImageTransform
 from mnist_nb.widgets.prediction import with_article
@@ -36,7 +37,20 @@ class TransformPanel(VBox):  # type: ignore[misc]
             description="centre and scale it again, as MNIST's makers did", indent=False, layout={"width": "auto"}
         )
         self.photo = FileUpload(accept="image/*", icon="camera", description="Read a photo", layout={"width": "auto"})
+        self.across, self.down = (
+            IntRangeSlider(
+                value=(0, 100), min=0, max=100, description=text, continuous_update=False, style=BESIDE, tooltip=hint
+            )
+            for text, hint in (
+                ("Crop: % across", "Which part of the picture, from left to right, is looked at"),
+                ("% down", "Which part of the picture, from top to bottom, is looked at"),
+            )
+        )
+        self._steps, self._name, self._file = HTML(), "", b""
+        self._photo = VBox([self._steps, HBox([self.across, self.down])], layout={"display": "none"})
         for control, action in (
+            (self.across, self._read_photo),
+            (self.down, self._read_photo),
             (self.source, self._pick),
             (self.number, self._pick),
             (self.centred, self._centre),
@@ -63,7 +77,9 @@ class TransformPanel(VBox):  # type: ignore[misc]
         row.append(button(pad.attempt, "Start over", "Take all changes back", self._reset, icon="refresh"))
         lay = button(pad.attempt, "Lay it on the pad", "Show this picture", self._pick)
         steps = HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
-        super().__init__([HBox([self.source, self.number, lay, self.photo]), steps, HBox([self.centred, self.about])])
+        super().__init__(
+            [HBox([self.source, self.number, lay, self.photo]), steps, HBox([self.centred, self.about]), self._photo]
+        )
 
     def _pick(self) -> None:
         if self.source.value == TEST:
@@ -76,12 +92,23 @@ class TransformPanel(VBox):  # type: ignore[misc]
 
     def _photo_came(self) -> None:
         if (file := take(self.photo)) is not None:
-            name, content = file
-            try:
-                self._pad.pick(from_image(content))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
-            self._pad.say(f"{name} was prepared as MNIST's makers did. Undo takes it off the pad.")
+            self._name, self._file = "", b""  # the sliders' way back to the whole picture reads nothing
+            self.across.value = self.down.value = (0, 100)
+            self._name, self._file = file
+            self._read_photo()
+
+    def _read_photo(self) -> None:
+        if not self._name:
+            return
+        (left, right), (top, bottom) = self.across.value, self.down.value
+        try:
+            steps = picture_steps(self._file, (left / 100, top / 100, right / 100, bottom / 100))
+        except ValueError as error:
+            raise ValueError(f"{self._name}: {error}") from error
+        self._pad.pick(steps.image)
+        self._steps.value = pad_page.picture_steps(steps)
+        self._photo.layout.display = None
+        self._pad.say(f"{self._name} was prepared as MNIST's makers did. Undo takes it off the pad.")
 
     def _pick_test_image(self, data: Mnist) -> None:
         self._lay(data.test.images.numpy(), data.test.labels, "MNIST's label")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
 from mnist_nb.data.mnist import load_sample
-from mnist_nb.files import CheckpointError, write_or_explain
+from mnist_nb.files import CheckpointError, parse_json, write_or_explain
 from mnist_nb.models import Cnn, Mlp, to_input
 from mnist_nb.reading import _WEIGHTS
 
@@ -121,7 +121,7 @@ def _about(shapes: list[list[int]], weights: int, metadata: dict[str, str]) -> s
     kind = "convolutional" if len(shapes[0]) == 4 else "fully connected"
     words = f"Read by a {kind} network of {weights:,} weights"
     try:
-        settings = json.loads(metadata["hyperparameters"])
+        settings = parse_json(metadata["hyperparameters"])
         words += f", trained on MNIST for {int(metadata['epoch'])} epochs of batches of {int(settings['batch_size'])}"
         words += f" ({str(settings['optimizer'])[:40]}, learning rate {float(settings['learning_rate']):g})"
         words += f"; it read {float(metadata['validation_accuracy']):.2%} of MNIST's validation images right"

@@ -89,26 +89,10 @@ def chart(curves: Sequence[Curve]) -> str:
     left = _Plot("Training loss (nats), smoothed", (0, last), _ticks(0, highest * 1.05))
     floor = next(limit for limit in (98, 95, 90, 80, 50, 0) if limit <= lowest)
     right = _Plot("Validation accuracy (%)", (0, last), _ticks(floor, 100), top=100.0)
-    losses = [left.frame(), *(left.line(curve, curve.losses) for curve in curves)]
-    losses.append(left.numbers(curves, [curve.losses for curve in curves]))
-    shares = [right.frame()]
-    shares += [right.line(curve, accuracy, marked=True) for curve, accuracy in zip(curves, accuracies, strict=True)]
-    shares.append(right.numbers(curves, accuracies))
-    if not any(len(accuracy) for accuracy in accuracies):
-        shares.append(right.remark("comes after the first epoch" if curves else "nothing trained yet"))
-    return (
-        f'<div role="img" aria-label="{escape(_in_words(curves))}" style="display:flex;flex-wrap:wrap">'
-        f"{_svg(losses)}{_svg(shares)}</div>"
-    )
-
-
-def _svg(parts: Sequence[str]) -> str:
-    """One plot; where there is no room for two side by side, they stand one above the other."""
-    width, height = _LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BOTTOM
-    return (
-        f'<svg aria-hidden="true" viewBox="0 0 {width} {height}" style="flex:1 1 250px;min-width:0;max-width:340px;'
-        f'height:auto;font:11px var(--jp-ui-font-family, system-ui, sans-serif)">{"".join(parts)}</svg>'
-    )
+    losses = left.draw(curves, [curve.losses for curve in curves])
+    nothing = "" if any(map(len, accuracies)) else "comes after the first epoch" if curves else "nothing trained yet"
+    shares = right.draw(curves, accuracies, nothing, marked=True)
+    return f'<div class="studio-plots" role="img" aria-label="{escape(_in_words(curves))}">{losses}{shares}</div>'
 
 
 class _Plot:
@@ -128,6 +112,16 @@ class _Plot:
         share = (values - self._low) / (self._high - self._low)
         return _TOP + _HEIGHT * (1 - np.clip(share, 0, 1))
 
+    def draw(self, curves: Sequence[Curve], lines: Sequence[Points], remark: str = "", *, marked: bool = False) -> str:
+        """The plot with a line for each curve; where two do not fit side by side, they stand one above the other."""
+        parts = [self.frame(), *(self.line(curve, line, marked) for curve, line in zip(curves, lines, strict=True))]
+        parts += [self.numbers(curves, lines)]
+        parts += [text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT / 2, remark, more='text-anchor="middle" font-style="italic"')]
+        return (
+            f'<svg aria-hidden="true" viewBox="0 0 {_LEFT + _WIDTH + _RIGHT} {_TOP + _HEIGHT + _BOTTOM}">'
+            f"{''.join(parts)}</svg>"
+        )
+
     def frame(self) -> str:
         bottom, right = _TOP + _HEIGHT, _LEFT + _WIDTH
         parts = [text(_LEFT, 12, self.title, fill=TEXT, more='font-weight="600"')]
@@ -142,7 +136,7 @@ class _Plot:
         parts.append(text(_LEFT + _WIDTH / 2, bottom + 31, "epoch", more='text-anchor="middle"'))
         return "".join(parts)
 
-    def line(self, curve: Curve, points: Points, *, marked: bool = False) -> str:
+    def line(self, curve: Curve, points: Points, marked: bool) -> str:
         if not len(points):
             return ""
         colour, dashes = style_of(curve.number)
@@ -169,9 +163,6 @@ class _Plot:
             colour, _ = style_of(number)
             parts.append(text(x + 6, free, str(number + 1), fill=colour, more='font-weight="700"'))
         return "".join(parts)
-
-    def remark(self, words: str) -> str:
-        return text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT / 2, words, more='text-anchor="middle" font-style="italic"')
 
 
 def text(x: float, y: float, words: str, *, fill: str = SOFT, more: str = "") -> str:

@@ -1,6 +1,5 @@
 """How the studio looks: its style sheet, and what it says and shows as pieces of HTML. Numbers in, text out."""
 
-from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -33,15 +32,8 @@ def _where(run: TrainingRun, session: TrainingSession) -> str:
     parts = [f"epoch {run.epoch + 1} of {last_epoch}", f"batch {run.batch + 1:,} of {run.batches_per_epoch:,}"]
     parts.append(f"rate {run.scheduled_learning_rate:.2g}")
     if (left := session.seconds_left) is not None:
-        parts.append(f"{_duration(left)} left")
+        parts.append(f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left")
     return " · ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def sentences(session: TrainingSession, notice: str) -> str:
@@ -95,13 +87,8 @@ def cells(kept: RunRecord) -> str:
 
 def settings_in_words(kept: RunRecord) -> str:
     """What it started from, the learning rate and its changes, the epochs, and whether it was broken off."""
-    rates = [f"{rate:g}" for rate in (kept.hyperparameters.learning_rate, *_rates(kept.learning_rate_changes))]
+    rates = [kept.hyperparameters.learning_rate, *(rate for _, rate in kept.learning_rate_changes[-3:])]
     parts = [f"from {kept.source}" + f" after {kept.first_epoch} epochs" * bool(kept.first_epoch)]
-    parts += [f"learning rate {' → '.join(rates)}", f"{kept.hyperparameters.epochs} epochs"]
-    if kept.state in (State.STOPPED, State.FAILED, State.RUNNING):
-        parts.append({"failed": "broken off"}.get(kept.state.value, kept.state.value))
-    return ", ".join(parts)
-
-
-def _rates(changes: Sequence[tuple[int, float]], most: int = 3) -> list[float]:
-    return [rate for _, rate in changes][-most:]
+    parts += [f"learning rate {' → '.join(f'{rate:g}' for rate in rates)}", f"{kept.hyperparameters.epochs} epochs"]
+    state = {State.STOPPED: "stopped", State.FAILED: "broken off", State.RUNNING: "running"}.get(kept.state)
+    return ", ".join([*parts, state] if state else parts)

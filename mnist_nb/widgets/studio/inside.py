@@ -34,14 +34,12 @@ def _filters(found: Diagnostics) -> str:
     """The weights of the first units: blue what adds to their sum, orange what takes from it, nothing what is 0."""
     filters = found.filters.numpy()[:MOST]
     of = f"first {MOST} of {len(found.filters)} units" if len(found.filters) > MOST else f"{len(filters)} filters"
-    shades = np.clip(np.rint(filters / max(2.5 * float(filters.std()), 1e-30) * _SHADES), -_SHADES, _SHADES)
-    scale = max((_PIXELS - 4) // filters.shape[-1], 1)
-    tiles = np.kron(shades + _SHADES, np.ones((scale, scale))).astype(np.uint8)
-    rows = math.ceil(len(tiles) / _COLUMNS)
-    sheet = np.full((rows * _PIXELS, _COLUMNS * _PIXELS), _SHADES, dtype=np.uint8)
-    for number, tile in enumerate(tiles):
-        top, left = number // _COLUMNS * _PIXELS, number % _COLUMNS * _PIXELS
-        sheet[top : top + len(tile), left : left + len(tile)] = tile
+    shades = np.clip(np.rint(filters / max(2.5 * float(filters.std()), 1e-30) * _SHADES), -_SHADES, _SHADES) + _SHADES
+    scale = max((_PIXELS - 4) // filters.shape[-1], 1)  # which leaves a rim around filters of a few pixels
+    blank = _PIXELS - scale * filters.shape[-1]
+    tiles = np.pad(np.kron(shades, np.ones((scale, scale))), ((0, -len(shades) % _COLUMNS), (0, blank), (0, blank)),
+                   constant_values=_SHADES)  # fmt: skip
+    sheet = tiles.reshape(-1, _COLUMNS, _PIXELS, _PIXELS).swapaxes(1, 2).reshape(-1, _COLUMNS * _PIXELS)
     words = f"Weights of the first layer, {of}"
     return (
         f'<div class="studio-head">{words}</div><img decoding="sync" alt="{escape(words)}, as small images" '
@@ -49,9 +47,9 @@ def _filters(found: Diagnostics) -> str:
     )
 
 
-def _png(sheet: NDArray[np.uint8]) -> str:
+def _png(sheet: NDArray[np.float64]) -> str:
     """A PNG of shades of two colours, which lets the page's own ground shine through at 0: light or dark."""
-    image = Image.fromarray(sheet, "P")
+    image = Image.fromarray(sheet.astype(np.uint8), "P")
     image.putpalette([*_ORANGE * _SHADES, *_BLUE * (_SHADES + 1)])
     buffer = io.BytesIO()
     clear = bytes(round(255 * abs(shade) / _SHADES) for shade in range(-_SHADES, _SHADES + 1))

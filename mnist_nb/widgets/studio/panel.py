@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import random
 import threading
-import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from mnist_nb.widgets.common import Panel, button, on_change
 from mnist_nb.widgets.controls import Controls
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.studio import html as studio_page
-from mnist_nb.widgets.studio.chart import Curve, LossCurve, chart
+from mnist_nb.widgets.studio.chart import Curve, chart
 from mnist_nb.widgets.studio.inside import inside
 from mnist_nb.widgets.studio.records import RunRecord
 from mnist_nb.widgets.studio.runs_table import RunsTable
@@ -55,7 +54,6 @@ class TrainingStudio(Panel):
         self._notice = ""
         self._acting = threading.RLock()
         self._painting = threading.RLock()
-        self._losses: weakref.WeakKeyDictionary[RunRecord, LossCurve] = weakref.WeakKeyDictionary()
         self._watched = next((split for split in (data.test, data.validation) if len(split)), data.train)
         self._image: ArrayLike | None = None
         self._caption = ""
@@ -260,13 +258,11 @@ class TrainingStudio(Panel):
             self._table.refresh()
 
     def _drawn(self) -> str:
-        curves = []
-        for number, kept in enumerate(self.runs):
-            if kept not in self._losses:
-                self._losses[kept] = LossCurve(kept.first_epoch, kept.batches_per_epoch)
-            is_live = self.session.is_running and kept is self.session.current
-            points = self._losses[kept].points(kept.batch_losses)
-            curves.append(Curve(number, kept.name, points, kept.records, is_live))
+        live = self.session.current if self.session.is_running else None
+        curves = [
+            Curve(number, kept.name, kept.line.points(kept.batch_losses), kept.records, kept is live)
+            for number, kept in enumerate(self.runs)
+        ]
         return chart(curves)
 
     def _build(self) -> list[Any]:

@@ -1,6 +1,7 @@
 """What is kept of each training run, and the sentence that says how it ended."""
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from mnist_nb.training import EpochRecord, Hyperparameters, TrainingRun
+from mnist_nb.widgets.studio.chart import LossCurve
 
 GUESSING = math.log(10)
 """The loss, in nats, of giving each digit the same probability."""
@@ -46,6 +48,11 @@ class RunRecord:
     def __repr__(self) -> str:
         accuracy = "not measured yet" if self.best_accuracy is None else f"{self.best_accuracy:.1%}"
         return f"<{self.name}: {self.state.value}, best validation accuracy {accuracy}>"
+
+    @functools.cached_property
+    def line(self) -> LossCurve:
+        """The losses as they are drawn."""
+        return LossCurve(self.first_epoch, self.batches_per_epoch)
 
     @property
     def weights(self) -> dict[str, Tensor]:

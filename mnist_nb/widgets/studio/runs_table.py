@@ -56,11 +56,9 @@ class _Row:
             kept.name, continuous_update=False, tooltip="The run's name", layout={"flex": "0 1 130px", "min_width": "0"}
         )
         self._cells = HTML(layout={"flex": "1 1 320px", "min_width": "0"})
-        self._restore = button(attempt, "Restore", "", partial(restore, kept), width="82px")
-        self._remove = button(attempt, "Remove", "", partial(session.remove, kept), width="82px")
-        for fixed in (self._restore, self._remove):
-            fixed.layout.flex = "0 0 82px"
-        self._explain()
+        restore_hint = "Make these weights the network as it stands"
+        self._restore = button(attempt, "Restore", restore_hint, partial(restore, kept), width="82px")
+        self._remove = button(attempt, "Remove", "Forget this run", partial(session.remove, kept), width="82px")
         on_change(attempt, self._name, self._rename)
         self.widget = HBox([self._mark, self._name, self._cells, self._restore, self._remove])
         self.widget.add_class("studio-row")
@@ -69,11 +67,6 @@ class _Row:
         if self._name.value != self._kept.name:
             self._session.rename(self._kept, self._name.value)
             self._name.value = self._kept.name
-            self._explain()
-
-    def _explain(self) -> None:
-        self._restore.tooltip = f"Make the weights of {self._kept.name} the network as it stands"
-        self._remove.tooltip = f"Forget {self._kept.name}"
 
     def refresh(self, number: int) -> None:
         self._mark.value = studio_page.mark(number)

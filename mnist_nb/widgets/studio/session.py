@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
-import json
 import threading
 import time
 import weakref
@@ -18,10 +17,10 @@ from torch import Tensor, nn
 
 from mnist_nb.checkpoints import CheckpointError, continue_run, read_metadata, save_checkpoint, save_run, state_path
 from mnist_nb.data import Mnist, check_image
-from mnist_nb.files import signature_of
+from mnist_nb.files import parse_json, signature_of
 from mnist_nb.models import build_model, predict
 from mnist_nb.training import Hyperparameters, TrainingDivergedError, TrainingRun
-from mnist_nb.training.diagnostics import Diagnostics, copy_weights, diagnose
+from mnist_nb.training.diagnostics import Diagnostics, copy_weights, diagnose, update_ratios
 from mnist_nb.widgets.studio.records import RunRecord, State, summary
 
 PUBLISH_EVERY = 0.2
@@ -52,7 +51,8 @@ class TrainingSession:
         warning: what went wrong beside the training, such as a full disk; empty if nothing did.
         error: what broke the last run off, other than a loss that exploded.
         runs: the runs kept, oldest first.
-        current: the run whose weights are the network as it stands.
+        run: the run that goes on, or that `resume` would let go on; it is changed by the thread that trains.
+        current: the record of the run whose weights are the network as it stands.
         probabilities: of the pinned digit, `[10]`; None without a pinned digit or a network.
         diagnostics: of the network as it stands; None without one.
     """
@@ -70,7 +70,7 @@ class TrainingSession:
         self.state = State.IDLE
         self.sentence = ""
         self.warning = ""
-        self._overwrote = ""  # that another program saves the same file: said for as long as the run lasts
+        self._told: list[str] = []  # who else saves the same file: said for as long as the run lasts
         self.error: Exception | None = None
         self.runs: list[RunRecord] = []
         self.current: RunRecord | None = None
@@ -79,12 +79,13 @@ class TrainingSession:
         self._device = device
         self._publish = publish
         self._pinned: NDArray[np.uint8] | None = None
-        self._run: TrainingRun | None = None  # the one that goes on, or that Resume would let go on
+        self.run: TrainingRun | None = None
         self._unfinished: tuple[TrainingRun, RunRecord] | None = None  # the one that was stopped before that one began
         self._wanted_rate: float | None = None
         self._signature: tuple[int, ...] | None = None  # of the file when it last held what this session knows
-        self._count = 0
+        self._numbers = itertools.count(1)
         self._next_look = 0.0  # when it may be, in seconds of the monotonic clock
+        self._ratios: dict[str, float] = {}  # of the last step that was watched
         self._before: dict[str, Tensor] | None = None  # the weights before the step that is watched
         self._pace = (0.0, 0)  # when this stint began, and the run's step then
         self._closed = False
@@ -104,20 +105,15 @@ class TrainingSession:
         return self.state is State.RUNNING
 
     @property
-    def run(self) -> TrainingRun | None:
-        """The run that goes on, or the last one; it is changed by the thread that trains."""
-        return self._run
-
-    @property
     def can_resume(self) -> bool:
         """Whether `resume` would let a stopped run go on."""
-        run = self._run
+        run = self.run
         return not (self.is_running or self._closed or run is None or run.finished or run.diverged)
 
     @property
     def seconds_left(self) -> float | None:
         """An estimate from this stint's pace; None before there is one."""
-        run, (began, first_step) = self._run, self._pace
+        run, (began, first_step) = self.run, self._pace
         if run is None or not self.is_running or run.steps_done <= first_step:
             return None
         pace = (time.monotonic() - began) / (run.steps_done - first_step)
@@ -141,14 +137,15 @@ class TrainingSession:
         with _STARTING, self._lock:
             if self.is_running or self._closed:
                 return None
-            run, kept = self._run, self.current
+            run, kept = self.run, self.current
             unfinished = (run, kept) if self.can_resume and run and kept else None
             if not fresh and unfinished and unfinished[0].hyperparameters == hyperparameters:
                 return self.resume()
             known = self.current if self.path is None else self.path if self.path.exists() else None
+            source = "a new network" if fresh or known is None else known.name
             run, sentence = self._begin(hyperparameters, fresh)
-            self._unfinished = unfinished
-            return self._launch(run, self._new_entry(run, name, "" if fresh or known is None else known.name), sentence)
+            self._unfinished, self._told = unfinished, []
+            return self._launch(run, self._new_entry(run, name, source), sentence)
 
     def resume(self, learning_rate: float | None = None) -> RunRecord | None:
         """Let the stopped run go on from exactly where it was; None, and nothing else, if there is none.
@@ -159,12 +156,12 @@ class TrainingSession:
             learning_rate: a new one from here on.
         """
         with _STARTING, self._lock:
-            if not self.can_resume or self._run is None or self.current is None:
+            if not self.can_resume or self.run is None or self.current is None:
                 return None
-            run, sentence = self._run, f"Going on at {self._run.position}."
+            run, sentence = self.run, f"Going on at {self.run.position}."
             if self.path is not None and signature_of(self.path) not in (None, self._signature):
                 taken, self.path = self.path, _free_path(self.path)
-                sentence += f" {taken.name} holds another run by now; this one is saved in {self.path.name}."
+                self._told.append(f"{taken.name} holds another run by now; this one is saved in {self.path.name}.")
             if learning_rate is not None and learning_rate != run.learning_rate:
                 run.learning_rate = learning_rate
                 sentence += f" The learning rate is {learning_rate:g} from here on."
@@ -173,8 +170,6 @@ class TrainingSession:
     def stop(self) -> None:
         """Ask the run to stop after the batch it is on; returns at once."""
         self._stop.set()
-        if self._run is not None:
-            self._run.stop()
 
     def wait(self) -> None:
         """Return when no run goes on any more."""
@@ -237,11 +232,11 @@ class TrainingSession:
             if self.is_running:
                 raise ValueError(f"a run goes on: stop it before you take up the weights of {kept.name}")
             if kept is not self.current or not self.can_resume:
-                self._run = None
+                self.run = None
                 if self.path is not None:
                     save_checkpoint(kept.model, self.path, kept.metadata())
                     self._signature = signature_of(self.path)
-            self.current, self.state, self.diagnostics = kept, State.IDLE, None
+            self.current, self.state, self._ratios = kept, State.IDLE, {}
             place = "" if self.path is None else f" and in {self.path}"
             self.sentence = f"The weights of {kept.name} are in place{place}; training can go on from them."
             self._look(kept.model)
@@ -253,10 +248,10 @@ class TrainingSession:
         if self.path is None or not self.path.exists():
             return
         with contextlib.suppress(ValueError, TypeError):  # no model, or not ours: a start will say so
-            settings = Hyperparameters(**json.loads(read_metadata(self.path).get("hyperparameters", "{}")))
+            settings = Hyperparameters(**parse_json(read_metadata(self.path).get("hyperparameters", "{}")))
             run, _ = continue_run(self.path, self.data, settings, device=self._device)
             if run.steps_done:
-                self._run, self.state = run, State.STOPPED
+                self.run, self.state = run, State.STOPPED
                 self.sentence = f"There is an unfinished run in {self.path} at {run.position}. Resume goes on with it."
                 self._signature = signature_of(self.path)
                 self.current = self._new_entry(run, f"from {self.path.name}", self.path.name)
@@ -266,35 +261,20 @@ class TrainingSession:
         if self.path is not None:
             run, start = continue_run(self.path, self.data, settings, fresh=fresh, device=self._device)
             return run, str(start)
-        if fresh or self.current is None:
-            model = build_model(settings.network, seed=settings.seed)
-            return TrainingRun(model, self.data, settings, device=self._device), f"A new {settings.network} begins."
-        return self._begin_in_memory(self.current, settings)
+        current = None if fresh else self.current
+        model = build_model(settings.network, seed=settings.seed) if current is None else copy.deepcopy(current.model)
+        if model.name != settings.network:
+            raise ValueError(f"the network as it stands is a {model.name}: choose network {model.name}, or a new one")
+        run = TrainingRun(model, self.data, settings, device=self._device)
+        if current is None:
+            return run, f"A new {settings.network} begins."
+        run.first_epoch = run.epoch = current.epoch
+        return run, f"Starting from the weights of {current.name} with these settings."
 
-    def _begin_in_memory(self, current: RunRecord, settings: Hyperparameters) -> tuple[TrainingRun, str]:
-        """The cases of `continue_run`, for a session without a file."""
-        run, kind = self._run, current.hyperparameters.network
-        if kind != settings.network:
-            raise ValueError(f"the network as it stands is a {kind}: choose network {kind}, or begin with a new one")
-        if run is None or run.hyperparameters != settings or run.diverged:
-            run = TrainingRun(copy.deepcopy(current.model), self.data, settings, device=self._device)
-            run.first_epoch = run.epoch = current.epoch
-            return run, f"Starting from the weights of {current.name} with these settings."
-        run.train_more()
-        return run, f"{current.name} has finished; training {settings.epochs} epochs more."
-
-    def _new_entry(self, run: TrainingRun, name: str = "", source: str = "") -> RunRecord:
-        self._count += 1
-        kept = RunRecord(
-            name=f"run {self._count}",
-            hyperparameters=run.hyperparameters,
-            model=copy.deepcopy(run.model).cpu(),
-            batches_per_epoch=run.batches_per_epoch,
-            first_epoch=run.first_epoch,
-            epoch=run.epoch,
-            seconds=sum(record.seconds for record in run.records) if run.steps_done else 0.0,
-        )
-        kept.source = source or kept.source
+    def _new_entry(self, run: TrainingRun, name: str = "", source: str = "a new network") -> RunRecord:
+        first, per_epoch, number = run.first_epoch, run.batches_per_epoch, f"run {next(self._numbers)}"
+        kept = RunRecord(number, run.hyperparameters, run.model, per_epoch, first, run.epoch, source=source)
+        kept.seconds = sum(record.seconds for record in run.records) if run.steps_done else 0.0
         self.rename(kept, name)
         self._snapshot(run, kept)
         return kept
@@ -306,14 +286,14 @@ class TrainingSession:
                 other.wait()
         if kept not in self.runs:
             self.runs.append(kept)
-        self._run, self.current = run, kept
-        self.sentence, self.warning, self._overwrote, self.error = sentence, "", "", None
+        self.run, self.current = run, kept
+        self.sentence, self.warning, self.error = sentence, "".join(self._told[-1:]), None
         if len(self.runs) > MAX_RUNS:
             self.sentence += f" {self.runs.pop(0).name} made room in the table."
         if self.path is not None:
             self._signature = signature_of(self.path)
         self.state = kept.state = State.RUNNING
-        self._wanted_rate = self.diagnostics = self._before = None
+        self._wanted_rate, self._before, self._ratios = None, None, {}
         self._pace = (time.monotonic(), run.steps_done)
         self._stop.clear()
         self._ended.wait()  # the last run's thread may still be painting how that ended
@@ -343,8 +323,7 @@ class TrainingSession:
                     self._save(run)
             state = State.FINISHED if run.finished else State.STOPPED
         except TrainingDivergedError as error:
-            text = str(error)
-            sentence = text[0].upper() + text[1:]
+            sentence = f"{str(error)[:1].upper()}{str(error)[1:]}"
         except Exception as error:  # a thread has nobody else to tell
             self.error, sentence = error, f"The run broke off: {type(error).__name__}: {error}"
         kept.seconds = before + time.monotonic() - began
@@ -352,13 +331,14 @@ class TrainingSession:
             self._take_rate(run)  # one asked for as late as the stop itself
         with contextlib.suppress(Exception):  # a model that cannot even be copied
             self._snapshot(run, kept)
-        if state is not State.FINISHED and not (run.diverged and self._unfinished):
+        back = self._unfinished if run.diverged else None
+        if state is not State.FINISHED and not (back and run.epoch == run.first_epoch):  # nothing was learnt then
             self._save(run)
         with self._lock:
             kept.summary = self.sentence = sentence or summary(kept, run, self.runs)
-            if run.diverged and self._unfinished:
-                (self._run, self.current), self._unfinished = self._unfinished, None
-                self.sentence += f" {self.current.name} is still there, and Resume goes on with it."
+            if back:
+                (self.run, self.current), self._unfinished = back, None
+                self.sentence += f" {self.current.name} is still there: Resume goes on with it."
             self.state = kept.state = state
         self._notify(run)
 
@@ -386,17 +366,15 @@ class TrainingSession:
         except Exception as error:  # what is shown may fail; what is learnt must not
             self.warning = f"The panel could not be drawn: {type(error).__name__}: {error}"
         self._before = None
-        now = time.monotonic()
-        self._next_look = now + min(max(PUBLISH_EVERY, (now - began) / COST), 2.0)
+        self._next_look = time.monotonic() + min(max(PUBLISH_EVERY, (time.monotonic() - began) / COST), 2.0)
 
     def _look(self, model: nn.Module) -> None:
         """Ask the network about the pinned digit, and see how it fares."""
-        pinned, last = self._pinned, self.diagnostics
+        pinned = self._pinned
         self.probabilities = None if pinned is None else predict(model, pinned[None])[0].numpy()
-        found = diagnose(model, self.data.validation.images[:100], self._before)
-        if last is not None and not found.update_ratios:  # the last step that was watched
-            found = found._replace(update_ratios=last.update_ratios)
-        self.diagnostics = found
+        if self._before is not None:
+            self._ratios = update_ratios(self._before, model)
+        self.diagnostics = diagnose(model, self.data.validation.images[:100], self._ratios)
 
     def _snapshot(self, run: TrainingRun, kept: RunRecord) -> None:
         kept.model = copy.deepcopy(run.model).cpu().eval()
@@ -407,11 +385,9 @@ class TrainingSession:
     def _save(self, run: TrainingRun) -> None:
         if self.path is None:
             return
-        told: list[str] = []
         try:
-            save_run(run, self.path, tell=told.append)
-            self._overwrote = "".join(told) or self._overwrote
-            self._signature, self.warning = signature_of(self.path), self._overwrote
+            save_run(run, self.path, tell=self._told.append)
+            self._signature, self.warning = signature_of(self.path), "".join(self._told[-1:])
         except (CheckpointError, OSError) as error:
             self.warning = f"Not saved: {error}."
 

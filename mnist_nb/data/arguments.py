@@ -1,0 +1,89 @@
+"""Arguments that are what their annotations say, or one error that names them."""
+
+import functools
+import inspect
+import os
+import reprlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from mnist_nb.files import MnistNbError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_WORDS: dict[Any, str] = {int: "a whole number", float: "a number", str: "text", Path: "a path", NoneType: "None"}
+_WORDS[Callable] = "a function"
+_WHOLE = (int, np.integer)
+_STANDS_FOR: dict[Any, tuple[type, ...]] = {int: _WHOLE, float: (*_WHOLE, float, np.floating), Path: (os.PathLike,)}
+
+
+class ArgumentError(MnistNbError, TypeError, ValueError):
+    """An argument that is not what it must be; the message names it and says what was expected."""
+
+
+def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """Refuse arguments of another type than annotated, with an error that names the argument and what was expected.
+
+    Classes, unions of them, and the keys and values of mappings are looked at; other annotations say nothing. NumPy's
+    numbers are numbers, a bool is none.
+
+    Raises:
+        ArgumentError: from the function, for an argument of another type, or a path that no file can have.
+    """
+    signature = inspect.signature(function)
+    hints = functools.cache(lambda: _hints(function))  # later, for they may name what the module defines further down
+
+    @functools.wraps(function)
+    def with_checks(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            kind = hints().get(name, Any)
+            if not _fits(value, kind):
+                raise ArgumentError(f"{name} must be {_in_words(kind)}, got {reprlib.repr(value)}")
+            if isinstance(value, str | os.PathLike) and Path in get_args(kind) and not _can_be_a_path(value):
+                raise ArgumentError(f"{name} must be a path, and no file can be called {reprlib.repr(value)}")
+        return function(*args, **kwargs)
+
+    return with_checks
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function)
+    except NameError:  # a name that only a type checker imports
+        return {}
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind in (int, float) and isinstance(value, int):
+        return not isinstance(value, bool) and -(2**63) <= value < 2**63
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(kind))
+    if origin is not None and issubclass(origin, Mapping) and isinstance(value, Mapping):
+        return all(_fits(one, part) for pair in value.items() for one, part in zip(pair, get_args(kind), strict=True))
+    try:
+        return isinstance(value, _STANDS_FOR.get(kind, origin or kind))
+    except TypeError:  # Any, a protocol, the name of an array's type
+        return True
+
+
+def _can_be_a_path(value: str | os.PathLike[Any]) -> bool:
+    try:
+        encoded = os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return b"\0" not in encoded and all(len(name) <= 255 for name in encoded.split(os.sep.encode()))
+
+
+def _in_words(kind: Any) -> str:
+    """ "a number or None", "a Mapping of text to text"."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(map(_in_words, parts))
+    words = _WORDS.get(origin or kind) or f"a {getattr(origin or kind, '__name__', kind)}"
+    return f"{words} of {' to '.join(map(_in_words, parts))}" if words == "a Mapping" else words

@@ -1,0 +1,109 @@
+"""Images that are no digits, for a network to learn to refuse: made from MNIST's digits and from random strokes.
+
+They must be augmented as the digits are. Otherwise what is learnt is to tell an augmented image from one that is not,
+and real letters, which are neither, are taken for digits.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mnist_nb.data import SIDE
+from mnist_nb.training.backpropagation import autograd_gradients
+from mnist_nb.training.glyph_variants import line
+
+STROKES, POINTS = 4, 5  # of a random sign, two at least; of a stroke
+# ways to change a digit: mirrored or not, then quarters of a turn; and the digits that stay digits
+_TURNS = {(True, 0): "018", (True, 2): "012358", (False, 2): "0125689"}
+_TURNS |= dict.fromkeys([(False, 1), (False, 3), (True, 1), (True, 3)], "0")
+
+
+def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """A quarter as many images as are given, none of which is a digit: half of them from digits, half from strokes.
+
+    Args:
+        images: digits, float32 `[N, 28, 28]` in [0, 1], bright ink on black.
+        labels: int64 `[N]`.
+        generator: the only source of randomness.
+
+    Returns:
+        float32 `[N // 4, 28, 28]` in [0, 1]; a few may look like a digit all the same.
+    """
+    count = len(images) // 4
+    signs = random_signs(count - count // 2, generator).to(images.device)
+    return torch.cat([_spoilt(images, labels, count // 2, generator), signs])
+
+
+def rejection_gradients(model: Any, digits: Tensor, strange: Tensor, momentum: float = 0.0) -> float:
+    """`GradientFn` for the part of a network that refuses; the rest of it stays untouched. Returns the loss, in nats.
+
+    Args:
+        digits, strange: float32 `[N, 28, 28]` in [0, 1], changed at random in the same ways.
+    """
+    model.eval()  # or batch normalisation would take what is no digit for the usual
+    with torch.no_grad():
+        hidden = model.hidden(torch.cat([digits, strange]))
+    model.train()
+    is_digit = torch.arange(len(hidden), device=hidden.device) < len(digits)
+    return autograd_gradients(model.reject, hidden, is_digit.long(), momentum)
+
+
+def _spoilt(images: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Digits mirrored, turned, two on top of each other, or glued from two halves."""
+    (first, second), (label, other) = ((part[:count], part[count : 2 * count]) for part in (images, labels))
+    way = torch.randint(10, (count, 1, 1), generator=generator, device=generator.device).to(images.device)
+    low = torch.arange(SIDE, device=images.device) < SIDE // 2
+    result = torch.maximum(first, second)
+    result = torch.where(way == 7, torch.where(low, first, second), result)
+    result = torch.where(way == 8, torch.where(low[:, None], first, second), result)
+    alike = (label == other) | (label == 1) | (other == 1)  # a 0 and a 1 give a crossed 0
+    result = torch.where(alike[:, None, None], first.rot90(1, (1, 2)), result)
+    for number, ((mirrored, turns), digits) in enumerate(_TURNS.items()):
+        stays = torch.isin(label, torch.tensor([int(digit) for digit in digits], device=label.device))
+        changed = (first.flip(2) if mirrored else first).rot90(turns, (1, 2))
+        result = torch.where((way == number) & ~stays[:, None, None], changed, result)
+    return result
+
+
+def random_signs(count: int, generator: torch.Generator) -> Tensor:
+    """Signs of two to four strokes, lines and arcs between places of a 3x3 lattice, drawn as large as MNIST's digits.
+
+    Half of them begin with a stem on the left, from which some bars go to the right; a quarter are zigzags.
+    """
+    drawn = torch.rand(count, STROKES, 10, generator=generator, device=generator.device)
+    lattice, kind = (drawn[:, :, :4] * 3).floor(), drawn[:, :1, 4]
+    x, y, to_x, to_y = lattice.unbind(2)
+    stem, zigzag, number = kind < 0.5, kind > 0.75, torch.arange(STROKES, device=drawn.device)
+    second_stem = stem & (number == 1) & (drawn[:, :, 5] < 0.3)
+    is_stem = (stem & (number == 0)) | second_stem
+    is_bar = stem & ~is_stem & (drawn[:, :, 5] < 0.7)
+    # a bar may cross the stem, as in f and t; not at its foot, where some 1s have one
+    left = torch.where((drawn[:, :, 8] < 0.5) & (y < 2), -0.8, 0.0)
+    x = torch.where(is_stem, 2.0 * second_stem, torch.where(is_bar, left, torch.where(zigzag, number / 1.5, x)))
+    to_x = torch.where(is_stem, x, torch.where(is_bar, to_x.clamp_min(1), torch.where(zigzag, x + 1 / 1.5, to_x)))
+    turns = 2.0 * ((number + (drawn[:, :1, 5] < 0.5)) % 2)
+    y = torch.where(is_stem, 0.0, torch.where(zigzag, turns, y))
+    to_y = torch.where(is_stem, 2.0, torch.where(is_bar, y, torch.where(zigzag, 2 - turns, to_y)))
+    ends = torch.stack([x, y, to_x, to_y], 2) + 0.4 * (drawn[:, :, :4] * 3).frac()
+    begin, end = ends.view(count, STROKES, 2, 2).unbind(2)
+    goes_on = (drawn[:, 1:, 6] < 0.4) & ~is_stem[:, 1:] | zigzag
+    begin = torch.cat([begin[:, :1], torch.where(goes_on[:, :, None], end[:, :-1], begin[:, 1:])], 1)
+    along, bulge = end - begin, (drawn[:, :, 7] - 0.5) * 4 * (drawn[:, :, 8] < 0.4) * ~is_stem
+    middle = (begin + end) / 2 + torch.stack([-along[..., 1], along[..., 0]], 2) * bulge[..., None]
+    t = torch.linspace(0, 1, POINTS, device=drawn.device)[:, None]
+    points = begin[:, :, None] * (1 - t) ** 2 + middle[:, :, None] * 2 * t * (1 - t) + end[:, :, None] * t**2
+    there = number < 2 + zigzag + (drawn[:, :1, 9] * (3 - 1 * zigzag)).floor()  # two strokes make a 1 with a flag
+    points = torch.where(there[:, :, None, None], points, points[:, :1])  # [count, strokes, points, (x, y)]
+    points[..., 0] *= 0.4 + 0.6 * drawn[:, 1, 9, None, None]
+    return _as_digits_lie(points, 0.8 + drawn[:, 2, 9])
+
+
+def _as_digits_lie(points: Tensor, radius: Tensor) -> Tensor:
+    """Strokes `[n, strokes, points, 2]` as images: the longer side 20 pixels, the middle of the ink at index 14."""
+    sides = (points.amax((1, 2)) - points.amin((1, 2))).amax(1)
+    points = points * ((20 - 2 * radius) / sides.clamp_min(0.2))[:, None, None, None]
+    lengths = points.diff(dim=2).norm(dim=3, keepdim=True) + 1e-6
+    middles = (points[:, :, 1:] + points[:, :, :-1]) / 2
+    points = points - ((middles * lengths).sum((1, 2)) / lengths.sum((1, 2)))[:, None, None] + SIDE // 2
+    return torch.stack([line(list(stroke.unbind(1)), radius) for stroke in points.unbind(1)]).amax(0)

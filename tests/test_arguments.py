@@ -1,0 +1,118 @@
+"""What public functions say of arguments that they cannot use: which one it is, and what was expected."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+import mnist_nb
+from mnist_nb import Hyperparameters, MnistNbError, Sketch, build_model, predict
+from mnist_nb.data import Mnist, Split
+from mnist_nb.drawing import prepare
+from mnist_nb.widgets.pad import DrawingPad
+from mnist_nb.widgets.studio import TrainingStudio
+
+NESTED: list[Any] = []
+for _ in range(3000):
+    NESTED = [NESTED]
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        ("root must be", lambda data: mnist_nb.load_mnist(5)),
+        ("path must be", lambda data: mnist_nb.read_metadata("a\0b")),
+        ("path must be", lambda data: mnist_nb.continue_run("a" * 5000, data, Hyperparameters())),
+        ("seed must be", lambda data: build_model(seed=-1)),
+        ("hidden must be", lambda data: build_model(hidden=(3, 0))),
+        ("options must be", lambda data: build_model("cnn", hidden=(3, 4))),
+        ("batch_size must be", lambda data: predict(build_model(), data.test.images, batch_size=0)),
+        ("images must be", lambda data: predict(build_model(), NESTED)),
+        ("model must take", lambda data: predict(nn.Linear(3, 3), data.test.images)),
+        ("model must give", lambda data: list(mnist_nb.train(nn.Identity(), data))),
+        ("model must be", lambda data: mnist_nb.train("mlp", data)),
+        ("data must be", lambda data: mnist_nb.train(build_model(), None)),
+        ("on_batch must be", lambda data: mnist_nb.train(build_model(), data, on_batch=3)),
+        ("validation must be", lambda data: Mnist(data.train, None, data.test, "x")),
+        ("expected tensors", lambda data: Split(data.test.images.numpy(), data.test.labels)),
+        ("indices must be", lambda data: data.test.subset(torch.tensor([999]))),
+        ("split must hold", lambda data: mnist_nb.evaluate(build_model(), data.test.take(0))),
+        ("at_least must be", lambda data: mnist_nb.load_or_train("none.safetensors", data, float("nan"))),
+        ("momentum must be", lambda data: Hyperparameters(momentum=NESTED)),
+        ("metadata must be", lambda data: mnist_nb.save_checkpoint(build_model(), "m.safetensors", {"epoch": 3})),
+        ("size must be", lambda data: Sketch("280")),
+        ("size must be", lambda data: Sketch(2**70)),
+        ("points", lambda data: Sketch.from_arrays("nan", [1], [1.0], [0], 280)),
+        ("grey must be", lambda data: prepare([["ink"]])),
+        ("per_digit must be", lambda data: mnist_nb.MyDigits().next_to_draw("3")),
+        ("id", lambda data: mnist_nb.MyDigits().delete(NESTED)),
+        ("digits must have", lambda data: mnist_nb.adapt(build_model(), None, data)),
+        ("seed must be", lambda data: mnist_nb.adapt(build_model(), data.test, data, seed=-1)),
+        ("train split is empty", lambda data: mnist_nb.adapt(build_model(), data.test, without(data, "train"))),
+        ("'cpu:x'", lambda data: mnist_nb.TrainingRun(build_model(), data, Hyperparameters(), device="cpu:x")),
+        ("data must be", lambda data: DrawingPad(3)),
+        ("hyperparameters must be", lambda data: TrainingStudio(data, None, {"epochs": 3})),
+        ("title of a page", lambda data: mnist_nb.export_page(build_model(), "page.html", title=3)),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    words: str, call: Callable[[Mnist], object], workplace: Path, tiny: Mnist
+) -> None:
+    with pytest.raises((ValueError, TypeError), match=words) as caught:
+        call(tiny)
+    assert len(str(caught.value)) < 300
+    assert "mnist_nb" in str(caught.traceback[-1].path)  # said by us, not by something inside
+    assert [path.name for path in workplace.iterdir() if path.suffix != ".lock"] == []
+
+
+def without(data: Mnist, split: str) -> Mnist:
+    return Mnist(
+        **{name: getattr(data, name).take(0 if name == split else 99) for name in vars(data) if name != "source"},
+        source="x",
+    )
+
+
+def test_an_argument_of_another_type_is_an_error_of_ours_and_both_of_pythons(tiny: Mnist) -> None:
+    with pytest.raises(MnistNbError) as caught:
+        mnist_nb.evaluate(build_model(), None)
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_numpys_numbers_are_numbers(tiny: Mnist) -> None:
+    assert mnist_nb.wilson_interval(np.int64(3), np.int32(9)) == mnist_nb.wilson_interval(3, 9)
+    assert Sketch(np.float32(280)).size == 280
+
+
+@pytest.mark.parametrize("grey", [1e-320, 5e-324, 1e-160, 1e300])
+def test_ink_however_faint_or_strong_is_the_same_digit(grey: float, tiny: Mnist) -> None:
+    solid = np.zeros((40, 40))
+    solid[5:30, 10:14] = 1
+    np.testing.assert_array_equal(prepare(solid * grey), prepare(solid))
+
+
+def test_metadata_that_are_nested_without_end_are_passed_over(workplace: Path, tiny: Mnist) -> None:
+    tensors = {name: one.contiguous() for name, one in build_model("mlp", seed=0).state_dict().items()}
+    nested = "[" * 100_000 + "]" * 100_000
+    for metadata in ({"hyperparameters": nested, "epoch": "3"}, {"hyperparameters": json.dumps([1])}):
+        Path("model.safetensors").write_bytes(safetensors.torch.save(tensors, metadata))
+        studio = TrainingStudio(tiny)
+        assert studio.session.run is None
+        studio.close()
+        mnist_nb.export_page("model.safetensors", "page.html")
+        assert mnist_nb.continue_run("model.safetensors", tiny, Hyperparameters())[1].kind.name == "WEIGHTS"
+
+
+def test_a_run_is_refused_a_device_before_its_state_comes_to_lie_beside_it(workplace: Path, tiny: Mnist) -> None:
+    run = mnist_nb.TrainingRun(build_model("mlp", seed=0), tiny, Hyperparameters())
+    Path("folder").mkdir()
+    for path in ("folder", ""):
+        with pytest.raises(mnist_nb.CheckpointError, match="it is a folder"):
+            mnist_nb.save_run(run, path)
+    assert [path.name for path in workplace.rglob("*")] == ["folder"]
