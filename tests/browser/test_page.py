@@ -90,6 +90,23 @@ def recorded(count: int) -> list[dict[str, Any]]:
     return drawings
 
 
+def number(text: str, seed: int) -> dict[str, Any]:
+    """A number as the made-up hand writes it, each digit a little otherwise; in lines."""
+    generator, hand = np.random.default_rng(seed), json.loads(HANDWRITING.read_text())
+    strokes, place, high = [], np.array([20.0, 20.0]), generator.uniform(40, 60)
+    for sign in text:
+        if sign == "\n":
+            place = np.array([20.0, place[1] + 1.8 * high])
+            continue
+        paths = [np.asarray(path, float) for path in hand[sign]]
+        everything = np.concatenate(paths)
+        matrix = (np.eye(2) + generator.normal(0, 0.06, (2, 2))) * high / np.ptp(everything, axis=0).max()
+        paths = [(path - everything.min(axis=0)) @ matrix.T + place for path in paths]
+        place = np.array([max(path[:, 0].max() for path in paths) + high * generator.uniform(0.15, 0.5), place[1]])
+        strokes += [{"points": path.round(3).tolist(), "width": high / 8, "erase": False} for path in paths]
+    return {"strokes": strokes, "size": 560}
+
+
 def in_python(drawing: dict[str, Any]) -> np.ndarray[Any, Any] | None:
     sketch = Sketch(drawing["size"])
     for stroke in drawing["strokes"]:

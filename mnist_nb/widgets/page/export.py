@@ -17,10 +17,11 @@ from mnist_nb.checkpoints import load_checkpoint, read_metadata
 from mnist_nb.data.mnist import load_sample
 from mnist_nb.files import CheckpointError, parse_json, write_or_explain
 from mnist_nb.models import Cnn, Mlp, to_input
+from mnist_nb.reading import _WEIGHTS
 
 TITLE = "A reader of digits"
 MAX_TITLE = 200
-REFUSED = 0.01  # a score under this is no digit's
+REFUSED = 0.5  # a score under this is no digit's
 MAX_WEIGHTS = 2_000_000  # ten megabytes of page: more than a phone likes to be sent
 
 
@@ -57,7 +58,8 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     if weights.size > MAX_WEIGHTS:
         raise ValueError(f"a page holds at most {MAX_WEIGHTS:,} weights, and this network has {weights.size:,}")
     shapes, of_refusing = ([list(weight.shape) for weight, _ in part] for part in (layers, refusing))
-    content = {"shapes": shapes, "refusing": of_refusing, "energy": _energy(network), "refused": REFUSED}
+    content: dict[str, Any] = {"shapes": shapes, "refusing": of_refusing}
+    content |= {"energy": _energy(network), "refused": REFUSED, "grouping": _WEIGHTS}
     content["weights"] = base64.b64encode(weights.tobytes()).decode("ascii")
     write_or_explain(path, _page(words, _about(shapes, weights.size, metadata), json.dumps(content)).encode())
 
