@@ -53,6 +53,7 @@ def figures(data, run, evaluation):
         "confusion_matrix": lambda: plots.confusion_matrix(evaluation),
         "read_images": lambda: plots.read_images(images, evaluation, [0, 1, 2]),
         "prediction_bars": lambda: plots.prediction_bars(first, evaluation.probabilities[0]),
+        "picture": lambda: plots.picture(picture_steps(first)),
         "preparation": lambda: plots.preparation(preparation_steps(first)),
         "accuracy_intervals": lambda: plots.accuracy_intervals(both),
         "reliability_diagram": lambda: plots.reliability_diagram(both),
