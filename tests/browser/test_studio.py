@@ -157,7 +157,7 @@ def test_train_stop_resume_change_the_rate_compare_and_reopen(
     studio.until(lambda: studio.curves.count() == 4, "loss and accuracy of both runs")
     latencies.append(studio.stop())
     notebook.screenshot("3-after")
-    expect(studio.rows.nth(1)).to_contain_text("momentum")
+    expect(studio.rows.nth(1).locator(".studio-code")).to_have_value(re.compile("momentum=0.89"))
 
     studio.run_cell(1)
     notebook.output(1).locator("img").wait_for(timeout=LONG_WAIT)
