@@ -225,7 +225,7 @@ def _candidates(pieces: Sequence[_Piece], scale: float) -> tuple[list[tuple[int,
             far[one, other] = far[other, one] = np.sqrt((gaps**2).sum(axis=2).min())
     groups, shapes = [], []
     for first in range(count):
-        window = range(first + 1, min(first + _REACH, count))
+        window = [at for at in range(first + 1, min(first + _REACH, count)) if low[at, 0] - low[first, 0] <= _WIDEST]
         for group in ((first, *rest) for size in range(_REACH) for rest in combinations(window, size)):
             mine, gap = list(group), _widest_gap(far, group)
             start, stop = low[mine].min(axis=0), high[mine].max(axis=0)
