@@ -112,7 +112,8 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     for at in chosen:
         text = "?" if is_refused(model, float(scores[at])) else str(probabilities[at].argmax())
         corners = np.array([pieces[piece].box for piece in groups[at]])
-        left, top, right, bottom = (*corners[:, :2].min(axis=0).tolist(), *corners[:, 2:].max(axis=0).tolist())
+        left, top = map(float, corners[:, :2].min(axis=0))
+        right, bottom = map(float, corners[:, 2:].max(axis=0))
         if max(right - left, bottom - top) >= _DOT * scale or len(chosen) == 1:
             digits.append(Digit(text, (left, top, right, bottom), images[at], probabilities[at], float(scores[at])))
     lines = _lines(digits)
