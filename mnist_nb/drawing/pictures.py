@@ -78,10 +78,13 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is ours
                 file = io.BytesIO(source) if isinstance(source, bytes | bytearray) else source
-                picture = Image.open(file, formats=_FORMATS)
+                try:
+                    picture = Image.open(file, formats=_FORMATS)
+                except ValueError as error:  # a closed file, a text file, a path that no file can have
+                    raise OSError(str(error)) from error
             picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
         else:
-            picture = _from_array(np.asarray(source))
+            picture = _from_array(source)
         if not 0 < picture.width * picture.height <= _MAX_PIXELS:
             raise ValueError(
                 f"a picture of {picture.width} x {picture.height} pixels cannot be read here: "
@@ -147,8 +150,12 @@ def _first_frame(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _from_array(array: NDArray[Any]) -> Image.Image:
+def _from_array(source: ArrayLike) -> Image.Image:
     """A Pillow image of an array of pixels."""
+    try:
+        array = np.asarray(source)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"expected a picture as an array [H, W], [H, W, 3] or [H, W, 4]: {error}") from error
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or array.dtype.kind not in "buif":
         raise ValueError(
             f"expected a picture as an array [H, W], [H, W, 3] or [H, W, 4], got {array.dtype} {list(array.shape)}"
