@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+from scipy import ndimage
 
-from mnist_nb.drawing.pictures import from_image
+from mnist_nb.drawing.pictures import find_ink, from_image, picture_steps
 from mnist_nb.drawing.preprocessing import BOX, EmptySketchError, Pixels, preparation_steps, prepare
 from mnist_nb.drawing.sketch import Sketch
 
@@ -500,8 +502,17 @@ class TestFromImage:
         monkeypatch.setattr("subprocess.Popen", None)
         monkeypatch.setattr("subprocess.check_call", None)
         for source in (photo, photo.read_bytes()):
-            with pytest.raises(ValueError, match=r"can be read: choose a PNG.*HEIC"):
+            with pytest.raises(ValueError, match="can be read: choose a PNG"):
                 from_image(source)
+
+    def test_a_phones_heic_photo_has_its_own_sentence(self, tmp_path: Path) -> None:
+        content = b"\0\0\0\x18ftypheic" + bytes(50)
+        path = tmp_path / "IMG_0001.HEIC"
+        path.write_bytes(content)
+        with path.open("rb") as file:
+            for source in (content, path, str(path), file):
+                with pytest.raises(ValueError, match="HEIC format.*save it as JPEG"):
+                    from_image(source)
 
     def test_half_a_file(self) -> None:
         file = io.BytesIO()
@@ -514,3 +525,139 @@ class TestFromImage:
         Image.new("1", (12_000, 9_000)).save(file, "PNG")
         with pytest.raises(ValueError, match=r"12000 x 9000|decompression bomb"):
             from_image(file.getvalue())
+
+    def test_ninety_megapixels(self) -> None:
+        big = np.full((9000, 10_000), 255, np.uint8)
+        big[2000:7000, 4500:5500] = 0
+        assert difference(from_image(big[::20, ::20]), from_image(big)) < 0.02
+
+    def test_other_ways_to_write_colours(self) -> None:
+        """CMYK as printers have it; LAB; red on a green of the same lightness; neither has any grey to go by."""
+        grey = picture()
+        expected = from_image(grey)
+        cmyk = Image.merge("CMYK", [Image.new("L", grey.size)] * 3 + [grey])
+        level = Image.new("L", grey.size, 128)
+        red_on_green = Image.new("RGB", grey.size, (0, 130, 0))
+        red_on_green.paste((255, 0, 0), mask=grey)
+        assert np.ptp(np.asarray(red_on_green.convert("L"))) < 3
+        for source in (cmyk, Image.merge("LAB", [grey, level, level]), red_on_green):
+            assert difference(expected, from_image(source)) < 0.02
+
+    def test_a_blank_first_frame_is_passed_over(self) -> None:
+        frames = [Image.new("L", (640, 480)), picture(), Image.new("L", (640, 480), 255)]
+        file = io.BytesIO()
+        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+        with Image.open(file) as animation:
+            assert difference(from_image(picture()), from_image(animation)) < 0.02
+            assert animation.tell() == 0
+        file = io.BytesIO()
+        frames[0].save(file, "GIF", save_all=True, append_images=[frames[2]])
+        with pytest.raises(EmptySketchError, match="no digit"):
+            from_image(file.getvalue())
+
+    @pytest.mark.parametrize("margin", [0, 1, 40])
+    @pytest.mark.parametrize("dark", [False, True])
+    def test_a_crop_without_a_margin(self, margin: int, dark: bool) -> None:
+        ink = np.asarray(picture())
+        (top, bottom), (left, right) = (np.flatnonzero(ink.any(axis=axis))[[0, -1]] for axis in (1, 0))
+        cropped = np.pad(ink[top : bottom + 1, left : right + 1], margin)
+        assert difference(from_image(picture()), from_image(255 - cropped if dark else cropped)) < 0.02
+
+
+def spoilt(kind: str) -> Image.Image:
+    """A 3 in dark ink on white, with what real pictures have beside it."""
+    clean = ImageOps.invert(picture()).convert("RGB")
+    pen, chance = ImageDraw.Draw(clean), np.random.default_rng(0)
+    if kind == "frame":
+        pen.rectangle((4, 4, 635, 475), outline=0, width=6)
+    elif kind == "table edge":
+        pen.rectangle((0, 440, 640, 480), "#402010")
+    elif kind == "dark corner":
+        pen.polygon([(640, 0), (640, 120), (520, 0)], "#202020")
+    elif kind == "patterned cloth":
+        cloth = Image.fromarray(chance.integers(0, 255, (9, 80, 3), np.uint8)).resize(
+            (640, 70), Image.Resampling.NEAREST
+        )
+        clean.paste(cloth, (0, 0))
+    elif kind == "specks":
+        pen.point([(int(x), int(y)) for x, y in chance.uniform((0, 0), clean.size, (60, 2))], "#303030")
+    elif kind == "grey patch":
+        patch = Image.new("RGB", (960, 800), "white")
+        patch.paste(Image.eval(clean, lambda level: level * 3 // 4), (160, 160))
+        return patch
+    elif kind == "transparent edge":
+        clean.putalpha(255)
+        clean.paste((0, 0, 0, 0), (600, 0, 640, 480))
+        clean.paste((0, 0, 0, 0), (0, 450, 640, 480))
+    elif kind == "faint":
+        return Image.eval(clean, lambda level: 225 + level * 25 // 255)
+    elif kind == "halo":
+        file = io.BytesIO()
+        clean.save(file, "JPEG", quality=12)
+        return Image.open(file)
+    else:  # photos, with grain
+        across = Image.new("RGB", clean.size, "white")
+        for place in range(20, 640, 30 if kind == "squared" else 60):
+            ImageDraw.Draw(across).line([(0, place), (640, place + 9)], "#909090", 2)
+            if kind == "squared":
+                ImageDraw.Draw(across).line([(place, 0), (place - 7, 480)], "#909090", 2)
+        page = np.asarray(ImageChops.multiply(clean, across) if kind in ("ruled", "squared") else clean) * 0.8
+        page[:, 330:] *= 0.6 if kind == "shadow" else 1
+        return Image.fromarray((page + chance.normal(0, 3, page.shape)).clip(0, 255).astype(np.uint8))
+    return clean
+
+
+class TestFindInk:
+    KINDS = (
+        "frame", "table edge", "dark corner", "patterned cloth", "specks", "grey patch", "transparent edge", "faint", "halo",
+        "ruled", "squared", "shadow",
+    )  # fmt: skip
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_what_is_beside_the_digit_is_no_ink(self, kind: str) -> None:
+        ink = find_ink(spoilt(kind))
+        assert ink.max() <= 1
+        assert ink.min() == 0
+        assert difference_in_shape(from_image(picture()), from_image(spoilt(kind))) < 0.2
+
+    def test_several_digits_are_all_found(self) -> None:
+        page = Image.new("L", (1500, 500))
+        for left in (0, 400, 800):
+            page.paste(picture((24), (640, 480)).crop((180, 0, 560, 480)), (left + 100, 10))
+        pieces = ndimage.label(find_ink(page))[1]
+        assert pieces == 3
+
+    def test_the_box_and_the_crop(self) -> None:
+        whole = picture_steps(picture())
+        left, top, right, bottom = whole.box
+        assert whole.ink[top:bottom, left:right].sum() == whole.ink.sum() > 0
+        assert (whole.image == from_image(picture())).all()
+        two = Image.new("L", (1280, 480))
+        two.paste(picture(), (0, 0))
+        two.paste(picture(60), (640, 0))
+        assert difference(picture_steps(two, (0, 0, 0.5, 1)).image, whole.image) < 0.02
+        with pytest.raises(EmptySketchError):
+            picture_steps(picture(), (0, 0, 0.1, 0.1))
+
+    @given(
+        st.integers(1, 90), st.integers(1, 90), st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"]),
+        st.randoms(use_true_random=False),
+    )  # fmt: skip
+    def test_any_picture_gives_an_image_or_a_clear_error(
+        self, width: int, height: int, mode: str, chance: Random
+    ) -> None:
+        blocks = Image.frombytes("RGBA", (6, 5), chance.randbytes(120)).resize((width, height), chance.randrange(4))
+        source = Image.new("I;16", (width, height), chance.randrange(65536)) if mode == "I;16" else blocks.convert(mode)
+        try:
+            image = from_image(source)
+        except EmptySketchError as error:
+            assert "no digit in this picture" in str(error)
+        else:
+            assert (image.shape, image.dtype, image.max()) == ((28, 28), np.uint8, 255)
+
+    @given(st.integers(0, 300), st.integers(0, 300), st.booleans())
+    def test_the_place_in_the_frame_changes_nothing(self, left: int, top: int, dark: bool) -> None:
+        page = Image.new("L", (520, 560))
+        page.paste(picture().crop((190, 50, 400, 300)), (left, top))
+        moved = ImageOps.invert(page) if dark else page
+        assert difference(from_image(picture()), from_image(moved)) < 0.03

@@ -4,13 +4,15 @@ Their ten outputs stay as they are, bit for bit. Only `reject` learns, from what
 answer to MNIST's training digits and to images made from them that are none. It takes some minutes.
 """
 
+import math
 import sys
 
 import torch
 
 from mnist_nb import load_mnist, load_pretrained, read_metadata, save_checkpoint
 from mnist_nb.checkpoints import PRETRAINED
-from mnist_nb.models import to_input
+from mnist_nb.models import digit_score, to_input
+from mnist_nb.models.refusal import LEARNT_THRESHOLD
 from mnist_nb.training.augmentation import augment
 from mnist_nb.training.backpropagation import autograd_gradients
 from mnist_nb.training.negatives import make_negatives
@@ -19,7 +21,8 @@ from mnist_nb.training.plain import permutation
 from mnist_nb.training.run import schedule_factor
 
 KIND = "handwriting"
-EPOCHS, STEPS, BATCH, LEARNING_RATE = 4, 3000, 256, 0.003
+REFUSED = 0.007  # of MNIST's validation digits; of strangers' on a pad it is about a hundredth
+EPOCHS, STEPS, BATCH, LEARNING_RATE, NOISE = 4, 1500, 256, 0.003, 0.5
 
 
 def main() -> None:
@@ -40,12 +43,19 @@ def main() -> None:
         pools = [torch.cat(parts) for parts in hidden[name]]  # no digits, digits
         model.reject = None
         model.add_reject()
-        optimizer = Adam(model.reject.parameters(), decay=0.01)
+        spread = pools[1].std(0)
+        optimizer = Adam(model.reject.parameters(), decay=1.0)  # strong, or it learns these images and not letters
         wanted = torch.arange(2).repeat_interleave(BATCH)
         for step in range(STEPS):
             drawn = [pool[torch.randint(len(pool), (BATCH,), generator=generator)] for pool in pools]
-            loss = autograd_gradients(model.reject, torch.cat(drawn), wanted)
+            values = torch.cat(drawn)
+            values += NOISE * spread * torch.randn(values.shape, generator=generator)
+            loss = autograd_gradients(model.reject, values, wanted)
             optimizer.step(LEARNING_RATE * schedule_factor("one-cycle", step / STEPS))
+        scores = digit_score(model.eval(), load_mnist().validation.images)
+        with torch.no_grad():  # the scores of this share of MNIST's digits lie below the threshold then
+            at = torch.logit(scores.double().quantile(REFUSED)) - math.log(LEARNT_THRESHOLD / (1 - LEARNT_THRESHOLD))
+            model.reject[-1].bias[1] -= at
         path = PRETRAINED / f"{name}.safetensors"
         save_checkpoint(model, path, read_metadata(path))
         print(f"{name}: taught on {len(pools[0]):,} images that are no digits; last batch {loss:.3f} nats")

@@ -86,30 +86,64 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
                 f"a picture of {picture.width} x {picture.height} pixels cannot be read here: "
                 f"expected at least one pixel and {_MAX_PIXELS // 10**6} million at most"
             )
-        picture = ImageOps.exif_transpose(picture)
+        picture = ImageOps.exif_transpose(_first_frame(picture) if getattr(picture, "is_animated", False) else picture)
         left, top, right, bottom = (round(share * side) for share, side in zip(crop, 2 * picture.size, strict=True))
         if crop != (0, 0, 1, 1):
             picture = picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     except FileNotFoundError:
         raise
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        name = str(getattr(source, "name", source)) if not isinstance(source, bytes | bytearray) else ""
+        if name.lower().endswith((".heic", ".heif")) or (not name and source[4:8] == b"ftyp"):
+            raise ValueError(
+                "this photo is in Apple's HEIC format, which cannot be read here: save it as JPEG first, or have the "
+                "phone take JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible)"
+            ) from error
         why = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
         raise ValueError(
-            f"this is no picture that can be read{why}: choose a PNG, JPEG, WebP, GIF, BMP or TIFF file; save a photo "
-            "in Apple's HEIC format as JPEG first"
+            f"this is no picture that can be read{why}: choose a PNG, JPEG, WebP, GIF, BMP or TIFF file"
         ) from error
     if picture.mode.startswith(("I", "F")):  # converting these to 8 bits would cut them off at 255
         values = np.array(picture, np.float64)
         picture = _from_array(values / max(1.0, float(values.max())))
+    if picture.mode == "LAB":
+        picture = picture.getchannel("L")
     if picture.has_transparency_data:
-        colours = picture.convert("RGBA")
-        grey, opacity = (np.array(channel) for channel in (colours.convert("L"), colours.getchannel("A")))
-        light = opacity.any() and np.average(grey, weights=opacity) > 127
-        paper = Image.new("RGBA", colours.size, "black" if light else "white")
-        picture = Image.alpha_composite(paper, colours)
-    picture = picture.convert("L")
+        picture = _on_paper(picture.convert("RGBA"))
+    picture = picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
     picture.thumbnail((_PHOTO, _PHOTO), Image.Resampling.BOX)
-    return np.asarray(picture, np.float64)
+    grey = np.asarray(picture.convert("L"), np.float64)
+    colours = np.asarray(picture.convert("RGB"), np.float64).reshape(-1, 3)
+    if grey.var() < 0.01 * colours.var(axis=0).sum():  # red on green that is as light: along the colours' main axis
+        off = colours - colours.mean(axis=0)
+        along = off @ np.linalg.eigh(off.T @ off)[1][:, -1]
+        grey = np.interp(along, (along.min(), along.max()), (0, 255)).reshape(grey.shape)
+    return grey
+
+
+def _on_paper(picture: Image.Image) -> Image.Image:
+    """A picture that one can see through laid on paper: its own where most of it is opaque, else black or white."""
+    grey, opacity = (np.array(channel) for channel in (picture.convert("L"), picture.getchannel("A")))
+    solid = opacity > 127
+    if solid.mean() > 0.5:
+        level = round(float(np.median(grey[solid])))
+    else:
+        level = 0 if opacity.any() and np.average(grey, weights=opacity) > 127 else 255
+    return Image.alpha_composite(Image.new("RGBA", picture.size, (level, level, level)), picture)
+
+
+def _first_frame(picture: Image.Image) -> Image.Image:
+    """A copy of the first frame of an animation that is not blank, among fifty; of the first if all are."""
+    start = picture.tell()
+    frames = range(start, min(getattr(picture, "n_frames", 1), start + 50))
+    try:
+        for frame in frames:
+            picture.seek(frame)
+            if np.asarray(picture.convert("RGBA").reduce(4)).std(axis=(0, 1)).any():
+                return picture.copy()
+    finally:
+        picture.seek(start)
+    return picture
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:
@@ -127,15 +161,18 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
 
 def _find_ink(grey: Floats) -> Floats:
     """Ink `[H, W]` in 0..1 on paper at exactly 0, from grey values in which either may be the darker one."""
-    if _is_light(grey):
+    if light := _is_light(grey):
         grey = 255 - grey
     for share, mode in ((0.5, "constant"), (0.3, "nearest")):
         window = max(3, round(share * max(grey.shape)))
-        ink = grey - ndimage.grey_opening(grey, window, mode=mode, cval=np.quantile(grey, 0.1))
+        paper = ndimage.grey_opening(grey, window, mode=mode, cval=np.quantile(grey, 0.1))
+        ink = grey - paper
         least, low = np.quantile(ink, (0.02, 0.2))
         grain = (low - least) / 1.2
         if grain <= 0.5:
             break
+        if light and mode == "nearest":
+            ink *= np.minimum((255 - np.median(paper)) / np.maximum(255 - paper, 1), 3)
     ink -= low + 0.84 * grain
     full = float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
     if full < max(10, 6 * grain):
@@ -153,7 +190,7 @@ def _is_light(grey: Floats) -> bool:
     """Whether the paper is lighter than the ink: around ink, most is paper; else, ink is in fewer pieces."""
     window = max(3, round(0.3 * max(grey.shape)))
     low, high = ndimage.minimum_filter(grey, window), ndimage.maximum_filter(grey, window)
-    light, around = grey > (low + high) / 2, high - low > np.ptp(grey) / 2
+    light, around = grey > (low + high) / 2, high - low >= np.ptp(grey) / 2
     share = light[around].mean()
     if 0.35 < share < 0.65:
         pieces = [ndimage.label(around & where, np.ones((3, 3)))[1] for where in (light, ~light)]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.data.mnist import load_sample
-from mnist_nb.models.networks import ask
+from mnist_nb.models.networks import Network, ask
 
 LEARNT_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5
 """Below these scores an image is refused. About 1 % of the digits that strangers wrote with a pen lie below."""
@@ -27,8 +27,8 @@ def digit_score(model: nn.Module, images: Any) -> Tensor:
     Raises:
         ValueError: for images of another type or shape.
     """
-    if (learnt := getattr(model, "digit_probability", None)) is not None and has_learnt_to_refuse(model):
-        return ask(model, learnt, images)
+    if isinstance(model, Network) and model.reject is not None:
+        return ask(model, model.digit_probability, images)
 
     mean, deviation = energy_of_digits(model)
     return torch.sigmoid((_energy(model, images) - mean) / deviation + 2.33)

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from ipywidgets import HTML, Dropdown, HBox, IntSlider
-from matplotlib import colormaps
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -29,9 +28,11 @@ from mnist_nb.widgets.html import probability_bars, stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.prediction import Guess, read, with_article
+from mnist_nb.widgets.squares import Place, Squares, colours_of
 
 _FIRST = "shipped:mlp"
 _MIDDLE = SIDE // 2
+_WRAP = {"flex_flow": "row wrap"}
 
 
 def _slider(description: str, tooltip: str, highest: int, value: int = 0) -> IntSlider:
@@ -50,6 +51,8 @@ class _Explorer(Panel):
     """
 
     model: nn.Module
+    _squares: Squares  # beside the page, in panels with buttons below
+    _buttons: tuple[Any, ...] = ()
 
     def __init__(
         self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
@@ -66,8 +69,11 @@ class _Explorer(Panel):
         self._accept(self._catalog.load(self._key))
         on_change(self.attempt, self.network, self._chosen)
         on_change(self.attempt, self.number, self._another)
-        head = HBox([self.network, self.number], layout={"flex_flow": "row wrap"})
-        super().__init__([HTML(stylesheet()), head, *controls, self._page, self._message])
+        head = HBox([self.network, self.number], layout=_WRAP)
+        pages = (
+            [HBox([self._squares.widget, self._page], layout=_WRAP), *self._buttons] if self._buttons else [self._page]
+        )
+        super().__init__([HTML(stylesheet()), head, *controls, *pages, self._message])
         self.add_class("mnist-pad")
         self._another()
 
@@ -88,6 +94,18 @@ class _Explorer(Panel):
     def _controls(self) -> list[Any]:
         """What stands between the lists and the page."""
         raise NotImplementedError
+
+    def _choose(self, row: int, column: int) -> None:
+        """One of the squares was clicked."""
+        raise NotImplementedError
+
+    def _click(self, row: int, column: int) -> None:
+        self.attempt(lambda: self._choose(row, column))
+
+    def _leave(self, back: bool) -> None:
+        """Tab on the squares leads to what stands before or behind them."""
+        behind = self._buttons[0]
+        (self.network if back else getattr(behind, "children", (behind,))[0]).focus()
 
     def _accept(self, model: nn.Module) -> None:
         """Take a network; raises what keeps the panel from showing it, and then the one before stays."""
@@ -140,7 +158,17 @@ class LayerExplorer(_Explorer):
     def _controls(self) -> list[Any]:
         self.unit = _slider("Unit", "Number of the unit in the first hidden layer", 0)
         on_change(self.attempt, self.unit, self._changed)
+        self._squares = Squares(12, self._click, self._leave)
+        tooltip = "Choose the unit of the first layer that answers this image most strongly"
+        self._buttons = (button(self.attempt, "Strongest unit", tooltip, self._choose_strongest),)
         return [self.unit]
+
+    def _choose(self, row: int, column: int) -> None:
+        if row * _UNITS_A_ROW + column <= self.unit.max:  # the last row need not be full
+            self.unit.value = row * _UNITS_A_ROW + column
+
+    def _choose_strongest(self) -> None:
+        self.unit.value = int(inside.activations(self.model, self.image[None]).hidden1.argmax())
 
     @property
     def sum(self) -> inside.WeightedSum:
@@ -154,6 +182,9 @@ class LayerExplorer(_Explorer):
     def _show(self) -> None:
         values = inside.activations(self.model, self.image[None])
         words = f"Image {self.number.value} is {self._about}. {self.guess.in_words}"
+        first = _in_rows(values.hidden1[0])
+        colours = colours_of(first, "viridis", 0, max(float(first.max()), 1e-6))
+        self._squares.show(colours, divmod(self.unit.value, _UNITS_A_ROW))
         self._page.value = _layers_view(self.image.numpy(), values, words, self.unit.value, self.sum)
 
 
@@ -181,7 +212,9 @@ class PixelEditor(_Explorer):
             button(self.attempt, "Start over", "Take all changes back", self._another, icon="refresh"),
         ]
         self._edited: Tensor | None = None
-        return [HBox([self.row, self.column]), HBox(buttons)]
+        self._squares = Squares(11, self._click, self._leave)
+        self._buttons = (HBox(buttons),)
+        return [HBox([self.row, self.column])]
 
     @property
     def image(self) -> Tensor:
@@ -203,6 +236,12 @@ class PixelEditor(_Explorer):
             self._edited = changed
             self._show()
             return self.guess
+
+    def _choose(self, row: int, column: int) -> None:
+        """A click chooses a pixel, and another on the same one flips it."""
+        if (row, column) == (self.row.value, self.column.value):
+            self._flip()
+        self.row.value, self.column.value = row, column
 
     def _flip(self) -> None:
         self.flip(self.row.value, self.column.value)
@@ -229,7 +268,8 @@ class PixelEditor(_Explorer):
         changes = f"{count} pixel{'' if count == 1 else 's'} flipped"
         guess, place = self.guess, (self.row.value, self.column.value)
         words = f"{guess.in_words} Image {self.number.value} is {self._about}; {changes}."
-        self._page.value = _pixels_view(self.image.numpy(), guess, words, place, self.flipped)
+        self._squares.show(colours_of(self.image, "gray", 0, 255), place, self.flipped)
+        self._page.value = _pixels_view(self.image.numpy(), guess, words, place)
 
 
 class PruningExplorer(_Explorer):
@@ -275,50 +315,25 @@ class PruningExplorer(_Explorer):
 
 # ---- how it looks: pictures of numbers, with a frame around the chosen one, as HTML and SVG
 
-Place = tuple[int, int]  # row, column
 _UNITS_A_ROW = 8
 _WEIGHT_IMAGES = 24
-_FRAME, _DOT = "#D55E00", "#E69F00"
 
 
-def _picture(
-    values: ArrayLike, alt: str, scale: int, *, colours: str, low: float, high: float, frame: Place | None = None,
-    dots: Sequence[Place] = (),
-) -> str:  # fmt: skip
-    """Numbers `[h, w]` as an SVG, each a square of `scale` pixels coloured from `low` to `high`.
-
-    Args:
-        alt: what it shows, in words.
-        frame: the place that gets a frame.
-        dots: places that get a dot.
-    """
-    numbers = np.asarray(values, dtype=np.float64)
-    shares = np.clip((numbers - low) / (high - low), 0, 1)
-    buffer = io.BytesIO()
-    Image.fromarray((colormaps[colours](shares)[..., :3] * 255).astype(np.uint8)).save(buffer, "png")
-    height, width = (side * scale for side in numbers.shape)
-    marks = "".join(
-        f'<circle cx="{(column + 0.5) * scale}" cy="{(row + 0.5) * scale}" r="{scale / 4}" '
-        f'fill="{_DOT}" stroke="#000"/>'
-        for row, column in dots
-    )
-    if frame is not None:
-        row, column = frame
-        for colour, line in (("#fff", 4), (_FRAME, 2)):  # with a white edge it is seen on black and on colours
-            marks += (
-                f'<rect x="{column * scale}" y="{row * scale}" width="{scale}" height="{scale}" fill="none" '
-                f'stroke="{colour}" stroke-width="{line}"/>'
-            )
+def _picture(values: ArrayLike, alt: str, scale: int, *, colours: str, low: float, high: float) -> str:
+    """Numbers `[h, w]` as an SVG, each a square of `scale` pixels coloured from `low` to `high`; `alt` is in words."""
+    coloured, buffer = colours_of(values, colours, low, high), io.BytesIO()
+    Image.fromarray(coloured).save(buffer, "png")
+    height, width = (side * scale for side in coloured.shape[:2])
     return (
         f'<svg role="img" aria-label="{escape(alt)}" width="{width}" height="{height}" style="overflow:visible">'
         f'<image width="{width}" height="{height}" style="image-rendering:pixelated" '
-        f'href="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"/>{marks}</svg>'
+        f'href="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"/></svg>'
     )
 
 
-def _digit(image: ArrayLike, alt: str, scale: int, *, frame: Place | None = None, dots: Sequence[Place] = ()) -> str:
+def _digit(image: ArrayLike, alt: str, scale: int) -> str:
     """An image uint8 `[28, 28]`, ink white on black as in MNIST."""
-    return _picture(image, alt, scale, colours="gray", low=0, high=255, frame=frame, dots=dots)
+    return _picture(image, alt, scale, colours="gray", low=0, high=255)
 
 
 def _signed(values: ArrayLike, alt: str, scale: int) -> str:
@@ -332,8 +347,7 @@ def _layers_view(image: ArrayLike, values: Activations, words: str, unit: int, p
     first, second = (np.asarray(layer[0]) for layer in (values.hidden1, values.hidden2))
     way = [
         _figure(_digit(image, "the image", 6), "784 pixels"),
-        _figure(_units(first, unit), f"{(first > 0).sum()} of {len(first)} units fire"),
-        _figure(_units(second), f"{(second > 0).sum()} of {len(second)} fire"),
+        _figure(_units(second), f"second layer: {(second > 0).sum()} of {len(second)} fire"),
         probability_bars(values.logits[0].softmax(0)),
     ]
     sums = [
@@ -348,18 +362,16 @@ def _layers_view(image: ArrayLike, values: Activations, words: str, unit: int, p
         f"Unit {unit}: the products add up to {parts.total - parts.bias:+.2f}, its bias is {parts.bias:+.2f}; "
         f"together {parts.total:+.2f}, {silent}."
     ).replace("-", "−")
-    return f"{_words(words)}{_row(way)}{_row(sums)}{_words(total, 'explorer-sum')}"
+    left = f"At the left the first layer: {(first > 0).sum()} of {len(first)} units fire. Click one to choose it."
+    return f"{_words(words)}{_words(left)}{_row(way)}{_row(sums)}{_words(total, 'explorer-sum')}"
 
 
-def _pixels_view(image: ArrayLike, guess: Guess, words: str, place: Place, flipped: Sequence[Place]) -> str:
-    """The image in large pixels, a frame around the chosen one and a dot on each flipped one, and the ten bars."""
+def _pixels_view(image: ArrayLike, guess: Guess, words: str, place: Place) -> str:
+    """What is read, the pixel in the frame, and the ten bars."""
     row, column = place
     ink = int(np.asarray(image)[row, column])
-    alt = f"the image; the frame is at row {row}, column {column}"
-    large = _figure(
-        _digit(image, alt, 11, frame=place, dots=flipped), f"row {row}, column {column}: {ink} of 255; dots: flipped"
-    )
-    return f"{_words(words)}{_row([large, probability_bars(guess.probabilities, guess.in_words)])}"
+    frame = f"In the frame: row {row}, column {column}: {ink} of 255. Click a pixel to choose it, again to flip it."
+    return f"{_words(words)}{_words(frame)}{_row([probability_bars(guess.probabilities, guess.in_words)])}"
 
 
 def _pruning_view(image: ArrayLike, guess: Guess, words: str, weights: ArrayLike) -> str:
@@ -372,12 +384,14 @@ def _pruning_view(image: ArrayLike, guess: Guess, words: str, weights: ArrayLike
     return f"{_words(words)}{_row([_figure(_signed(mosaic, alt, 2), alt)])}{_row(below)}"
 
 
-def _units(answers: ArrayLike, chosen: int | None = None) -> str:
-    numbers = np.asarray(answers)
-    grid = np.pad(numbers, (0, -len(numbers) % _UNITS_A_ROW)).reshape(-1, _UNITS_A_ROW)
-    frame = None if chosen is None else divmod(chosen, _UNITS_A_ROW)
-    alt = f"{len(numbers)} units, {(numbers > 0).sum()} of them fire"
-    return _picture(grid, alt, 11, colours="viridis", low=0, high=max(float(numbers.max()), 1e-6), frame=frame)
+def _in_rows(answers: ArrayLike) -> NDArray[np.float64]:
+    numbers = np.asarray(answers, dtype=np.float64)
+    return np.pad(numbers, (0, -len(numbers) % _UNITS_A_ROW)).reshape(-1, _UNITS_A_ROW)
+
+
+def _units(answers: ArrayLike) -> str:
+    numbers = _in_rows(answers)
+    return _picture(numbers, "answers of the units", 11, colours="viridis", low=0, high=max(float(numbers.max()), 1e-6))
 
 
 def _figure(svg: str, caption: str) -> str:

@@ -59,6 +59,11 @@ def test_layers_follow_the_image_and_the_unit(notebook: NotebookPage) -> None:
     explorer.press("Test image", "ArrowRight", 2)
     explorer.says("Image 2 is a 1")
     explorer.says("weights of unit 5")
+    explorer.panel.locator("canvas").click(position={"x": 12 * 2 + 6, "y": 12 * 3 + 6})
+    explorer.says("weights of unit 26")
+    explorer.tab_to("Choose the unit")  # the keyboard can leave the squares
+    explorer.page.keyboard.press("Enter")
+    explorer.says("it passes on")
     assert explorer.bars() != before
     explorer.done()
 
@@ -78,6 +83,8 @@ def test_pixels_are_flipped_with_arrows_tab_and_enter(notebook: NotebookPage) ->
         editor.page.keyboard.press("Enter")
         editor.says(f"{count} pixels flipped")
     assert editor.bars() != before
+    editor.panel.locator("canvas").click(position={"x": 11 * 2 + 5, "y": 11 * 25 + 5})
+    editor.says("row 25, column 2")
     editor.done()
     editor.tab_to("Take all changes back")
     editor.page.keyboard.press("Enter")

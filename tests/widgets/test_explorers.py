@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from ipycanvas import Canvas
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
@@ -25,6 +26,16 @@ def press(explorer: Any, label: str) -> None:
             part.click()
             return
     pytest.fail(f"there is no button {label!r}")
+
+
+def click(explorer: Any, row: int, column: int) -> None:
+    """Click in the middle of one of the squares, as the page tells of it."""
+    canvas = next(
+        part for box in explorer.children for part in getattr(box, "children", ()) if isinstance(part, Canvas)
+    )
+    side = canvas.width / (28 if isinstance(explorer, PixelEditor) else 8)
+    place = {"x": (column + 0.5) * side, "y": (row + 0.5) * side}
+    canvas._handle_frontend_event(None, {"event": "mouse_down", **place}, [])
 
 
 def page(explorer: Any) -> str:
@@ -119,8 +130,35 @@ class TestLayers:
         assert "fully connected" in message(explorer)
         assert explorer.network.value == "shipped:mlp"
 
+    def test_a_click_chooses_a_unit_and_none_where_there_is_none(self, tiny: Mnist, workplace: Path) -> None:
+        explorer = LayerExplorer(tiny)
+        click(explorer, 3, 5)
+        assert explorer.unit.value == 29
+        assert "weights of unit 29" in page(explorer)
+        explorer = LayerExplorer(tiny, build_model("mlp", seed=1, hidden=(20, 12)))
+        click(explorer, 2, 3)
+        assert explorer.unit.value == 19
+        click(explorer, 2, 4)  # the last row has four units
+        click(explorer, 9, 4)  # below all squares
+        assert explorer.unit.value == 19
+
+    def test_the_strongest_unit_is_found_by_a_button(self, tiny: Mnist, workplace: Path) -> None:
+        explorer = LayerExplorer(tiny, number=3)
+        press(explorer, "Strongest unit")
+        answers = activations(explorer.model, tiny.test.images[3:4]).hidden1[0]
+        assert explorer.unit.value == int(answers.argmax())
+
 
 class TestPixels:
+    def test_a_click_chooses_a_pixel_and_the_next_one_flips_it(self, tiny: Mnist, workplace: Path) -> None:
+        editor = PixelEditor(tiny)
+        click(editor, 0, 27)
+        assert (editor.row.value, editor.column.value, editor.flipped) == (0, 27, [])
+        click(editor, 0, 27)
+        assert editor.flipped == [(0, 27)]
+        click(editor, 0, 27)
+        assert editor.flipped == []
+
     def test_a_flip_is_read_and_a_second_one_takes_it_back(self, tiny: Mnist, workplace: Path) -> None:
         editor = PixelEditor(tiny, number=2)
         image = tiny.test.images[2]

@@ -47,9 +47,9 @@ class NumberPage(VBox):  # type: ignore[misc]
         self._ink.on_key(self._key)
         self._reading = HTML()
         new = partial(button, pad.attempt, width="80px")
-        self._undo = new("Undo", "Undo: take back the last stroke of the number", self.undo, icon="undo")
-        redo = new("Redo", "Redo: bring back the last stroke of the number", self.redo, icon="repeat")
-        clear = new("Clear", "Clear the number", self.clear, icon="trash")
+        self._undo = new("Undo", "Take back the last stroke of the number", self.undo, icon="undo")
+        redo = new("Redo", "Bring back the last stroke of the number", self.redo, icon="repeat")
+        clear = new("Clear", "Empty the wide page", self.clear, icon="trash")
         self._tool = ToggleButtons(options=[DRAW, ERASE], tooltips=["Write with the pen", "Take ink away"])
         self._tool.style.button_width = "70px"
         low, first, high = BRUSHES

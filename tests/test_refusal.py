@@ -1,0 +1,200 @@
+""" "None of these": how sure a network is that an image shows a digit at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from test_pretrained import DRAWINGS
+from torch import nn
+from tree import part, shown
+
+from mnist_nb import (
+    DrawingPad,
+    Hyperparameters,
+    Sketch,
+    adapt,
+    build_model,
+    digit_score,
+    from_image,
+    load_checkpoint,
+    load_pretrained,
+    predict,
+    save_checkpoint,
+    train,
+)
+from mnist_nb.checkpoints import PRETRAINED
+from mnist_nb.data import Mnist
+from mnist_nb.evaluation.refusal import roc_curve
+from mnist_nb.models.refusal import has_learnt_to_refuse, is_refused
+from mnist_nb.training.negatives import make_negatives
+
+LETTERS = {
+    "A": [[(40, 240), (140, 30), (240, 240)], [(80, 160), (200, 160)]],
+    "H": [[(60, 35), (60, 245)], [(220, 35), (220, 245)], [(60, 140), (220, 140)]],
+    "K": [[(70, 35), (70, 245)], [(215, 35), (75, 150), (220, 245)]],
+    "M": [[(35, 245), (55, 35), (140, 170), (225, 35), (245, 245)]],
+    "N": [[(60, 245), (60, 35), (220, 245), (220, 35)]],
+    "W": [[(30, 35), (85, 245), (140, 100), (195, 245), (250, 35)]],
+    "X": [[(55, 35), (225, 245)], [(225, 35), (55, 245)]],
+}
+
+
+def image(strokes: list[list[tuple[int, int]]]) -> NDArray[np.uint8]:
+    sketch = Sketch(size=280)
+    for points in strokes:
+        sketch.add_stroke(np.array(points), width=14)
+    return sketch.to_mnist()
+
+
+@pytest.fixture
+def letters() -> NDArray[np.uint8]:
+    return np.stack([image(strokes) for strokes in LETTERS.values()])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def digits() -> NDArray[np.uint8]:
+    return np.stack([image(strokes) for strokes in DRAWINGS.values()])
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn", "fresh", "own class"])
+def test_a_score_in_0_1_for_any_model(model: str, sample: Mnist) -> None:
+    made: dict[str, nn.Module] = {
+        "fresh": build_model("cnn", seed=0),
+        "own class": nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
+    }
+    network = made.get(model) or load_pretrained(model)
+    score = digit_score(network, sample.test.images[:7])
+    assert (score.shape, score.dtype) == ((7,), torch.float32)
+    assert bool(((score >= 0) & (score <= 1)).all())
+    assert torch.equal(digit_score(network, sample.test.images[:7].numpy()), score)
+    with pytest.raises(ValueError, match="uint8"):
+        digit_score(network, sample.test.images[:7].float())
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_the_shipped_networks_refuse_letters_and_not_digits(
+    name: str, letters: NDArray[np.uint8], digits: NDArray[np.uint8], sample: Mnist
+) -> None:
+    model = load_pretrained(name)
+    assert int(is_refused(model, digit_score(model, letters)).sum()) >= len(letters) - 1
+    assert not bool(is_refused(model, digit_score(model, digits)).any())
+    assert float(is_refused(model, digit_score(model, sample.test.images)).float().mean()) < 0.02
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_without_the_output_that_refuses_a_file_loads_and_reads_the_same(name: str, sample: Mnist, path: Path) -> None:
+    """As files were before, and as a program sees it that asks for the other names alone."""
+    tensors = safetensors.torch.load_file(PRETRAINED / f"{name}.safetensors")
+    old = {key: tensor for key, tensor in tensors.items() if not key.startswith("reject.")}
+    assert {key: tensor.shape for key, tensor in old.items()} == {
+        key: tensor.shape for key, tensor in build_model(name).state_dict().items()
+    }
+    safetensors.torch.save_file(old, path)
+    model = load_checkpoint(path)
+    assert not has_learnt_to_refuse(model)
+    assert torch.equal(predict(model, sample.test.images[:50]), predict(load_pretrained(name), sample.test.images[:50]))
+    assert digit_score(model, sample.test.images[:50]).mean() > 0.5
+
+
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+def test_augmentation_by_hands_teaches_to_refuse_and_the_file_keeps_it(network: str, tiny: Mnist, path: Path) -> None:
+    model = build_model(network, seed=1)
+    settings = Hyperparameters(network, epochs=1, optimizer="adamw", augmentation="handwriting")
+    list(train(model, tiny, settings))
+    assert has_learnt_to_refuse(model)
+    save_checkpoint(model, path)
+    again = load_checkpoint(path)
+    assert torch.equal(digit_score(again, tiny.test.images), digit_score(model, tiny.test.images))
+
+
+def test_what_refuses_learns_beside_the_ten_outputs_and_never_moves_them(tiny: Mnist) -> None:
+    """Whatever it begins with, the ten outputs end the same."""
+    first, second = build_model("cnn", seed=1), build_model("cnn", seed=1, reject=True)
+    assert second.reject is not None
+    with torch.no_grad():
+        second.reject[0].weight.mul_(2)
+    for model in (first, second):
+        list(train(model, tiny, Hyperparameters("cnn", epochs=1, augmentation="handwriting", momentum=0.5)))
+    ends, others = first.state_dict(), second.state_dict()
+    same = {key: torch.equal(tensor, others[key]) for key, tensor in ends.items()}
+    assert all(same[key] for key in same if not key.startswith("reject."))
+    assert not same["reject.0.weight"]
+
+
+def test_images_that_are_no_digits_are_drawn_from_the_generator_alone(sample: Mnist) -> None:
+    images, labels = sample.train.images[:80].float() / 255, sample.train.labels[:80]
+    first, second = (make_negatives(images, labels, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert first.shape == (20, 28, 28)
+    assert bool(((first >= 0) & (first <= 1)).all())
+    assert bool((first.sum((1, 2)) > 5).all())
+
+
+def test_a_taught_model_knows_its_owners_digits_and_still_refuses(
+    letters: NDArray[np.uint8], digits: NDArray[np.uint8], sample: Mnist
+) -> None:
+    class Mine:
+        images, labels = np.repeat(digits, 3, axis=0), np.repeat(np.arange(10), 3)
+
+    taught = adapt(load_pretrained("cnn"), Mine, sample, steps=60)
+    assert not bool(is_refused(taught, digit_score(taught, digits)).any())
+    assert int(is_refused(taught, digit_score(taught, letters)).sum()) >= len(letters) - 1
+
+
+def test_a_roc_curve_by_hand() -> None:
+    curve = roc_curve([0.9, 0.8, 0.4, 0.7], [0.1, 0.5])
+    assert curve.area == pytest.approx(7 / 8)
+    assert curve.at(0) == 0.5
+    assert curve.at(0.25) == 1
+    assert roc_curve([1, 1], [1]).area == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="at least one"):
+        roc_curve([], [1])
+
+
+# ---- on the pad
+
+
+@pytest.fixture
+def pad(workplace: Path, tiny: Mnist) -> DrawingPad:
+    return DrawingPad(tiny)
+
+
+def test_the_pad_says_that_a_letter_is_no_digit_unless_it_is_told_not_to(pad: DrawingPad) -> None:
+    assert "not think" not in shown(pad)
+    guess = pad.replay(LETTERS["K"])
+    assert guess is not None
+    assert guess.refused
+    assert "I do not think this is a digit (it looks most like a" in shown(pad)
+    part(pad, "Say when it is no digit").value = False
+    assert "not think" not in shown(pad)
+    part(pad, "Say when it is no digit").value = True
+    pad.clear()
+    assert "not think" not in shown(pad)
+    pad.replay(DRAWINGS[3])
+    assert "a 3" in shown(pad)
+    assert "not think" not in shown(pad)
+
+
+@pytest.mark.parametrize("what", ["rectangle", "specks", "frame"])
+def test_a_picture_without_a_digit_is_refused(pad: DrawingPad, what: str) -> None:
+    picture = np.full((120, 160), 255, np.uint8)
+    if what == "rectangle":
+        picture[30:90, 30:130] = 0
+    elif what == "frame":
+        picture[20:100, 20:140] = 0
+        picture[26:94, 26:134] = 255
+    else:
+        rows, columns = np.random.default_rng(0).integers(10, 110, (2, 12))
+        for row, column in zip(rows, columns, strict=True):
+            picture[row : row + 5, column : column + 5] = 0
+    guess = pad.pick(from_image(picture))
+    assert guess is not None
+    assert guess.refused
