@@ -8,12 +8,15 @@ from typing import Any
 import nbformat
 
 
-def printed_by_cells(path: Path, names: dict[str, Any] | None = None) -> list[tuple[str, str, str]]:
+def printed_by_cells(
+    path: Path, names: dict[str, Any] | None = None, until: str | None = None
+) -> list[tuple[str, str, str]]:
     """(source, what it prints now, what it printed when it was committed) of each code cell that is compared.
 
     Args:
         path: the notebook; its cells run in the current folder.
         names: where they put their names; a new space if None.
+        until: the cell with this text is the last one; all cells run if None.
     """
     names = {"__name__": "__main__"} if names is None else names
     results = []
@@ -26,4 +29,6 @@ def printed_by_cells(path: Path, names: dict[str, Any] | None = None) -> list[tu
         kept = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
         if "nbval-ignore-output" not in cell.metadata.get("tags", []):
             results.append((cell.source, said.getvalue(), kept))
+        if until is not None and until in cell.source:
+            break
     return results

@@ -15,7 +15,7 @@ from mnist_nb.studies import exercises
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 TABLE = tomllib.loads(Path(exercises.__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 CHECKED = re.compile(r'^check\("(\d\d\.\d)", (.*?)\)(?:  #.*)?$', re.MULTILINE)
-PATHS = [path for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) if f"{path.stem[:2]}.1" in TABLE]
+PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 
 
 def checks(path: Path) -> dict[str, tuple[str, str]]:

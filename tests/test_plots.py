@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
+from mnist_nb.drawing.pictures import picture_steps
 from mnist_nb.drawing.preprocessing import preparation_steps
 from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.studies.images import image_stats
@@ -53,10 +54,10 @@ def figures(data, run, evaluation):
         "confusion_matrix": lambda: plots.confusion_matrix(evaluation),
         "read_images": lambda: plots.read_images(images, evaluation, [0, 1, 2]),
         "prediction_bars": lambda: plots.prediction_bars(first, evaluation.probabilities[0]),
+        "picture": lambda: plots.picture(picture_steps(first)),
         "preparation": lambda: plots.preparation(preparation_steps(first)),
         "accuracy_intervals": lambda: plots.accuracy_intervals(both),
         "reliability_diagram": lambda: plots.reliability_diagram(both),
-        "coverage_curves": lambda: plots.coverage_curves(both),
         "corrupted_images": lambda: plots.corrupted_images(first, [*CORRUPTIONS.values()]),
         "robustness_curves": lambda: plots.robustness_curves(levels, CORRUPTIONS),
         "initialisation_curves": lambda: plots.initialisation_curves(results["initialisation"]),
@@ -147,12 +148,6 @@ def test_robustness_curves_stand_at_the_severities(evaluation):
     assert tuple(line.get_xdata()) == CORRUPTIONS["turned"].severities
     assert list(line.get_ydata()) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
     assert figure.axes[0].get_xlabel() == CORRUPTIONS["turned"].unit
-
-
-def test_coverage_ends_at_the_accuracy(evaluation):
-    axes = plots.coverage_curves({"a": evaluation}).axes[0]
-    assert axes.lines[0].get_xdata()[-1] == 1
-    assert axes.lines[0].get_ydata()[-1] == pytest.approx(evaluation.accuracy)
 
 
 def test_units_stand_in_the_order_of_their_favourite_digit():

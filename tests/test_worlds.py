@@ -1,28 +1,46 @@
-"""The notebooks beside whatever a reader may have left: each prints what it was committed with."""
+"""The notebooks beside whatever a reader may have left: each prints what it was committed with.
+
+Beside four of the six kinds of model, those that judge it train a quick one in its place: it is enough to
+run them up to there and to see that it is the same one, for all that follows then is the same.
+"""
 
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 import torch
 from cells import printed_by_cells
 
-from mnist_nb import Hyperparameters, TrainingRun, build_model, load_pretrained, save_checkpoint, save_run
+from mnist_nb import (
+    Hyperparameters,
+    TrainingRun,
+    build_model,
+    load_or_train,
+    load_pretrained,
+    save_checkpoint,
+    save_run,
+)
 from mnist_nb.data import Mnist
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 EVERY = sorted(path for path in NOTEBOOKS.rglob("[0-9]*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))[2:]
-READERS = re.compile(r"model\.safetensors|load_or_train|DrawingPad|TrainingStudio|ModelCatalog")
-"""What looks for the reader's model, in a notebook's code."""
+JUDGE = re.compile(r"load_or_train\(")
+PANELS = re.compile(r"DrawingPad\(|Explorer\(|PixelEditor\(")
+"""What looks for the reader's model, in a notebook's code: to judge it, or to offer it in a list."""
 
 
-def looks_for_a_model(path: Path) -> bool:
-    cells = nbformat.read(path, as_version=4).cells
-    return any(READERS.search(cell.source) for cell in cells if cell.cell_type == "code")
+def with_code(pattern: re.Pattern[str]) -> list[Path]:
+    """The chapters from 03 on whose code holds this."""
+    chapters = {path: nbformat.read(path, as_version=4).cells for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))[2:]}
+    return [
+        path
+        for path, cells in chapters.items()
+        if any(pattern.search(c.source) for c in cells if "code" in c.cell_type)
+    ]
 
 
 def halfway(data: Mnist) -> None:
@@ -50,22 +68,47 @@ WORLDS: dict[str, Callable[[Mnist], object]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def quick(full_mnist: Mnist) -> dict[str, torch.Tensor]:
+    """The weights of the network that is trained where the reader's own does not read well enough."""
+    return load_or_train("there is none.safetensors", full_mnist)[0].state_dict()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", with_code(JUDGE), ids=lambda path: path.stem)
 def test_prints_what_it_was_committed_with(
+    path: Path, world: str, workplace: Path, full_mnist: Mnist, quick: dict[str, torch.Tensor]
+) -> None:
+    WORLDS[world](full_mnist)
+    before = {file: file.read_bytes() for file in workplace.iterdir()}
+    names: dict[str, Any] = {"__name__": "__main__"}
+    whole = world in ("no model", "a convolutional one")
+    cells = printed_by_cells(path, names, until=None if whole else "load_or_train(")
+    assert cells or not whole
+    assert [(source, now) for source, now, _ in cells] == [(source, kept) for source, _, kept in cells]
+    assert {file: file.read_bytes() for file in before} == before, "what the reader left is left alone"
+    if not whole:
+        weights = names["model"].state_dict()
+        assert all(torch.equal(tensor, quick[name]) for name, tensor in weights.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", list(WORLDS)[1:])
+@pytest.mark.parametrize("path", with_code(PANELS), ids=lambda path: path.stem)
+def test_its_panels_open_beside_any_model(
     path: Path, world: str, workplace: Path, full_mnist: Mnist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if world != "no model" and not looks_for_a_model(path):
-        pytest.skip("opens no model of the reader's, so one world is enough")
+    monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
     for file in NOTEBOOKS.glob("*.json"):
         shutil.copy(file, workplace)
     WORLDS[world](full_mnist)
-    before = {file: file.read_bytes() for file in workplace.iterdir()}
-    cells = printed_by_cells(path)
-    assert cells
-    assert [(source, now) for source, now, _ in cells] == [(source, kept) for source, _, kept in cells]
-    assert {file: file.read_bytes() for file in before} == before, "what the reader left is left alone"
+    model = {file: file.read_bytes() for file in workplace.glob("model*")}
+    last = [
+        c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code" and PANELS.search(c.source)
+    ][-1]
+    assert printed_by_cells(path, until=last)  # no later cell knows of the model
+    assert {file: file.read_bytes() for file in model} == model, "what the reader left is left alone"
 
 
 @pytest.mark.slow

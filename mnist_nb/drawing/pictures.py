@@ -178,11 +178,15 @@ def _find_ink(grey: Floats) -> Floats:
     if full < max(10, 6 * grain):
         raise EmptySketchError("there is no digit in this picture: nothing in it stands out from its background")
     faint = ink > max(5 * grain, 0.25 * full)
-    if grain > 0.5:
-        faint &= ~_rules(faint) & ~_rules(faint.T).T
+    if grain > 0.5 and min(ink.shape) > 64:
+        for mask in (faint.copy(), ink > max(4 * grain, 0.1 * full)):
+            if (rules := _rules(mask)).any():
+                faint &= ~rules & ~_rules(mask.T).T
     strong = ndimage.binary_propagation(faint & (ink > 0.5 * full), mask=faint)
     near = ndimage.binary_dilation(strong, np.ones((3, 3)))
     ink = np.where(near & (ink > max(2 * grain, 0.5)), ink, 0).clip(0, full) / full
+    if not ink.any():
+        raise EmptySketchError("there is no digit in this picture: there are only lines in it")
     return np.where(_wanted(ink), ink, 0)
 
 
@@ -200,14 +204,12 @@ def _is_light(grey: Floats) -> bool:
 
 
 def _rules(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where lines of ruled paper lie: thin, nearly level, over half of the picture; strokes that cross them stay."""
+    """Where lines of ruled paper lie: nearly level, over half of the picture, several; strokes that cross them stay."""
     wide = ndimage.maximum_filter1d(mask, 3, axis=0)
-    level, _ = ndimage.label(ndimage.grey_opening(wide, (1, max(3, mask.shape[1] // 16))), np.ones((3, 3)))
-    lengths = np.array([0, *(x.stop - x.start for _, x in ndimage.find_objects(level))])
-    thickness = np.bincount(level.ravel()) / np.maximum(lengths, 1)
-    rules = ((lengths > mask.shape[1] / 2) & (thickness < 2 + max(mask.shape) / 60))[level]
-    crossing = ndimage.grey_opening(mask, (5 + max(mask.shape) // 60, 1))
-    found: NDArray[np.bool_] = rules & ~crossing
+    level, _ = ndimage.label(ndimage.grey_opening(wide, (1, mask.shape[1] // 16)), np.ones((3, 3)))
+    long = np.array([False, *(2 * (x.stop - x.start) > mask.shape[1] for _, x in ndimage.find_objects(level))])
+    crossing = ndimage.grey_opening(mask, (3 + max(mask.shape) // 80, 1))
+    found: NDArray[np.bool_] = long[level] & ~crossing & (long.sum() > 1)  # one alone may be the bar of a 7
     return found
 
 

@@ -8,4 +8,4 @@ from mnist_nb.plots.inside import digit_maps, layer_by_layer, saliency_maps
 from mnist_nb.plots.inside import score_histograms, signed_images, sum_written_out, units_by_digit
 from mnist_nb.plots.style import COLOURS, TICK, new_figure
 from mnist_nb.plots.training import smooth, training_curves
-from mnist_nb.plots.trust import corrupted_images, coverage_curves, reliability_diagram, robustness_curves, roc_curves
+from mnist_nb.plots.trust import corrupted_images, reliability_diagram, robustness_curves, roc_curves

@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_nb.evaluation import Evaluation
-from mnist_nb.evaluation.calibration import coverage, expected_calibration_error, reliability_bins
+from mnist_nb.evaluation.calibration import expected_calibration_error, reliability_bins
 from mnist_nb.evaluation.refusal import RocCurve
 from mnist_nb.evaluation.robustness import Corruption
 from mnist_nb.plots import style
@@ -40,23 +40,6 @@ def reliability_diagram(evaluations: Mapping[str, Evaluation]) -> Figure:
         style.despine(below)
     grid[0, 0].set_ylabel("share read right")
     grid[1, 0].set_ylabel("images\n(logarithmic)")
-    return figure
-
-
-def coverage_curves(evaluations: Mapping[str, Evaluation]) -> Figure:
-    """Accuracy against the share answered, where each model answers only the images of highest confidence."""
-    title = "What refusing the doubtful images buys (the axes do not begin at 0)"
-    xlabel, ylabel = "share of the images answered, the surest first", "share of those read right"
-    figure, axes = style.new_axes(8, 3.6, xlabel=xlabel, ylabel=ylabel, title=title, xlim=(0.5, 1))
-    for number, (name, evaluation) in enumerate(evaluations.items()):
-        curve = coverage(evaluation)
-        shown = curve.share >= 0.5  # below, few images are left, and the curve is a flat line or chance
-        look = style.curve_style(number)
-        axes.plot(curve.share[shown], curve.accuracy[shown], label=name, **{**look, "marker": ""})
-        axes.plot(1, evaluation.accuracy, look["marker"], color=look["color"], clip_on=False)
-    axes.xaxis.set_major_formatter("{x:.0%}")
-    style.tenths_of_a_percent(axes.yaxis)
-    style.legend(axes, loc="lower left")
     return figure
 
 

@@ -120,6 +120,12 @@ def on_change(attempt: Attempt, control: Widget, action: Callable[[], object]) -
     return control
 
 
+def upload(accept: str, description: str, icon: str = "") -> FileUpload:
+    """A button that takes a file; the style shows its tooltip in place of ipywidgets' "description (0)"."""
+    layout = {"width": "auto"}
+    return FileUpload(accept=accept, description=description, tooltip=description, icon=icon, layout=layout)
+
+
 def take(upload: FileUpload) -> tuple[str, bytes] | None:
     """Name and content of the file that was chosen, if one was, and room for the same one to be chosen again.
 

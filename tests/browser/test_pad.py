@@ -188,3 +188,17 @@ def test_a_test_image_is_moved_with_the_keyboard_alone(pad: Pad) -> None:
         pad.page.keyboard.press("Enter")
     pad.page.wait_for_function("before => document.querySelector('.mnist-pad svg').textContent !== before", arg=before)
     pad.notebook.screenshot("moved")
+
+
+def test_a_letter_is_refused_unless_the_reader_switches_that_off(pad: Pad) -> None:
+    for stroke in ([(80, 40), (80, 240)], [(210, 40), (85, 150), (220, 240)]):  # a K
+        pad.mouse(stroke)
+    pad.says("I do not think this is a digit (it looks most like")
+    pad.notebook.screenshot("refused")
+    pad.page.get_by_label("Say when it is no digit").uncheck()
+    words = pad.page.locator(".mnist-pad .pad-words")
+    words.filter(has_not_text="I do not think").first.wait_for()
+    pad.page.get_by_label("Say when it is no digit").check()
+    pad.says("I do not think this is a digit")
+    pad.press("Clear")
+    pad.says("Draw a digit")

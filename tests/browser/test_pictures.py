@@ -85,4 +85,4 @@ def test_the_studio_trains(notebook: NotebookPage, pictures: Path) -> None:
     panel.locator("button", has_text="Train").first.click()
     panel.locator("button:not([disabled])", has_text="Stop").first.wait_for()
     notebook.page.wait_for_timeout(4000)
-    take(panel, pictures / "studio.png", 858)
+    take(panel, pictures / "studio.png", 830)

@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from ipywidgets import HTML, BoundedIntText, Dropdown, FileUpload, HBox, Text, VBox
+from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Text, VBox
 
 from mnist_nb.data import Split
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.my_digits import Digit, DigitsError, MyDigits
-from mnist_nb.widgets.common import BESIDE, button, counted, on_change, take
+from mnist_nb.widgets.common import BESIDE, button, counted, on_change, take, upload
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.prediction import with_article
@@ -38,9 +38,7 @@ class Gallery(VBox):  # type: ignore[misc]
             "my_digits.zip", description="File", layout={"width": "300px"}, tooltip="The file to export to or import",
             style=BESIDE,
         )  # fmt: skip
-        self._upload = FileUpload(
-            accept=".safetensors,.zip", description="Import from this computer", layout={"width": "auto"}
-        )
+        self._upload = upload(".safetensors,.zip", "Import from this computer")
         on_change(pad.attempt, self._number, self.show)
         on_change(pad.attempt, self._upload, self._uploaded)
         new = partial(button, pad.attempt)

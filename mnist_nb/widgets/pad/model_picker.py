@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ipywidgets import Dropdown, FileUpload, HBox, Text, VBox
+from ipywidgets import Dropdown, HBox, Text, VBox
 
 from mnist_nb.checkpoints import CheckpointError
-from mnist_nb.widgets.common import BESIDE, button, on_change, take
+from mnist_nb.widgets.common import BESIDE, button, on_change, take, upload
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.page import export_page
 
@@ -32,9 +32,7 @@ class ModelPicker:
         self._path = Text(
             placeholder="folder/model.safetensors", description="File", layout={"width": "340px"}, style=BESIDE
         )
-        self._upload = FileUpload(
-            accept=".safetensors", description="Open from this computer", layout={"width": "auto"}
-        )
+        self._upload = upload(".safetensors", "Open from this computer")
         on_change(pad.attempt, self.list, self._chosen)
         on_change(pad.attempt, self._upload, self._uploaded)
         open_file = button(pad.attempt, "Open", "Let the network in this file read", self._open)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FileUpload, HBox, IntRangeSlider, Label, VBox
+from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, HBox, IntRangeSlider, Label, VBox
 
 from mnist_nb.data import Mnist
 from mnist_nb.drawing.pictures import picture_steps
-from mnist_nb.widgets.common import BESIDE, button, on_change, take
+from mnist_nb.widgets.common import BESIDE, button, on_change, take, upload
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.state import ImageTransform
@@ -36,7 +36,7 @@ class TransformPanel(VBox):  # type: ignore[misc]
         self.centred = Checkbox(
             description="centre and scale it again, as MNIST's makers did", indent=False, layout={"width": "auto"}
         )
-        self.photo = FileUpload(accept="image/*", icon="camera", description="Read a photo", layout={"width": "auto"})
+        self.photo = upload("image/*", "Read a photo", icon="camera")
         self.across, self.down = (
             IntRangeSlider(
                 value=(0, 100), min=0, max=100, description=text, continuous_update=False, style=BESIDE, tooltip=hint
