@@ -193,7 +193,14 @@ function prepare(ink) {
 // ---- the network: layers {shape, weight, bias}, [out, in] fully connected or [out, in, 3, 3] convolutional
 
 const model = JSON.parse(document.getElementById("model").textContent);
-const bytes = Uint8Array.from(atob(model.weights), (character) => character.charCodeAt(0));
+// five characters are four bytes, as Python's base64.b85encode has them, but with "." for "<"
+const SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;.=>?@^_`{|}~";
+const bytes = new DataView(new ArrayBuffer((model.weights.length / 5) * 4));
+for (let i = 0; i < model.weights.length; i += 5) {
+  let word = 0;
+  for (const sign of model.weights.slice(i, i + 5)) word = 85 * word + SIGNS.indexOf(sign);
+  bytes.setUint32((i / 5) * 4, word);
+}
 let used = 0;
 const [layers, refusing] = [model.shapes, model.refusing].map((shapes) => shapes.map((shape) => {
   const take = (count) => new Float32Array(bytes.buffer, (used += 4 * count) - 4 * count, count);
@@ -290,6 +297,12 @@ function digitHeight(pieces) {
   const total = heights.reduce((sum, height) => sum + height);
   let sum = 0;
   return heights.find((height) => (sum += height) >= total / 2);
+}
+
+/** The logit of a score, one from an energy stretched to the range of learnt ones. */
+function sureness(score) {
+  const share = Math.min(Math.max(score, 1e-7), 1 - 1e-7), logit = Math.log(share / (1 - share));
+  return Math.min(refusing.length ? logit : 4.5 * logit - 4, 6);
 }
 
 /** The box around some boxes, each [left, top, right, bottom]. */
@@ -406,7 +419,7 @@ function readNumber(strokes, size = CANVAS) {
     const reading = readPieces(group.map((at) => pieces[at]), size), best = Math.max(...reading.probabilities);
     const text = reading.score < model.refused ? "?" : String(reading.probabilities.indexOf(best));
     const digit = { text, box: around(group.map((at) => pieces[at].box)), ...reading };
-    const sure = Math.min(Math.max(reading.score, 1e-9), 0.9), evidence = [Math.log(sure / (1 - sure)), ...shape];
+    const evidence = [sureness(reading.score), ...shape];
     return { group, digit, worth: evidence.reduce((sum, value, i) => sum + value * model.grouping[i], 0) };
   });
   const deal = bestDeal(found, pieces.length).map(({ digit }) => digit);
