@@ -110,7 +110,8 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     chosen = _best(groups, np.column_stack([_sureness(model, scores), shapes]) @ _WEIGHTS, len(pieces))
     digits = []
     for at in chosen:
-        text = "?" if is_refused(model, float(scores[at])) else str(probabilities[at].argmax())
+        # beside other digits one is far likelier than on a pad where anything may be drawn, so less evidence will do
+        text = "?" if is_refused(model, 10 * float(scores[at])) else str(probabilities[at].argmax())
         corners = np.array([pieces[piece].box for piece in groups[at]])
         left, top = map(float, corners[:, :2].min(axis=0))
         right, bottom = map(float, corners[:, 2:].max(axis=0))
