@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.checkpoints import load_pretrained
-from mnist_nb.drawing import EmptySketchError, Sketch, find_ink, prepare
-from mnist_nb.drawing.pictures import _thicken
-from mnist_nb.drawing.preprocessing import Floats, Pixels
-from mnist_nb.drawing.sketch import Stroke, visible_lines
+from mnist_nb.drawing.pictures import _thicken, find_ink
+from mnist_nb.drawing.preprocessing import EmptySketchError, Floats, Pixels, prepare
+from mnist_nb.drawing.sketch import Sketch, Stroke, visible_lines
 from mnist_nb.models import digit_score, predict
 from mnist_nb.models.refusal import has_learnt_to_refuse, is_refused
 
