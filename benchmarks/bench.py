@@ -298,7 +298,12 @@ PARTS: dict[str, Callable[[bool], None]] = {
     "growth": growth,
     "drawing": lambda quick: pad.main(),
     "start": start,
-    "page": lambda quick: subprocess.run([sys.executable, Path(__file__).with_name("page.py")], check=True),
+    **{
+        name: lambda quick, name=name: subprocess.run(
+            [sys.executable, Path(__file__).with_name(f"{name}.py")], check=True
+        )
+        for name in ("page", "reader")
+    },
     **{name: functools.partial(race, name) for name in RACES},
 }
 

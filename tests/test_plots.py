@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
-from mnist_nb.drawing.preprocessing import preparation_steps
+from mnist_nb.drawing import picture_steps, preparation_steps
 from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.studies.images import image_stats
 from mnist_nb.studies.inside import activations, mean_by_digit, weighted_sum
@@ -53,6 +53,7 @@ def figures(data, run, evaluation):
         "confusion_matrix": lambda: plots.confusion_matrix(evaluation),
         "read_images": lambda: plots.read_images(images, evaluation, [0, 1, 2]),
         "prediction_bars": lambda: plots.prediction_bars(first, evaluation.probabilities[0]),
+        "picture": lambda: plots.picture(picture_steps(first)),
         "preparation": lambda: plots.preparation(preparation_steps(first)),
         "accuracy_intervals": lambda: plots.accuracy_intervals(both),
         "reliability_diagram": lambda: plots.reliability_diagram(both),

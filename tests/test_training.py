@@ -1,14 +1,18 @@
 """Settings, and a run that learns, stops, and tells what it did."""
 
 import dataclasses
+import json
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from mnist_nb import PRESETS, Hyperparameters, TrainingRun, build_model, train
 from mnist_nb.data import Mnist
 from mnist_nb.training import TrainingDivergedError, train_plainly
+from mnist_nb.training.hyperparameters import PRESET_RESULTS, in_words
 from mnist_nb.training.run import schedule_factor
 
 FAST = Hyperparameters(epochs=2, learning_rate=0.05)
@@ -71,6 +75,24 @@ def test_the_presets_are_settings():
     assert "fast" in PRESETS
     assert PRESETS["no momentum, as in the Rust original"] == Hyperparameters(momentum=0.0)
     assert all(isinstance(settings, Hyperparameters) for settings in PRESETS.values())
+    assert list(PRESETS)[-1] == "no momentum, as in the Rust original", "last in the menu"
+
+
+@pytest.mark.parametrize("preset", ["fast", "best", "best, cnn"])
+def test_a_presets_price_and_result_are_the_measured_ones(preset):
+    name = "race-" + preset.replace(", ", "-")
+    races = json.loads((Path(__file__).parent.parent / "benchmarks" / "results" / f"{name}.json").read_text())[
+        "results"
+    ]
+    seconds, accuracy = PRESET_RESULTS[preset]
+    last = [race["epochs"][-1] for race in races]
+    assert seconds == pytest.approx(np.median([epoch["training"] for epoch in last]), abs=0.5)
+    assert accuracy == pytest.approx(np.mean([epoch["test"] for epoch in last]), abs=0.0005)
+
+
+def test_every_preset_has_a_price_and_a_result():
+    assert list(PRESET_RESULTS) == list(PRESETS)
+    assert in_words("fast") == '"fast": about 2 s, 98.1 %'
 
 
 # ---- learning

@@ -23,7 +23,9 @@ from mnist_nb.checkpoints import PRETRAINED
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-PAD = '<iframe src="{}pad.html" title="drawing pad" style="width: 100%; height: 44rem; border: 0"></iframe>'
+# on a phone the bars come under the paper
+HIGH = "clamp(44rem, (760px - 100vw) * 99, 60rem)"
+PAD = '<iframe src="{}pad.html" title="drawing pad" style="width: 100%; height: ' + HIGH + '; border: 0"></iframe>'
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>mnist_nb</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -6,13 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.data.mnist import load_sample
-from mnist_nb.models.networks import Network, ask
+from mnist_nb.models.networks import Network, ask, logits_of
 
 LEARNT_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5
 """Below these scores an image is refused. About 1 % of the digits that strangers wrote with a pen lie below."""
 
 
+@check_arguments
 def digit_score(model: nn.Module, images: Any) -> Tensor:
     """How sure the model is that each image is a digit at all: float32 `[N]` in [0, 1], on the CPU.
 
@@ -30,12 +32,26 @@ def digit_score(model: nn.Module, images: Any) -> Tensor:
     if isinstance(model, Network) and model.reject is not None:
         return ask(model, model.digit_probability, images)
 
-    def energy(inputs: Tensor) -> Tensor:
-        logits: Tensor = model(inputs)
-        return logits.logsumexp(1)
+    mean, deviation = energy_of_digits(model)
+    return torch.sigmoid((_energy(model, images) - mean) / deviation + 2.33)
 
-    known = ask(model, energy, _known_digits())
-    return torch.sigmoid((ask(model, energy, images) - known.mean()) / known.std().clamp_min(1e-6) + 2.33)
+
+def energy_of_digits(model: nn.Module) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the energy of MNIST's digits, which `digit_score` compares others with."""
+    known = _energy(model, _known_digits())
+    return known.mean(), known.std().clamp_min(1e-6)
+
+
+def _energy(model: nn.Module, images: Any) -> Tensor:
+    def energy(inputs: Tensor) -> Tensor:
+        return logits_of(model, inputs).logsumexp(1)
+
+    return ask(model, energy, images)
+
+
+def threshold_of(model: nn.Module) -> float:
+    """The score below which this model should refuse an image."""
+    return LEARNT_THRESHOLD if has_learnt_to_refuse(model) else ENERGY_THRESHOLD
 
 
 def has_learnt_to_refuse(model: nn.Module) -> bool:
@@ -45,7 +61,7 @@ def has_learnt_to_refuse(model: nn.Module) -> bool:
 
 def is_refused(model: nn.Module, score: float | Tensor) -> Any:
     """Whether images of these scores should be refused by this model."""
-    return score < (LEARNT_THRESHOLD if has_learnt_to_refuse(model) else ENERGY_THRESHOLD)
+    return score < threshold_of(model)
 
 
 @functools.cache

@@ -50,9 +50,9 @@ def rejection_gradients(model: Any, digits: Tensor, strange: Tensor, momentum: f
 
 
 def _spoilt(images: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Digits mirrored, turned, two on top of each other, or glued from two halves."""
+    """Digits mirrored, turned, two on top of each other, or glued from two halves; and specks and frames."""
     (first, second), (label, other) = ((part[:count], part[count : 2 * count]) for part in (images, labels))
-    way = torch.randint(10, (count, 1, 1), generator=generator, device=generator.device).to(images.device)
+    way = torch.randint(12, (count, 1, 1), generator=generator, device=generator.device).to(images.device)
     low = torch.arange(SIDE, device=images.device) < SIDE // 2
     result = torch.maximum(first, second)
     result = torch.where(way == 7, torch.where(low, first, second), result)
@@ -63,7 +63,12 @@ def _spoilt(images: Tensor, labels: Tensor, count: int, generator: torch.Generat
         stays = torch.isin(label, torch.tensor([int(digit) for digit in digits], device=label.device))
         changed = (first.flip(2) if mirrored else first).rot90(turns, (1, 2))
         result = torch.where((way == number) & ~stays[:, None, None], changed, result)
-    return result
+    drawn = torch.rand(count, 15, 14, generator=generator, device=generator.device).to(images.device)
+    specks = (drawn[:, 1:] < 0.08).repeat_interleave(2, 1).repeat_interleave(2, 2).float()
+    away = (torch.arange(SIDE, device=images.device) - SIDE / 2).abs()
+    edge = torch.maximum(away, away[:, None] * (1 + 1.5 * drawn[:, :1, :1]))  # wide ones: a high one may be a 0
+    frames = (10 - edge).clamp(0, 1) * (edge - 8).clamp(0, 1)
+    return torch.where(way == 10, specks, torch.where(way == 11, frames, result))
 
 
 def random_signs(count: int, generator: torch.Generator) -> Tensor:

@@ -91,7 +91,7 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
     rules = field.metadata
     default: Any = field.default  # each field has one
     shared: dict[str, Any] = {
-        "description": f"{escape(rules['label'])} <span>{escape(rules['hint'])}</span>",
+        "description": _label(field, ""),
         "description_allow_html": True,
         "tooltip": rules["hint"],
         "layout": {"width": "auto"},
@@ -101,7 +101,12 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
     low, high, whole = rules["low"], rules["high"], isinstance(default, int)
     if rules["scale"] in ("log", "log2"):
         values = _round_numbers(low, high) if rules["scale"] == "log" else [2**power for power in range(13)]
-        return SelectionSlider(options=_labelled(n for n in values if low <= n <= high), value=default, **shared)
+        options = [number for number in values if low <= number <= high]
+        # its readout would take what is typed, and pass it over: the value stands in the label
+        control = SelectionSlider(options=options, value=default, readout=False, **shared)
+        control.observe(lambda _: setattr(control, "description", _label(field, f"{control.value:g}")), "value")
+        control.description = _label(field, f"{default:g}")
+        return control
     limits = {"min": low, "max": high, "value": default}
     if rules["scale"] == "free":
         return (ipywidgets.BoundedIntText if whole else ipywidgets.BoundedFloatText)(**limits, **shared)
@@ -112,16 +117,15 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
     )
 
 
+def _label(field: dataclasses.Field[Any], value: str) -> str:
+    rules = field.metadata
+    return f"{escape(rules['label'])}{f' <b>{value}</b>' * bool(value)} <span>{escape(rules['hint'])}</span>"
+
+
 def _offer(slider: SelectionSlider, value: float) -> None:
     """Make sure that a slider of round numbers can show this value too, exactly."""
-    values = [number for _, number in slider.options]
-    if value not in values:
-        slider.options = _labelled(sorted([*values, value]))
-        slider.value = value
-
-
-def _labelled(values: Iterable[float]) -> list[tuple[str, float]]:
-    return [(f"{value:g}", value) for value in values]
+    if value not in slider.options:
+        slider.options = sorted([*slider.options, value])
 
 
 def _round_numbers(low: float, high: float) -> list[float]:

@@ -12,7 +12,19 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
-from mnist_nb import EmptySketchError, Mnist, Sketch, Split, adapt, export_page, load_pretrained, predict
+from mnist_nb import (
+    EmptySketchError,
+    Mnist,
+    Sketch,
+    Split,
+    adapt,
+    build_model,
+    digit_score,
+    export_page,
+    load_pretrained,
+    predict,
+    read_number,
+)
 from mnist_nb.checkpoints import PRETRAINED
 
 pytestmark = pytest.mark.browser
@@ -23,10 +35,12 @@ DESK: dict[str, Any] = {"viewport": {"width": 1366, "height": 768}}
 
 @pytest.fixture(scope="module")
 def networks(sample: Mnist) -> dict[str, nn.Module]:
-    """Both that are shipped, and one that was taught a hand: that of somebody who writes in a mirror."""
+    """Both that are shipped, one taught a hand, that of somebody who writes in a mirror, and one that never refuses."""
     hand = Split(sample.test.images[:60].flip(2), sample.test.labels[:60], "mirrored")
     shipped = {name: load_pretrained(name) for name in ("cnn", "mlp")}
-    return {**shipped, "taught": adapt(shipped["cnn"], hand, sample, max_forgetting=0.1)}
+    plain = build_model("mlp", seed=0)
+    plain.load_state_dict(shipped["mlp"].state_dict(), strict=False)
+    return {**shipped, "taught": adapt(shipped["cnn"], hand, sample, max_forgetting=0.1), "plain": plain}
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +104,33 @@ def recorded(count: int) -> list[dict[str, Any]]:
     return drawings
 
 
-def in_python(drawing: dict[str, Any]) -> np.ndarray[Any, Any] | None:
+def number(text: str, seed: int) -> dict[str, Any]:
+    """A number as the made-up hand writes it, each digit a little otherwise; in lines."""
+    generator, hand = np.random.default_rng(seed), json.loads(HANDWRITING.read_text())
+    strokes, place, high = [], np.array([20.0, 20.0]), generator.uniform(40, 60)
+    for sign in text:
+        if sign == "\n":
+            place = np.array([20.0, place[1] + 1.8 * high])
+            continue
+        paths = [np.asarray(path, float) for path in hand[sign]]
+        everything = np.concatenate(paths)
+        matrix = (np.eye(2) + generator.normal(0, 0.06, (2, 2))) * high / np.ptp(everything, axis=0).max()
+        paths = [(path - everything.min(axis=0)) @ matrix.T + place for path in paths]
+        place = np.array([max(path[:, 0].max() for path in paths) + high * generator.uniform(0.15, 0.5), place[1]])
+        strokes += [{"points": path.round(3).tolist(), "width": high / 8, "erase": False} for path in paths]
+    return {"strokes": strokes, "size": 560}
+
+
+def sketch_of(drawing: dict[str, Any]) -> Sketch:
     sketch = Sketch(drawing["size"])
     for stroke in drawing["strokes"]:
         sketch.add_stroke(stroke["points"], stroke["width"], stroke["erase"])
+    return sketch
+
+
+def in_python(drawing: dict[str, Any]) -> np.ndarray[Any, Any] | None:
     try:
-        return sketch.to_mnist()
+        return sketch_of(drawing).to_mnist()
     except EmptySketchError:
         return None
 
@@ -123,9 +158,27 @@ def test_a_thousand_drawings_are_read_as_python_reads_them(open_page: Any, netwo
         assert off.max() <= 1
         assert (off == 0).mean() >= 0.999
         probabilities = np.array([reading["probabilities"] for reading in readings])
-        by_python = predict(network, np.stack(there)).numpy()
+        by_python, scores = (ask(network, np.stack(there)).numpy() for ask in (predict, digit_score))
         assert np.abs(probabilities - by_python).max() <= 1e-4
         assert (probabilities.argmax(axis=1) == by_python.argmax(axis=1)).all()
+        assert np.abs([reading["score"] for reading in readings] - scores).max() <= 1e-4
+
+
+def test_numbers_are_read_as_python_reads_them(open_page: Any, networks: dict[str, nn.Module]) -> None:
+    generator = np.random.default_rng(3)
+    texts = ["".join(generator.choice(list("0123456789"), generator.integers(1, 7))) for _ in range(11)] + ["20\n26"]
+    drawings = [number(text, seed) for seed, text in enumerate(texts)]
+    drawings[0]["strokes"].append({"points": [[30, 10], [30, 90]], "width": 9, "erase": True})
+    for name in ("cnn", "mlp", "plain"):
+        found = in_page(open_page(name), "readNumber", drawings)
+        for drawing, reading in zip(drawings, found, strict=True):
+            expected = read_number(sketch_of(drawing), networks[name])
+            assert reading["text"] == expected.text
+            assert reading["confidence"] == pytest.approx(expected.confidence, abs=1e-4)
+            for digit, other in zip(reading["digits"], expected.digits, strict=True):
+                assert digit["box"] == pytest.approx(other.box, abs=1e-4)
+                assert digit["probabilities"] == pytest.approx(other.probabilities, abs=1e-4)
+                assert digit["score"] == pytest.approx(other.score, abs=1e-4)
 
 
 def test_plain_lists_of_points_are_strokes_too_and_none_is_an_error(open_page: Any) -> None:
@@ -197,6 +250,34 @@ def test_every_digit_can_be_drawn_and_read_with_the_keyboard(open_page: Any) -> 
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")
     expect(page.locator("li.best b")).to_have_text("1")
+
+
+@pytest.mark.parametrize(("kind", "options"), [("phone", PHONE), ("desk", DESK)])
+def test_a_number_is_written_and_a_scribble_is_refused(
+    open_page: Any, kind: str, options: dict[str, Any], screenshots: Path
+) -> None:
+    page = open_page(color_scheme="dark", **options)
+    page.locator("#many").click()
+    page.locator("#paper").focus()
+    page.keyboard.type("2561")
+    expect(page.locator("#words")).to_contain_text("2561")
+    expect(page.locator("#digits b")).to_have_text(["2", "5", "6", "1"])
+    screenshots.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=screenshots / f"page-{kind}-number.png")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#words")).to_contain_text("256")
+    page.locator("#one").click()
+    expect(page.locator("#words")).to_have_text("Draw a digit: zero to nine.")
+    box = page.locator("#paper").bounding_box()
+    assert box
+    for across in (0.1, 0.3, 0.5, 0.7, 0.9):  # a fence, which is no digit
+        page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * 0.1)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * 0.9)
+        page.mouse.up()
+    expect(page.locator("#words")).to_contain_text("I do not think this is a digit (it looks most like")
+    expect(page.locator("#bars")).to_have_class("refused")
+    page.screenshot(path=screenshots / f"page-{kind}-refused.png")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

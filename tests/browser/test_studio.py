@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
+from mnist_nb import Hyperparameters
+
 from .conftest import NotebookPage, write_notebook
 
 pytestmark = pytest.mark.browser
@@ -38,6 +40,11 @@ _STOP = """async panel => {
         await new Promise(resolve => setTimeout(resolve, 4));
     }
     return performance.now() - begin;
+}"""
+_BEYOND = """panel => {  // what reaches beyond the panel, which would be cut off
+    const right = panel.getBoundingClientRect().right + 1;
+    return [...panel.querySelectorAll("*")].filter(part => part.getBoundingClientRect().width > 0
+        && part.getBoundingClientRect().right > right).map(part => part.outerHTML.slice(0, 80));
 }"""
 _STORM = """async ([panel, labels]) => {
     const buttons = [...panel.querySelectorAll("button")];
@@ -73,7 +80,7 @@ class StudioPage:
         return bool(self.slider(label).locator("[disabled]").count())
 
     def readout(self, label: str) -> str:
-        return self.slider(label).locator(".widget-readout").inner_text()
+        return self.slider(label).locator(".widget-readout:visible, .widget-label b").inner_text()
 
     def move(self, label: str, key: str = "ArrowRight") -> str:
         """Move a slider one step with the keyboard; returns what it shows then."""
@@ -150,7 +157,7 @@ def test_train_stop_resume_change_the_rate_compare_and_reopen(
     studio.until(lambda: studio.curves.count() == 4, "loss and accuracy of both runs")
     latencies.append(studio.stop())
     notebook.screenshot("3-after")
-    expect(studio.rows.nth(1)).to_contain_text("momentum")
+    expect(studio.rows.nth(1).locator(".studio-code")).to_have_value(re.compile("momentum=0.89"))
 
     studio.run_cell(1)
     notebook.output(1).locator("img").wait_for(timeout=LONG_WAIT)
@@ -165,6 +172,54 @@ def test_train_stop_resume_change_the_rate_compare_and_reopen(
     told = ", ".join(f"{latency:.0f}" for latency in latencies)
     record_property("stop_ms", told)
     print(f"\nfrom the click on Stop to the page that says so: {told} ms")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1024, 768), (390, 844)])
+def test_nothing_is_cut_off_and_a_laptop_shows_all_from_train_to_the_bars(
+    studio: StudioPage, width: int, height: int
+) -> None:
+    page = studio.page
+    page.set_viewport_size({"width": width, "height": height})
+    if width < 700:
+        page.evaluate("async () => { await window.jupyterapp.commands.execute('application:toggle-left-area') }")
+    studio.train()
+    studio.until(lambda: studio.panel.locator(".studio-inside").count(), "the look inside")
+    page.wait_for_timeout(500)
+    wide = studio.panel.evaluate(_BEYOND)
+    assert wide == []
+    if width == 1366:
+        studio.panel.evaluate("panel => panel.scrollIntoView({block: 'start'})")
+        shown = [studio.button("Train"), studio.slider("Momentum"), studio.panel.locator(".studio-pinned svg")]
+        shown += [studio.panel.locator(".studio-plots"), studio.panel.locator(".studio-layers")]
+        for part in shown:
+            expect(part).to_be_in_viewport(ratio=1)
+    studio.notebook.screenshot(str(width))
+    studio.stop()
+
+
+def test_a_readout_on_a_log_scale_takes_no_typing_and_another_counts_what_is_typed(studio: StudioPage) -> None:
+    for label in ("Learning rate", "Batch size"):
+        assert studio.slider(label).locator("[contenteditable]:visible, input:visible").count() == 0
+        before = studio.readout(label)
+        studio.slider(label).locator(".widget-label b").click()
+        studio.page.keyboard.type("7")
+        assert studio.readout(label) == before
+    epochs = studio.slider("Epochs").locator(".widget-readout")
+    epochs.fill("1000")
+    epochs.press("Enter")
+    studio.until(lambda: studio.readout("Epochs") == "200", "what is typed to be clamped in sight")
+
+
+def test_the_settings_of_a_run_are_copied_as_code(studio: StudioPage) -> None:
+    rate = studio.move("Learning rate")
+    studio.train()
+    studio.stop()
+    studio.panel.locator(".studio-code").click()
+    copied = studio.page.evaluate("() => { const e = document.activeElement;"
+                                  " return e.value.slice(e.selectionStart, e.selectionEnd) }")  # fmt: skip
+    settings = eval(copied, {"Hyperparameters": Hyperparameters})
+    assert settings.learning_rate == float(rate)
+    assert settings.epochs == 200
 
 
 def test_twenty_rapid_clicks_leave_the_panel_alive(studio: StudioPage) -> None:

@@ -582,8 +582,10 @@ def test_a_new_network_is_preselected_also_where_there_is_a_file(make: Make) -> 
 
 def test_the_readouts_of_sliders_on_a_log_scale_cannot_be_typed_into(make: Make) -> None:
     controls = make().controls.by_name
-    assert isinstance(controls["learning_rate"], SelectionSlider)  # its readout is text
-    assert isinstance(controls["batch_size"], SelectionSlider)
+    for name, shown in (("learning_rate", "0.01"), ("batch_size", "50")):
+        assert isinstance(controls[name], SelectionSlider)
+        assert not controls[name].readout, "it would take what is typed, and pass it over"
+        assert f"<b>{shown}</b>" in controls[name].description
     controls["epochs"].value = 1000  # what a number typed into the readout of the others does
     assert controls["epochs"].value == 200, "clamped in sight"
 

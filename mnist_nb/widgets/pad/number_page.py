@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.drawing.preprocessing import EmptySketchError
-from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.drawing.sketch import Sketch, as_points
 from mnist_nb.reading import Number, read_number
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point
 from mnist_nb.widgets.common import BESIDE, button
@@ -47,9 +47,9 @@ class NumberPage(VBox):  # type: ignore[misc]
         self._ink.on_key(self._key)
         self._reading = HTML()
         new = partial(button, pad.attempt, width="80px")
-        self._undo = new("Undo", "Undo: take back the last stroke of the number", self.undo, icon="undo")
-        redo = new("Redo", "Redo: bring back the last stroke of the number", self.redo, icon="repeat")
-        clear = new("Clear", "Clear the number", self.clear, icon="trash")
+        self._undo = new("Undo", "Take back the last stroke of the number", self.undo, icon="undo")
+        redo = new("Redo", "Bring back the last stroke of the number", self.redo, icon="repeat")
+        clear = new("Clear", "Empty the wide page", self.clear, icon="trash")
         self._tool = ToggleButtons(options=[DRAW, ERASE], tooltips=["Write with the pen", "Take ink away"])
         self._tool.style.button_width = "70px"
         low, first, high = BRUSHES
@@ -65,7 +65,7 @@ class NumberPage(VBox):  # type: ignore[misc]
         with LOCK:
             self._ink.finish()
             for points in strokes:
-                self.sketch.add_stroke(np.clip(np.asarray(points, np.float32), 0, (WIDTH, HEIGHT)), width)
+                self.sketch.add_stroke(np.clip(as_points(points), 0, (WIDTH, HEIGHT)), width)
             self.refresh()
             return self.number
 

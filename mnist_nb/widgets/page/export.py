@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -14,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
-from mnist_nb.data.mnist import load_sample
-from mnist_nb.files import CheckpointError, parse_json, write_or_explain
-from mnist_nb.models import Cnn, Mlp, to_input
+from mnist_nb.files import CheckpointError, keep_other_kinds, parse_json, write_or_explain
+from mnist_nb.models import Cnn, Mlp
+from mnist_nb.models.refusal import energy_of_digits, threshold_of
+from mnist_nb.reading import _WEIGHTS
 
 TITLE = "A reader of digits"
 MAX_TITLE = 200
-REFUSED = 0.01  # a score under this is no digit's
 MAX_WEIGHTS = 2_000_000  # ten megabytes of page: more than a phone likes to be sent
 
 
@@ -29,7 +30,7 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
 
     It is opened by a double click, works without a network and sends nothing. It prepares and reads drawings as
     `Sketch.to_mnist` and `predict` do, and whole numbers as `read_number` does. With the networks of this series it is
-    at most 700 kB long: four bytes of each weight, written as text.
+    at most 700 kB long: four bytes of each weight, written as five characters.
 
     Args:
         model: an `Mlp` or a `Cnn`; or a checkpoint's file, and then the page also tells how it was trained.
@@ -46,9 +47,13 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     words = " ".join("".join(sign if sign.isprintable() else " " for sign in title).split())
     if not 1 <= len(words) <= MAX_TITLE:
         raise ValueError(f"the title of a page has 1 to {MAX_TITLE} characters, not {len(words):,}")
+    keep_other_kinds(path, "page")
     metadata = read_metadata(model) if isinstance(model, str | Path) else {}
     network = load_checkpoint(model) if isinstance(model, str | Path) else model
-    layers, refusing = _layers(network), _refusing(network)
+    if not isinstance(network, Mlp | Cnn):
+        raise TypeError(f"a page can hold an Mlp or a Cnn, such as build_model makes, not a {type(network).__name__}")
+    layers = _layers(network)
+    refusing = [_linear(part) for part in network.reject or () if isinstance(part, nn.Linear)]
     with np.errstate(over="ignore"):
         parts = [part.cpu().numpy().ravel() for layer in layers + refusing for part in layer]
         weights = np.concatenate(parts).astype("<f4")
@@ -57,42 +62,29 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     if weights.size > MAX_WEIGHTS:
         raise ValueError(f"a page holds at most {MAX_WEIGHTS:,} weights, and this network has {weights.size:,}")
     shapes, of_refusing = ([list(weight.shape) for weight, _ in part] for part in (layers, refusing))
-    content = {"shapes": shapes, "refusing": of_refusing, "energy": _energy(network), "refused": REFUSED}
-    content["weights"] = base64.b64encode(weights.tobytes()).decode("ascii")
-    write_or_explain(path, _page(words, _about(shapes, weights.size, metadata), json.dumps(content)).encode())
+    content: dict[str, Any] = {"shapes": shapes, "refusing": of_refusing, "refused": threshold_of(network)}
+    content |= {"energy": [value.item() for value in energy_of_digits(network)], "grouping": _WEIGHTS}
+    content["weights"] = base64.b85encode(weights.tobytes()).decode().replace("<", ".")  # which HTML would look at
+    write_or_explain(path, _page(words, _about(shapes, metadata), json.dumps(content)).encode())
 
 
-def _refusing(model: Any) -> list[tuple[Tensor, Tensor]]:
-    """Weight and bias of each layer of what says that an image is no digit; empty if the model never learnt that."""
-    return [
-        (part.weight.detach().double(), part.bias.detach().double())
-        for part in getattr(model, "reject", None) or ()
-        if isinstance(part, nn.Linear)
-    ]
-
-
-@torch.inference_mode()
-def _energy(model: Any) -> tuple[float, float]:
-    """Mean and standard deviation of the energy of some of MNIST's digits, which others are compared with."""
-    was_training = model.training
-    energies = model.eval()(to_input(load_sample().test.images[:256])).logsumexp(1)
-    model.train(was_training)
-    return float(energies.mean()), float(energies.std().clamp_min(1e-6))
-
-
-def _layers(model: object) -> list[tuple[Tensor, Tensor]]:
+def _layers(model: Mlp | Cnn) -> list[tuple[Tensor, Tensor]]:
     """Weight and bias of each layer in turn, float64; what normalisation does is part of its convolution's."""
-    if not isinstance(model, Mlp | Cnn):
-        raise TypeError(f"a page can hold an Mlp or a Cnn, such as build_model makes, not a {type(model).__name__}")
     found: list[tuple[Tensor, Tensor]] = []
-    for part in (part for name, part in model.named_children() if name != "reject"):
-        state = {name: tensor.detach().double() for name, tensor in part.state_dict().items()}
+    for part in model.children():
         if isinstance(part, nn.BatchNorm2d):
+            state = {name: tensor.detach().double() for name, tensor in part.state_dict().items()}
             weight, factor = found.pop()[0], state["weight"] / (state["running_var"] + part.eps).sqrt()
             found.append((weight * factor[:, None, None, None], state["bias"] - state["running_mean"] * factor))
-        else:
-            found.append((state["weight"], state.get("bias", torch.zeros(0))))
+        elif part is not model.reject:
+            found.append(_linear(part))
     return found
+
+
+def _linear(part: nn.Module) -> tuple[Tensor, Tensor]:
+    """Its weight and its bias."""
+    state = {name: tensor.detach().double() for name, tensor in part.state_dict().items()}
+    return state["weight"], state.get("bias", torch.zeros(0))
 
 
 def _page(title: str, about: str, model: str) -> str:
@@ -114,10 +106,10 @@ def _page(title: str, about: str, model: str) -> str:
     )
 
 
-def _about(shapes: list[list[int]], weights: int, metadata: dict[str, str]) -> str:
+def _about(shapes: list[list[int]], metadata: dict[str, str]) -> str:
     """What reads here and how it was trained, as far as the checkpoint says so."""
     kind = "convolutional" if len(shapes[0]) == 4 else "fully connected"
-    words = f"Read by a {kind} network of {weights:,} weights"
+    words = f"Read by a {kind} network of {sum(math.prod(shape) + shape[0] for shape in shapes):,} weights"
     try:
         settings = parse_json(metadata["hyperparameters"])
         words += f", trained on MNIST for {int(metadata['epoch'])} epochs of batches of {int(settings['batch_size'])}"

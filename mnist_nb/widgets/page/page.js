@@ -182,10 +182,10 @@ function showDigit(guess) {
 }
 
 function showDigits(number) {
-  byId("digits").replaceChildren(...(number?.digits ?? []).map(({ text, probabilities, image }) => {
+  byId("digits").replaceChildren(...(number?.digits ?? []).map(({ text, probabilities, image, score }) => {
     const one = byId("digit").content.firstElementChild.cloneNode(true);
     one.querySelector("b").textContent = text;
-    one.querySelector("span").textContent = text === "?" ? "no digit" : percent(Math.max(...probabilities));
+    one.querySelector("span").textContent = text === "?" ? "no digit" : percent(Math.max(...probabilities) * score);
     showImage(one.querySelector("canvas"), image);
     return one;
   }));

@@ -160,15 +160,22 @@ function shift(profile) {
 
 /** Crop to the ink, pad to a square, resample to 20x20, scale the peak to 255, centre by mass: [784] bytes. */
 function prepare(ink) {
-  const at = [];
-  ink.forEach((inked, i) => { if (inked) at.push([i % RASTER, Math.floor(i / RASTER)]); });
-  const [low, high] = bounds(at), [wide, tall] = [0, 1].map((axis) => high[axis] - low[axis] + 1);
+  let [low, high] = [[RASTER, RASTER], [-1, -1]];
+  ink.forEach((inked, i) => {
+    if (!inked) return;
+    const x = i % RASTER, y = (i - x) / RASTER;
+    low = [Math.min(low[0], x), Math.min(low[1], y)];
+    high = [Math.max(high[0], x), Math.max(high[1], y)];
+  });
+  const [wide, tall] = [0, 1].map((axis) => high[axis] - low[axis] + 1);
   const side = Math.max(wide, tall, 10), parts = coverage(side);
   const left = Math.floor((side - wide) / 2) - low[0], top = Math.floor((side - tall) / 2) - low[1];
   const rows = new Float64Array(BOX * side), resampled = new Float64Array(BOX * BOX);
-  for (const [x, y] of at) for (const [box, part] of parts[y + top]) rows[box * side + x + left] += part;
+  for (let y = low[1]; y <= high[1]; y++)
+    for (const [box, part] of parts[y + top])
+      for (let x = low[0]; x <= high[0]; x++) if (ink[y * RASTER + x]) rows[box * side + x + left] += part;
   for (let i = 0; i < BOX * side; i++)
-    for (const [box, part] of parts[i % side]) resampled[Math.floor(i / side) * BOX + box] += part * rows[i];
+    if (rows[i]) for (const [box, part] of parts[i % side]) resampled[Math.floor(i / side) * BOX + box] += part * rows[i];
   const peak = 255 / resampled.reduce((most, value) => Math.max(most, value));
   const scaled = Uint8Array.from(resampled, (value) => (value > 0 ? Math.max(rint(value * peak), 1) : 0));
   const profiles = [0, 1].map(() => new Float64Array(BOX));
@@ -186,7 +193,14 @@ function prepare(ink) {
 // ---- the network: layers {shape, weight, bias}, [out, in] fully connected or [out, in, 3, 3] convolutional
 
 const model = JSON.parse(document.getElementById("model").textContent);
-const bytes = Uint8Array.from(atob(model.weights), (character) => character.charCodeAt(0));
+// five characters are four bytes, as Python's base64.b85encode has them, but with "." for "<"
+const SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;.=>?@^_`{|}~";
+const bytes = new DataView(new ArrayBuffer((model.weights.length / 5) * 4));
+for (let i = 0; i < model.weights.length; i += 5) {
+  let word = 0;
+  for (const sign of model.weights.slice(i, i + 5)) word = 85 * word + SIGNS.indexOf(sign);
+  bytes.setUint32((i / 5) * 4, word);
+}
 let used = 0;
 const [layers, refusing] = [model.shapes, model.refusing].map((shapes) => shapes.map((shape) => {
   const take = (count) => new Float32Array(bytes.buffer, (used += 4 * count) - 4 * count, count);
@@ -212,12 +226,14 @@ function convolve(values, { shape: [outputs, inputs], weight, bias }) {
   const pooled = new Float64Array(outputs * half * half);
   for (let output = 0; output < outputs; output++) {
     sums.fill(bias[output]);
-    for (let row = 0; row < inputs * 3; row++) { // of the filters
-      const [a, b, c] = weight.subarray((output * inputs * 3 + row) * 3);
-      const start = (Math.floor(row / 3) * wide + (row % 3)) * wide;
-      for (let y = 0; y < side; y++)
-        for (let x = 0, at = start + y * wide; x < side; x++, at++)
-          sums[y * side + x] += a * padded[at] + b * padded[at + 1] + c * padded[at + 2];
+    for (let input = 0; input < inputs; input++) {
+      const [a, b, c, d, e, f, g, h, i] = weight.subarray((output * inputs + input) * 9);
+      for (let y = 0; y < side; y++) {
+        let at = (input * wide + y) * wide, below = at + wide, bottom = below + wide;
+        for (let x = y * side; x < (y + 1) * side; x++, at++, below++, bottom++)
+          sums[x] += a * padded[at] + b * padded[at + 1] + c * padded[at + 2] + d * padded[below] + e * padded[below + 1] +
+            f * padded[below + 2] + g * padded[bottom] + h * padded[bottom + 1] + i * padded[bottom + 2];
+      }
     }
     for (let y = 0; y < half; y++)
       for (let x = 0; x < half; x++) {
@@ -228,16 +244,15 @@ function convolve(values, { shape: [outputs, inputs], weight, bias }) {
   return pooled;
 }
 
-/** {logits: 10 numbers, hidden: what the last convolution answers, and what hidden units do before their ReLU}. */
+/** {logits: 10 numbers, hidden: the weighted sums of all hidden units}. */
 function forward(image) {
   const hidden = [];
   let values = Float64Array.from(image, (pixel) => pixel / 255), sums = values;
   layers.forEach((layer, i) => {
     const flat = layer.shape.length === 2;
-    if (flat && layers[i - 1]?.shape.length === 4) hidden.push(...values);
     sums = (flat ? dense : convolve)(values, layer);
-    values = relu(sums);
     if (flat && i + 1 < layers.length) hidden.push(...sums);
+    values = relu(sums);
   });
   return { logits: sums, hidden };
 }
@@ -254,8 +269,7 @@ function predict(image) {
 
 // ---- whole numbers: strokes are dealt into digits as reading.py does it
 
-const REACH = 5, NEAR = 0.3, SPECK = 0.1, WIDEST = 1.7, TALLEST = 2, SPARSE = 96, MOST = 400;
-const WEIGHTS = [3.74, -0.41, -1.91, -1.66, -1.86, -11.1], OF_SCORE = 0.34 * 1.5;
+const REACH = 5, NEAR = 0.3, SPECK = 0.15, WIDEST = 1.7, TALLEST = 2, SPARSE = 96, MOST = 400;
 
 const distance = ([x, y], [a, b]) => Math.sqrt((x - a) * (x - a) + (y - b) * (y - b));
 const lexically = (one, other) => one.reduce((order, value, i) => order || value - other[i], 0);
@@ -285,6 +299,12 @@ function digitHeight(pieces) {
   return heights.find((height) => (sum += height) >= total / 2);
 }
 
+/** The logit of a score, one from an energy stretched to the range of learnt ones. */
+function sureness(score) {
+  const share = Math.min(Math.max(score, 1e-7), 1 - 1e-7), logit = Math.log(share / (1 - share));
+  return Math.min(refusing.length ? logit : 4.5 * logit - 4, 6);
+}
+
 /** The box around some boxes, each [left, top, right, bottom]. */
 function around(boxes) {
   return [0, 1, 2, 3].map((side) => (side < 2 ? Math.min : Math.max)(...boxes.map((box) => box[side])));
@@ -303,7 +323,7 @@ function widestGap(far, [first, ...rest]) {
   return widest;
 }
 
-/** Every group of neighbours that may be one digit, and what its shape and surroundings are worth: [{group, worth}]. */
+/** Every group of neighbours that may be one digit, and how well its shape and surroundings bear that out. */
 function candidates(pieces, scale) {
   const boxes = pieces.map(({ box }) => box.map((side) => side / scale)), count = pieces.length;
   const sparse = pieces.map(({ points }) => points.filter((_, i) => i % Math.ceil(points.length / SPARSE) === 0));
@@ -316,20 +336,19 @@ function candidates(pieces, scale) {
   const found = [];
   for (let first = 0; first < count; first++)
     for (let chosen = 1; chosen < 2 ** Math.min(REACH, count - first); chosen += 2) {
-      const group = boxes.map((_, at) => at).filter((at) => at >= first && at < first + REACH && (chosen >> (at - first)) & 1);
+      const group = [0, 1, 2, 3, 4].filter((bit) => (chosen >> bit) & 1).map((bit) => first + bit);
       const [left, top, right, bottom] = around(group.map((at) => boxes[at])), gap = widestGap(far, group);
       if (group.length > 1 && (right - left > WIDEST || bottom - top > TALLEST || gap > NEAR)) continue;
       let overlap = 0, close = Infinity;
       for (let at = Math.max(0, first - REACH); at < Math.min(group.at(-1) + REACH, count); at++) {
         if (group.includes(at)) continue;
-        const [l, t, r, b] = boxes[at];
+        const [l, t, r, b] = boxes[at], narrower = Math.max(Math.min(right - left, r - l), 0.15);
         if (Math.min(bottom, b) - Math.max(top, t) > -0.3)
-          overlap = Math.max(overlap, (Math.min(right, r) - Math.max(left, l)) / Math.max(Math.min(right - left, r - l), 0.15));
+          overlap = Math.max(overlap, (Math.min(right, r) - Math.max(left, l)) / narrower);
         close = Math.min(close, ...group.map((one) => far[one][at]));
       }
       const small = Math.max(Math.log(0.7 / Math.max(bottom - top, 0.05)), 0), wide = Math.max(right - left - 0.9, 0);
-      const shape = [1, gap, small, wide, overlap, Math.max(0.15 - close, 0)];
-      found.push({ group, worth: shape.reduce((sum, value, i) => sum + value * WEIGHTS[i], 0) });
+      found.push({ group, shape: [1, gap, small, wide, overlap, Math.max(0.15 - close, 0)] });
     }
   return found;
 }
@@ -390,19 +409,22 @@ function readPieces(pieces, size) {
 function readNumber(strokes, size = CANVAS) {
   const parts = piecesOf(strokes.map((stroke) => checkedStroke(stroke, size)), size);
   if (!parts.length) throw new RangeError("there is no ink here: draw a number first");
-  const scale = digitHeight(parts);
-  const pieces = parts.filter(({ box }) => Math.max(box[2] - box[0], box[3] - box[1]) >= SPECK * scale);
+  const scale = digitHeight(parts), lengths = parts.map(({ box }) => Math.max(box[2] - box[0], box[3] - box[1]));
+  const pieces = parts.filter((_, i) => lengths[i] >= Math.min(SPECK * scale, Math.max(...lengths)));
   if (pieces.length > MOST)
     throw new RangeError(`there are ${pieces.length} pieces of ink here, but a number has no more than ${MOST}`);
   const rank = ({ box: [left, top, right, bottom] }) => [left + right, top + bottom, left, top, right, bottom];
   pieces.sort((a, b) => lexically(rank(a), rank(b)));
-  const found = candidates(pieces, scale).map(({ group, worth }) => {
-    const reading = readPieces(group.map((at) => pieces[at]), size), most = Math.max(...reading.probabilities);
-    const text = reading.score < model.refused ? "?" : String(reading.probabilities.indexOf(most));
+  const found = candidates(pieces, scale).map(({ group, shape }) => {
+    const reading = readPieces(group.map((at) => pieces[at]), size), best = Math.max(...reading.probabilities);
+    const text = reading.score < model.refused ? "?" : String(reading.probabilities.indexOf(best));
     const digit = { text, box: around(group.map((at) => pieces[at].box)), ...reading };
-    return { group, worth: worth + OF_SCORE * Math.log(Math.max(reading.score, 1e-12)), digit };
+    const evidence = [sureness(reading.score), ...shape];
+    return { group, digit, worth: evidence.reduce((sum, value, i) => sum + value * model.grouping[i], 0) };
   });
-  const lines = inLines(bestDeal(found, pieces.length).map(({ digit }) => digit)), digits = lines.flat();
+  const deal = bestDeal(found, pieces.length).map(({ digit }) => digit);
+  const isNoDot = ({ box }) => Math.max(box[2] - box[0], box[3] - box[1]) >= 0.3 * scale;
+  const lines = inLines(deal.length > 1 ? deal.filter(isNoDot) : deal), digits = lines.flat();
   return {
     text: lines.map((line) => line.map(({ text }) => text).join("")).join("\n"),
     digits,

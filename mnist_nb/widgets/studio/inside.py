@@ -67,7 +67,7 @@ def _layers(found: Diagnostics) -> str:
         text((low + high) / 2, 11, "healthy", more='text-anchor="middle"'),
         text(_DEAD, 11, "Dead units", fill=TEXT, more='font-weight="600"'),
         f'<rect x="{low}" y="{_TOP - 2}" width="{high - low}" height="{bottom - _TOP + 4}" '
-        'style="fill:#009E73" opacity="0.2"/>',
+        'style="fill:#009E73;opacity:0.2"/>',
     ]
     for power in range(_LOW, _HIGH + 1, 2):
         x = _x(10.0**power)

@@ -1,12 +1,12 @@
 """Whole numbers: how many that are put together from one writer's own digits, or stand in a picture, are read right?
 
-    python benchmarks/numbers.py --strokes FILE [--characters FILE] [--pictures FOLDER] [--model NAME_OR_PATH]
+    python benchmarks/whole_numbers.py --strokes FILE [--characters FILE] [--pictures FOLDER] [--model NAME_OR_PATH]
 
 FILE is UNIPEN text as for `strokes.py`; the second, digits one a line: the character, the writer, then strokes of x,y
 with "|" between them. Each number has 2 to 6 digits of one writer, heights varied by 15 % and baselines by 10 %, with
 gaps from a touch to half a digit: on half the numbers between the digits' boxes, on half between their ink, so that
-they reach over and under each other. A third is slanted. The strokes come in random order. FOLDER holds pictures and
-`several.tsv`: name, true reading with "/" between lines, kind.
+they reach over and under each other. A third is slanted. The strokes come in random order. FOLDER holds
+`several.tsv` (name, true reading with "/" between lines, kind) and those pictures in `several/`.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def main() -> None:
     table = (options.pictures / "several.tsv").read_text().splitlines()[1:] if options.pictures else []
     for name, true, kind in (line.split("\t") for line in table):
         try:
-            text = read_number(options.pictures / name, model).text.replace("\n", "/")
+            text = read_number(options.pictures / "several" / name, model).text.replace("\n", "/")
         except ValueError:
             text = ""
         rows["pictures, all"].append((text, true))
