@@ -12,20 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mnist_nb import files
 from mnist_nb.data import Mnist
 from mnist_nb.data.arguments import check_arguments
-from mnist_nb.files import (
-    CheckpointError,
-    digest,
-    explain_refusal,
-    parse_json,
-    read_tensors,
-    remember,
-    replaceable,
-    signature_of,
-    tell_if_changed,
-    write_tensors,
-)
+from mnist_nb.files import CheckpointError, signature_of
 from mnist_nb.models import MODELS, Mlp, build_model, loss_and_accuracy
 from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train
 
@@ -55,7 +45,8 @@ def save_checkpoint(
         CheckpointError: if the file cannot be written, or the model could not be read again: one of another class, with
             numbers of another type, or not finite. The old file stays.
     """
-    tell_if_changed(path, tell)
+    files.tell_if_changed(path, tell)
+    files.keep_other_kinds(path, "model")
     _write_weights(path, model, metadata or {})
 
 
@@ -82,7 +73,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     Raises:
         CheckpointError: if there is no such file or it is not a safetensors file.
     """
-    return read_tensors(path)[1]
+    return files.read_tensors(path)[1]
 
 
 @check_arguments
@@ -175,10 +166,12 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     Raises:
         CheckpointError: if a file cannot be written.
     """
-    with explain_refusal(path):  # before the state, which would come to lie beside a device
-        replaceable(path)
-    tell_if_changed(path, tell)
+    with files.explain_refusal(path):  # before the state, which would come to lie beside a device
+        files.replaceable(path)
+    files.tell_if_changed(path, tell)
+    files.keep_other_kinds(path, "model")
     state = state_path(path)
+    files.keep_other_kinds(state, "training state")
     if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
         if run.epoch == run.first_epoch and _holds(path, run.model):
             return  # it learnt nothing: the run whose weights it began with can still be resumed
@@ -187,16 +180,16 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
         except OSError as error:
             raise CheckpointError(f"{state} cannot be removed: {error.strerror or error}") from error
     else:
-        if not _is_state_or_free(state):
-            raise CheckpointError(
-                f"{state} is no training state, and a run in {path} would replace it: rename one of them"
-            )
         weights = _tensors(run.model)
         _checked(weights, path)
         tensors, values = run.state_dict()
         tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | tensors
-        told = {"weights": digest(weights), "replaces": json.dumps(signature_of(path)), "state": json.dumps(values)}
-        write_tensors(state, tensors, {**told, "sha256": _checksum(tensors, told)})
+        told = {
+            "weights": files.digest(weights),
+            "replaces": json.dumps(signature_of(path)),
+            "state": json.dumps(values),
+        }
+        files.write_tensors(state, tensors, {**told, "sha256": _checksum(tensors, told)})
     _write_weights(path, run.model, _run_metadata(run))
 
 
@@ -220,10 +213,10 @@ def continue_run(
     if fresh or not path.exists():
         model: nn.Module = build_model(hyperparameters.network, seed=hyperparameters.seed)
         run = TrainingRun(model, data, hyperparameters, device=device)
-        remember(path)
+        files.remember(path)
         return run, RunStart(Start.REPLACING if path.exists() else Start.NEW, path, run)
     model, metadata = _load(path)
-    state = _read_state(path, digest(_tensors(model)))
+    state = _read_state(path, files.digest(_tensors(model)))
     if state is not None:  # it may hold later weights, if a crash fell between the two files
         own = {name.removeprefix("model."): one for name, one in state[0].items() if name.startswith("model.")}
         model = _recognise(own)[0] or model
@@ -251,7 +244,7 @@ def continue_run(
 
 def _take_up(run: TrainingRun, path: Path, tensors: Mapping[str, Tensor], words: str) -> RunStart:
     """Give the run a training state, or only its epoch where the settings are others."""
-    values = parse_json(words)
+    values = files.parse_json(words)
     new, old = run.hyperparameters, Hyperparameters(**values["hyperparameters"])  # a field it lacks has its default
     if new != old or values["images"] != len(run.data.train):
         if not 0 <= values["epoch"] < 10**9:
@@ -275,7 +268,7 @@ def _write_weights(path: str | Path, model: nn.Module, metadata: Mapping[str, st
     tensors = _tensors(model)
     name = str(_checked(tensors, path).name)
     versions = {"mnist_nb": version("mnist_nb"), "torch": str(torch.__version__)}
-    write_tensors(path, tensors, {"model": name, **versions, **metadata, "sha256": digest(tensors)})
+    files.write_tensors(path, tensors, {"model": name, **versions, **metadata, "sha256": files.digest(tensors)})
 
 
 def _checked(tensors: Mapping[str, Tensor], path: str | Path) -> nn.Module:
@@ -287,7 +280,7 @@ def _checked(tensors: Mapping[str, Tensor], path: str | Path) -> nn.Module:
 
 
 def _load(source: str | Path | bytes, name: str = "") -> tuple[nn.Module, dict[str, str]]:
-    tensors, metadata = read_tensors(source, name)
+    tensors, metadata = files.read_tensors(source, name)
     name = name or ("the file" if isinstance(source, bytes) else str(source))
     model, problem = _recognise(tensors)
     if model is None:
@@ -295,7 +288,7 @@ def _load(source: str | Path | bytes, name: str = "") -> tuple[nn.Module, dict[s
             f"{name} is a safetensors file but not a model of this series: {problem}. Expected the tensors of "
             f"one of {', '.join(MODELS)}, as save_checkpoint writes them"
         )
-    if metadata.get("sha256", own := digest(tensors)) != own:
+    if metadata.get("sha256", own := files.digest(tensors)) != own:
         raise CheckpointError(
             f"{name} was damaged after it was written: its numbers do not fit its checksum; train again or take a copy"
         )
@@ -330,7 +323,7 @@ def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | Non
     if not state_path(path).exists():
         return None
     try:
-        tensors, metadata = read_tensors(state_path(path))
+        tensors, metadata = files.read_tensors(state_path(path))
     except CheckpointError:  # a damaged state belongs to nothing
         return None
     replaces = json.dumps(signature_of(path))
@@ -342,23 +335,15 @@ def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | Non
 def _holds(path: str | Path, model: nn.Module) -> bool:
     """Whether the file holds exactly these weights."""
     try:
-        return digest(_tensors(load_checkpoint(path))) == digest(_tensors(model))
+        return files.digest(_tensors(load_checkpoint(path))) == files.digest(_tensors(model))
     except CheckpointError:
         return False
-
-
-def _is_state_or_free(state: Path) -> bool:
-    """Whether a training state may be written here: over another, or over nothing that can be read."""
-    try:
-        return "state" in read_metadata(state)
-    except CheckpointError:
-        return True
 
 
 def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     """Of a training state, numbers and words: a flipped bit in a momentum would be noticed by nobody."""
     words = [metadata[key] for key in ("weights", "state", "replaces") if key in metadata]  # 0.1.0 had no "replaces"
-    return hashlib.sha256("\n".join([digest(tensors), *words]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([files.digest(tensors), *words]).encode()).hexdigest()
 
 
 def _run_metadata(run: TrainingRun) -> dict[str, str]:

@@ -109,13 +109,17 @@ def write_or_explain(path: str | Path, content: bytes) -> os.stat_result:
 
 
 @contextlib.contextmanager
-def explain_refusal(path: str | Path) -> Iterator[None]:
-    """Turn the system's refusal to have the path written into a `CheckpointError` that names it."""
+def explain_refusal(
+    path: str | Path, what: str = "written", kind: type[MnistNbError] = CheckpointError
+) -> Iterator[None]:
+    """Turn the system's refusal to have the path `what` ("written", "read") into an error that names it."""
     try:
         yield
+    except MnistNbError:
+        raise
     except (OSError, ValueError, TypeError) as error:  # a path with a null character is a ValueError
         reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{path} cannot be written: {reason}; choose another place or make room") from error
+        raise kind(f"{path} cannot be {what}: {reason}; choose another place or make room") from error
 
 
 def _permissions(target: Path) -> int:
@@ -193,6 +197,8 @@ def read_tensors(
 
 def _read(path: str | Path, max_bytes: int) -> bytes:
     """The content of a file, of which one byte more than allowed is read at most; the file is remembered."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # a pipe would be waited for
+        raise OSError(errno.EINVAL, "it is a device or a pipe, and a regular file was expected")
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
         content = b"" if status.st_size > max_bytes else file.read(max_bytes + 1)
@@ -228,6 +234,24 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
         total.update(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode())
         total.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())  # of any type
     return total.hexdigest()
+
+
+_KINDS = {"state": "training state", "format": "file of digits", "model": "model"}  # by what their metadata hold
+
+
+def keep_other_kinds(path: str | Path, kind: str) -> None:
+    """Refuse to replace the file if it holds something else than a file of this kind does: digits are not drawn twice.
+
+    Raises:
+        CheckpointError: if a model, a training state or digits of another kind lie there.
+    """
+    try:
+        metadata = read_tensors(path, max_bytes=2**30)[1]
+    except CheckpointError:  # nothing is there, or nothing that anybody could read
+        return
+    found = next((word for key, word in _KINDS.items() if key in metadata), "model")
+    if found != kind:
+        raise CheckpointError(f"{path} is no {kind} but a {found}, which this save would replace: rename one of them")
 
 
 # ---- files that other programs change

@@ -112,7 +112,8 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     for at in chosen:
         text = "?" if is_refused(model, float(scores[at])) else str(probabilities[at].argmax())
         corners = np.array([pieces[piece].box for piece in groups[at]])
-        left, top, right, bottom = (*corners[:, :2].min(axis=0).tolist(), *corners[:, 2:].max(axis=0).tolist())
+        left, top = map(float, corners[:, :2].min(axis=0))
+        right, bottom = map(float, corners[:, 2:].max(axis=0))
         if max(right - left, bottom - top) >= _DOT * scale or len(chosen) == 1:
             digits.append(Digit(text, (left, top, right, bottom), images[at], probabilities[at], float(scores[at])))
     lines = _lines(digits)
@@ -225,7 +226,7 @@ def _candidates(pieces: Sequence[_Piece], scale: float) -> tuple[list[tuple[int,
             far[one, other] = far[other, one] = np.sqrt((gaps**2).sum(axis=2).min())
     groups, shapes = [], []
     for first in range(count):
-        window = range(first + 1, min(first + _REACH, count))
+        window = [at for at in range(first + 1, min(first + _REACH, count)) if low[at, 0] - low[first, 0] <= _WIDEST]
         for group in ((first, *rest) for size in range(_REACH) for rest in combinations(window, size)):
             mine, gap = list(group), _widest_gap(far, group)
             start, stop = low[mine].min(axis=0), high[mine].max(axis=0)

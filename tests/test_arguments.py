@@ -1,7 +1,9 @@
 """What public functions say of arguments that they cannot use: which one it is, and what was expected."""
 
+import io
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ for _ in range(3000):
         ("batch_size must be", lambda data: predict(build_model(), data.test.images, batch_size=0)),
         ("images must be", lambda data: predict(build_model(), NESTED)),
         ("model must take", lambda data: predict(nn.Linear(3, 3), data.test.images)),
+        ("model must take", lambda data: list(mnist_nb.train(build_model().double(), data))),
         ("model must give", lambda data: list(mnist_nb.train(nn.Identity(), data))),
         ("model must be", lambda data: mnist_nb.train("mlp", data)),
         ("data must be", lambda data: mnist_nb.train(build_model(), None)),
@@ -58,6 +61,12 @@ for _ in range(3000):
         ("'cpu:x'", lambda data: mnist_nb.TrainingRun(build_model(), data, Hyperparameters(), device="cpu:x")),
         ("data must be", lambda data: DrawingPad(3)),
         ("hyperparameters must be", lambda data: TrainingStudio(data, None, {"epochs": 3})),
+        ("model must be", lambda data: mnist_nb.digit_score("cnn", data.test.images)),
+        ("model must take", lambda data: mnist_nb.digit_score(build_model().double(), data.test.images)),
+        ("embedded null", lambda data: mnist_nb.from_image("a\0b")),
+        ("expected a picture", lambda data: mnist_nb.from_image([[1, 2], [3]])),
+        ("closed file", lambda data: mnist_nb.from_image(closed_file())),
+        ("points of a stroke", lambda data: DrawingPad(data).numbers.replay(["x"])),
         ("title of a page", lambda data: mnist_nb.export_page(build_model(), "page.html", title=3)),
     ],
 )
@@ -69,6 +78,12 @@ def test_what_cannot_be_used_is_named(
     assert len(str(caught.value)) < 300
     assert "mnist_nb" in str(caught.traceback[-1].path)  # said by us, not by something inside
     assert [path.name for path in workplace.iterdir() if path.suffix != ".lock"] == []
+
+
+def closed_file() -> io.BytesIO:
+    file = io.BytesIO(b"x")
+    file.close()
+    return file
 
 
 def without(data: Mnist, split: str) -> Mnist:
@@ -116,3 +131,40 @@ def test_a_run_is_refused_a_device_before_its_state_comes_to_lie_beside_it(workp
         with pytest.raises(mnist_nb.CheckpointError, match="it is a folder"):
             mnist_nb.save_run(run, path)
     assert [path.name for path in workplace.rglob("*")] == ["folder"]
+
+
+def test_digits_a_model_and_a_run_are_not_replaced_by_something_else(workplace: Path, tiny: Mnist) -> None:
+    mnist_nb.MyDigits("digits.safetensors").add(tiny.test.images[0], 7)
+    model = build_model("mlp", seed=0)
+    run = mnist_nb.TrainingRun(model, tiny, Hyperparameters())
+    run.step()
+    mnist_nb.save_run(run, "run.safetensors")
+    before = {path.name: path.read_bytes() for path in workplace.iterdir()}
+    for save in (
+        lambda: mnist_nb.save_checkpoint(model, "digits.safetensors"),
+        lambda: mnist_nb.save_run(run, "digits.safetensors"),
+        lambda: mnist_nb.save_checkpoint(model, "run.resume.safetensors"),
+        lambda: mnist_nb.export_page(model, "digits.safetensors"),
+        lambda: mnist_nb.export_page(model, "run.safetensors"),
+    ):
+        with pytest.raises(mnist_nb.CheckpointError, match="which this save would replace: rename one of them"):
+            save()
+    diverged = mnist_nb.TrainingRun(build_model("mlp", seed=1), tiny, Hyperparameters())
+    diverged.diverged = True
+    mnist_nb.save_checkpoint(model, "z.resume.safetensors")
+    with pytest.raises(mnist_nb.CheckpointError, match="is no training state but a model"):
+        mnist_nb.save_run(diverged, "z.safetensors")
+    assert load(workplace, before) == before
+
+
+def load(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes")
+def test_a_pipe_or_a_device_is_not_waited_for(workplace: Path) -> None:
+    os.mkfifo("pipe.safetensors")
+    for path in ("pipe.safetensors", "/dev/zero"):
+        for read in (mnist_nb.load_checkpoint, mnist_nb.read_metadata, mnist_nb.MyDigits):
+            with pytest.raises(MnistNbError, match="it is a device or a pipe"):
+                read(path)

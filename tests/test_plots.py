@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
-from mnist_nb.drawing.pictures import picture_steps
-from mnist_nb.drawing.preprocessing import preparation_steps
+from mnist_nb.drawing import picture_steps, preparation_steps
 from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.studies.images import image_stats
 from mnist_nb.studies.inside import activations, mean_by_digit, weighted_sum

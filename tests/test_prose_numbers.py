@@ -58,6 +58,7 @@ LISTED = {
         "2017": "history: Zhang and others",
         "125": "5 to the third power",
         "255": "values of 8 bits, without one",
+        "438": "kept experiments: the bytes of float32, in thousands",
         "5,000": "the validation images",
     },
     "07_backpropagation": {"109,386": "weights, printed in notebook 02"},

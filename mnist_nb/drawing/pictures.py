@@ -50,7 +50,8 @@ def from_image(source: Picture) -> Pixels:
 def find_ink(source: Picture) -> Floats:
     """The ink in a picture of one digit or several: float64 `[H, W]`, ink in (0, 1], paper exactly 0.
 
-    Neither side is over 512 pixels. Takes and raises what `from_image` does.
+    Neither side is over 512 pixels. Shadows, rules, specks and what lies at the edge are taken out; digits may touch
+    the edge, but not run along it. Takes and raises what `from_image` does.
     """
     return _find_ink(_grey(source))
 
@@ -77,10 +78,13 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is ours
                 file = io.BytesIO(source) if isinstance(source, bytes | bytearray) else source
-                picture = Image.open(file, formats=_FORMATS)
+                try:
+                    picture = Image.open(file, formats=_FORMATS)
+                except ValueError as error:  # a closed file, a text file, a path that no file can have
+                    raise OSError(str(error)) from error
             picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
         else:
-            picture = _from_array(np.asarray(source))
+            picture = _from_array(source)
         if not 0 < picture.width * picture.height <= _MAX_PIXELS:
             raise ValueError(
                 f"a picture of {picture.width} x {picture.height} pixels cannot be read here: "
@@ -146,8 +150,12 @@ def _first_frame(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _from_array(array: NDArray[Any]) -> Image.Image:
+def _from_array(source: ArrayLike) -> Image.Image:
     """A Pillow image of an array of pixels."""
+    try:
+        array = np.asarray(source)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"expected a picture as an array [H, W], [H, W, 3] or [H, W, 4]: {error}") from error
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or array.dtype.kind not in "buif":
         raise ValueError(
             f"expected a picture as an array [H, W], [H, W, 3] or [H, W, 4], got {array.dtype} {list(array.shape)}"
@@ -160,18 +168,22 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
 
 
 def _find_ink(grey: Floats) -> Floats:
-    """Ink `[H, W]` in 0..1 on paper at exactly 0, from grey values in which either may be the darker one."""
+    """Ink `[H, W]` in 0..1 on paper at exactly 0, from grey values in which either may be the darker one.
+
+    Ink is what an opening wipes out: what is brighter, once the paper is dark, than all around it and narrower than a
+    window. A drawing by a program has no grain: its window may be wide, and what is outside it is paper.
+    """
     if light := _is_light(grey):
         grey = 255 - grey
     for share, mode in ((0.5, "constant"), (0.3, "nearest")):
         window = max(3, round(share * max(grey.shape)))
         paper = ndimage.grey_opening(grey, window, mode=mode, cval=np.quantile(grey, 0.1))
         ink = grey - paper
-        least, low = np.quantile(ink, (0.02, 0.2))
-        grain = (low - least) / 1.2
+        least, low = np.quantile(ink, (0.02, 0.2))  # of the paper, even if most of a tight crop is ink
+        grain = float(low - least) / 1.2  # a standard deviation: so far apart are a normal variable's quantiles
         if grain <= 0.5:
             break
-        if light and mode == "nearest":
+        if light and mode == "nearest":  # ink takes a share of the light, of which there is less in a shadow
             ink *= np.minimum((255 - np.median(paper)) / np.maximum(255 - paper, 1), 3)
     ink -= low + 0.84 * grain
     full = float(np.quantile(ink[ink >= ink.max() / 2], 0.5))

@@ -176,7 +176,7 @@ def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
     Raises:
         ValueError: for images of another type or shape, a batch size below 1, or a model that gives no logits for them.
     """
-    return ask(model, lambda inputs: _probabilities(model, inputs), images, batch_size)
+    return ask(model, lambda inputs: functional.softmax(logits_of(model, inputs), dim=1), images, batch_size)
 
 
 @torch.inference_mode()
@@ -193,21 +193,21 @@ def ask(model: nn.Module, question: Callable[[Tensor], Tensor], images: Any, bat
     model.eval()
     try:
         chunks = [question(to_input(chunk.to(device))).cpu() for chunk in pieces]
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise
+        raise ValueError(f"model must take float32 images [N, {SIDE}, {SIDE}], and this one cannot: {error}") from error
     finally:
         model.train(was_training)
     return torch.cat(chunks)
 
 
-def _probabilities(model: nn.Module, inputs: Tensor) -> Tensor:
-    try:
-        logits = model(inputs)
-    except RuntimeError as error:
-        if isinstance(model, Mlp | Cnn):  # a full memory, then
-            raise
-        raise ValueError(f"model must take float32 images [N, {SIDE}, {SIDE}], and this one cannot: {error}") from error
+def logits_of(model: nn.Module, inputs: Tensor) -> Tensor:
+    """The model's logits `[N, 10]`; ValueError if it gives anything else."""
+    logits: Tensor = model(inputs)
     if (shape := getattr(logits, "shape", None)) != (len(inputs), CLASSES):
         raise ValueError(f"model must give logits [N, {CLASSES}] for N images, got {shape and list(shape)}")
-    return functional.softmax(logits, dim=1).cpu()
+    return logits
 
 
 @torch.inference_mode()

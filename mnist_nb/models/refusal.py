@@ -6,13 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.data.mnist import load_sample
-from mnist_nb.models.networks import Network, ask
+from mnist_nb.models.networks import Network, ask, logits_of
 
 LEARNT_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5
 """Below these scores an image is refused. About 1 % of the digits that strangers wrote with a pen lie below."""
 
 
+@check_arguments
 def digit_score(model: nn.Module, images: Any) -> Tensor:
     """How sure the model is that each image is a digit at all: float32 `[N]` in [0, 1], on the CPU.
 
@@ -42,8 +44,7 @@ def energy_of_digits(model: nn.Module) -> tuple[Tensor, Tensor]:
 
 def _energy(model: nn.Module, images: Any) -> Tensor:
     def energy(inputs: Tensor) -> Tensor:
-        logits: Tensor = model(inputs)
-        return logits.logsumexp(1)
+        return logits_of(model, inputs).logsumexp(1)
 
     return ask(model, energy, images)
 

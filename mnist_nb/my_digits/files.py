@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mnist_nb.data import SIDE, DataError, check_image
 from mnist_nb.drawing.sketch import Sketch
-from mnist_nb.files import CheckpointError, MnistNbError, parse_json, read_tensors, write_atomically
+from mnist_nb.files import CheckpointError, MnistNbError, explain_refusal, parse_json, read_tensors, write_atomically
 
 MAX_DIGITS = 100_000
 MAX_FILE_BYTES = 2**29  # room for the most digits with their strokes
@@ -70,17 +70,6 @@ def checked_label(label: Any) -> int:
         if not isinstance(label, bool) and 0 <= operator.index(label) <= 9:
             return operator.index(label)
     raise DigitsError(f"a label is one of the digits 0 to 9, not {reprlib.repr(label)}")
-
-
-@contextlib.contextmanager
-def explained(path: Path, what: str) -> Iterator[None]:
-    """Turn the system's refusal to have the path `what` ("read", "written") into an error that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise DigitsError(
-            f"{path} cannot be {what}: {error.strerror or error}; choose another place or make room"
-        ) from error
 
 
 # ---- one file with everything: the images as a tensor, and a record in JSON for each
@@ -177,7 +166,7 @@ def export_digits(path: Path, digits: Iterable[Digit]) -> None:
     """
     if path.exists():
         raise DigitsError(f"{path} exists already, and an export overwrites nothing: choose another name")
-    with explained(path, "written"):
+    with explain_refusal(path, "written", DigitsError):
         files = dict(_exported(digits))
         if path.suffix.lower() != ".zip":
             _write_folder(path, files)
@@ -199,11 +188,11 @@ def import_digits(source: Path | bytes, name: str) -> list[Digit]:
         if not source.exists():
             raise DigitsError(f"there is nothing at {name}: choose a file of digits, or an exported folder or zip")
         if source.is_dir():
-            with explained(source, "read"):
+            with explain_refusal(source, "read", DigitsError):
                 return _read_folder(source, name)
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with explained(Path(name), "read"):
+        with explain_refusal(name, "read", DigitsError):
             if not zipfile.is_zipfile(file):
                 return list(read_digits(source, name))
             with zipfile.ZipFile(file) as archive:

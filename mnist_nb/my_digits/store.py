@@ -17,17 +17,9 @@ from torch import Tensor
 from mnist_nb.data import SIDE, Split
 from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.sketch import Sketch
-from mnist_nb.files import Signature, signature, signature_of
-from mnist_nb.my_digits.files import (
-    Digit,
-    DigitsError,
-    checked_label,
-    explained,
-    export_digits,
-    import_digits,
-    read_digits,
-    write_digits,
-)
+from mnist_nb.files import Signature, explain_refusal, signature, signature_of
+from mnist_nb.my_digits import files
+from mnist_nb.my_digits.files import Digit, DigitsError, checked_label
 
 __all__ = ["HELD_OUT_EVERY", "Digit", "DigitsError", "MyDigits"]
 
@@ -68,10 +60,10 @@ class MyDigits:
             DigitsError: if it cannot be read any more; what was known before is kept.
         """
         found = None
-        with explained(self.path, "read"), contextlib.suppress(FileNotFoundError):
+        with explain_refusal(self.path, "read", DigitsError), contextlib.suppress(FileNotFoundError):
             found = signature(self.path.stat())  # before reading: a file replaced in between is read once more
         if found != self._signature:
-            self._digits = read_digits(self.path, str(self.path)) if found else ()
+            self._digits = files.read_digits(self.path, str(self.path)) if found else ()
             self._signature = found
 
     def __len__(self) -> int:
@@ -194,7 +186,7 @@ class MyDigits:
         Raises:
             DigitsError: if it is none of these, or holds anything that is not a digit, or too many.
         """
-        found = import_digits(source if isinstance(source, bytes) else Path(source), name or str(source))
+        found = files.import_digits(source if isinstance(source, bytes) else Path(source), name or str(source))
         return len(self._add(found, skip_known=True))
 
     @check_arguments
@@ -207,7 +199,7 @@ class MyDigits:
         Raises:
             DigitsError: if something is there already, or it cannot be written.
         """
-        export_digits(Path(path), self)
+        files.export_digits(Path(path), self)
         return Path(path)
 
     def _add(self, new: Iterable[Digit], *, skip_known: bool = False) -> list[int]:
@@ -238,7 +230,7 @@ class MyDigits:
     def _change(self, edit: Callable[[tuple[Digit, ...]], tuple[Digit, ...]]) -> None:
         """Put what `edit` makes of the digits, as they are in the file by now, into their place."""
         target = self.path.resolve()  # through links, so that two names of one file share one lock
-        with explained(self.path, "written"):
+        with explain_refusal(self.path, "written", DigitsError):
             if not target.parent.is_dir():  # the lock would make it
                 raise FileNotFoundError(errno.ENOENT, f"there is no folder {self.path.parent}")
             try:
@@ -246,7 +238,7 @@ class MyDigits:
                     self.reload()
                     digits = edit(self._digits)
                     if digits is not self._digits:
-                        write_digits(self.path, digits)
+                        files.write_digits(self.path, digits)
                         self._digits, self._signature = digits, signature_of(self.path)
             except Timeout as error:
                 raise DigitsError(

@@ -110,8 +110,8 @@ PRESET_RESULTS: dict[str, tuple[int, float]] = {
     "defaults": (4, 0.933),
     "no momentum, as in the Rust original": (4, 0.776),
 }
-"""What each preset costs and reaches: seconds of training on two shared cores of a server, and the share of MNIST's
-test images that is read right then, in [0, 1]. The first three are races of benchmarks/README.md; of the others one seed was
+"""What each preset costs and reaches: seconds of training on two shared cores, and the share of MNIST's test
+images that is read right then, in [0, 1]. The first three are races of benchmarks/README.md; of the others one seed was
 trained, and the seconds follow from the steps' and epochs' times there."""
 
 

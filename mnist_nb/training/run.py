@@ -68,7 +68,7 @@ class TrainingRun:
         device: "cpu", "cuda" or "mps"; None chooses.
 
     Raises:
-        ValueError: for a training or validation split without an image, or a model that gives no logits for images.
+        ValueError: for a training or validation split without an image.
     """
 
     @check_arguments
@@ -81,7 +81,6 @@ class TrainingRun:
         if hyperparameters.augmentation == "handwriting" and isinstance(model, Network):
             model.add_reject(hyperparameters.seed)
         self.model = model.to(self.device)
-        predict(self.model, data.train.images[:1])  # or what the model cannot do is said here
         self._learns_to_refuse = has_learnt_to_refuse(model)
         self.data = data
         self.hyperparameters = hyperparameters
@@ -333,10 +332,11 @@ def train(
         on_batch: called with the `TrainingRun` after every step.
 
     Raises:
-        ValueError: for a training or validation split without an image.
+        ValueError: for a training or validation split without an image, or a model that gives no logits for images.
         TrainingDivergedError: if the loss explodes, or becomes NaN or infinite.
     """
     run = TrainingRun(model, data, hyperparameters or Hyperparameters(), device=device)
+    predict(run.model, data.train.images[:1])  # what the model cannot do is said here
     yield from run.epochs(on_batch)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from .conftest import NotebookPage, write_notebook
 
@@ -202,3 +205,32 @@ def test_a_letter_is_refused_unless_the_reader_switches_that_off(pad: Pad) -> No
     pad.says("I do not think this is a digit")
     pad.press("Clear")
     pad.says("Draw a digit")
+
+
+def test_a_photo_is_shown_with_its_digit_in_a_frame_and_cropped(pad: Pad) -> None:
+    """A made-up photo: a 7 on ruled paper, a shadow over half of the page, a scribble beside it to be cropped away."""
+    page = Image.new("L", (640, 480), 210)
+    pen = ImageDraw.Draw(page)
+    for top in range(30, 480, 50):
+        pen.line([(0, top), (640, top + 8)], 160, 2)
+    pen.line([(180 + x, 80 + y) for x, y in SEVEN], 50, 12, joint="curve")
+    pen.line([(560, 100), (600, 300), (570, 420)], 50, 12, joint="curve")
+    light = np.where(np.arange(640) < 320, 0.7, 1.0) + np.random.default_rng(0).normal(0, 0.015, (480, 640))
+    file = io.BytesIO()
+    Image.fromarray((np.asarray(page) * light).clip(0, 255).astype(np.uint8)).save(file, "JPEG")
+    with pad.page.expect_file_chooser() as chooser:
+        pad.page.locator(".mnist-pad .jupyter-button", has_text="Read a photo").click()
+    chooser.value.set_files({"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()})
+    pad.says("the digit in a frame", "figcaption")
+    whole = pad.page.locator('.mnist-pad img[alt^="your picture"]').get_attribute("width")
+    handle = pad.page.locator(".mnist-pad .noUi-handle-upper").first
+    handle.focus()
+    for _ in range(25):
+        pad.page.keyboard.press("ArrowLeft")
+    pad.says("I read a 7")
+    pad.page.wait_for_function(
+        """whole => document.querySelector('.mnist-pad img[alt^="your picture"]').width !== Number(whole)""", arg=whole
+    )
+    pad.says("seven.jpg was prepared", ".pad-say")
+    pad.notebook.screenshot("photo")
+    assert pad.notebook.widget_errors() == []

@@ -78,11 +78,11 @@ def test_the_pad_reads_a_digit(notebook: NotebookPage, pictures: Path) -> None:
 
 
 def test_the_studio_trains(notebook: NotebookPage, pictures: Path) -> None:
-    notebook.page.set_viewport_size({"width": 1280, "height": 1100})
+    notebook.page.set_viewport_size({"width": 1366, "height": 1100})
     notebook.open(write_notebook(notebook.server.folder, "picture_studio.ipynb", *STUDIO)).run_all()
     assert notebook.errors() == []
     panel = notebook.reveal(".mnist-studio")
     panel.locator("button", has_text="Train").first.click()
     panel.locator("button:not([disabled])", has_text="Stop").first.wait_for()
     notebook.page.wait_for_timeout(4000)
-    take(panel, pictures / "studio.png", 830)
+    take(panel, pictures / "studio.png", 765)

@@ -118,6 +118,11 @@ def test_a_closed_panel_is_forgotten_with_all_that_it_held(
     assert widgets_alive() == before
 
 
+@pytest.mark.parametrize("kind", [DrawingPad, TrainingStudio, LayerExplorer])
+def test_a_panel_that_was_never_finished_can_be_closed(kind: type[Panel]) -> None:
+    kind.__new__(kind).close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cells", [{}, {"cellId": "1"}], ids=["known by its text", "known by its id"])
 def test_running_a_panels_cell_again_frees_the_one_before(workplace: Path, cells: dict[str, str]) -> None:

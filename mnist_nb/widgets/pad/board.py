@@ -140,7 +140,7 @@ class Board(Panel):
     def close(self) -> None:
         """Wait for data that are being loaded, then take the pad out of the page; files stay."""
         self._waiting = []
-        loader = self._loader
+        loader = getattr(self, "_loader", None)  # a pad that was refused its arguments has none
         if loader is not None and loader is not threading.current_thread():
             loader.join()
         super().close()

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.drawing.preprocessing import EmptySketchError
-from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.drawing.sketch import Sketch, as_points
 from mnist_nb.reading import Number, read_number
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point
 from mnist_nb.widgets.common import BESIDE, button
@@ -65,7 +65,7 @@ class NumberPage(VBox):  # type: ignore[misc]
         with LOCK:
             self._ink.finish()
             for points in strokes:
-                self.sketch.add_stroke(np.clip(np.asarray(points, np.float32), 0, (WIDTH, HEIGHT)), width)
+                self.sketch.add_stroke(np.clip(as_points(points), 0, (WIDTH, HEIGHT)), width)
             self.refresh()
             return self.number
 

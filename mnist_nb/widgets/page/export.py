@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
-from mnist_nb.files import CheckpointError, parse_json, write_or_explain
+from mnist_nb.files import CheckpointError, keep_other_kinds, parse_json, write_or_explain
 from mnist_nb.models import Cnn, Mlp
 from mnist_nb.models.refusal import energy_of_digits, threshold_of
 from mnist_nb.reading import _WEIGHTS
@@ -47,6 +47,7 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     words = " ".join("".join(sign if sign.isprintable() else " " for sign in title).split())
     if not 1 <= len(words) <= MAX_TITLE:
         raise ValueError(f"the title of a page has 1 to {MAX_TITLE} characters, not {len(words):,}")
+    keep_other_kinds(path, "page")
     metadata = read_metadata(model) if isinstance(model, str | Path) else {}
     network = load_checkpoint(model) if isinstance(model, str | Path) else model
     if not isinstance(network, Mlp | Cnn):

@@ -422,7 +422,9 @@ function readNumber(strokes, size = CANVAS) {
     const evidence = [sureness(reading.score), ...shape];
     return { group, digit, worth: evidence.reduce((sum, value, i) => sum + value * model.grouping[i], 0) };
   });
-  const lines = inLines(bestDeal(found, pieces.length).map(({ digit }) => digit)), digits = lines.flat();
+  const deal = bestDeal(found, pieces.length).map(({ digit }) => digit);
+  const isNoDot = ({ box }) => Math.max(box[2] - box[0], box[3] - box[1]) >= 0.3 * scale;
+  const lines = inLines(deal.length > 1 ? deal.filter(isNoDot) : deal), digits = lines.flat();
   return {
     text: lines.map((line) => line.map(({ text }) => text).join("")).join("\n"),
     digits,

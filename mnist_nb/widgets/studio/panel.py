@@ -295,9 +295,9 @@ class TrainingStudio(Panel):
         source = _row(HTML("Train from"), self._fresh, align_items="center")
         right = [HBox([self._train, self._stop, self._resume_button]), source, self._progress, self._message]
         right += [_row(self._index, another), self._pinned]
-        self.controls.widget.layout.flex = "1 1 460px"
+        self.controls.widget.layout.flex = "1 1 400px"
         above = _row(
-            self.controls.widget, VBox(right, layout={"flex": "1 1 380px", "min_width": "0"}), grid_gap="4px 24px"
+            self.controls.widget, VBox(right, layout={"flex": "1 1 370px", "min_width": "0"}), grid_gap="4px 24px"
         )
         self._chart.layout.flex, self._inside.layout.flex = "1 1 500px", "0 1 284px"
         self._chart.layout.min_width = self._inside.layout.min_width = "0"
