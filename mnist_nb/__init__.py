@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # never executed, but read below: where each public name live
     from mnist_nb.models import build_model, digit_score, predict
     from mnist_nb.studies.exercises import UnknownExerciseError, check
     from mnist_nb.my_digits import DigitsError, MyDigits, adapt
-    from mnist_nb.reading import read_number
+    from mnist_nb.my_digits.reading import read_number
     from mnist_nb.training import PRESETS, EpochRecord, Hyperparameters, TrainingDivergedError, TrainingRun, train
     from mnist_nb.widgets.pad import DrawingPad
     from mnist_nb.widgets.page import export_page

@@ -51,7 +51,9 @@ class Squares:
             if (self.widget.width, self.widget.height) != (width, height):
                 self.widget.width, self.widget.height = width, height
                 wide, high = f"{width // RESOLUTION}px", f"{height // RESOLUTION}px"
-                self.widget.layout = {"width": wide, "height": high, "min_width": wide, "min_height": high}
+                layout = self.widget.layout  # which is changed, for a new one would leave the old one behind
+                layout.width = layout.min_width = wide
+                layout.height = layout.min_height = high
             self._colours, self._frame, self._dots = colours, frame, dots
             self._draw()
 

@@ -222,14 +222,14 @@ def test_a_photo_is_shown_with_its_digit_in_a_frame_and_cropped(pad: Pad) -> Non
         pad.page.locator(".mnist-pad .jupyter-button", has_text="Read a photo").click()
     chooser.value.set_files({"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()})
     pad.says("the digit in a frame", "figcaption")
-    whole = pad.page.locator('.mnist-pad img[alt^="your picture"]').get_attribute("width")
+    whole = pad.page.locator('.mnist-pad img[alt^="your picture"]').get_attribute("height")
     handle = pad.page.locator(".mnist-pad .noUi-handle-upper").first
     handle.focus()
     for _ in range(25):
         pad.page.keyboard.press("ArrowLeft")
     pad.says("I read a 7")
     pad.page.wait_for_function(
-        """whole => document.querySelector('.mnist-pad img[alt^="your picture"]').width !== Number(whole)""", arg=whole
+        """whole => document.querySelector('.mnist-pad img[alt^="your picture"]').height !== Number(whole)""", arg=whole
     )
     pad.says("seven.jpg was prepared", ".pad-say")
     pad.notebook.screenshot("photo")

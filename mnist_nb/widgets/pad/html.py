@@ -12,7 +12,7 @@ from mnist_nb.drawing.pictures import PictureSteps
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.my_digits.adaptation import AdaptationReport
-from mnist_nb.reading import Number
+from mnist_nb.my_digits.reading import Number
 from mnist_nb.widgets.html import image_tag, picture_tag, probability_bars
 from mnist_nb.widgets.prediction import Guess, with_article
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from mnist_nb.drawing.preprocessing import EmptySketchError
 from mnist_nb.drawing.sketch import Sketch, as_points
-from mnist_nb.reading import Number, read_number
+from mnist_nb.my_digits.reading import Number, read_number
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point
 from mnist_nb.widgets.common import BESIDE, button
 from mnist_nb.widgets.pad import html as pad_page

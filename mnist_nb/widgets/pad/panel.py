@@ -97,6 +97,7 @@ class DrawingPad(Board):
         redo = new("Redo", "Redo: bring back the last stroke", self.redo, icon="repeat")
         actions = [self._undo, redo, new("Clear", "Clear the pad", self.clear, icon="trash")]
         drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions), self._lag, self._line.widget])
+        drawing.layout.flex = "none"  # however long the words beside it are
         refuse = Checkbox(True, description="Say when it is no digit", indent=False)
         refuse.observe(lambda change: self.attempt(partial(self._let_refuse, change["new"])), "value")
         reading = VBox([self._reading, refuse, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})

@@ -18,7 +18,7 @@ from mnist_nb.checkpoints import load_checkpoint, read_metadata
 from mnist_nb.files import CheckpointError, keep_other_kinds, parse_json, write_or_explain
 from mnist_nb.models import Cnn, Mlp
 from mnist_nb.models.refusal import energy_of_digits, threshold_of
-from mnist_nb.reading import _WEIGHTS
+from mnist_nb.my_digits.reading import _WEIGHTS
 
 TITLE = "A reader of digits"
 MAX_TITLE = 200

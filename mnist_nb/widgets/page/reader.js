@@ -417,7 +417,7 @@ function readNumber(strokes, size = CANVAS) {
   pieces.sort((a, b) => lexically(rank(a), rank(b)));
   const found = candidates(pieces, scale).map(({ group, shape }) => {
     const reading = readPieces(group.map((at) => pieces[at]), size), best = Math.max(...reading.probabilities);
-    const text = reading.score < model.refused ? "?" : String(reading.probabilities.indexOf(best));
+    const text = 10 * reading.score < model.refused ? "?" : String(reading.probabilities.indexOf(best));
     const digit = { text, box: around(group.map((at) => pieces[at].box)), ...reading };
     const evidence = [sureness(reading.score), ...shape];
     return { group, digit, worth: evidence.reduce((sum, value, i) => sum + value * model.grouping[i], 0) };

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.checkpoints import load_pretrained
-from mnist_nb.drawing import EmptySketchError, Sketch, find_ink, prepare
-from mnist_nb.drawing.pictures import _thicken
-from mnist_nb.drawing.preprocessing import Floats, Pixels
-from mnist_nb.drawing.sketch import Stroke, visible_lines
+from mnist_nb.drawing.pictures import _thicken, find_ink
+from mnist_nb.drawing.preprocessing import EmptySketchError, Floats, Pixels, prepare
+from mnist_nb.drawing.sketch import Sketch, Stroke, visible_lines
 from mnist_nb.models import digit_score, predict
 from mnist_nb.models.refusal import has_learnt_to_refuse, is_refused
 
@@ -110,7 +109,8 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     chosen = _best(groups, np.column_stack([_sureness(model, scores), shapes]) @ _WEIGHTS, len(pieces))
     digits = []
     for at in chosen:
-        text = "?" if is_refused(model, float(scores[at])) else str(probabilities[at].argmax())
+        # beside other digits one is far likelier than on a pad where anything may be drawn, so less evidence will do
+        text = "?" if is_refused(model, 10 * float(scores[at])) else str(probabilities[at].argmax())
         corners = np.array([pieces[piece].box for piece in groups[at]])
         left, top = map(float, corners[:, :2].min(axis=0))
         right, bottom = map(float, corners[:, 2:].max(axis=0))
