@@ -12,6 +12,7 @@ import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
 from mnist_nb.drawing import picture_steps, preparation_steps
+from mnist_nb.evaluation.refusal import roc_curve
 from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.studies.images import image_stats
 from mnist_nb.studies.inside import activations, mean_by_digit, weighted_sum
@@ -56,6 +57,9 @@ def figures(data, run, evaluation):
         "picture": lambda: plots.picture(picture_steps(first)),
         "preparation": lambda: plots.preparation(preparation_steps(first)),
         "accuracy_intervals": lambda: plots.accuracy_intervals(both),
+        "roc_curves": lambda: plots.roc_curves(
+            {"energy": roc_curve([0.2, 0.8, 0.9], [0.1, 0.3]), "other": roc_curve([1], [0])}
+        ),
         "reliability_diagram": lambda: plots.reliability_diagram(both),
         "corrupted_images": lambda: plots.corrupted_images(first, [*CORRUPTIONS.values()]),
         "robustness_curves": lambda: plots.robustness_curves(levels, CORRUPTIONS),
