@@ -12,7 +12,7 @@ from mnist_nb.models.runtime import one_thread
 
 
 def prune(model: nn.Module, share: float) -> nn.Module:
-    """A copy of the model whose smallest weights are 0: this share of all its weights in any layer; biases stay.
+    """A copy of the model whose smallest weights are 0: this share of all in any layer that reads; biases stay.
 
     S. Han and others, *Learning both Weights and Connections* (2015).
 
@@ -22,7 +22,9 @@ def prune(model: nn.Module, share: float) -> nn.Module:
     if not 0 <= share <= 1:
         raise ValueError(f"expected a share of the weights from 0 to 1, got {share}")
     pruned = copy.deepcopy(model)
-    weights = [parameter for parameter in pruned.parameters() if parameter.ndim > 1]
+    weights = [
+        parameter for name, parameter in pruned.named_parameters() if parameter.ndim > 1 and "reject" not in name
+    ]
     sizes = torch.cat([weight.detach().abs().flatten() for weight in weights])
     sizes[sizes.argsort(stable=True)[: round(share * len(sizes))]] = 0
     with torch.no_grad():
