@@ -275,4 +275,4 @@ def tell_if_changed(path: str | Path, tell: Callable[[str], None] | None) -> Non
             f"Another program has saved {path} since this one last did, and this save replaces what it saved: give "
             "one of the two another file, or close the other notebook."
         )
-        tell(text) if tell is not None else warnings.warn(text, ReplacedWarning, stacklevel=3)
+        tell(text) if tell is not None else warnings.warn(text, ReplacedWarning, stacklevel=4)
