@@ -167,7 +167,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
         CheckpointError: if a file cannot be written.
     """
     with files.explain_refusal(path):  # before the state, which would come to lie beside a device
-        files.replaceable(path)
+        files.regular_file(path)
     files.tell_if_changed(path, tell)
     files.keep_other_kinds(path, "model")
     state = state_path(path)
@@ -175,10 +175,8 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
         if run.epoch == run.first_epoch and _holds(path, run.model):
             return  # it learnt nothing: the run whose weights it began with can still be resumed
-        try:
+        with files.explain_refusal(state, "removed"):
             state.unlink(missing_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"{state} cannot be removed: {error.strerror or error}") from error
     else:
         weights = _tensors(run.model)
         _checked(weights, path)
