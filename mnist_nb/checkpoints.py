@@ -318,16 +318,13 @@ def _recognise(tensors: Mapping[str, Tensor]) -> tuple[nn.Module | None, str]:
 
 def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | None:
     """The training state beside the checkpoint, as tensors and JSON, if it belongs to the weights with this digest."""
-    if not state_path(path).exists():
-        return None
     try:
         tensors, metadata = files.read_tensors(state_path(path))
-    except CheckpointError:  # a damaged state belongs to nothing
+    except CheckpointError:  # there is none, or a damaged one, which belongs to nothing
         return None
-    replaces = json.dumps(signature_of(path))
-    if metadata.get("weights") != weights and metadata.get("replaces") != replaces:
-        return None
-    return (tensors, metadata.get("state", "")) if metadata.get("sha256") == _checksum(tensors, metadata) else None
+    belongs = metadata.get("weights") == weights or metadata.get("replaces") == json.dumps(signature_of(path))
+    whole = metadata.get("sha256") == _checksum(tensors, metadata)
+    return (tensors, metadata.get("state", "")) if belongs and whole else None
 
 
 def _holds(path: str | Path, model: nn.Module) -> bool:

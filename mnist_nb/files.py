@@ -253,19 +253,14 @@ def keep_other_kinds(path: str | Path, kind: str) -> None:
 
 
 def remember(path: str | Path) -> None:
-    """Take note of the file as it is now, or of its absence: `was_changed` compares with that."""
+    """Take note of the file as it is now, or of its absence: `tell_if_changed` compares with that."""
     _SEEN[Path(path).resolve()] = signature_of(path)
-
-
-def was_changed(path: str | Path) -> bool:
-    """Whether another program has written the file since this one last read, wrote or took note of it."""
-    target = Path(path).resolve()
-    return target in _SEEN and signature_of(target) not in (None, _SEEN[target])
 
 
 def tell_if_changed(path: str | Path, tell: Callable[[str], None] | None) -> None:
     """Say, with `tell` or else as a warning, that the save to come replaces what another program has written."""
-    if was_changed(path):
+    target = Path(path).resolve()
+    if target in _SEEN and signature_of(target) not in (None, _SEEN[target]):
         text = (
             f"Another program has saved {path} since this one last did, and this save replaces what it saved: give "
             "one of the two another file, or close the other notebook."

@@ -144,14 +144,13 @@ def check_image(image: ArrayLike) -> NDArray[np.uint8]:
     Raises:
         DataError: for another type or shape.
     """
+    expected = f"expected an image of type uint8 and shape [{SIDE}, {SIDE}]"
     try:
         pixels = np.asarray(image)
     except (TypeError, ValueError) as error:
-        raise DataError(f"expected an image of type uint8 and shape [{SIDE}, {SIDE}]: {error}") from error
+        raise DataError(f"{expected}: {error}") from error
     if pixels.dtype != np.uint8 or pixels.shape != (SIDE, SIDE):
-        raise DataError(
-            f"expected an image of type uint8 and shape [{SIDE}, {SIDE}], got {pixels.dtype} {list(pixels.shape)}"
-        )
+        raise DataError(f"{expected}, got {pixels.dtype} {list(pixels.shape)}")
     return pixels
 
 
