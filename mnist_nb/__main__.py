@@ -19,8 +19,9 @@ import dataclasses
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -131,17 +132,14 @@ def make_parser(word: str) -> Parser:
         "--preset", metavar="NAME", choices=tuple(PRESETS), help="where to begin from, see below; options change it"
     )
     for field in dataclasses.fields(Hyperparameters):
-        rules: dict[str, Any] = dict(field.metadata)
-        if "choices" in rules:
-            takes: dict[str, Any] = {"choices": rules["choices"]}
-        else:
-            low, high = (
-                f"{rules[end]:,}" if isinstance(field.default, int) else f"{rules[end]:g}" for end in ("low", "high")
-            )
-            limits = f" [{low} to {high}]"
-            takes = {"type": type(field.default), "metavar": "N" if isinstance(field.default, int) else "R"}
-            rules["hint"] += limits
-        train.add_argument(f"--{field.name.replace('_', '-')}", help=f"{rules['hint']} ({field.default})", **takes)
+        rules, limits = field.metadata, ""
+        takes: dict[str, Any] = {"choices": rules.get("choices")}
+        if not takes["choices"]:
+            form, sign = (",", "N") if isinstance(field.default, int) else ("g", "R")
+            limits = f" [{rules['low']:{form}} to {rules['high']:{form}}]"
+            takes = {"type": type(field.default), "metavar": sign}
+        words = f"{rules['hint']}{limits} ({field.default})"
+        train.add_argument(f"--{field.name.replace('_', '-')}", help=words, **takes)
 
     commands.add_parser(
         "test",
@@ -185,6 +183,8 @@ def _presets_in_words() -> str:
 
 def train_command(options: argparse.Namespace) -> int:
     """Train, saving after each epoch and on Ctrl-C, and say in a line each what happened."""
+    from tqdm import tqdm
+
     from mnist_nb.checkpoints import CheckpointError, continue_run, save_run
     from mnist_nb.data import load_mnist
     from mnist_nb.training import PRESETS, Hyperparameters, TrainingDivergedError
@@ -197,29 +197,29 @@ def train_command(options: argparse.Namespace) -> int:
     data = load_mnist(options.data)
     run, start = continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)
     print(start, flush=True)
-    interrupted = False
+    status = 0
     try:
         if signal.getsignal(signal.SIGINT) is _interrupted:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # which the run defers to the end of a step
-        with _progress(run) as on_batch:
-            for record in run.epochs(on_batch):
+        total, done = run.steps_total, run.steps_done
+        with tqdm(total=total, initial=done, unit="batch", leave=False, disable=None, dynamic_ncols=True) as bar:
+            for record in run.epochs(partial(_move, bar)):
                 save_run(run, options.model, tell=_say)
                 _say(
                     f"epoch {record.epoch:3}  loss {record.mean_loss:.4f} ({record.min_loss:.4f} to "
                     f"{record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
                     f"accuracy {record.validation_accuracy:.2%}  {record.seconds:.1f} s"
                 )
-    except TrainingDivergedError:
+    except (TrainingDivergedError, KeyboardInterrupt) as end:  # between two steps, or while saving: saved as it is
         save_run(run, options.model, tell=_say)
-        raise
-    except KeyboardInterrupt:  # between two steps, or while saving: the run is saved as it is
-        save_run(run, options.model, tell=_say)
-        interrupted = True
+        if isinstance(end, TrainingDivergedError):
+            raise
+        status = 130
     if not run.finished:
         print(f"Stopped at {run.position}; saved in {options.model}. The same command goes on from exactly there.")
     else:
         print(f"Saved in {options.model}. To measure it: python -m mnist_nb test --model {options.model}")
-    return 130 if interrupted else 0
+    return status
 
 
 def test_command(options: argparse.Namespace) -> int:
@@ -289,21 +289,11 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-@contextmanager
-def _progress(run: Any) -> Iterator[Any]:
-    """A callback for each batch that moves a bar in a terminal, and does nothing elsewhere."""
-    from tqdm import tqdm
-
-    with tqdm(
-        total=run.steps_total, initial=run.steps_done, unit="batch", leave=False, disable=None, dynamic_ncols=True
-    ) as bar:
-
-        def on_batch(run: Any) -> None:
-            bar.update()
-            if run.steps_done % 50 == 0:
-                bar.set_description(f"epoch {run.epoch + 1}, loss {sum(run.batch_losses[-50:]) / 50:.3f}", False)
-
-        yield on_batch
+def _move(bar: Any, run: Any) -> None:
+    """One batch more in a terminal's bar; elsewhere it is none."""
+    bar.update()
+    if run.steps_done % 50 == 0:
+        bar.set_description(f"epoch {run.epoch + 1}, loss {sum(run.batch_losses[-50:]) / 50:.3f}", False)
 
 
 if __name__ == "__main__":

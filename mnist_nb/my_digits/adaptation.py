@@ -99,24 +99,30 @@ def adapt(
     validation = _features(body, to_input(data.validation.images.to(place)))
     was_right = _is_right(head, validation, data.validation.labels)
     generator = torch.Generator().manual_seed(int(seed))
-    batches = _batches(body, head, taught_digits, data.train, steps, generator, place)
+    optimizer = Adam(head.parameters())
     with one_thread():
-        _teach(head, batches, steps, learning_rate, on_step)
+        for step, (features, wanted) in enumerate(_batches(body, head, taught_digits, data.train, steps, generator)):
+            head.zero_grad()
+            loss = functional.cross_entropy(head(features), wanted)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step(learning_rate * schedule_factor("cosine", step / steps))
+            if on_step is not None:
+                on_step(step + 1, loss.item())
 
     new = [weight.detach().clone() for weight in head.parameters()]
     for share in SHARES:
-        _set_weights(head, [torch.lerp(before, after, share) for before, after in zip(old, new, strict=True)])
+        _set_weights(head, old, new, share)
         is_right = _is_right(head, validation, data.validation.labels)
         if is_right is not None and _keeps(was_right, is_right, max_forgetting):
             return taught
-    _set_weights(head, old)
+    _set_weights(head, old, old, 0)
     before, after = (0.0 if right is None else float(right.double().mean()) for right in (was_right, is_right))
     warnings.warn(
         f"the old weights were kept: a twentieth of what was taught would already bring MNIST from {before:.2%} to "
         f"{after:.2%} read right (validation images), and it may fall by {max_forgetting:.2%} at most; check the "
         "labels of the digits, or teach with a lower learning rate",
         ForgettingWarning,
-        stacklevel=2,
+        stacklevel=3,  # past check_arguments
     )
     return taught
 
@@ -143,27 +149,20 @@ def _features(body: nn.Module, images: Tensor) -> Tensor:
 
 
 def _batches(
-    body: nn.Module,
-    head: nn.Module,
-    digits: Split,
-    mnist: Split,
-    steps: int,
-    generator: torch.Generator,
-    place: torch.device,
+    body: nn.Module, head: nn.Module, digits: Split, mnist: Split, steps: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """For each step what arrives at the head, `[batch, inputs]`, and the probabilities wanted, `[batch, 10]`."""
-    pools = []
+    pools, place = [], next(head.parameters()).device
     for split, count in ((digits, min(DIGITS_PER_STEP, MAX_OF_ONE * len(digits))), (mnist, MNIST_PER_STEP)):
         total = max(count, count * steps // USES)
         drawn = torch.randint(len(mnist), (total,), generator=generator)
         if split is digits:
             drawn = torch.arange(total) % len(digits)  # each as often as the others
         features = _features(body, augment(to_input(split.images[drawn].to(place)), generator, AUGMENTATION))
+        with torch.no_grad():
+            wanted = functional.softmax(head(features), dim=1)
         if split is digits:
             wanted = functional.one_hot(split.labels[drawn].to(place), CLASSES).float()
-        else:
-            with torch.no_grad():
-                wanted = functional.softmax(head(features), dim=1)
         pools.append((features, wanted, count))
     (mine, mine_wanted, count), (theirs, theirs_wanted, _) = pools
     unsure = theirs_wanted.amax(1).argsort()[: max(1, len(theirs) // 10)].cpu()
@@ -175,27 +174,11 @@ def _batches(
         yield torch.cat([mine[some], theirs[others]]), torch.cat([mine_wanted[some], theirs_wanted[others]])
 
 
-def _teach(
-    head: nn.Module,
-    batches: Iterator[tuple[Tensor, Tensor]],
-    steps: int,
-    learning_rate: float,
-    on_step: Callable[[int, float], None] | None,
-) -> None:
-    optimizer = Adam(head.parameters())
-    for step, (features, wanted) in enumerate(batches):
-        head.zero_grad()
-        loss = functional.cross_entropy(head(features), wanted)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step(learning_rate * schedule_factor("cosine", step / steps))
-        if on_step is not None:
-            on_step(step + 1, loss.item())
-
-
 @torch.no_grad()
-def _set_weights(head: nn.Module, weights: list[Tensor]) -> None:
-    for parameter, weight in zip(head.parameters(), weights, strict=True):
-        parameter.copy_(weight)
+def _set_weights(head: nn.Module, old: list[Tensor], new: list[Tensor], share: float) -> None:
+    """Weights on the straight line from the old to the new ones."""
+    for parameter, before, after in zip(head.parameters(), old, new, strict=True):
+        torch.lerp(before, after, share, out=parameter)
 
 
 @torch.no_grad()

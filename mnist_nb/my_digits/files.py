@@ -5,9 +5,7 @@ import csv
 import io
 import json
 import operator
-import os
 import reprlib
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -215,15 +213,12 @@ def _exported(digits: Iterable[Digit]) -> Iterator[tuple[str, bytes]]:
 
 
 def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    folder = Path(tempfile.mkdtemp(dir=path.resolve().parent, prefix=f".{path.name[:100]}."))
-    try:
+    with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=f".{path.name[:100]}.") as unfinished:
+        folder = Path(unfinished) / "digits"  # with the user's own permissions, which a temporary folder has not
+        folder.mkdir()
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        folder.chmod(0o755)  # temporary folders are private
-        os.rename(folder, path)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        folder.rename(path)
 
 
 def _read_folder(folder: Path | zipfile.Path, name: str) -> list[Digit]:
@@ -259,7 +254,7 @@ def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], source
         pixels = np.asarray(image.convert("L"))
         if not pixels.any():
             raise ValueError("there is no ink in this image")
-        return Digit(pixels, checked_label(int(label) if label.isdecimal() else label))
+        return Digit(pixels, int(label) if label.isdecimal() else label)  # type: ignore[arg-type] # which is refused
     except (OSError, SyntaxError, ValueError, KeyError, Image.DecompressionBombError) as error:
         raise DigitsError(f"{source}, {name!r}: {error}. Nothing was imported") from error
 

@@ -19,7 +19,7 @@ from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.files import Signature, explain_refusal, signature, signature_of
 from mnist_nb.my_digits import files
-from mnist_nb.my_digits.files import Digit, DigitsError, checked_label
+from mnist_nb.my_digits.files import Digit, DigitsError
 
 __all__ = ["HELD_OUT_EVERY", "Digit", "DigitsError", "MyDigits"]
 
@@ -137,7 +137,6 @@ class MyDigits:
         Raises:
             DigitsError: for another label, if there is no such digit, or the file cannot be written.
         """
-        label = checked_label(label)
 
         def edit(digits: tuple[Digit, ...]) -> tuple[Digit, ...]:
             at = _position(digits, id)
@@ -249,7 +248,6 @@ class MyDigits:
 
 def _new(drawing: Any, label: int) -> Digit:
     """A digit that is not in a file yet."""
-    label = checked_label(label)
     if isinstance(drawing, Sketch):
         image, arrays = drawing.to_mnist(), drawing.to_arrays()
         try:

@@ -90,17 +90,13 @@ def _linear(part: nn.Module) -> tuple[Tensor, Tensor]:
 def _page(title: str, about: str, model: str) -> str:
     """The template, filled in; only our own style and script may run in it."""
     files = resources.files(__package__)
-    page, *scripts = (
-        files.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "reader.js", "page.js")
-    )
+    names = ("page.html", "reader.js", "page.js")
+    page, reader, pad = (files.joinpath(name).read_text(encoding="utf-8") for name in names)
     style = page.partition("<style>")[2].partition("</style>")[0]
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, *scripts)]
-    own = [f"'sha256-{value}'" for value in hashes]
-    policy = (
-        f"default-src 'none'; style-src {own[0]}; script-src {' '.join(own[1:])}; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
-    )
-    reader, pad = scripts
+    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, reader, pad))
+    own, *scripts = (f"'sha256-{value}'" for value in hashes)
+    policy = f"default-src 'none'; style-src {own}; script-src {' '.join(scripts)}; img-src data:; "
+    policy += "base-uri 'none'; form-action 'none'"
     return Template(page).substitute(
         policy=policy, title=escape(title), about=escape(about), model=model, reader=reader, pad=pad
     )
