@@ -155,7 +155,10 @@ class PadState:
 
     def guess(self) -> Guess | None:
         """What the network reads; None if the pad is empty or nothing can read."""
-        image = self.image()
+        return self.read(self.image())
+
+    def read(self, image: Pixels | None) -> Guess | None:
+        """What the network reads in an image of `image`."""
         return None if image is None or self.model is None else read(self.model, image, refuse=self.refuses)
 
     def _put(self, picture: Pixels | None) -> None:

@@ -1,7 +1,5 @@
 """What is seen of the network itself while it learns: its first layer as small images, and how each layer fares."""
 
-import base64
-import io
 import math
 from html import escape
 
@@ -10,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_nb.training.diagnostics import HEALTHY_RATIO, Diagnostics
+from mnist_nb.widgets.html import data_url
 from mnist_nb.widgets.studio.chart import LINE, SOFT, TEXT, text
 
 MOST = 40
@@ -43,7 +42,7 @@ def _filters(found: Diagnostics) -> str:
     words = f"Weights of the first layer, {of}"
     return (
         f'<div class="studio-head">{words}</div><img decoding="sync" alt="{escape(words)}, as small images" '
-        f'src="data:image/png;base64,{_png(sheet)}" width="{sheet.shape[1]}" height="{sheet.shape[0]}">'
+        f'src="{_png(sheet)}" width="{sheet.shape[1]}" height="{sheet.shape[0]}">'
     )
 
 
@@ -51,10 +50,8 @@ def _png(sheet: NDArray[np.float64]) -> str:
     """A PNG of shades of two colours, which lets the page's own ground shine through at 0: light or dark."""
     image = Image.fromarray(sheet.astype(np.uint8), "P")
     image.putpalette([*_ORANGE * _SHADES, *_BLUE * (_SHADES + 1)])
-    buffer = io.BytesIO()
     clear = bytes(round(255 * abs(shade) / _SHADES) for shade in range(-_SHADES, _SHADES + 1))
-    image.save(buffer, "png", transparency=clear, compress_level=1)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return data_url(image, transparency=clear, compress_level=1)
 
 
 def _layers(found: Diagnostics) -> str:
