@@ -246,13 +246,10 @@ def _candidates(pieces: Sequence[_Piece], scale: float) -> tuple[list[tuple[int,
 
 def _widest_gap(far: Floats, group: tuple[int, ...]) -> float:
     """The widest gap that must be bridged to connect all of a group."""
-    reached, rest, widest = {group[0]}, set(group[1:]), 0.0
-    while rest:
-        gap, nearest = min((float(far[one, other]), other) for one in reached for other in rest)
-        widest = max(widest, gap)
-        reached.add(nearest)
-        rest.discard(nearest)
-    return widest
+    gaps = far[np.ix_(group, group)]
+    for by in range(len(group)):  # ways by way of one more piece, of which the narrowest counts
+        gaps = np.minimum(gaps, np.maximum(gaps[:, by, None], gaps[by]))
+    return float(gaps[0, 1:].max(initial=0))
 
 
 def _best(groups: Sequence[tuple[int, ...]], worth: Floats, count: int) -> list[int]:

@@ -27,7 +27,7 @@ from mnist_nb.widgets.html import data_url, probability_bars, stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.prediction import Guess, read, with_article
-from mnist_nb.widgets.squares import Place, Squares, colours_of
+from mnist_nb.widgets.squares import Squares, colours_of
 
 _FIRST = "shipped:mlp"
 _MIDDLE = SIDE // 2
@@ -261,7 +261,10 @@ class PixelEditor(_Explorer):
         guess, place = self.guess, (self.row.value, self.column.value)
         words = f"{guess.in_words} Image {self.number.value} is {self._about}; {changes}."
         self._squares.show(colours_of(self.image, "gray", 0, 255), place, self.flipped)
-        self._page.value = _pixels_view(self.image.numpy(), guess, words, place)
+        ink = f"row {place[0]}, column {place[1]}: {int(self.image[place])} of 255"
+        frame = f"In the frame: {ink}. Click a pixel to choose it, again to flip it."
+        bars = probability_bars(guess.probabilities, guess.in_words)
+        self._page.value = f"{_words(words)}{_words(frame)}{_row([bars])}"
 
 
 class PruningExplorer(_Explorer):
@@ -355,14 +358,6 @@ def _layers_view(image: ArrayLike, values: Activations, words: str, unit: int, p
     ).replace("-", "−")
     left = f"At the left the first layer: {(first > 0).sum()} of {len(first)} units fire. Click one to choose it."
     return f"{_words(words)}{_words(left)}{_row(way)}{_row(sums)}{_words(total, 'explorer-sum')}"
-
-
-def _pixels_view(image: ArrayLike, guess: Guess, words: str, place: Place) -> str:
-    """What is read, the pixel in the frame, and the ten bars."""
-    row, column = place
-    ink = int(np.asarray(image)[row, column])
-    frame = f"In the frame: row {row}, column {column}: {ink} of 255. Click a pixel to choose it, again to flip it."
-    return f"{_words(words)}{_words(frame)}{_row([probability_bars(guess.probabilities, guess.in_words)])}"
 
 
 def _pruning_view(image: ArrayLike, guess: Guess, words: str, weights: ArrayLike) -> str:

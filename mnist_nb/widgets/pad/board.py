@@ -81,33 +81,25 @@ class Board(Paper, Panel):
         Raises:
             ValueError: for points or a width that are none; the strokes before them are drawn.
         """
-        with LOCK:
-            self._ink.finish()
-            try:
-                for points in strokes:
-                    self.state.add_stroke(np.clip(as_points(points), 0, SIZE), width)
-            finally:
-                self.refresh()
-            return self.guess
+        with self._changing():
+            for points in strokes:
+                self.state.add_stroke(np.clip(as_points(points), 0, SIZE), width)
+        return self.guess
 
     def draw(self, sketch: Sketch) -> Guess | None:
         """Put a drawing on the pad in place of what is there, scaled to the pad's size; the guess."""
-        with LOCK:
-            self._ink.finish()
+        with self._changing():
             self.state.clear()
             scale = SIZE / sketch.size
             for stroke in sketch.strokes:
                 self.state.add_stroke(stroke.points * scale, stroke.width * scale, stroke.erase)
-            self.refresh()
-            return self.guess
+        return self.guess
 
     def pick(self, picture: ArrayLike) -> Guess | None:
         """Lay a picture, uint8 `[28, 28]`, on the pad; the guess. Raises ValueError for another type or shape."""
-        with LOCK:
-            self._ink.finish()
+        with self._changing():
             self.state.pick(picture)
-            self.refresh()
-            return self.guess
+        return self.guess
 
     def close(self) -> None:
         """Wait for data that are being loaded, then take the pad out of the page; files stay."""

@@ -34,7 +34,7 @@ class Gallery(VBox):  # type: ignore[misc]
         self._label = beside(Dropdown, "is a", "110px", options=range(10))
         named = {"value": "my_digits.zip", "tooltip": "The file to export to or import"}
         self._file = beside(Text, "File", "300px", **named)
-        self._upload = upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._uploaded)
+        self._upload = upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._imported)
         on_change(pad.attempt, self._number, self.show)
         new = partial(button, pad.attempt)
         change = [
@@ -116,12 +116,9 @@ class Gallery(VBox):  # type: ignore[misc]
         self._pad.say(f"In {path} now: {counted(len(self._digits()))} as PNG files, and labels.csv.")
 
     def _import(self) -> None:
-        self._imported(self._named())
+        self._imported("", self._named())
 
-    def _uploaded(self, name: str, content: bytes) -> None:
-        self._imported(content, name)
-
-    def _imported(self, source: Path | bytes, name: str = "") -> None:
+    def _imported(self, name: str, source: Path | bytes) -> None:
         count = self._digits().import_(source, name=name)
         self._changed(f"Added: {counted(count)}." if count else "No digit in there was new.")
 

@@ -13,7 +13,7 @@ from torch import nn
 from mnist_nb.drawing.preprocessing import EmptySketchError
 from mnist_nb.drawing.sketch import Sketch, as_points
 from mnist_nb.my_digits.reading import Number, read_number
-from mnist_nb.widgets.canvas import LOCK, InkCanvas
+from mnist_nb.widgets.canvas import InkCanvas
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.paper import Paper
@@ -55,12 +55,10 @@ class NumberPage(Paper, VBox):  # type: ignore[misc]
 
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Number | None:
         """Write strokes `[n, 2]` in pixels of the page, x right and y down, as a hand would; what is read then."""
-        with LOCK:
-            self._ink.finish()
+        with self._changing():
             for points in strokes:
                 self.sketch.add_stroke(np.clip(as_points(points), 0, (WIDTH, HEIGHT)), width)
-            self.refresh()
-            return self.number
+        return self.number
 
     def refresh(self) -> None:
         """Read what is on the page, and show it."""

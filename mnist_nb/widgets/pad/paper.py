@@ -1,6 +1,7 @@
 """What the pad's two papers have in common: a brush, an eraser, and steps taken back and forth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -35,12 +36,20 @@ class Paper:
         self._step(self._drawn.clear)
 
     def _step(self, step: Callable[[], object], nothing: str = "") -> None:
-        with LOCK:
-            self._ink.finish()
+        with self._changing():
             done = step()
             if nothing:
                 self.say("" if done else nothing)
-            self.refresh()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """What is done inside is shown, however it ends; an open stroke ends before."""
+        with LOCK:
+            self._ink.finish()
+            try:
+                yield
+            finally:
+                self.refresh()
 
     def _make_brush(self, brushes: tuple[int, int, int], width: int, pen: str) -> None:
         """The choice between pen and eraser, and a slider for brushes: the narrowest, the first and the widest."""
