@@ -32,8 +32,7 @@ class Gallery(VBox):  # type: ignore[misc]
         self._pictures, self._score = HTML(), HTML()
         self._number = beside(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
         self._label = beside(Dropdown, "is a", "110px", options=range(10))
-        named = {"value": "my_digits.zip", "tooltip": "The file to export to or import"}
-        self._file = beside(Text, "File", "300px", **named)
+        self._file = beside(Text, "File", "300px", "my_digits.zip", tooltip="The file to export to or import")
         self._upload = upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._imported)
         on_change(pad.attempt, self._number, self.show)
         new = partial(button, pad.attempt)

@@ -18,11 +18,8 @@ MAX_POINTS = 600
 _SMOOTHING = 16  # points that the mean of a smoothed point is taken over
 _DASHES = ("none", "6 3", "1.5 3", "7 3 1.5 3", "10 2", "4 2 1.5 2", "3 1.5")  # as in the static figure
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 230, 150, 34, 24, 20, 36  # pixels of one of the two plots, and around
-TEXT, SOFT, LINE = (
-    "var(--jp-ui-font-color1, #212121)",
-    "var(--jp-ui-font-color2, #616161)",
-    "var(--jp-border-color2, #d0d0d0)",
-)
+TEXT, SOFT = "var(--jp-ui-font-color1, #212121)", "var(--jp-ui-font-color2, #616161)"
+LINE = "var(--jp-border-color2, #d0d0d0)"
 
 Points = NDArray[np.float64]
 

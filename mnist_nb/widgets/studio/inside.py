@@ -86,10 +86,9 @@ def _row(top: float, name: str, ratio: float | None, dead: float | None) -> list
         parts.append(f'<circle cx="{_x(ratio):.1f}" cy="{top + 7}" r="4.5" style="fill:{fill}"/>')
     if dead is not None:
         fill = _WRONG if dead > 0.5 else "var(--accent)"
-        parts.append(f'<rect x="{_DEAD}" y="{top + 2}" width="{_BAR}" height="10" rx="2" style="fill:{LINE}"/>')
-        parts.append(
-            f'<rect x="{_DEAD}" y="{top + 2}" width="{_BAR * dead:.1f}" height="10" rx="2" style="fill:{fill}"/>'
-        )
+        for width, colour in ((1, LINE), (dead, fill)):
+            bar = f'<rect x="{_DEAD}" y="{top + 2}" width="{_BAR * width:.1f}" height="10" rx="2"'
+            parts.append(f'{bar} style="fill:{colour}"/>')
         parts.append(text(_DEAD + _BAR + 6, top + 11, f"{100 * dead:.0f} %", fill=TEXT if dead > 0.5 else SOFT))
     return parts
 

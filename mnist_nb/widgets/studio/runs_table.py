@@ -50,8 +50,8 @@ class _Row:
     def __init__(self, table: RunsTable, kept: RunRecord) -> None:
         self._session, self._kept, attempt = table.session, kept, table.attempt
         self._mark = HTML(layout={"flex": "0 0 62px"})
-        beside = {"flex": "0 1 130px", "min_width": "0"}
-        self._name = Text(kept.name, continuous_update=False, tooltip="The run's name", layout=beside)
+        place = {"flex": "0 1 130px", "min_width": "0"}
+        self._name = Text(kept.name, continuous_update=False, tooltip="The run's name", layout=place)
         self._cells = HTML(layout={"flex": "1 1 320px", "min_width": "0"})
         restore_hint = "Make these weights the network as it stands"
         self._restore = button(attempt, "Restore", restore_hint, partial(table.restore, kept), width="82px")
