@@ -114,9 +114,10 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
         corners = np.array([pieces[piece].box for piece in groups[at]])
         left, top = map(float, corners[:, :2].min(axis=0))
         right, bottom = map(float, corners[:, 2:].max(axis=0))
-        if max(right - left, bottom - top) >= _DOT * scale or len(chosen) == 1:
-            digits.append(Digit(text, (left, top, right, bottom), images[at], probabilities[at], float(scores[at])))
-    lines = _lines(digits)
+        digits.append(Digit(text, (left, top, right, bottom), images[at], probabilities[at], float(scores[at])))
+    sizes = [max(right - left, bottom - top) for left, top, right, bottom in (digit.box for digit in digits)]
+    least = min(_DOT * scale, max(sizes))  # dots among digits are none, but where there is nothing else they are read
+    lines = _lines([digit for digit, size in zip(digits, sizes, strict=True) if size >= least])
     digits = [digit for line in lines for digit in line]
     confidence = float(np.prod([digit.probabilities.max() * digit.score for digit in digits]))
     return Number("\n".join("".join(digit.text for digit in line) for line in lines), digits, confidence)
@@ -246,13 +247,10 @@ def _candidates(pieces: Sequence[_Piece], scale: float) -> tuple[list[tuple[int,
 
 def _widest_gap(far: Floats, group: tuple[int, ...]) -> float:
     """The widest gap that must be bridged to connect all of a group."""
-    reached, rest, widest = {group[0]}, set(group[1:]), 0.0
-    while rest:
-        gap, nearest = min((float(far[one, other]), other) for one in reached for other in rest)
-        widest = max(widest, gap)
-        reached.add(nearest)
-        rest.discard(nearest)
-    return widest
+    gaps = far[np.ix_(group, group)]
+    for by in range(len(group)):  # ways by way of one more piece, of which the narrowest counts
+        gaps = np.minimum(gaps, np.maximum(gaps[:, by, None], gaps[by]))
+    return float(gaps[0, 1:].max(initial=0))
 
 
 def _best(groups: Sequence[tuple[int, ...]], worth: Floats, count: int) -> list[int]:

@@ -18,9 +18,6 @@ MAX_UPLOAD_BYTES = 64 * 2**20
 Attempt = Callable[[Callable[[], object]], None]
 """Does what a click asks for, and tells the reader if it cannot be done."""
 
-BESIDE = {"description_width": "initial"}
-"""The style of a control whose description takes as much room as it needs."""
-
 
 _MADE: dict[str, tuple[str, list[weakref.ref["Panel"]]]] = {}  # by cell: which execution of it, and its panels
 
@@ -120,22 +117,28 @@ def on_change(attempt: Attempt, control: Widget, action: Callable[[], object]) -
     return control
 
 
-def upload(accept: str, description: str, icon: str = "") -> FileUpload:
-    """A button that takes a file; the style shows its tooltip in place of ipywidgets' "description (0)"."""
-    layout = {"width": "auto"}
-    return FileUpload(accept=accept, description=description, tooltip=description, icon=icon, layout=layout)
+def beside(kind: type[Widget], description: str, width: str | None = None, *arguments: Any, **options: Any) -> Any:
+    """A control of this kind whose description takes as much room as it needs."""
+    layout = {"width": width} if width else {}
+    return kind(*arguments, description=description, layout=layout, style={"description_width": "initial"}, **options)
 
 
-def take(upload: FileUpload) -> tuple[str, bytes] | None:
-    """Name and content of the file that was chosen, if one was, and room for the same one to be chosen again.
+def upload(
+    attempt: Attempt, accept: str, description: str, use: Callable[[str, bytes], None], icon: str = ""
+) -> FileUpload:
+    """A button that takes a file, whose name and content are used; the same file can be chosen again.
 
-    Raises:
-        ValueError: if it is too large.
+    The style shows its tooltip in place of ipywidgets' "description (0)".
     """
-    if not upload.value:
-        return None
-    name, content = str(upload.value[0]["name"]), bytes(upload.value[0]["content"])
-    upload.value = ()
-    if len(content) > MAX_UPLOAD_BYTES:
-        raise ValueError(f"{name} is larger than {MAX_UPLOAD_BYTES // 2**20} MB: choose a smaller file")
-    return name, content
+    made = FileUpload(accept=accept, description=description, tooltip=description, icon=icon, layout={"width": "auto"})
+
+    def take() -> None:
+        if made.value:
+            name, content = str(made.value[0]["name"]), bytes(made.value[0]["content"])
+            made.value = ()
+            if len(content) > MAX_UPLOAD_BYTES:
+                raise ValueError(f"{name} is larger than {MAX_UPLOAD_BYTES // 2**20} MB: choose a smaller file")
+            use(name, content)
+
+    on_change(attempt, made, take)
+    return made

@@ -59,8 +59,8 @@ class Controls:
         self._busy = True  # what is told of is all of them
         for name, control in self.by_name.items():
             value = getattr(hyperparameters, name)
-            if isinstance(control, SelectionSlider):
-                _offer(control, value)
+            if isinstance(control, SelectionSlider) and value not in control.options:  # it can show this too, exactly
+                control.options = sorted([*control.options, value])
             control.value = value
         self._busy = False
         self._moved()
@@ -110,22 +110,14 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
     limits = {"min": low, "max": high, "value": default}
     if rules["scale"] == "free":
         return (ipywidgets.BoundedIntText if whole else ipywidgets.BoundedFloatText)(**limits, **shared)
-    return (
-        ipywidgets.IntSlider(**limits, **shared)
-        if whole
-        else ipywidgets.FloatSlider(**limits, step=(high - low) / 99, **shared)
-    )
+    if whole:
+        return ipywidgets.IntSlider(**limits, **shared)
+    return ipywidgets.FloatSlider(**limits, step=(high - low) / 99, **shared)
 
 
 def _label(field: dataclasses.Field[Any], value: str) -> str:
     rules = field.metadata
     return f"{escape(rules['label'])}{f' <b>{value}</b>' * bool(value)} <span>{escape(rules['hint'])}</span>"
-
-
-def _offer(slider: SelectionSlider, value: float) -> None:
-    """Make sure that a slider of round numbers can show this value too, exactly."""
-    if value not in slider.options:
-        slider.options = sorted([*slider.options, value])
 
 
 def _round_numbers(low: float, high: float) -> list[float]:

@@ -3,9 +3,8 @@
 Every slider, list and button is reached with Tab; arrow keys move a slider by one, and Enter presses a button.
 """
 
-import base64
-import io
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,11 @@ from mnist_nb.studies.inside import Activations, WeightedSum
 from mnist_nb.studies.pruning import prune
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import Panel, button, on_change
-from mnist_nb.widgets.html import probability_bars, stylesheet
+from mnist_nb.widgets.html import data_url, probability_bars, stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.prediction import Guess, read, with_article
-from mnist_nb.widgets.squares import Place, Squares, colours_of
+from mnist_nb.widgets.squares import Squares, colours_of
 
 _FIRST = "shipped:mlp"
 _MIDDLE = SIDE // 2
@@ -63,17 +62,14 @@ class _Explorer(Panel):
         self.network.style.description_width = "76px"
         self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
         self._page, self._message = HTML(), HTML()
-        options = self._catalog.options()
-        self.network.options = options
+        self.network.options = self._catalog.options()
         self._key = self.network.value = _FIRST if model is None else GIVEN
         self._accept(self._catalog.load(self._key))
         on_change(self.attempt, self.network, self._chosen)
         on_change(self.attempt, self.number, self._another)
         head = HBox([self.network, self.number], layout=_WRAP)
-        pages = (
-            [HBox([self._squares.widget, self._page], layout=_WRAP), *self._buttons] if self._buttons else [self._page]
-        )
-        super().__init__([HTML(stylesheet()), head, *controls, *pages, self._message])
+        page = HBox([self._squares.widget, self._page], layout=_WRAP) if self._buttons else self._page
+        super().__init__([HTML(stylesheet()), head, *controls, page, *self._buttons, self._message])
         self.add_class("mnist-pad")
         self._another()
 
@@ -117,8 +113,7 @@ class _Explorer(Panel):
 
     def _another(self) -> None:
         """Another image was chosen."""
-        self.say("")
-        self._show()
+        self._changed()
 
     def _changed(self) -> None:
         self.say("")
@@ -133,8 +128,7 @@ class _Explorer(Panel):
             self.network.value = self._key  # the one that goes on being looked into
             raise
         self._key = self.network.value
-        self.say("")
-        self._show()
+        self._changed()
 
     @property
     def _about(self) -> str:
@@ -183,8 +177,9 @@ class LayerExplorer(_Explorer):
         values = inside.activations(self.model, self.image[None])
         words = f"Image {self.number.value} is {self._about}. {self.guess.in_words}"
         first = _in_rows(values.hidden1[0])
-        colours = colours_of(first, "viridis", 0, max(float(first.max()), 1e-6))
-        self._squares.show(colours, divmod(self.unit.value, _UNITS_A_ROW))
+        self._squares.show(
+            colours_of(first, "viridis", 0, max(float(first.max()), 1e-6)), divmod(self.unit.value, _UNITS_A_ROW)
+        )
         self._page.value = _layers_view(self.image.numpy(), values, words, self.unit.value, self.sum)
 
 
@@ -203,13 +198,11 @@ class PixelEditor(_Explorer):
         self.column = _slider("Column", "Column of the pixel, from the left", SIDE - 1, _MIDDLE)
         for place in (self.row, self.column):
             on_change(self.attempt, place, self._changed)
-        self._worst = button(
-            self.attempt, "Flip the worst pixel", "Flip the pixel that hurts its digit most", self._flip_worst
-        )
+        new = partial(button, self.attempt)
         buttons = [
-            button(self.attempt, "Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
-            self._worst,
-            button(self.attempt, "Start over", "Take all changes back", self._another, icon="refresh"),
+            new("Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
+            new("Flip the worst pixel", "Flip the pixel that hurts its digit most", self._flip_worst),
+            new("Start over", "Take all changes back", self._another, icon="refresh"),
         ]
         self._edited: Tensor | None = None
         self._squares = Squares(11, self._click, self._leave)
@@ -260,8 +253,7 @@ class PixelEditor(_Explorer):
 
     def _another(self) -> None:
         self._edited = None
-        self.say("")
-        self._show()
+        self._changed()
 
     def _show(self) -> None:
         count = len(self.flipped)
@@ -269,7 +261,10 @@ class PixelEditor(_Explorer):
         guess, place = self.guess, (self.row.value, self.column.value)
         words = f"{guess.in_words} Image {self.number.value} is {self._about}; {changes}."
         self._squares.show(colours_of(self.image, "gray", 0, 255), place, self.flipped)
-        self._page.value = _pixels_view(self.image.numpy(), guess, words, place)
+        ink = f"row {place[0]}, column {place[1]}: {int(self.image[place])} of 255"
+        frame = f"In the frame: {ink}. Click a pixel to choose it, again to flip it."
+        bars = probability_bars(guess.probabilities, guess.in_words)
+        self._page.value = f"{_words(words)}{_words(frame)}{_row([bars])}"
 
 
 class PruningExplorer(_Explorer):
@@ -321,13 +316,12 @@ _WEIGHT_IMAGES = 24
 
 def _picture(values: ArrayLike, alt: str, scale: int, *, colours: str, low: float, high: float) -> str:
     """Numbers `[h, w]` as an SVG, each a square of `scale` pixels coloured from `low` to `high`; `alt` is in words."""
-    coloured, buffer = colours_of(values, colours, low, high), io.BytesIO()
-    Image.fromarray(coloured).save(buffer, "png")
+    coloured = colours_of(values, colours, low, high)
     height, width = (side * scale for side in coloured.shape[:2])
     return (
         f'<svg role="img" aria-label="{escape(alt)}" width="{width}" height="{height}" style="overflow:visible">'
         f'<image width="{width}" height="{height}" style="image-rendering:pixelated" '
-        f'href="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"/></svg>'
+        f'href="{data_url(Image.fromarray(coloured))}"/></svg>'
     )
 
 
@@ -364,14 +358,6 @@ def _layers_view(image: ArrayLike, values: Activations, words: str, unit: int, p
     ).replace("-", "−")
     left = f"At the left the first layer: {(first > 0).sum()} of {len(first)} units fire. Click one to choose it."
     return f"{_words(words)}{_words(left)}{_row(way)}{_row(sums)}{_words(total, 'explorer-sum')}"
-
-
-def _pixels_view(image: ArrayLike, guess: Guess, words: str, place: Place) -> str:
-    """What is read, the pixel in the frame, and the ten bars."""
-    row, column = place
-    ink = int(np.asarray(image)[row, column])
-    frame = f"In the frame: row {row}, column {column}: {ink} of 255. Click a pixel to choose it, again to flip it."
-    return f"{_words(words)}{_words(frame)}{_row([probability_bars(guess.probabilities, guess.in_words)])}"
 
 
 def _pruning_view(image: ArrayLike, guess: Guess, words: str, weights: ArrayLike) -> str:

@@ -1,16 +1,17 @@
-"""Small pictures for the panels: numbers in, PNG bytes or HTML and SVG text out; no widget is made here."""
+"""Small pictures for the panels: numbers in, HTML and SVG text out; no widget is made here."""
 
 import base64
 import io
 from functools import cache
 from html import escape
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from mnist_nb.data import SIDE, check_image
+from mnist_nb.data import check_image
 
 SIGN = "◀"
 _ROW, _TRACK, _LEFT = 18, 170, 22  # pixels: height of a bar's row, length of a full bar, where bars begin
@@ -22,20 +23,11 @@ def stylesheet() -> str:
     return f"<style>{resources.files(__package__).joinpath('style.css').read_text(encoding='utf-8')}</style>"
 
 
-def png(image: ArrayLike, scale: int = 1) -> bytes:
-    """A PNG file of an image, uint8 `[28, 28]`, white on black as in MNIST, each pixel `scale` pixels wide.
-
-    Raises:
-        ValueError: for an image of another type or shape.
-    """
-    pixels = check_image(image)
-    return _file(Image.fromarray(pixels).resize((SIDE * scale, SIDE * scale), Image.Resampling.NEAREST))
-
-
-def _file(picture: Image.Image) -> bytes:
+def data_url(picture: Image.Image, **options: Any) -> str:
+    """A picture as the address of a PNG that is carried along; options are Pillow's for `save`."""
     buffer = io.BytesIO()
-    picture.save(buffer, "png")
-    return buffer.getvalue()
+    picture.save(buffer, "png", **options)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
@@ -45,10 +37,9 @@ def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
 
 def picture_tag(picture: Image.Image, alt: str, scale: float = 1) -> str:
     """An `<img>` that carries a picture of any size with it."""
-    data = base64.b64encode(_file(picture)).decode()
     width, height = (round(scale * side) for side in picture.size)
     return (
-        f'<img decoding="sync" src="data:image/png;base64,{data}" alt="{escape(alt)}" width="{width}" '
+        f'<img decoding="sync" src="{data_url(picture)}" alt="{escape(alt)}" width="{width}" '
         f'height="{height}" style="image-rendering:pixelated;border-radius:4px;margin:0">'
     )
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from ipywidgets import HTML, IntSlider, ToggleButtons
+from ipywidgets import HTML
 from numpy.typing import ArrayLike
 from torch import nn
 
@@ -15,20 +15,20 @@ from mnist_nb.data import Mnist, load_mnist
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.drawing.sketch import Sketch, as_points
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point, RoundTrip
-from mnist_nb.widgets.common import BESIDE, Panel, in_words
+from mnist_nb.widgets.common import Panel, in_words
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad.paper import Paper
 from mnist_nb.widgets.pad.state import PadState
-from mnist_nb.widgets.prediction import Guess, read
+from mnist_nb.widgets.prediction import Guess
 
 SIZE = 280
 BRUSHES = (6, 16, 40)  # narrowest, first and widest, in pixels
 _LIVE_EVERY = 0.2  # seconds between guesses while a stroke is being drawn
 _SLOW = 0.15  # seconds from the page to the kernel and back, from which on the ink is seen to lag behind the pen
-DRAW, ERASE = "Draw", "Erase"
 
 
-class Board(Panel):
+class Board(Paper, Panel):
     """The paper, its brush, and what the network reads: all that the panels around it work on.
 
     Args:
@@ -47,7 +47,7 @@ class Board(Panel):
         self._waiting: list[Callable[[Mnist], None]] = []
         super().__init__()
         self._last_live = 0.0
-        self.state = PadState(size=SIZE)
+        self.state = self._drawn = PadState(size=SIZE)
         self.catalog = ModelCatalog(model, path)
         self._ink = InkCanvas(
             SIZE,
@@ -55,12 +55,7 @@ class Board(Panel):
             moved=lambda points: self.attempt(partial(self._moved, points)),
             ended=lambda points: self.attempt(partial(self._ended, points)),
         )
-        low, first, high = BRUSHES
-        self._tool = ToggleButtons(options=[DRAW, ERASE], tooltips=["Draw with the pen", "Take ink away"])
-        self._brush = IntSlider(
-            first, low, high, description="Brush", tooltip="Width of the brush in pixels", style=BESIDE,
-            layout={"width": f"{SIZE}px"},
-        )  # fmt: skip
+        self._make_brush(BRUSHES, SIZE, "Draw with the pen")
         self._line = RoundTrip(self._answered)
         self._lag = HTML(layout={"width": f"{SIZE}px"})  # as wide as the canvas above it
         self._reading = HTML()
@@ -86,56 +81,25 @@ class Board(Panel):
         Raises:
             ValueError: for points or a width that are none; the strokes before them are drawn.
         """
-        with LOCK:
-            self._ink.finish()
-            try:
-                for points in strokes:
-                    self.state.add_stroke(np.clip(as_points(points), 0, SIZE), width)
-            finally:
-                self.refresh()
-            return self.guess
+        with self._changing():
+            for points in strokes:
+                self.state.add_stroke(np.clip(as_points(points), 0, SIZE), width)
+        return self.guess
 
     def draw(self, sketch: Sketch) -> Guess | None:
         """Put a drawing on the pad in place of what is there, scaled to the pad's size; the guess."""
-        with LOCK:
-            self._ink.finish()
+        with self._changing():
             self.state.clear()
             scale = SIZE / sketch.size
             for stroke in sketch.strokes:
                 self.state.add_stroke(stroke.points * scale, stroke.width * scale, stroke.erase)
-            self.refresh()
-            return self.guess
+        return self.guess
 
     def pick(self, picture: ArrayLike) -> Guess | None:
         """Lay a picture, uint8 `[28, 28]`, on the pad; the guess. Raises ValueError for another type or shape."""
-        with LOCK:
-            self._ink.finish()
+        with self._changing():
             self.state.pick(picture)
-            self.refresh()
-            return self.guess
-
-    def undo(self) -> None:
-        """Take a picture off the pad, else take back the last stroke."""
-        with LOCK:
-            self._ink.finish()
-            if not self.state.undo():
-                self.say("There is nothing to undo.")
-            self.refresh()
-
-    def redo(self) -> None:
-        """Bring back the stroke that was taken back last."""
-        with LOCK:
-            self._ink.finish()
-            if not self.state.redo():
-                self.say("There is nothing to redo.")
-            self.refresh()
-
-    def clear(self) -> None:
-        """Leave the pad empty; `undo` brings the drawing back."""
-        with LOCK:
-            self._ink.finish()
-            self.state.clear()
-            self.refresh()
+        return self.guess
 
     def close(self) -> None:
         """Wait for data that are being loaded, then take the pad out of the page; files stay."""
@@ -154,8 +118,7 @@ class Board(Panel):
     def refresh(self) -> None:
         """Show what is on the pad, and read it."""
         state = self.state
-        image = state.image()
-        self._read(image)
+        self._read(state.image())
         changed = None if state.picture is None else state.transform.apply(state.picture)
         self._ink.show(state.strokes, picture=changed, hint=self._hint())
 
@@ -204,18 +167,12 @@ class Board(Panel):
         if self.state.picture is not None or not self.state.strokes:  # fresh paper
             self.state.begin()
             self._ink.show()
-        self._ink.width, self._ink.erasing = self._brush.value, self._tool.value == ERASE
+        self._take_brush()
 
     def _moved(self, points: Sequence[Point]) -> None:
         if not self._ink.erasing and time.monotonic() - self._last_live >= _LIVE_EVERY:
             self._read(self.state.image(points, self._ink.width))
             self._last_live = time.monotonic()
 
-    def _ended(self, points: Sequence[Point]) -> None:
-        self.state.add_stroke(points, self._ink.width, self._ink.erasing)
-        self.refresh()
-
     def _read(self, image: Pixels | None) -> None:
-        model = self.state.model
-        guess = None if image is None or model is None else read(model, image, refuse=self.state.refuses)
-        self._reading.value = pad_page.reading(image, guess, "Nobody can read it yet.")
+        self._reading.value = pad_page.reading(image, self.state.read(image), "Nobody can read it yet.")

@@ -10,7 +10,7 @@ from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Text, VBox
 from mnist_nb.data import Split
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.my_digits import Digit, DigitsError, MyDigits
-from mnist_nb.widgets.common import BESIDE, button, counted, on_change, take, upload
+from mnist_nb.widgets.common import beside, button, counted, on_change, upload
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.prediction import with_article
@@ -30,17 +30,11 @@ class Gallery(VBox):  # type: ignore[misc]
     def __init__(self, pad: Board, digits: Callable[[], MyDigits], changed: Callable[[], None]) -> None:
         self._pad, self._digits, self._refreshed = pad, digits, changed
         self._pictures, self._score = HTML(), HTML()
-        self._number = BoundedIntText(
-            1, min=1, max=1, description="Digit number", layout={"width": "170px"}, style=BESIDE
-        )
-        self._label = Dropdown(options=range(10), description="is a", layout={"width": "110px"}, style=BESIDE)
-        self._file = Text(
-            "my_digits.zip", description="File", layout={"width": "300px"}, tooltip="The file to export to or import",
-            style=BESIDE,
-        )  # fmt: skip
-        self._upload = upload(".safetensors,.zip", "Import from this computer")
+        self._number = beside(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
+        self._label = beside(Dropdown, "is a", "110px", options=range(10))
+        self._file = beside(Text, "File", "300px", "my_digits.zip", tooltip="The file to export to or import")
+        self._upload = upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._imported)
         on_change(pad.attempt, self._number, self.show)
-        on_change(pad.attempt, self._upload, self._uploaded)
         new = partial(button, pad.attempt)
         change = [
             new("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
@@ -53,15 +47,8 @@ class Gallery(VBox):  # type: ignore[misc]
             new("Import", "Add the digits of this file or folder", self._import, icon="upload"),
         ]
         score = new("Score", "How many of my digits does the network read?", self.score, icon="check")
-        super().__init__(
-            [
-                self._pictures,
-                HBox([self._number, self._label, *change]),
-                HBox([self._file, *share, self._upload]),
-                HBox([score]),
-                self._score,
-            ]
-        )
+        rows = [self._number, self._label, *change], [self._file, *share, self._upload], [score]
+        super().__init__([self._pictures, *map(HBox, rows), self._score])
 
     def show(self) -> None:
         """Show the digits as they are now."""
@@ -70,10 +57,9 @@ class Gallery(VBox):  # type: ignore[misc]
         at = self._number.value - 1
         first = at // PAGE * PAGE
         page = [(digit.image, str(digit.label)) for digit in digits[first : first + PAGE]]
-        self._pictures.value = (
-            pad_page.thumbnails(page, at - first, first + 1) if page else pad_page.note("Nothing is kept yet.")
-        )
+        self._pictures.value = pad_page.note("Nothing is kept yet.")
         if digits:
+            self._pictures.value = pad_page.thumbnails(page, at - first, first + 1)
             self._label.value = digits[at].label
 
     def score(self) -> Evaluation:
@@ -129,14 +115,9 @@ class Gallery(VBox):  # type: ignore[misc]
         self._pad.say(f"In {path} now: {counted(len(self._digits()))} as PNG files, and labels.csv.")
 
     def _import(self) -> None:
-        self._imported(self._named())
+        self._imported("", self._named())
 
-    def _uploaded(self) -> None:
-        if (file := take(self._upload)) is not None:
-            name, content = file
-            self._imported(content, name)
-
-    def _imported(self, source: Path | bytes, name: str = "") -> None:
+    def _imported(self, name: str, source: Path | bytes) -> None:
         count = self._digits().import_(source, name=name)
         self._changed(f"Added: {counted(count)}." if count else "No digit in there was new.")
 

@@ -88,14 +88,14 @@ def picture_steps(steps: PictureSteps) -> str:
     line = max(1, round(max(picture.size) / 150))
     frame = (left - line, top - line, right + line - 1, bottom + line - 1)
     ImageDraw.Draw(picture).rectangle(frame, outline="#D55E00", width=line)
-    ink, high = Image.fromarray((255 * (1 - steps.ink)).astype(np.uint8)), max(picture.size)
+    shown = {
+        "your picture, the digit in a frame": picture,
+        "the ink found in it": Image.fromarray((255 * (1 - steps.ink)).astype(np.uint8)),
+        "prepared: 28 by 28 pixels": Image.fromarray(255 - steps.image),
+    }
     tags = [
-        f"<figure>{picture_tag(shown, text, 168 / side)}<figcaption>{text}</figcaption></figure>"
-        for shown, text, side in (
-            (picture, "your picture, the digit in a frame", high),
-            (ink, "the ink found in it", high),
-            (Image.fromarray(255 - steps.image), "prepared: 28 by 28 pixels", SIDE),
-        )
+        f"<figure>{picture_tag(one, text, 168 / max(one.size))}<figcaption>{text}</figcaption></figure>"
+        for text, one in shown.items()
     ]
     return f'<div class="pad-thumbs">{"".join(tags)}</div>'
 

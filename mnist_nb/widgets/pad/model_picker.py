@@ -5,7 +5,7 @@ from pathlib import Path
 from ipywidgets import Dropdown, HBox, Text, VBox
 
 from mnist_nb.checkpoints import CheckpointError
-from mnist_nb.widgets.common import BESIDE, button, on_change, take, upload
+from mnist_nb.widgets.common import beside, button, on_change, upload
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.page import export_page
 
@@ -26,15 +26,10 @@ class ModelPicker:
         self._pad = pad
         self._offering = False
         self.key = ""
-        self.list = Dropdown(
-            description="Read by", layout={"width": "440px"}, tooltip="Which network reads the pad", style=BESIDE
-        )
-        self._path = Text(
-            placeholder="folder/model.safetensors", description="File", layout={"width": "340px"}, style=BESIDE
-        )
-        self._upload = upload(".safetensors", "Open from this computer")
+        self.list = beside(Dropdown, "Read by", "440px", tooltip="Which network reads the pad")
+        self._path = beside(Text, "File", "340px", placeholder="folder/model.safetensors")
+        self._upload = upload(pad.attempt, ".safetensors", "Open from this computer", self._uploaded)
         on_change(pad.attempt, self.list, self._chosen)
-        on_change(pad.attempt, self._upload, self._uploaded)
         open_file = button(pad.attempt, "Open", "Let the network in this file read", self._open)
         look = button(pad.attempt, "Look again", "See which files are there now", self._look)
         page = button(pad.attempt, "Save as a page", "Write this network and a pad into one HTML file", self._save_page)
@@ -100,11 +95,9 @@ class ModelPicker:
         export_page(self._pad.catalog.source(self.key), path)
         self._pad.say(f"{path} reads without Python: open it in any browser, or send it to your phone.")
 
-    def _uploaded(self) -> None:
-        if (file := take(self._upload)) is not None:
-            name, content = file
-            self.choose(self._pad.catalog.open_content(name, content))
-            self._pad.say(f"{name} reads now.")
+    def _uploaded(self, name: str, content: bytes) -> None:
+        self.choose(self._pad.catalog.open_content(name, content))
+        self._pad.say(f"{name} reads now.")
 
     def _look(self) -> None:
         if self._pad.state.model is None:

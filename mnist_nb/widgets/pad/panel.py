@@ -9,7 +9,6 @@ from torch import nn
 
 from mnist_nb.data import Mnist
 from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import button
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.model_picker import ModelPicker
@@ -92,10 +91,8 @@ class DrawingPad(Board):
     # ---- how it looks
 
     def _build(self) -> list[Any]:
-        new = partial(button, self.attempt, width="90px")
-        self._undo = new("Undo", "Undo: take back the last stroke", self.undo, icon="undo")
-        redo = new("Redo", "Redo: bring back the last stroke", self.redo, icon="repeat")
-        actions = [self._undo, redo, new("Clear", "Clear the pad", self.clear, icon="trash")]
+        steps = "Undo: take back the last stroke", "Redo: bring back the last stroke"
+        actions = self._make_buttons(self.attempt, 90, *steps, "Clear the pad")
         drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions), self._lag, self._line.widget])
         drawing.layout.flex = "none"  # however long the words beside it are
         refuse = Checkbox(True, description="Say when it is no digit", indent=False)

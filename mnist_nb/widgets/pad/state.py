@@ -37,26 +37,20 @@ class ImageTransform:
         """The changed picture, uint8 `[28, 28]` like the one given; ink that leaves it is lost."""
         if (self.turn, self.scale, self.thickness) != (0, 1, 0):
             picture = self._bend(picture)
-        moved = np.zeros_like(picture)
-        down, right = (min(max(by, -SIDE), SIDE) for by in (self.down, self.right))
-        rows, columns = (slice(max(0, by), SIDE + min(0, by)) for by in (down, right))
-        from_rows, from_columns = (slice(max(0, -by), SIDE + min(0, -by)) for by in (down, right))
-        moved[rows, columns] = picture[from_rows, from_columns]
-        return moved
+        move = (1, 0, -self.right, 0, 1, -self.down)
+        return np.array(Image.fromarray(picture).transform((SIDE, SIDE), Image.Transform.AFFINE, move))
 
     def _bend(self, picture: Pixels) -> Pixels:
         angle, middle = np.deg2rad(self.turn), SIDE / 2
         cos, sin = np.cos(angle) / self.scale / _FINE, np.sin(angle) / self.scale / _FINE
         start = -_FINE * middle
         place = (cos, sin, middle + (cos + sin) * start, -sin, cos, middle + (cos - sin) * start)
-        fine = (_FINE * SIDE, _FINE * SIDE)
-        image = Image.fromarray(picture).transform(
-            fine, Image.Transform.AFFINE, place, resample=Image.Resampling.BICUBIC
-        )
+        fine, kind = (_FINE * SIDE, _FINE * SIDE), Image.Transform.AFFINE
+        image = Image.fromarray(picture).transform(fine, kind, place, resample=Image.Resampling.BICUBIC)
         reach = round(abs(self.thickness) * _FINE / 2)
         if reach:
-            kind = ImageFilter.MaxFilter if self.thickness > 0 else ImageFilter.MinFilter
-            image = image.filter(kind(2 * reach + 1))
+            rank = ImageFilter.MaxFilter if self.thickness > 0 else ImageFilter.MinFilter
+            image = image.filter(rank(2 * reach + 1))
         return np.asarray(image.reduce(_FINE))
 
 
@@ -155,7 +149,10 @@ class PadState:
 
     def guess(self) -> Guess | None:
         """What the network reads; None if the pad is empty or nothing can read."""
-        image = self.image()
+        return self.read(self.image())
+
+    def read(self, image: Pixels | None) -> Guess | None:
+        """What the network reads in an image of `image`."""
         return None if image is None or self.model is None else read(self.model, image, refuse=self.refuses)
 
     def _put(self, picture: Pixels | None) -> None:

@@ -174,9 +174,8 @@ class Teaching:
             raise ValueError("There is no network that could be taught: choose one above the pad.")
         self.digits.reload()
         if not all(len(part) for part in self.digits.split()):
-            raise ValueError(
-                "There are too few digits: collect three of each, of which one is kept apart for the score."
-            )
+            wanted = "collect three of each, of which one is kept apart for the score"
+            raise ValueError(f"There are too few digits: {wanted}.")
         loading = self._pad.with_data(partial(self._start_teaching, model))
         if wait and loading is not None:
             loading.join()
@@ -241,17 +240,14 @@ class Teaching:
         self._asked = HTML()
         new = partial(button, self._pad.attempt)
         self._start = new("Start", "Ask me for digits, thirty in all", self.collect, width="90px")
-        self._keep = new(
-            "Keep, next", "Keep this drawing and ask for the next (Enter on the paper)", self.keep, icon="check"
-        )
+        hint = "Keep this drawing and ask for the next (Enter on the paper)"
+        self._keep = new("Keep, next", hint, self.keep, icon="check")
         back = new("Take back", "Delete the digit kept last", self.take_back, icon="undo")
         return VBox([self._asked, HBox([self._start, self._keep, back])])
 
     def _build_teach(self) -> VBox:
-        start = button(
-            self._pad.attempt, "Teach it my hand", "Teach the network that reads now my digits", self.teach,
-            icon="graduation-cap",
-        )  # fmt: skip
+        hint = "Teach the network that reads now my digits"
+        start = button(self._pad.attempt, "Teach it my hand", hint, self.teach, icon="graduation-cap")
         start.button_style = "primary"
         self._progress = FloatProgress(0, min=0, max=1, layout={"width": "240px", "visibility": "hidden"})
         self._outcome = HTML()

@@ -9,7 +9,7 @@ from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, HBox, IntRangeS
 
 from mnist_nb.data import Mnist
 from mnist_nb.drawing.pictures import picture_steps
-from mnist_nb.widgets.common import BESIDE, button, on_change, take, upload
+from mnist_nb.widgets.common import beside, button, on_change, upload
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.state import ImageTransform
@@ -30,33 +30,24 @@ class TransformPanel(VBox):  # type: ignore[misc]
 
     def __init__(self, pad: Board, my_digits: Callable[[], tuple[Any, Any]]) -> None:
         self._pad, self._my_digits = pad, my_digits
-        self.source = Dropdown(options=[TEST, MINE], description="Pick", layout={"width": "250px"}, style=BESIDE)
-        self.number = BoundedIntText(0, min=0, max=9999, description="number", layout={"width": "170px"}, style=BESIDE)
+        self.source = beside(Dropdown, "Pick", "250px", options=[TEST, MINE])
+        self.number = beside(BoundedIntText, "number", "170px", 0, min=0, max=9999)
         self.about = HTML()
         self.centred = Checkbox(
             description="centre and scale it again, as MNIST's makers did", indent=False, layout={"width": "auto"}
         )
-        self.photo = upload("image/*", "Read a photo", icon="camera")
-        self.across, self.down = (
-            IntRangeSlider(
-                value=(0, 100), min=0, max=100, description=text, continuous_update=False, style=BESIDE, tooltip=hint
-            )
-            for text, hint in (
-                ("Crop: % across", "Which part of the picture, from left to right, is looked at"),
-                ("% down", "Which part of the picture, from top to bottom, is looked at"),
-            )
-        )
+        self.photo = upload(pad.attempt, "image/*", "Read a photo", self._photo_came, icon="camera")
+        percent = partial(beside, IntRangeSlider, value=(0, 100), continuous_update=False)
+        part = "Which part of the picture, from {}, is looked at"
+        self.across = percent("Crop: % across", tooltip=part.format("left to right"))
+        self.down = percent("% down", tooltip=part.format("top to bottom"))
         self._steps, self._name, self._file = HTML(), "", b""
         self._photo = VBox([self._steps, HBox([self.across, self.down])], layout={"display": "none"})
-        for control, action in (
-            (self.across, self._read_photo),
-            (self.down, self._read_photo),
-            (self.source, self._pick),
-            (self.number, self._pick),
-            (self.centred, self._centre),
-            (self.photo, self._photo_came),
-        ):  # fmt: skip
-            on_change(pad.attempt, control, action)
+        for control in (self.across, self.down):
+            on_change(pad.attempt, control, self._read_photo)
+        for control in (self.source, self.number):
+            on_change(pad.attempt, control, self._pick)
+        on_change(pad.attempt, self.centred, self._centre)
         moves: list[tuple[str, str, str, dict[str, float]]] = [
             ("Move", "arrow-left", "Move left by one pixel", {"right": -1}),
             ("", "arrow-right", "Move right by one pixel", {"right": 1}),
@@ -90,12 +81,11 @@ class TransformPanel(VBox):  # type: ignore[misc]
             raise ValueError("There are no digits of yours yet: collect some under My digits, or pick a test image.")
         self._lay(images, labels, "yours")
 
-    def _photo_came(self) -> None:
-        if (file := take(self.photo)) is not None:
-            self._name, self._file = "", b""  # the sliders' way back to the whole picture reads nothing
-            self.across.value = self.down.value = (0, 100)
-            self._name, self._file = file
-            self._read_photo()
+    def _photo_came(self, name: str, content: bytes) -> None:
+        self._name = ""  # the sliders' way back to the whole picture reads nothing
+        self.across.value = self.down.value = (0, 100)
+        self._name, self._file = name, content
+        self._read_photo()
 
     def _read_photo(self) -> None:
         if not self._name:

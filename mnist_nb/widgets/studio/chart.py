@@ -18,11 +18,8 @@ MAX_POINTS = 600
 _SMOOTHING = 16  # points that the mean of a smoothed point is taken over
 _DASHES = ("none", "6 3", "1.5 3", "7 3 1.5 3", "10 2", "4 2 1.5 2", "3 1.5")  # as in the static figure
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 230, 150, 34, 24, 20, 36  # pixels of one of the two plots, and around
-TEXT, SOFT, LINE = (
-    "var(--jp-ui-font-color1, #212121)",
-    "var(--jp-ui-font-color2, #616161)",
-    "var(--jp-border-color2, #d0d0d0)",
-)
+TEXT, SOFT = "var(--jp-ui-font-color1, #212121)", "var(--jp-ui-font-color2, #616161)"
+LINE = "var(--jp-border-color2, #d0d0d0)"
 
 Points = NDArray[np.float64]
 
@@ -86,9 +83,9 @@ def chart(curves: Sequence[Curve]) -> str:
     )
     highest = max((float(curve.losses[:, 1].max()) for curve in curves if len(curve.losses)), default=2.4)
     lowest = min((float(accuracy[:, 1].min()) for accuracy in accuracies if len(accuracy)), default=0.0)
-    left = _Plot("Training loss (nats), smoothed", (0, last), _ticks(0, highest * 1.05))
+    left = _Plot("Training loss (nats), smoothed", last, _ticks(0, highest * 1.05))
     floor = next(limit for limit in (98, 95, 90, 80, 50, 0) if limit <= lowest)
-    right = _Plot("Validation accuracy (%)", (0, last), _ticks(floor, 100), top=100.0)
+    right = _Plot("Validation accuracy (%)", last, _ticks(floor, 100), top=100.0)
     losses = left.draw(curves, [curve.losses for curve in curves])
     nothing = "" if any(map(len, accuracies)) else "comes after the first epoch" if curves else "nothing trained yet"
     shares = right.draw(curves, accuracies, nothing, marked=True)
@@ -98,15 +95,12 @@ def chart(curves: Sequence[Curve]) -> str:
 class _Plot:
     """One of the two plots: where it stands, and how numbers become pixels in it."""
 
-    def __init__(
-        self, title: str, across: tuple[float, float], ticks: Sequence[float], top: float | None = None
-    ) -> None:
-        self.title, self.ticks = title, ticks
-        self._across = across
-        self._low, self._high = ticks[0], top if top is not None else ticks[-1]
+    def __init__(self, title: str, last: float, ticks: Sequence[float], top: float | None = None) -> None:
+        self.title, self.last, self.ticks = title, last, ticks
+        self._low, self._high = ticks[0], ticks[-1] if top is None else top
 
     def x(self, values: Points) -> Points:
-        return _LEFT + (values - self._across[0]) / (self._across[1] - self._across[0]) * _WIDTH
+        return _LEFT + values / self.last * _WIDTH
 
     def y(self, values: Points) -> Points:
         share = (values - self._low) / (self._high - self._low)
@@ -129,8 +123,8 @@ class _Plot:
             y = float(self.y(np.array([tick]))[0])
             parts.append(f'<path d="M{_LEFT} {y:.1f}H{right}" style="stroke:{LINE}" stroke-width="1"/>')
             parts.append(text(_LEFT - 6, y + 4, f"{tick:g}", more='text-anchor="end"'))
-        for tick in _ticks(0, self._across[1], whole=True):
-            if tick <= self._across[1]:
+        for tick in _ticks(0, self.last, whole=True):
+            if tick <= self.last:
                 x = float(self.x(np.array([tick]))[0])
                 parts.append(text(x, bottom + 15, f"{tick:g}", more='text-anchor="middle"'))
         parts.append(text(_LEFT + _WIDTH / 2, bottom + 31, "epoch", more='text-anchor="middle"'))

@@ -39,14 +39,10 @@ def _where(run: TrainingRun, session: TrainingSession) -> str:
 def sentences(session: TrainingSession, notice: str) -> str:
     """What the run does or how it ended, what went wrong beside it, and what the last click led to."""
     parts = [(session.sentence, session.state is State.FAILED), (session.warning, True), (notice, True)]
-    said = "".join(
-        f"<p{' class=wrong' if wrong else ''}>{'⚠ ' if wrong else ''}{escape(text)}</p>"
-        for text, wrong in parts
-        if text
-    )
-    return (
-        f'<div class="studio-say" role="status" aria-live="polite">{said or "Choose settings and press Train."}</div>'
-    )
+    signs = {True: ("<p class=wrong>⚠ ", "</p>"), False: ("<p>", "</p>")}
+    said = "".join(escape(text).join(signs[wrong]) for text, wrong in parts if text)
+    said = said or "Choose settings and press Train."
+    return f'<div class="studio-say" role="status" aria-live="polite">{said}</div>'
 
 
 def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.float32] | None) -> str:

@@ -1,7 +1,5 @@
 """What is seen of the network itself while it learns: its first layer as small images, and how each layer fares."""
 
-import base64
-import io
 import math
 from html import escape
 
@@ -10,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnist_nb.training.diagnostics import HEALTHY_RATIO, Diagnostics
+from mnist_nb.widgets.html import data_url
 from mnist_nb.widgets.studio.chart import LINE, SOFT, TEXT, text
 
 MOST = 40
@@ -43,7 +42,7 @@ def _filters(found: Diagnostics) -> str:
     words = f"Weights of the first layer, {of}"
     return (
         f'<div class="studio-head">{words}</div><img decoding="sync" alt="{escape(words)}, as small images" '
-        f'src="data:image/png;base64,{_png(sheet)}" width="{sheet.shape[1]}" height="{sheet.shape[0]}">'
+        f'src="{_png(sheet)}" width="{sheet.shape[1]}" height="{sheet.shape[0]}">'
     )
 
 
@@ -51,10 +50,8 @@ def _png(sheet: NDArray[np.float64]) -> str:
     """A PNG of shades of two colours, which lets the page's own ground shine through at 0: light or dark."""
     image = Image.fromarray(sheet.astype(np.uint8), "P")
     image.putpalette([*_ORANGE * _SHADES, *_BLUE * (_SHADES + 1)])
-    buffer = io.BytesIO()
     clear = bytes(round(255 * abs(shade) / _SHADES) for shade in range(-_SHADES, _SHADES + 1))
-    image.save(buffer, "png", transparency=clear, compress_level=1)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return data_url(image, transparency=clear, compress_level=1)
 
 
 def _layers(found: Diagnostics) -> str:
@@ -89,10 +86,9 @@ def _row(top: float, name: str, ratio: float | None, dead: float | None) -> list
         parts.append(f'<circle cx="{_x(ratio):.1f}" cy="{top + 7}" r="4.5" style="fill:{fill}"/>')
     if dead is not None:
         fill = _WRONG if dead > 0.5 else "var(--accent)"
-        parts.append(f'<rect x="{_DEAD}" y="{top + 2}" width="{_BAR}" height="10" rx="2" style="fill:{LINE}"/>')
-        parts.append(
-            f'<rect x="{_DEAD}" y="{top + 2}" width="{_BAR * dead:.1f}" height="10" rx="2" style="fill:{fill}"/>'
-        )
+        for width, colour in ((1, LINE), (dead, fill)):
+            bar = f'<rect x="{_DEAD}" y="{top + 2}" width="{_BAR * width:.1f}" height="10" rx="2"'
+            parts.append(f'{bar} style="fill:{colour}"/>')
         parts.append(text(_DEAD + _BAR + 6, top + 11, f"{100 * dead:.0f} %", fill=TEXT if dead > 0.5 else SOFT))
     return parts
 

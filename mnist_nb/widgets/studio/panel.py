@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import nn
 
-from mnist_nb.data import Mnist, check_image
+from mnist_nb.data import Mnist
 from mnist_nb.training import Hyperparameters
-from mnist_nb.widgets.common import Panel, button, on_change
+from mnist_nb.widgets.common import Panel, beside, button, on_change
 from mnist_nb.widgets.controls import Controls
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.studio import html as studio_page
@@ -55,7 +55,6 @@ class TrainingStudio(Panel):
         self._acting = threading.RLock()
         self._painting = threading.RLock()
         self._watched = next((split for split in (data.test, data.validation) if len(split)), data.train)
-        self._image: ArrayLike | None = None
         self._caption = ""
         self.session = TrainingSession(data, path, device=device, publish=self._paint)
         self.controls = Controls(self._first_settings(hyperparameters))
@@ -144,9 +143,8 @@ class TrainingStudio(Panel):
         Raises:
             ValueError: for another type or shape.
         """
-        self._image = None if image is None else check_image(image).copy()
+        self.session.pin(image)
         self._caption = caption
-        self.session.pin(self._image)
         self._repaint()
 
     def close(self) -> None:
@@ -183,9 +181,9 @@ class TrainingStudio(Panel):
         rate = shown if shown != self._rate else run.learning_rate
         self.controls.value = dataclasses.replace(run.hyperparameters, learning_rate=rate)
         self._rate = rate
-        resumed, options = self.session.resume(rate), [("a new network", True), (self._source(), False)]
-        if list(self._fresh.options) != options:
-            self._fresh.options = options
+        resumed = self.session.resume(rate)
+        if list(self._fresh.options) != self._sources():
+            self._fresh.options = self._sources()
         return resumed
 
     def _put_back(self, kept: RunRecord) -> None:
@@ -254,7 +252,7 @@ class TrainingStudio(Panel):
             self._message.value = studio_page.sentences(session, self._notice)
             self._chart.value = self._drawn()
             self._inside.value = inside(session.diagnostics)
-            self._pinned.value = studio_page.pinned(self._image, self._caption, session.probabilities)
+            self._pinned.value = studio_page.pinned(session.pinned, self._caption, session.probabilities)
             self._table.refresh()
 
     def _drawn(self) -> str:
@@ -272,41 +270,34 @@ class TrainingStudio(Panel):
         self._train = new("Train", "Begin a run", lambda: self._start(self._fresh.value), icon="play")
         self._train.button_style = "primary"
         self._stop = new("Stop", "Stop after the batch under way, and keep it", self.stop, icon="stop")
-        self._resume_button = new(
-            "Resume", "Go on from exactly where the run was stopped", self._resume, icon="step-forward"
-        )
+        again = "Go on from exactly where the run was stopped"
+        self._resume_button = new("Resume", again, self._resume, icon="step-forward")
         self._fresh: ToggleButtons = ToggleButtons(
-            options=[("a new network", True), (self._source(), False)],
+            options=self._sources(),
             value=True,
             tooltips=["Each run begins with fresh weights", "Each run goes on from the weights that are there"],
             style={"button_width": "auto"},
         )
-        self._index = BoundedIntText(
-            0,
-            min=0,
-            max=len(self._watched) - 1,
-            description=f"Pinned: {self._watched.name} image",
-            tooltip="A number, or the arrow keys, choose the image whose probabilities are shown",
-            style={"description_width": "auto"},
-            layout={"width": "210px"},
-        )
+        number = partial(beside, BoundedIntText, f"Pinned: {self._watched.name} image", "210px", 0)
+        hint = "A number, or the arrow keys, choose the image whose probabilities are shown"
+        self._index = number(min=0, max=len(self._watched) - 1, tooltip=hint)
         on_change(self.attempt, self._index, lambda: self._pin_number(self._index.value))
         another = new("Another", "Pin an image chosen by chance", self._another, icon="random")
         source = _row(HTML("Train from"), self._fresh, align_items="center")
         right = [HBox([self._train, self._stop, self._resume_button]), source, self._progress, self._message]
         right += [_row(self._index, another), self._pinned]
         self.controls.widget.layout.flex = "1 1 400px"
-        above = _row(
-            self.controls.widget, VBox(right, layout={"flex": "1 1 370px", "min_width": "0"}), grid_gap="4px 24px"
-        )
+        beneath = VBox(right, layout={"flex": "1 1 370px", "min_width": "0"})
+        above = _row(self.controls.widget, beneath, grid_gap="4px 24px")
         self._chart.layout.flex, self._inside.layout.flex = "1 1 500px", "0 1 284px"
         self._chart.layout.min_width = self._inside.layout.min_width = "0"
         pictures = _row(self._chart, self._inside, grid_gap="0 4px")
         return [HTML(stylesheet()), above, pictures, self._table.widget]
 
-    def _source(self) -> str:
-        """What Train goes on from, if not from a new network."""
-        return "the network as it stands" if self.session.path is None else self.session.path.name
+    def _sources(self) -> list[tuple[str, bool]]:
+        """What Train may begin with, and whether that is fresh."""
+        there = "the network as it stands" if self.session.path is None else self.session.path.name
+        return [("a new network", True), (there, False)]
 
 
 def _row(*parts: Widget, **layout: str) -> HBox:

@@ -21,17 +21,17 @@ class RunsTable:
     """
 
     def __init__(self, session: TrainingSession, attempt: Attempt, restore: Callable[[RunRecord], None]) -> None:
-        self._session, self._attempt, self._restore = session, attempt, restore
+        self.session, self.attempt, self.restore = session, attempt, restore
         self._rows: dict[RunRecord, _Row] = {}
         self.widget = VBox()
 
     def rebuild(self) -> None:
         """Make rows for new runs and drop those of removed ones."""
-        kept = list(self._session.runs)
+        kept = list(self.session.runs)
         gone = [self._rows.pop(run) for run in set(self._rows) - set(kept)]
         for run in kept:
             if run not in self._rows:
-                self._rows[run] = _Row(self._session, run, self._attempt, self._restore)
+                self._rows[run] = _Row(self, run)
         self.widget.children = [self._rows[run].widget for run in kept]
         for row in gone:
             discard(row.widget)
@@ -39,7 +39,7 @@ class RunsTable:
 
     def refresh(self) -> None:
         """Show each run's figures as they are now."""
-        for number, run in enumerate(list(self._session.runs)):
+        for number, run in enumerate(list(self.session.runs)):
             if (row := self._rows.get(run)) is not None:
                 row.refresh(number)
 
@@ -47,18 +47,15 @@ class RunsTable:
 class _Row:
     """One run: its line, its name, its figures, and two buttons."""
 
-    def __init__(
-        self, session: TrainingSession, kept: RunRecord, attempt: Attempt, restore: Callable[[RunRecord], None]
-    ) -> None:
-        self._session, self._kept = session, kept
+    def __init__(self, table: RunsTable, kept: RunRecord) -> None:
+        self._session, self._kept, attempt = table.session, kept, table.attempt
         self._mark = HTML(layout={"flex": "0 0 62px"})
-        self._name = Text(
-            kept.name, continuous_update=False, tooltip="The run's name", layout={"flex": "0 1 130px", "min_width": "0"}
-        )
+        place = {"flex": "0 1 130px", "min_width": "0"}
+        self._name = Text(kept.name, continuous_update=False, tooltip="The run's name", layout=place)
         self._cells = HTML(layout={"flex": "1 1 320px", "min_width": "0"})
         restore_hint = "Make these weights the network as it stands"
-        self._restore = button(attempt, "Restore", restore_hint, partial(restore, kept), width="82px")
-        self._remove = button(attempt, "Remove", "Forget this run", partial(session.remove, kept), width="82px")
+        self._restore = button(attempt, "Restore", restore_hint, partial(table.restore, kept), width="82px")
+        self._remove = button(attempt, "Remove", "Forget this run", partial(table.session.remove, kept), width="82px")
         on_change(attempt, self._name, self._rename)
         self.widget = HBox([self._mark, self._name, self._cells, self._restore, self._remove])
         self.widget.add_class("studio-row")

@@ -54,6 +54,7 @@ class TrainingSession:
         run: the run that goes on, or that `resume` would let go on; it is changed by the thread that trains.
         current: the record of the run whose weights are the network as it stands.
         probabilities: of the pinned digit, `[10]`; None without a pinned digit or a network.
+        pinned: the image that is watched, uint8 `[28, 28]`; None if none is.
         diagnostics: of the network as it stands; None without one.
     """
 
@@ -68,17 +69,15 @@ class TrainingSession:
         self.data = data
         self.path = None if path is None else Path(path)
         self.state = State.IDLE
-        self.sentence = ""
-        self.warning = ""
+        self.sentence = self.warning = ""
         self._told: list[str] = []  # who else saves the same file: said for as long as the run lasts
         self.error: Exception | None = None
         self.runs: list[RunRecord] = []
         self.current: RunRecord | None = None
         self.probabilities: NDArray[np.float32] | None = None
         self.diagnostics: Diagnostics | None = None
-        self._device = device
-        self._publish = publish
-        self._pinned: NDArray[np.uint8] | None = None
+        self._device, self._publish = device, publish
+        self.pinned: NDArray[np.uint8] | None = None
         self.run: TrainingRun | None = None
         self._unfinished: tuple[TrainingRun, RunRecord] | None = None  # the one that was stopped before that one began
         self._wanted_rate: float | None = None
@@ -199,7 +198,7 @@ class TrainingSession:
         Raises:
             ValueError: for another type or shape.
         """
-        self._pinned = None if image is None else check_image(image)
+        self.pinned = None if image is None else check_image(image).copy()
         if not self.is_running and self.current is not None:
             self._look(self.current.model)
 
@@ -310,8 +309,7 @@ class TrainingSession:
             self._ended.set()
 
     def _train(self, run: TrainingRun, kept: RunRecord) -> None:
-        began = time.monotonic()
-        before = kept.seconds
+        began, before = time.monotonic(), kept.seconds
         state, sentence = State.FAILED, ""
         try:
             self._notify(run)
@@ -370,7 +368,7 @@ class TrainingSession:
 
     def _look(self, model: nn.Module) -> None:
         """Ask the network about the pinned digit, and see how it fares."""
-        pinned = self._pinned
+        pinned = self.pinned
         self.probabilities = None if pinned is None else predict(model, pinned[None])[0].numpy()
         if self._before is not None:
             self._ratios = update_ratios(self._before, model)
