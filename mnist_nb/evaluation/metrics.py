@@ -92,9 +92,7 @@ class Evaluation:
     def confused_pairs(self, count: int) -> list[tuple[int, int, int]]:
         """The most frequent mistakes: (label, prediction, how many times), the most frequent first."""
         pairs = np.ndenumerate(self.confusion)
-        mistakes = [
-            (label, predicted, int(times)) for (label, predicted), times in pairs if label != predicted and times
-        ]
+        mistakes = [(label, read, int(times)) for (label, read), times in pairs if label != read and times]
         return sorted(mistakes, key=lambda mistake: -mistake[2])[:count]
 
 

@@ -63,24 +63,18 @@ def _noise(images: Images, levels: float) -> Images:
     return images + levels * np.random.default_rng(0).standard_normal(images.shape)
 
 
-CORRUPTIONS: dict[str, Corruption] = {
-    corruption.name: corruption
-    for corruption in (
-        Corruption("shifted", "pixels", (0, 1, 2, 3, 4, 5, 6), _shift),
-        Corruption("turned", "degrees, clockwise", (-45, -30, -15, 0, 15, 30, 45), _turn),
-        Corruption("pen", "pixels wider on each side", (-1, -0.5, 0, 0.5, 1, 1.5, 2), _redraw),
-        Corruption("blurred", "pixels of standard deviation", (0, 0.5, 1, 1.5, 2, 2.5, 3), _blur),
-        Corruption("noisy", "grey levels of standard deviation", (0, 20, 40, 60, 80, 100, 120), _noise),
-    )
-}
+_ALL = (
+    Corruption("shifted", "pixels", (0, 1, 2, 3, 4, 5, 6), _shift),
+    Corruption("turned", "degrees, clockwise", (-45, -30, -15, 0, 15, 30, 45), _turn),
+    Corruption("pen", "pixels wider on each side", (-1, -0.5, 0, 0.5, 1, 1.5, 2), _redraw),
+    Corruption("blurred", "pixels of standard deviation", (0, 0.5, 1, 1.5, 2, 2.5, 3), _blur),
+    Corruption("noisy", "grey levels of standard deviation", (0, 20, 40, 60, 80, 100, 120), _noise),
+)
+CORRUPTIONS = {corruption.name: corruption for corruption in _ALL}
 """The five corruptions by name. The severest of each goes beyond what a person would still call a careful scan."""
 
 
 def accuracy_under(models: Mapping[str, nn.Module], split: Split, corruption: Corruption) -> dict[str, list[float]]:
     """Each model's accuracy in [0, 1] at each severity of a corruption; all get the same corrupted images."""
-    accuracies: dict[str, list[float]] = {name: [] for name in models}
-    for severity in corruption.severities:
-        corrupted = dataclasses.replace(split, images=corruption(split.images, severity))
-        for name, model in models.items():
-            accuracies[name].append(evaluate(model, corrupted).accuracy)
-    return accuracies
+    corrupted = [dataclasses.replace(split, images=corruption(split.images, each)) for each in corruption.severities]
+    return {name: [evaluate(model, each).accuracy for each in corrupted] for name, model in models.items()}

@@ -37,10 +37,8 @@ class Network(nn.Module):
         if self.reject is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                reject = nn.Sequential(
-                    *(nn.Linear(self.hidden_units, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2))
-                )
-            self.reject = reject.to(next(self.parameters()).device)
+                layers = nn.Linear(self.hidden_units, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2)
+            self.reject = nn.Sequential(*layers).to(next(self.parameters()).device)
 
     def digit_probability(self, images: Tensor) -> Tensor:
         """What `reject` says of images in [0, 1]: the probability `[N]` that each is a digit at all."""

@@ -43,10 +43,7 @@ def energy_of_digits(model: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def _energy(model: nn.Module, images: Any) -> Tensor:
-    def energy(inputs: Tensor) -> Tensor:
-        return logits_of(model, inputs).logsumexp(1)
-
-    return ask(model, energy, images)
+    return ask(model, lambda inputs: logits_of(model, inputs).logsumexp(1), images)
 
 
 def threshold_of(model: nn.Module) -> float:

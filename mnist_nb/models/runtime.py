@@ -62,8 +62,7 @@ def explain_out_of_memory(images: int) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-        if not of_memory:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
         raise MemoryError(
             f"the memory does not suffice for a batch of {images:,} images: take a smaller batch size "

@@ -17,10 +17,10 @@ def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, column
     """Images uint8 `[N, 28, 28]` in rows, each under its title, dark ink on white."""
     pictures = np.asarray(images)
     rows, columns = style.grid_shape(len(pictures), columns)
-    tallest_title = max((title.count("\n") + 1 for title in titles), default=0) if titles else 0
+    tallest_title = max((title.count("\n") + 1 for title in titles or ()), default=0)
     height = rows * (0.92 + 0.17 * tallest_title) + 0.1 * bool(tallest_title)
-    figure = style.new_figure(min(0.95 * columns + 0.1, 9.6), height)
-    for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+    figure, grid = style.new_panels(min(0.95 * columns + 0.1, 9.6), height, rows, columns, squeeze=False)
+    for number, axes in enumerate(grid.flat):
         if number < len(pictures):
             style.show_image(axes, pictures[number], titles[number] if titles else "")
         else:
@@ -31,8 +31,8 @@ def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, column
 def digit_grid(images: ArrayLike, labels: ArrayLike, *, per_digit: int = 10) -> Figure:
     """A row for each digit, 0 to 9, with its first `per_digit` images."""
     pictures, digits = np.asarray(images), np.asarray(labels)
-    figure = style.new_figure(min(0.8 * per_digit + 0.4, 9.6), 8)
-    for digit, row in enumerate(figure.subplots(10, per_digit, squeeze=False)):
+    figure, grid = style.new_panels(min(0.8 * per_digit + 0.4, 9.6), 8, 10, per_digit, squeeze=False)
+    for digit, row in enumerate(grid):
         for axes, image in zip(row, pictures[digits == digit], strict=False):
             style.show_image(axes, image)
         for axes in row:
@@ -48,8 +48,7 @@ def image_numbers(image: ArrayLike) -> Figure:
     top, left = max(rows[0] - 2, 0), max(columns[0] - 2, 0)
     part = whole[top : rows[-1] + 3, left : columns[-1] + 3]
     height, width = part.shape
-    figure = style.new_figure(7, 0.4 + 6.6 * height / width)
-    axes = figure.subplots()
+    figure, axes = style.new_panels(7, 0.4 + 6.6 * height / width)
     axes.imshow(part, cmap="gray_r", vmin=0, vmax=255)
     for (y, x), value in np.ndenumerate(part):
         axes.text(x, y, str(value), ha="center", va="center", fontsize=7, color="white" if value > 110 else "black")
@@ -63,8 +62,7 @@ def image_numbers(image: ArrayLike) -> Figure:
 def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
     """For each digit the mean of its images, and under it their standard deviation, pixel by pixel."""
     pictures, digits = np.asarray(images), np.asarray(labels)
-    figure = style.new_figure(9.6, 2.5)
-    grid = figure.subplots(2, 10)
+    figure, grid = style.new_panels(9.6, 2.5, 2, 10)
     for digit, (mean_axes, spread_axes) in enumerate(grid.T):
         of_digit = pictures[digits == digit].astype(np.float32)
         style.show_image(mean_axes, of_digit.mean(0), str(digit))

@@ -22,16 +22,14 @@ def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
     counts = evaluation.confusion
     shown = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1) if rates else counts
     mistakes = shown - np.diag(np.diag(shown))
-    figure = style.new_figure(6, 5.4)
-    axes = figure.subplots()
+    figure, axes = style.new_panels(6, 5.4)
     picture = axes.imshow(mistakes, cmap="Blues")
     for (label, predicted), number in np.ndenumerate(shown):
         text = (f"{number:.1f}" if number else "·") if rates else f"{number:,}"
         weight = "bold" if label == predicted else "normal"
         color = "white" if mistakes[label, predicted] > mistakes.max() / 2 else "black"
         axes.text(predicted, label, text, ha="center", va="center", fontsize=8, weight=weight, color=color)
-    ticks = range(10)
-    axes.set(xlabel="what the network read", ylabel="what was written (label)", xticks=ticks, yticks=ticks)
+    axes.set(xlabel="what the network read", ylabel="what was written (label)", xticks=range(10), yticks=range(10))
     figure.colorbar(picture, ax=axes, label="mistakes, % of the row" if rates else "mistakes", shrink=0.8)
     return figure
 

@@ -41,16 +41,14 @@ def width_curve(results: Results) -> Figure:
 
 def memorization_curves(results: Results) -> Figure:
     """Accuracy after each epoch in training and validation, a panel for the true labels and one for mixed ones."""
-    figure = style.new_figure(9.6, 3.6)
-    panels = figure.subplots(1, 2, sharey=True)
+    figure, panels = style.new_panels(9.6, 3.6, 1, 2, sharey=True)
     for axes, name in zip(panels, ("true labels", "mixed labels"), strict=True):
         for number, split in enumerate(("training", "validation")):
             by_epoch = np.transpose(results[name][f"{split}_accuracy"])
             _spread(axes, range(len(by_epoch)), by_epoch, number, f"{split} images", every=10)
         style.chance_line(axes, label="guessing blindly")
         axes.set(title=f"{results['images']:,} images, {name}", xlabel="epochs of training", ylim=(0, 1.02))
-        axes.yaxis.set_major_formatter("{x:.0%}")
-        style.despine(axes)
+        style.despine(axes, per_cent=True)
     panels[0].set_ylabel("share read right")
     style.legend(panels[1], loc="center right")
     return figure

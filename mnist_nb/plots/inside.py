@@ -22,13 +22,13 @@ def signed_images(images: ArrayLike, titles: Sequence[str] = (), *, columns: int
     """Images of signed numbers `[N, 28, 28]` on one scale that has zero in its middle; `label` names the numbers."""
     pictures = np.asarray(images, dtype=np.float64).reshape(-1, SIDE, SIDE)
     rows, columns = style.grid_shape(len(pictures), columns)
-    figure = style.new_figure(0.82 * columns + 1.3, (1.06 if titles else 0.86) * rows + 0.2)
-    grid = figure.subplots(rows, columns, squeeze=False)
+    height = (1.06 if titles else 0.86) * rows + 0.2
+    figure, grid = style.new_panels(0.82 * columns + 1.3, height, rows, columns, squeeze=False)
     largest = float(np.abs(pictures).max())
     for axes in grid.flat:
         axes.set_axis_off()
     for number, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
-        drawn = _show_signed(axes, picture, largest, titles[number] if number < len(titles) else "")
+        drawn = _show_signed(axes, picture, titles[number] if number < len(titles) else "", largest)
     figure.colorbar(drawn, ax=grid, label=label, shrink=min(1.0, 2.4 / rows), aspect=14)
     return figure
 
@@ -39,13 +39,11 @@ def saliency_maps(image: ArrayLike, maps: Mapping[str, ArrayLike], units: Sequen
     Args:
         units: what each map's numbers are, for its colour bar.
     """
-    figure = style.new_figure(min(3 * (len(maps) + 1), 9.6), 2.7)
-    first, *others = figure.subplots(1, len(maps) + 1)
+    figure, (first, *others) = style.new_panels(min(3 * (len(maps) + 1), 9.6), 2.7, 1, len(maps) + 1)
     pixels = np.asarray(image)
     style.show_image(first, pixels, "the image")
     for axes, (name, values), unit in zip(others, maps.items(), units, strict=True):
-        numbers = np.asarray(values, dtype=np.float64)
-        drawn = _show_signed(axes, numbers, float(np.abs(numbers).max()), name)
+        drawn = _show_signed(axes, values, name)
         axes.contour(pixels, levels=[127], colors="white", linewidths=1.1)
         figure.colorbar(drawn, ax=axes, label=unit, shrink=0.85)
     return figure
@@ -60,8 +58,7 @@ def units_by_digit(means: ArrayLike) -> Figure:
     numbers = np.asarray(means, dtype=np.float64)
     favourites = numbers.argmax(0)
     order = np.lexsort((-numbers.max(0), favourites))
-    figure = style.new_figure(9.4, 3)
-    axes = figure.subplots()
+    figure, axes = style.new_panels(9.4, 3)
     drawn = axes.imshow(numbers[:, order], aspect="auto", cmap="viridis", vmin=0, interpolation="nearest")
     starts = np.searchsorted(favourites[order], np.arange(1, CLASSES)) - 0.5
     axes.vlines(starts, -0.5, CLASSES - 0.5, color="white", linewidth=1)
@@ -77,8 +74,8 @@ def layer_by_layer(image: ArrayLike, values: Activations) -> Figure:
     Args:
         values: what `mnist_nb.studies.inside.activations` returns for it.
     """
-    figure = style.new_figure(9.6, 2.9)
-    picture, first, second, sums, shares = figure.subplots(1, 5, width_ratios=(1, 1.1, 1.1, 1.3, 1.3))
+    figure, panels = style.new_panels(9.6, 2.9, 1, 5, width_ratios=(1, 1.1, 1.1, 1.3, 1.3))
+    picture, first, second, sums, shares = panels
     style.show_image(picture, image, "784 pixels")
     for axes, name, layer in ((first, "hidden 1", values.hidden1[0]), (second, "hidden 2", values.hidden2[0])):
         numbers = np.asarray(layer)
@@ -107,24 +104,21 @@ def layer_by_layer(image: ArrayLike, values: Activations) -> Figure:
 
 def sum_written_out(image: ArrayLike, parts: WeightedSum) -> Figure:
     """One unit's weighted sum: pixels times weights are products, which add up, with the bias, to its activation."""
-    figure = style.new_figure(9.4, 2.6)
-    picture, weights, products = figure.subplots(1, 3)
+    figure, (picture, weights, products) = style.new_panels(9.4, 2.6, 1, 3)
     ink = style.show_image(picture, np.asarray(image) / 255, "pixels", high=1)
     figure.colorbar(ink, ax=picture, shrink=0.85)
     answer = f"sum {parts.total - parts.bias:+.2f}, bias {parts.bias:+.2f}: answer {parts.answer:.2f}"
     shown = ((weights, "× weights", parts.weights), (products, f"= products\n{answer}", parts.products))
     for axes, name, values in shown:
-        numbers = np.asarray(values)
-        drawn = _show_signed(axes, numbers, float(np.abs(numbers).max()) or 1.0, name.replace("-", "−"))
-        figure.colorbar(drawn, ax=axes, shrink=0.85)
+        figure.colorbar(_show_signed(axes, values, name.replace("-", "−")), ax=axes, shrink=0.85)
     return figure
 
 
 def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
     """Maps of images, side by side: points `[N, 2]`, each drawn as its digit, in a colour for each digit."""
-    figure = style.new_figure(9.6, 9.6 / len(maps) * 1.02)
+    figure, panels = style.new_panels(9.6, 9.6 / len(maps) * 1.02, 1, len(maps), squeeze=False)
     digits = np.asarray(labels)
-    for axes, (name, points) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
+    for axes, (name, points) in zip(panels[0], maps.items(), strict=True):
         places = np.asarray(points)
         for digit in range(CLASSES):
             look: dict[str, Any] = {"marker": f"${digit}$", "color": style.COLOURS[digit % len(style.COLOURS)]}
@@ -136,8 +130,8 @@ def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
 
 def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label: str) -> Figure:
     """How a score is spread over each kind of image, a row for each; images below the threshold are refused."""
-    figure = style.new_figure(8.6, 0.9 * len(scores) + 0.7)
-    rows: list[Axes] = list(figure.subplots(len(scores), 1, squeeze=False, sharex=True)[:, 0])
+    figure, grid = style.new_panels(8.6, 0.9 * len(scores) + 0.7, len(scores), squeeze=False, sharex=True)
+    rows: list[Axes] = list(grid[:, 0])
     numbers = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
     everything = np.concatenate([*numbers.values()])
     edges = np.linspace(everything.min(), everything.max(), 50).tolist()
@@ -152,5 +146,7 @@ def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label
     return figure
 
 
-def _show_signed(axes: Axes, values: ArrayLike, largest: float, title: str = "") -> AxesImage:
+def _show_signed(axes: Axes, values: ArrayLike, title: str, largest: float | None = None) -> AxesImage:
+    """Show signed numbers on a scale that has zero in its middle and reaches to the largest, by default of these."""
+    largest = largest or float(np.abs(np.asarray(values)).max()) or 1.0
     return style.show_image(axes, values, title, low=-largest, high=largest, colours="cividis")

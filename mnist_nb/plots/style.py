@@ -33,10 +33,15 @@ def new_figure(width: float, height: float) -> NotebookFigure:
     return NotebookFigure(figsize=(width, height), layout="constrained")
 
 
-def new_axes(width: float, height: float, **properties: Any) -> tuple[NotebookFigure, Axes]:
-    """A figure of one panel with a faint grid, and that panel; `properties` are those of `Axes.set`, such as xlabel."""
+def new_panels(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure and its panels, an `Axes` or an array of them; `options` are those of `Figure.subplots`."""
     figure = new_figure(width, height)
-    axes = figure.subplots()
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def new_axes(width: float, height: float, **properties: Any) -> tuple[Figure, Axes]:
+    """A figure of one panel with a faint grid, and that panel; `properties` are those of `Axes.set`, such as xlabel."""
+    figure, axes = new_panels(width, height)
     axes.set(**properties)
     despine(axes)
     return figure, axes
@@ -63,8 +68,10 @@ def row_label(axes: Axes, text: str, gap: float, **style: Any) -> None:
     axes.text(-gap, 0.5, text, transform=axes.transAxes, ha="right", va="center", **style)
 
 
-def despine(axes: Axes) -> None:
-    """Remove the frame's upper and right side, and add a faint grid."""
+def despine(axes: Axes, *, per_cent: bool = False) -> None:
+    """Remove the frame's upper and right side, and add a faint grid; shares on the y axis are named in per cent."""
+    if per_cent:
+        axes.yaxis.set_major_formatter("{x:.0%}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
 

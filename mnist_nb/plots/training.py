@@ -31,8 +31,7 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     """
     several = list(runs) if isinstance(runs, Sequence) else [runs]
     names = list(names) if names is not None else [getattr(run, "name", "") for run in several]
-    figure = style.new_figure(9, 3.4)
-    loss_axes, accuracy_axes = figure.subplots(1, 2)
+    figure, (loss_axes, accuracy_axes) = style.new_panels(9, 3.4, 1, 2)
     for number, (run, name) in enumerate(zip(several, names, strict=True)):
         look = {**style.curve_style(number), "label": name}
         first = run.records[0].epoch - 1 if run.records else 0
@@ -41,8 +40,7 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
         begin = max(first, last - len(losses) / run.batches_per_epoch)
         loss_axes.plot(begin + np.arange(1, len(losses) + 1) / run.batches_per_epoch, losses, **{**look, "marker": ""})
         epochs = [record.epoch for record in run.records]
-        accuracies = [record.validation_accuracy for record in run.records]
-        accuracy_axes.plot(epochs, accuracies, **look)
+        accuracy_axes.plot(epochs, [record.validation_accuracy for record in run.records], **look)
     loss_axes.set(title="Training loss, smoothed", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
     accuracy_axes.set(title="Validation accuracy", xlabel="epoch", ylabel="share read right")
     accuracy_axes.yaxis.set_major_formatter(PercentFormatter(1))

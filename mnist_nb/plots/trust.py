@@ -32,11 +32,10 @@ def reliability_diagram(evaluations: Mapping[str, Evaluation]) -> Figure:
             below.bar(part.low, part.images, part.high - part.low, **look)
         axes.plot([0, 1], [0, 1], color="0.2", linestyle="--", linewidth=1)
         axes.set(title=f"{name}\nECE {100 * expected_calibration_error(evaluation):.2f} points", ylim=(0, 1))
-        axes.yaxis.set_major_formatter("{x:.0%}")
         ticks = (0.2, 0.4, 0.6, 0.8, 1)
         below.set(xlabel="confidence", xlim=(0, 1), yscale="log", ylim=(0.5, None), xticks=ticks)
         below.xaxis.set_major_formatter("{x:.0%}")
-        style.despine(axes)
+        style.despine(axes, per_cent=True)
         style.despine(below)
     grid[0, 0].set_ylabel("share read right")
     grid[1, 0].set_ylabel("images\n(logarithmic)")
@@ -60,9 +59,10 @@ def roc_curves(curves: Mapping[str, RocCurve]) -> Figure:
 def corrupted_images(image: ArrayLike, corruptions: Sequence[Corruption]) -> Figure:
     """One image uint8 `[28, 28]` with each corruption (rows) in each severity (columns)."""
     steps = max(len(corruption.severities) for corruption in corruptions)
-    figure = style.new_figure(min(0.95 * steps + 1, 9.6), 1.1 * len(corruptions))
+    size = min(0.95 * steps + 1, 9.6), 1.1 * len(corruptions)
+    figure, grid = style.new_panels(*size, len(corruptions), steps, squeeze=False)
     picture = torch.as_tensor(np.asarray(image))[None]
-    for corruption, row in zip(corruptions, figure.subplots(len(corruptions), steps, squeeze=False), strict=True):
+    for corruption, row in zip(corruptions, grid, strict=True):
         for axes in row:
             axes.set_axis_off()
         for axes, severity in zip(row, corruption.severities, strict=False):
@@ -81,8 +81,8 @@ def robustness_curves(
         corruptions: by name, the corruptions that the curves belong to.
     """
     rows, columns = style.grid_shape(len(curves) + 1, 3)  # one panel more than curves, for the legend
-    figure = style.new_figure(9.6, 2.9 * rows)
-    panels: list[Axes] = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    figure, grid = style.new_panels(9.6, 2.9 * rows, rows, columns, squeeze=False, sharey=True)
+    panels: list[Axes] = list(grid.flat)
     for axes, (name, by_model) in zip(panels, curves.items(), strict=False):
         corruption = corruptions[name]
         for number, (model, accuracies) in enumerate(by_model.items()):
@@ -90,8 +90,7 @@ def robustness_curves(
         axes.set(title=name, xlabel=corruption.unit, ylim=(0, 1.02))
         axes.set_xticks(corruption.severities, [_signed(severity) for severity in corruption.severities])
         style.chance_line(axes)
-        axes.yaxis.set_major_formatter("{x:.0%}")
-        style.despine(axes)
+        style.despine(axes, per_cent=True)
     for axes in panels[::columns]:
         axes.set_ylabel("share read right")
     for axes in panels[len(curves) :]:

@@ -12,14 +12,10 @@ def _he(weight: Tensor, generator: torch.Generator) -> Tensor:
     return nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
 
-def _xavier(weight: Tensor, generator: torch.Generator) -> Tensor:
-    return nn.init.xavier_normal_(weight, generator=generator)
-
-
 INITIALISATIONS: dict[str, Draw] = {
     "all zeros": lambda weight, generator: nn.init.zeros_(weight),
     "a hundredth of He": lambda weight, generator: _he(weight, generator).div_(100),
-    "Xavier": _xavier,
+    "Xavier": lambda weight, generator: nn.init.xavier_normal_(weight, generator=generator),
     "He": _he,
     "five times He": lambda weight, generator: _he(weight, generator).mul_(5),
 }

@@ -64,7 +64,9 @@ def augment(images: Tensor, generator: torch.Generator, kind: str | Ranges, labe
     Raises:
         ValueError: for an unknown kind.
     """
-    ranges = _ranges(kind)
+    if isinstance(kind, str) and kind not in KINDS:
+        raise ValueError(f"there is no augmentation named {kind!r}: choose one of {', '.join(map(repr, KINDS))}")
+    ranges = KINDS[kind] if isinstance(kind, str) else kind
     if ranges == Ranges() or len(images) == 0:
         return images
     moved = None
@@ -74,14 +76,6 @@ def augment(images: Tensor, generator: torch.Generator, kind: str | Ranges, labe
         images = restyled
     images = _warp(images, generator, ranges, moved)
     return _redraw(images, generator, ranges) if ranges.thicker or ranges.thinner else images
-
-
-def _ranges(kind: str | Ranges) -> Ranges:
-    if isinstance(kind, Ranges):
-        return kind
-    if kind not in KINDS:
-        raise ValueError(f"there is no augmentation named {kind!r}: choose one of {', '.join(map(repr, KINDS))}")
-    return KINDS[kind]
 
 
 def _warp(images: Tensor, generator: torch.Generator, ranges: Ranges, moved: Tensor | None) -> Tensor:

@@ -84,9 +84,9 @@ class ManualBackprop:
     def _make_room(self, count: int) -> _Buffers:
         with torch.inference_mode(False):
             outputs, deltas = ([torch.empty(len(bias), count) for bias in self._biases] for _ in range(2))
-            one_hot, ones, identity = torch.empty(CLASSES, count), torch.ones(count), torch.eye(CLASSES)
-        self._rooms[count] = _Buffers(outputs, deltas, one_hot, ones, identity)
-        return self._rooms[count]
+            room = _Buffers(outputs, deltas, torch.empty(CLASSES, count), torch.ones(count), torch.eye(CLASSES))
+        self._rooms[count] = room
+        return room
 
 
 class _Buffers(NamedTuple):

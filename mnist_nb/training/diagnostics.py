@@ -1,5 +1,6 @@
 """How a network fares while it learns: what its first layer looks for, how many units are dead, how long a step is."""
 
+import contextlib
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
@@ -69,11 +70,8 @@ def dead_units(model: nn.Module, images: Tensor) -> dict[str, float]:
         most = output.amax([axis for axis in range(output.ndim) if axis != 1])
         highest[name] = torch.maximum(highest.get(name, most), most)
 
-    modules = _BEFORE_RELU[str(model.name)]
-    hooks = [model.get_submodule(one).register_forward_hook(partial(look, name)) for name, one in modules.items()]
-    try:
+    with contextlib.ExitStack() as hooks:  # each is taken out again at the end
+        for name, one in _BEFORE_RELU[str(model.name)].items():
+            hooks.enter_context(model.get_submodule(one).register_forward_hook(partial(look, name)))
         predict(model, images)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return {name: float((most <= 0).double().mean()) for name, most in highest.items()}

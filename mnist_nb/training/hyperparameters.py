@@ -1,6 +1,7 @@
 """The settings of a training run, and named sets of them that are worth a button."""
 
 import dataclasses
+import functools
 import reprlib
 from typing import Any
 
@@ -12,9 +13,8 @@ from mnist_nb.training.augmentation import KINDS
 
 def _number(default: float, low: float, high: float, label: str, hint: str, *, scale: str = "linear") -> Any:
     """A field that holds a number from `low` to `high`, both included; its slider moves on the given scale."""
-    return dataclasses.field(
-        default=default, metadata={"label": label, "hint": hint, "low": low, "high": high, "scale": scale}
-    )
+    rules = {"label": label, "hint": hint, "low": low, "high": high, "scale": scale}
+    return dataclasses.field(default=default, metadata=rules)
 
 
 def _choice(default: str, choices: tuple[str, ...], label: str, hint: str) -> Any:
@@ -70,32 +70,26 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
         if not isinstance(value, str) or value not in rules["choices"]:
             raise ValueError(f"{field.name} must be one of {', '.join(rules['choices'])}, got {reprlib.repr(value)}")
         return value
+    limits, got = f"from {rules['low']} to {rules['high']}", f"got {reprlib.repr(value)}"
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(
-            f"{field.name} must be a number from {rules['low']} to {rules['high']}, got {reprlib.repr(value)}"
-        )
+        raise TypeError(f"{field.name} must be a number {limits}, {got}")
     if not rules["low"] <= value <= rules["high"]:  # also false for NaN
-        raise ValueError(f"{field.name} must be from {rules['low']} to {rules['high']}, got {reprlib.repr(value)}")
-    if isinstance(field.default, int):
-        if value != int(value):
-            raise ValueError(f"{field.name} must be a whole number, got {reprlib.repr(value)}")
-        return int(value)
-    return float(value)
+        raise ValueError(f"{field.name} must be {limits}, {got}")
+    whole = isinstance(field.default, int)
+    if whole and value != int(value):
+        raise ValueError(f"{field.name} must be a whole number, {got}")
+    return int(value) if whole else float(value)
 
 
-def _adamw(network: str, epochs: int, batch_size: int, learning_rate: float, augmentation: str) -> Hyperparameters:
-    """What the long presets share: AdamW, and a rate that rises and falls once."""
-    return Hyperparameters(
-        network, epochs, batch_size, learning_rate, optimizer="adamw", schedule="one-cycle", augmentation=augmentation
-    )
+_adamw = functools.partial(Hyperparameters, optimizer="adamw", schedule="one-cycle")  # what the long presets share
 
 
 PRESETS: dict[str, Hyperparameters] = {
     "fast": Hyperparameters(epochs=6, batch_size=128, learning_rate=0.15, schedule="one-cycle"),
-    "best": _adamw("mlp", 50, 256, 0.004, "elastic"),
-    "best, cnn": _adamw("cnn", 10, 64, 0.004, "affine"),
-    "best for drawing": _adamw("mlp", 40, 256, 0.004, "handwriting"),
-    "best for drawing, cnn": _adamw("cnn", 6, 128, 0.005, "handwriting"),
+    "best": _adamw("mlp", 50, 256, 0.004, augmentation="elastic"),
+    "best, cnn": _adamw("cnn", 10, 64, 0.004, augmentation="affine"),
+    "best for drawing": _adamw("mlp", 40, 256, 0.004, augmentation="handwriting"),
+    "best for drawing, cnn": _adamw("cnn", 6, 128, 0.005, augmentation="handwriting"),
     "defaults": Hyperparameters(),
     "no momentum, as in the Rust original": Hyperparameters(momentum=0.0),
 }

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mnist_nb.data import Mnist, Split
+from mnist_nb.data import Mnist
 from mnist_nb.data.arguments import check_arguments
 from mnist_nb.files import MnistNbError
 from mnist_nb.models import Network, build_model, choose_device, loss_and_accuracy, predict, to_input
@@ -23,8 +23,7 @@ from mnist_nb.models.refusal import has_learnt_to_refuse
 from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
 from mnist_nb.training.augmentation import augment
 from mnist_nb.training.backpropagation import choose_gradient_fn
-from mnist_nb.training.hyperparameters import PRESETS as PRESETS
-from mnist_nb.training.hyperparameters import Hyperparameters as Hyperparameters
+from mnist_nb.training.hyperparameters import Hyperparameters
 from mnist_nb.training.negatives import make_negatives, rejection_gradients
 from mnist_nb.training.optimizers import Adam, Optimizer, Sgd
 from mnist_nb.training.plain import generator_of, permutation
@@ -75,8 +74,9 @@ class TrainingRun:
     def __init__(
         self, model: nn.Module, data: Mnist, hyperparameters: Hyperparameters, *, device: str | None = None
     ) -> None:
-        _check_split(data.train)
-        _check_split(data.validation)
+        for split in (data.train, data.validation):  # its contents were checked where it was made
+            if len(split) == 0:
+                raise ValueError(f"the {split.name} split is empty: training needs at least one image in it")
         self.device = choose_device(device)
         if hyperparameters.augmentation == "handwriting" and isinstance(model, Network):
             model.add_reject(hyperparameters.seed)
@@ -246,8 +246,9 @@ class TrainingRun:
         """
         if values["images"] != len(self._labels):
             raise ValueError(f"the state is of a run on {values['images']} images, the data has {len(self._labels)}")
-        own = {key: tensor for key, tensor in tensors.items() if key.startswith("optimizer.")}
-        self.optimizer.load_state_dict({key.removeprefix("optimizer."): tensor for key, tensor in own.items()})
+        self.optimizer.load_state_dict(
+            {key.removeprefix("optimizer."): each for key, each in tensors.items() if key.startswith("optimizer.")}
+        )
         self.first_epoch, self.epoch, self.batch = values["first_epoch"], values["epoch"], values["batch"]
         self.learning_rate_changes = [(step, rate) for step, rate in values["learning_rate_changes"]]
         self._rate = self.learning_rate_changes[-1][1] if self.learning_rate_changes else self._rate
@@ -260,9 +261,10 @@ class TrainingRun:
 
     @contextlib.contextmanager
     def _conditions(self) -> Iterator[None]:
-        """What steps are taken under: the threads worth having, and words for a full memory."""
+        """What steps are taken under: one thread where more do not help, and words for a full memory."""
         size = self.hyperparameters.batch_size
-        with _threads_worth_having(self.model, self.device, size), explain_out_of_memory(size):
+        small = self.device.type == "cpu" and getattr(self.model, "name", "") == "mlp" and size <= 512
+        with one_thread() if small else contextlib.nullcontext(), explain_out_of_memory(size):
             yield
 
     def _close_epoch(self) -> EpochRecord:
@@ -270,10 +272,9 @@ class TrainingRun:
         losses = np.array(self.batch_losses[-self.batches_per_epoch :])
         sizes = np.full(len(losses), self.hyperparameters.batch_size)
         sizes[-1] = len(self._labels) - sizes[:-1].sum()
+        validation = self.data.validation
         with one_thread():  # a second one gains little here, and on a busy machine costs ten times the time
-            validation_loss, validation_accuracy = loss_and_accuracy(
-                self.model, self.data.validation.images, self.data.validation.labels
-            )
+            validation_loss, validation_accuracy = loss_and_accuracy(self.model, validation.images, validation.labels)
         record = EpochRecord(
             epoch=self.epoch + 1,
             mean_loss=float((losses * sizes).sum() / sizes.sum()),
@@ -303,9 +304,8 @@ class TrainingRun:
     def _diverge(self, loss: float) -> None:
         self.diverged = True
         self.model.load_state_dict(self._last_good)
-        what = (
-            f"exploded to {loss:.2g}" if math.isfinite(loss) else f"became {'NaN' if math.isnan(loss) else 'infinite'}"
-        )
+        became = "NaN" if math.isnan(loss) else "infinite"
+        what = f"exploded to {loss:.2g}" if math.isfinite(loss) else f"became {became}"
         raise TrainingDivergedError(
             f"the loss {what} in epoch {self.epoch + 1}, batch {self.batch + 1}: each step overshot further than the "
             f"one before, so the learning rate {self._rate:g} is too high for these settings; try {self._rate / 10:g}. "
@@ -369,20 +369,7 @@ def schedule_factor(schedule: str, progress: float) -> float:
     return (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
 
 
-def _threads_worth_having(
-    model: nn.Module, device: torch.device, batch_size: int
-) -> contextlib.AbstractContextManager[None]:
-    small = device.type == "cpu" and getattr(model, "name", "") == "mlp" and batch_size <= 512
-    return one_thread() if small else contextlib.nullcontext()
-
-
 def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> Optimizer:
     if settings.optimizer == "sgd":
         return Sgd(model.parameters(), settings.momentum)
     return Adam(model.parameters(), decay=0.01 if settings.optimizer == "adamw" else 0.0)
-
-
-def _check_split(split: Split) -> None:
-    """A split's types, shapes and labels are checked where it is made; that it holds anything, only here."""
-    if len(split) == 0:
-        raise ValueError(f"the {split.name} split is empty: training needs at least one image in it")
