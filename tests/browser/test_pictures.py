@@ -55,7 +55,7 @@ def take(panel: Locator, path: Path, height: int) -> None:
     assert box is not None
     clip = {"x": box["x"], "y": max(box["y"], 0), "width": box["width"], "height": min(box["height"], height)}
     panel.page.screenshot(path=path, clip=clip)
-    Image.open(path).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
     assert path.stat().st_size < 150_000
 
 
