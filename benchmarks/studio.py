@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from jupyter_client.manager import start_new_kernel
-from measure import keep
 
 PROGRAM = """
 import json, time, torch
@@ -77,7 +76,7 @@ def main() -> None:
         alone, watched = np.median(seconds["alone"]), np.median(seconds["in the studio"])
         looks = np.median(np.array(seconds["looks"]) / np.array(seconds["in the studio"]))
         lines.append(f"| {name} | {alone:.2f} | {watched:.2f} | {watched / alone:.3f} | {looks:.1f} |")
-    keep("studio", times, lines, None)
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":
