@@ -1,7 +1,7 @@
 """How sure a network is that an image shows a digit at all: a word for "none of these"."""
 
 import functools
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ def digit_score(model: nn.Module, images: Any) -> Tensor:
     Raises:
         ValueError: for images of another type or shape.
     """
-    if isinstance(model, Network) and model.reject is not None:
+    if has_learnt_to_refuse(model):
         return ask(model, model.digit_probability, images)
 
     mean, deviation = energy_of_digits(model)
@@ -51,9 +51,9 @@ def threshold_of(model: nn.Module) -> float:
     return LEARNT_THRESHOLD if has_learnt_to_refuse(model) else ENERGY_THRESHOLD
 
 
-def has_learnt_to_refuse(model: nn.Module) -> bool:
+def has_learnt_to_refuse(model: nn.Module) -> TypeGuard[Network]:
     """Whether the model has an output of its own for what is no digit."""
-    return getattr(model, "reject", None) is not None
+    return isinstance(model, Network) and model.reject is not None
 
 
 def is_refused(model: nn.Module, score: float | Tensor) -> Any:
