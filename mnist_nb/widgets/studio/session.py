@@ -26,7 +26,7 @@ from mnist_nb.widgets.studio.records import RunRecord, State, summary
 PUBLISH_EVERY = 0.2
 """Seconds between two looks at a run, at least: redrawn more often, a chart tells the eye no more."""
 
-COST = 0.03
+COST = 0.02
 """The share of the time that looking may take: where a look is dear, the next one comes later, within 2 s."""
 
 MAX_RUNS = 20
