@@ -182,7 +182,7 @@ def score_table(scores: Sequence[DigitScore]) -> str:
     """The per-digit scores as lines of text, in per cent, each with its 95 % interval."""
 
     def cell(share: float, interval: tuple[float, float]) -> str:
-        return f"{100 * share:6.1f} ({100 * interval[0]:5.1f} to {100 * interval[1]:5.1f})"
+        return f"{f'{100 * share:.1f} ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})':>23}"
 
     lines = [f"digit  {'precision, %':>23}  {'recall, %':>23}  {'F1, %':>23}  images"]
     lines += [

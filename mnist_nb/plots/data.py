@@ -18,20 +18,21 @@ def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, column
     pictures = np.asarray(images)
     rows, columns = style.grid_shape(len(pictures), columns)
     tallest_title = max((title.count("\n") + 1 for title in titles or ()), default=0)
+    widest_title = max(map(len, "\n".join(titles or ()).split("\n")))
     height = rows * (0.92 + 0.17 * tallest_title) + 0.1 * bool(tallest_title)
-    figure, grid = style.new_panels(min(0.95 * columns + 0.1, 9.6), height, rows, columns, squeeze=False)
-    for number, axes in enumerate(grid.flat):
-        if number < len(pictures):
-            style.show_image(axes, pictures[number], titles[number] if titles else "")
-        else:
-            axes.set_axis_off()
+    width = min(max(0.95, 0.073 * widest_title) * columns + 0.1, 9.6)
+    figure, grid = style.new_panels(width, height, rows, columns, squeeze=False)
+    for axes in grid.flat[len(pictures) :]:
+        axes.set_axis_off()
+    for axes, picture, title in zip(grid.flat, pictures, titles or [""] * len(pictures), strict=False):
+        style.show_image(axes, picture, title)
     return figure
 
 
 def digit_grid(images: ArrayLike, labels: ArrayLike, *, per_digit: int = 10) -> Figure:
     """A row for each digit, 0 to 9, with its first `per_digit` images."""
     pictures, digits = np.asarray(images), np.asarray(labels)
-    figure, grid = style.new_panels(min(0.8 * per_digit + 0.4, 9.6), 8, 10, per_digit, squeeze=False)
+    figure, grid = style.new_panels(min(0.8 * per_digit + 0.4, 9.6), 6.2, 10, per_digit, squeeze=False)
     for digit, row in enumerate(grid):
         for axes, image in zip(row, pictures[digits == digit], strict=False):
             style.show_image(axes, image)
@@ -48,10 +49,10 @@ def image_numbers(image: ArrayLike) -> Figure:
     top, left = max(rows[0] - 2, 0), max(columns[0] - 2, 0)
     part = whole[top : rows[-1] + 3, left : columns[-1] + 3]
     height, width = part.shape
-    figure, axes = style.new_panels(7, 0.4 + 6.6 * height / width)
+    figure, axes = style.new_panels(5.5, 0.4 + 5 * height / width)
     axes.imshow(part, cmap="gray_r", vmin=0, vmax=255)
     for (y, x), value in np.ndenumerate(part):
-        axes.text(x, y, str(value), ha="center", va="center", fontsize=7, color="white" if value > 110 else "black")
+        axes.text(x, y, str(value), ha="center", va="center", fontsize=6.5, color="white" if value > 110 else "black")
     axes.set_xticks(range(width), [str(left + column) for column in range(width)])
     axes.set_yticks(range(height), [str(top + row) for row in range(height)])
     axes.set(xlabel="column", ylabel="row")
@@ -78,11 +79,11 @@ def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike) -> Figure
     Images that would cover an earlier one are left out; names that would cover each other are moved apart.
     """
     places, pictures, digits = np.asarray(points), np.asarray(images), np.asarray(labels)
-    figure, axes = style.new_axes(9, 7, xlabel="first component", ylabel="second component")
+    figure, axes = style.new_axes(9, 6.2, xlabel="first component", ylabel="second component")
     low, high = places.min(axis=0), places.max(axis=0)
     pad = 0.03 * (high - low)
     axes.set(xlim=(low[0] - pad[0], high[0] + pad[0]), ylim=(low[1] - pad[1], high[1] + pad[1]))
-    room = (high - low) / (32, 25)  # an image and a small gap
+    room = (high - low) / (32, 22)  # an image and a small gap
     shown = np.empty((0, 2))
     for place, picture in zip(places, pictures, strict=True):
         if (np.abs(shown - place) < room).all(axis=1).any():
