@@ -20,7 +20,7 @@ def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, column
     tallest_title = max((title.count("\n") + 1 for title in titles or ()), default=0)
     widest_title = max(map(len, "\n".join(titles or ()).split("\n")))
     height = rows * (0.92 + 0.17 * tallest_title) + 0.1 * bool(tallest_title)
-    width = min(max(0.95, 0.073 * widest_title) * columns + 0.1, 9.6)
+    width = min(max(0.95, 0.0725 * widest_title) * columns + 0.1, 9.6)
     figure, grid = style.new_panels(width, height, rows, columns, squeeze=False)
     for axes in grid.flat[len(pictures) :]:
         axes.set_axis_off()
