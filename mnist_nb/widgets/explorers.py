@@ -61,14 +61,14 @@ class _Explorer(Panel):
         self.network = Dropdown(description="Network", layout={"width": "345px"}, tooltip="Which network to look into")
         self.network.style.description_width = "76px"
         self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
-        self._page, self._message = HTML(), HTML()
+        self._page, self._message = HTML(layout={"flex": "1 1 380px", "margin": "2px 0 2px 8px"}), HTML()
         self.network.options = self._catalog.options()
         self._key = self.network.value = _FIRST if model is None else GIVEN
         self._accept(self._catalog.load(self._key))
         on_change(self.attempt, self.network, self._chosen)
         on_change(self.attempt, self.number, self._another)
         head = HBox([self.network, self.number], layout=_WRAP)
-        page = HBox([self._squares.widget, self._page], layout=_WRAP) if self._buttons else self._page
+        page = HBox([self._squares.widget, self._page] if self._buttons else [self._page], layout=_WRAP)
         super().__init__([HTML(stylesheet()), head, *controls, page, *self._buttons, self._message])
         self.add_class("mnist-pad")
         self._another()
