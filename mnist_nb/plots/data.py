@@ -53,9 +53,8 @@ def image_numbers(image: ArrayLike) -> Figure:
     axes.imshow(part, cmap="gray_r", vmin=0, vmax=255)
     for (y, x), value in np.ndenumerate(part):
         axes.text(x, y, str(value), ha="center", va="center", fontsize=6.5, color="white" if value > 110 else "black")
-    axes.set_xticks(range(width), [str(left + column) for column in range(width)])
-    axes.set_yticks(range(height), [str(top + row) for row in range(height)])
-    axes.set(xlabel="column", ylabel="row")
+    axes.set(xlabel="column", xticks=range(width), xticklabels=range(left, left + width))
+    axes.set(ylabel="row", yticks=range(height), yticklabels=range(top, top + height))
     axes.tick_params(labelsize=8)
     return figure
 
