@@ -28,11 +28,15 @@ class Guess(NamedTuple):
             return f"I do not think this is a digit (it looks most like {with_article(first)})."
         share = float(self.probabilities[first])
         if share >= SURE:
-            sure = f"{share:.0%}" if share < 0.995 else "over 99%"
-            return f"I read {with_article(first)}, {sure.replace('%', ' %')} sure."
+            return f"I read {with_article(first)}, {how_sure(share)}."
         if share >= LIKELY:
             return f"Probably {with_article(first)}, perhaps {with_article(second)}."
         return f"Unsure: {with_article(first)} or {with_article(second)}?"
+
+
+def how_sure(share: float) -> str:
+    """ "97 % sure", and never 100 %."""
+    return f"{100 * share:.0f} % sure" if share < 0.995 else "over 99 % sure"
 
 
 def with_article(digit: int) -> str:

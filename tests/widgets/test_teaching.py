@@ -32,7 +32,7 @@ def filled(pad: DrawingPad, sample: Mnist) -> DrawingPad:
     """A pad whose reader has kept three of each digit."""
     for digit in range(10):
         for index in (sample.test.labels == digit).nonzero().flatten()[:3].tolist():
-            pad.teaching.digits.add(sample.test.images[index], digit)
+            pad.digits.add(sample.test.images[index], digit)
     return pad
 
 
@@ -47,7 +47,7 @@ def test_it_asks_for_three_of_each_digit_and_keeps_each_at_once(pad: DrawingPad)
         asked.append(wish)
         assert f"draw a{'n' * (wish == 8)} {wish}" in shown(pad)
         pad.replay([THREE, [(10 + 2 * len(asked), 10)]])
-        pad.teaching.keep()
+        pad.teaching.keep_asked()
         assert len(MyDigits(FILE)) == len(asked)
         assert pad.image is None
     assert sorted(asked) == sorted(list(range(10)) * 3)
@@ -62,20 +62,20 @@ def test_enter_on_the_paper_keeps_only_while_it_asks(pad: DrawingPad) -> None:
 
     pad.replay([THREE])
     enter()
-    assert len(pad.teaching.digits) == 0
+    assert len(pad.digits) == 0
     pad.teaching.collect()
     enter()
     assert "The pad is empty" in message(pad)
     pad.replay([THREE])
     enter()
-    assert len(pad.teaching.digits) == 1
+    assert len(pad.digits) == 1
 
 
 def test_take_back_asks_for_the_digit_again(pad: DrawingPad) -> None:
     pad.teaching.collect()
     first = pad.teaching.wish
     pad.replay([THREE])
-    pad.teaching.keep()
+    pad.teaching.keep_asked()
     assert pad.teaching.wish != first
     press(pad, "Delete the digit kept last")
     assert pad.teaching.wish == first
@@ -146,7 +146,7 @@ def test_export_and_import(filled: DrawingPad, workplace: Path, tiny: Mnist) -> 
 def test_the_score_counts_and_shows_mistakes(filled: DrawingPad) -> None:
     gallery = filled.teaching.gallery
     part(gallery, "Digit number").value, part(gallery, "is a").value = 1, 5  # the first 0 is called a 5
-    filled.teaching.digits.relabel(filled.teaching.digits.ids[0], 5)
+    filled.digits.relabel(filled.digits.ids[0], 5)
     press(filled, "How many of my digits does the network read?")
     score = gallery.score()
     assert score.n_correct == 29

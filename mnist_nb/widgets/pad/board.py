@@ -1,26 +1,26 @@
-"""The pad's paper and what is read on it: drawing, undoing, reading, and MNIST's images where they are asked for."""
+"""The pad's paper, what is read on it, and what the panels around it share: MNIST's images, the reader's digits."""
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
-from ipywidgets import HTML
+from ipywidgets import HTML, Checkbox
 from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist, load_mnist
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.drawing.sketch import Sketch, as_points
-from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point, RoundTrip
-from mnist_nb.widgets.common import Panel, in_words
+from mnist_nb.my_digits import MyDigits
+from mnist_nb.widgets.canvas import LOCK, Point, RoundTrip, Sheet
+from mnist_nb.widgets.common import in_words, on_change
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.paper import Paper
-from mnist_nb.widgets.pad.state import PadState
-from mnist_nb.widgets.prediction import Guess
+from mnist_nb.widgets.prediction import Guess, read
 
 SIZE = 280
 BRUSHES = (6, 16, 40)  # narrowest, first and widest, in pixels
@@ -28,36 +28,35 @@ _LIVE_EVERY = 0.2  # seconds between guesses while a stroke is being drawn
 _SLOW = 0.15  # seconds from the page to the kernel and back, from which on the ink is seen to lag behind the pen
 
 
-class Board(Paper, Panel):
-    """The paper, its brush, and what the network reads: all that the panels around it work on.
+class Board(Paper):
+    """The paper, and what the network reads on it: all that the panels around it work on.
 
     Args:
         data: MNIST's images; without them `load_mnist()` is called when they are needed.
         model: a network that is already loaded.
         path: where the reader's own network lies or will lie.
+        digits: the file of the reader's own digits.
 
     Attributes:
-        state: what is drawn, and the network that reads it.
         catalog: the networks that can read.
+        hint: what stands on the empty paper.
+        is_closed: whether what goes on in the background has to end.
     """
 
-    def __init__(self, data: Mnist | None, model: nn.Module | None, path: str | Path) -> None:
-        self._data = data
-        self._loader: threading.Thread | None = None
-        self._waiting: list[Callable[[Mnist], None]] = []
-        super().__init__()
-        self._last_live = 0.0
-        self.state = self._drawn = PadState(size=SIZE)
+    is_closed = False
+    _thread: Thread | None = None  # the last one that was begun
+
+    def __init__(self, data: Mnist | None, model: nn.Module | None, path: str | Path, digits: str | Path) -> None:
+        tooltips = "Undo: take back the last stroke", "Redo: bring back the last stroke", "Clear the pad"
+        super().__init__((SIZE, SIZE), BRUSHES, "Paper to draw a digit on", tooltips)
         self.catalog = ModelCatalog(model, path)
-        self._ink = InkCanvas(
-            SIZE,
-            began=lambda: self.attempt(self._began),
-            moved=lambda points: self.attempt(partial(self._moved, points)),
-            ended=lambda points: self.attempt(partial(self._ended, points)),
-        )
-        self._make_brush(BRUSHES, SIZE, "Draw with the pen")
+        self.hint = ""
+        self._data, self._digits_path = data, digits
+        self._last_live = 0.0
         self._line = RoundTrip(self._answered)
         self._lag = HTML(layout={"width": f"{SIZE}px"})  # as wide as the canvas above it
+        self._refuse = Checkbox(True, description="Say when it is no digit", indent=False)
+        on_change(self.attempt, self._refuse, self.refresh)
         self._reading = HTML()
         self._message = HTML(layout={"width": "430px", "margin": "10px 0 0"})
 
@@ -67,13 +66,22 @@ class Board(Paper, Panel):
     def guess(self) -> Guess | None:
         """(digit, probabilities float32 `[10]`) of what is on the pad; None if that is nothing."""
         with LOCK:
-            return self.state.guess()
+            return self._predict(self.state.image())
 
     @property
     def image(self) -> Pixels | None:
         """What the network sees, uint8 `[28, 28]`; None if the pad is empty."""
         with LOCK:
             return self.state.image()
+
+    @cached_property
+    def digits(self) -> MyDigits:
+        """The reader's digits.
+
+        Raises:
+            DigitsError: if their file cannot be read; it is left as it is.
+        """
+        return MyDigits(self._digits_path)
 
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Guess | None:
         """Draw strokes `[n, 2]` in pixels of the pad, x right and y down, as a hand would; the guess after the last.
@@ -102,11 +110,10 @@ class Board(Paper, Panel):
         return self.guess
 
     def close(self) -> None:
-        """Wait for data that are being loaded, then take the pad out of the page; files stay."""
-        self._waiting = []
-        loader = getattr(self, "_loader", None)  # a pad that was refused its arguments has none
-        if loader is not None and loader is not threading.current_thread():
-            loader.join()
+        """End what goes on in the background, then take the pad out of the page; files stay."""
+        self.is_closed = True
+        if self._thread is not None:
+            self._thread.join()
         super().close()
 
     # ---- what the panels ask for
@@ -120,40 +127,49 @@ class Board(Paper, Panel):
         state = self.state
         self._read(state.image())
         changed = None if state.picture is None else state.transform.apply(state.picture)
-        self._ink.show(state.strokes, picture=changed, hint=self._hint())
+        self._ink.show(Sheet(state.strokes, changed, self.hint))
 
-    def _hint(self) -> str:
-        """What stands on the empty paper."""
-        return "draw a digit here"
+    def in_background(self, work: Callable[[], object]) -> Thread | None:
+        """Do this on a thread, after what was begun before; what it raises is said. A closed pad does nothing."""
+        if self.is_closed:
+            return None
+        self._thread = Thread(target=self._work, args=(self._thread, work), name="drawing pad", daemon=True)
+        self._thread.start()
+        return self._thread
 
-    def with_data(self, then: Callable[[Mnist], None]) -> threading.Thread | None:
-        """Call with the MNIST images, at once or from a thread that loads them, which is returned then.
-
-        A click never waits for that.
-        """
+    def with_data(self, then: Callable[[Mnist], object]) -> None:
+        """Call with MNIST's images, at once if they are there: a click never waits until they are loaded."""
         if self._data is not None:
             then(self._data)
-            return None
-        self._waiting.append(then)
-        if self._loader is None:
-            self.say("Loading MNIST ...")
-            self._loader = threading.Thread(target=self._load_data, name="load MNIST for the pad", daemon=True)
-            self._loader.start()
-        return self._loader
+        else:
+            self.in_background(lambda: self.attempt(partial(then, self.load_data())))
 
-    def _load_data(self) -> None:
-        try:
-            data = load_mnist()
-        except Exception as error:  # a thread has nobody else to tell
-            self._loader, self._waiting = None, []
-            self.say(in_words(error), wrong=True)
-            return
-        with LOCK:
-            self._data, self._loader = data, None
-            waiting, self._waiting = self._waiting, []
+    def load_data(self) -> Mnist:
+        """MNIST's images, loaded if they were not yet; for work in the background.
+
+        Raises:
+            RuntimeError: if the pad was closed meanwhile.
+        """
+        if self._data is None:
+            self.say("Loading MNIST ...")
+            self._data = load_mnist()
             self.say("MNIST is loaded.")
-            for then in waiting:
-                self.attempt(partial(then, data))
+        self.check_open()
+        return self._data
+
+    def check_open(self) -> None:
+        """End work in the background by a RuntimeError once the pad is closed."""
+        if self.is_closed:
+            raise RuntimeError("the pad was closed")
+
+    def _work(self, before: Thread | None, work: Callable[[], object]) -> None:
+        if before is not None:
+            before.join()
+        try:
+            self.check_open()
+            work()
+        except Exception as error:  # a thread has nobody else to tell
+            self.say(in_words(error), wrong=True)
 
     # ---- what the hand does
 
@@ -164,10 +180,7 @@ class Board(Paper, Panel):
 
     def _began(self) -> None:
         self._line.ask()
-        if self.state.picture is not None or not self.state.strokes:  # fresh paper
-            self.state.begin()
-            self._ink.show()
-        self._take_brush()
+        super()._began()
 
     def _moved(self, points: Sequence[Point]) -> None:
         if not self._ink.erasing and time.monotonic() - self._last_live >= _LIVE_EVERY:
@@ -175,4 +188,9 @@ class Board(Paper, Panel):
             self._last_live = time.monotonic()
 
     def _read(self, image: Pixels | None) -> None:
-        self._reading.value = pad_page.reading(image, self.state.read(image), "Nobody can read it yet.")
+        self._reading.value = pad_page.reading(image, self._predict(image), "Nobody can read it yet.")
+
+    def _predict(self, image: Pixels | None) -> Guess | None:
+        """What the network reads; None if there is no image or nothing can read."""
+        model = self.state.model
+        return None if image is None or model is None else read(model, image, refuse=self._refuse.value)

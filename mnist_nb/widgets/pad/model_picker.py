@@ -28,12 +28,12 @@ class ModelPicker:
         self.key = ""
         self.list = beside(Dropdown, "Read by", "440px", tooltip="Which network reads the pad")
         self._path = beside(Text, "File", "340px", placeholder="folder/model.safetensors")
-        self._upload = upload(pad.attempt, ".safetensors", "Open from this computer", self._uploaded)
         on_change(pad.attempt, self.list, self._chosen)
+        upload_file = upload(pad.attempt, ".safetensors", "Open from this computer", self._uploaded)
         open_file = button(pad.attempt, "Open", "Let the network in this file read", self._open)
         look = button(pad.attempt, "Look again", "See which files are there now", self._look)
         page = button(pad.attempt, "Save as a page", "Write this network and a pad into one HTML file", self._save_page)
-        self.panel = VBox([HBox([self._path, open_file]), HBox([self._upload, look, page])])
+        self.panel = VBox([HBox([self._path, open_file]), HBox([upload_file, look, page])])
 
     def choose(self, model: str) -> None:
         """Let another network read: a key from the list, or a model's file.
@@ -52,33 +52,30 @@ class ModelPicker:
         problem = "There is no network to read with yet: train one (notebook 02), or open its file under Networks."
         for _, key in self._pad.catalog.options():
             try:
-                self._pad.state.model, self.key = self._pad.catalog.load(key), key
-                break
+                self.choose(key)
+                return
             except CheckpointError as error:
                 problem = str(error)
-        else:
-            self._pad.say(problem, wrong=True)
+        self._pad.say(problem, wrong=True)
         self._offer()
+        self._pad.refresh()
 
     def _offer(self) -> None:
         """Show what can be chosen now, without choosing it."""
         options = self._pad.catalog.options()
         if self.key not in [key for _, key in options]:
             options.insert(0, ("no longer there" if self.key else "none yet", self.key))
-        self._offering = True
-        try:
-            self.list.options = options
-            self.list.value = self.key
-        finally:
-            self._offering = False
+        self._offering = True  # for setting the options chooses the first
+        self.list.options = options
+        self.list.value = self.key
+        self._offering = False
 
     def _chosen(self) -> None:
-        if self._offering:
+        if self._offering or not self.list.value:
             return
         try:
-            if self.list.value:
-                self.choose(self.list.value)
-                self._pad.say("")
+            self.choose(self.list.value)
+            self._pad.say("")
         finally:
             self._offer()  # which shows who still reads if that failed
 
@@ -90,8 +87,7 @@ class ModelPicker:
     def _save_page(self) -> None:
         if self._pad.state.model is None:
             raise ValueError("There is no network to save yet: choose one above the pad.")
-        name = f"{Path(self.key).stem.removeprefix('shipped:')}.html"
-        path = self._pad.catalog.path.with_name(name)
+        path = self._pad.catalog.path.with_name(f"{Path(self.key).stem.removeprefix('shipped:')}.html")
         export_page(self._pad.catalog.source(self.key), path)
         self._pad.say(f"{path} reads without Python: open it in any browser, or send it to your phone.")
 
@@ -102,6 +98,5 @@ class ModelPicker:
     def _look(self) -> None:
         if self._pad.state.model is None:
             self.choose_first()
-            self._pad.refresh()
         else:
             self._offer()

@@ -10,8 +10,7 @@ from torch import nn
 
 from mnist_nb.data import SIDE, check_image
 from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels, prepare
-from mnist_nb.drawing.sketch import Sketch, Stroke
-from mnist_nb.widgets.prediction import Guess, read
+from mnist_nb.drawing.sketch import Sketch
 
 _FINE = 4  # a picture is turned and thickened this many times finer than it is
 
@@ -54,30 +53,22 @@ class ImageTransform:
         return np.asarray(image.reduce(_FINE))
 
 
-class PadState:
-    """The drawing, or a picture that lies on it, and the network that reads it.
+class PadState(Sketch):
+    """A drawing, or a picture that lies on it, and the network that reads it.
 
     Attributes:
-        sketch: the drawing.
         picture: uint8 `[28, 28]` in place of the drawing, or None.
         transform: what is done to the picture.
         centred: whether a changed picture goes through MNIST's preparation again, as a drawing always does.
         model: reads; None reads nothing.
-        refuses: whether the network may say that there is no digit.
     """
 
     def __init__(self, model: nn.Module | None = None, size: float = 280) -> None:
+        super().__init__(size)
         self.model = model
-        self.sketch = Sketch(size)
         self.picture: Pixels | None = None
         self.transform = ImageTransform()
         self.centred = False
-        self.refuses = True
-
-    @property
-    def strokes(self) -> tuple[Stroke, ...]:
-        """The strokes of the drawing."""
-        return self.sketch.strokes
 
     def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
         """Draw or erase a line `[n, 2]`; on top of a picture a new drawing begins.
@@ -85,16 +76,15 @@ class PadState:
         Raises:
             ValueError: for points or a width that are none; everything stays as it was then.
         """
-        probe = Sketch(self.sketch.size)
-        probe.add_stroke(points, width, erase)
-        self.begin()
-        self.sketch.add_stroke(points, width, erase)
+        if self.picture is not None:
+            Sketch(self.size).add_stroke(points, width, erase)  # raises before anything is changed
+            self.begin()
+        super().add_stroke(points, width, erase)
 
     def begin(self) -> None:
         """Take a picture off the pad, and the old drawing beneath it: a new one is about to begin."""
         if self.picture is not None:
-            self._put(None)
-            self.sketch.clear()
+            self.clear()
 
     def pick(self, picture: ArrayLike) -> None:
         """Lay a picture, uint8 `[28, 28]`, on the pad; the drawing beneath is kept.
@@ -105,7 +95,7 @@ class PadState:
         self._put(check_image(picture).copy())
 
     def modify(self, transform: ImageTransform) -> bool:
-        """ImageTransform what is on the pad, a drawing as the picture it makes; False if there is nothing."""
+        """Change what is on the pad, a drawing as the picture it makes; False if there is nothing."""
         if self.picture is None:
             if (image := self.image()) is None:
                 return False
@@ -118,16 +108,16 @@ class PadState:
         if self.picture is not None:
             self._put(None)
             return True
-        return self.sketch.undo()
+        return super().undo()
 
     def redo(self) -> bool:
         """Bring back the stroke that was taken back last; False if there is none or a picture is in the way."""
-        return self.picture is None and self.sketch.redo()
+        return self.picture is None and super().redo()
 
     def clear(self) -> None:
         """Leave the pad empty; `undo` brings the drawing back."""
         self._put(None)
-        self.sketch.clear()
+        super().clear()
 
     def image(self, unfinished: Sequence[tuple[float, float]] = (), width: float = 1) -> Pixels | None:
         """What the network sees, uint8 `[28, 28]`; None if the pad is empty.
@@ -139,21 +129,12 @@ class PadState:
             if self.picture is not None:
                 changed = self.transform.apply(self.picture)
                 return prepare(changed) if self.centred else changed if changed.any() else None
-            sketch = self.sketch
+            sketch = self.copy()
             if unfinished:
-                sketch = sketch.copy()
                 sketch.add_stroke(unfinished, width)
             return sketch.to_mnist()
         except EmptySketchError:
             return None
-
-    def guess(self) -> Guess | None:
-        """What the network reads; None if the pad is empty or nothing can read."""
-        return self.read(self.image())
-
-    def read(self, image: Pixels | None) -> Guess | None:
-        """What the network reads in an image of `image`."""
-        return None if image is None or self.model is None else read(self.model, image, refuse=self.refuses)
 
     def _put(self, picture: Pixels | None) -> None:
         self.picture, self.transform = picture, ImageTransform()
