@@ -1,31 +1,122 @@
 """The pad's paper, what is read on it, and what the panels around it share: MNIST's images, the reader's digits."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Thread
 
 import numpy as np
-from ipywidgets import HTML, Checkbox
+from ipywidgets import HTML, Checkbox, IntSlider, ToggleButtons, Widget
 from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist, load_mnist
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.drawing.sketch import Sketch, as_points
-from mnist_nb.my_digits import MyDigits
-from mnist_nb.widgets.canvas import LOCK, Point, RoundTrip, Sheet
-from mnist_nb.widgets.common import in_words, on_change
+from mnist_nb.my_digits import DigitsError, MyDigits
+from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point, RoundTrip, Sheet
+from mnist_nb.widgets.common import Panel, beside, button, in_words, on_change
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
-from mnist_nb.widgets.pad.paper import Paper
+from mnist_nb.widgets.pad.state import PadState
 from mnist_nb.widgets.prediction import Guess, read
 
 SIZE = 280
 BRUSHES = (6, 16, 40)  # narrowest, first and widest, in pixels
 _LIVE_EVERY = 0.2  # seconds between guesses while a stroke is being drawn
 _SLOW = 0.15  # seconds from the page to the kernel and back, from which on the ink is seen to lag behind the pen
+
+
+class Paper(Panel):
+    """A panel with paper, a brush, and the buttons Undo, Redo and Clear.
+
+    Args:
+        size: width and height in pixels.
+        brushes: the narrowest, the first and the widest, in pixels.
+        name: what the paper is called where it cannot be seen.
+        tooltips: of the three buttons.
+
+    Attributes:
+        state: what is drawn, and the network that reads it.
+        before: what the keyboard goes back to from the paper.
+    """
+
+    before: Widget
+
+    def __init__(
+        self, size: tuple[int, int], brushes: tuple[int, int, int], name: str, tooltips: tuple[str, str, str]
+    ) -> None:
+        super().__init__()
+        self.state = PadState(size=size[0])
+        self._ink = InkCanvas(
+            *size,
+            name=name,
+            began=lambda: self.attempt(self._began),
+            moved=lambda points: self.attempt(partial(self._moved, points)),
+            ended=lambda points: self.attempt(partial(self._ended, points)),
+        )
+        self._ink.widget.on_key_down(self._key)
+        self._tool = ToggleButtons(options=["Draw", "Erase"], tooltips=["Draw with the pen", "Take ink away"])
+        low, first, high = brushes
+        self._brush = beside(IntSlider, "Brush", "280px", first, low, high, tooltip="Width of the brush in pixels")
+        steps = ("Undo", self.undo, "undo"), ("Redo", self.redo, "repeat"), ("Clear", self.clear, "trash")
+        self._steps = [
+            button(self.attempt, label, tooltip, step, icon=icon, width="90px")
+            for (label, step, icon), tooltip in zip(steps, tooltips, strict=True)
+        ]
+
+    def undo(self) -> None:
+        """Take a picture off the paper if one lies there, else take back the last stroke."""
+        self._step(self.state.undo, "There is nothing to undo.")
+
+    def redo(self) -> None:
+        """Bring back the stroke that was taken back last."""
+        self._step(self.state.redo, "There is nothing to redo.")
+
+    def clear(self) -> None:
+        """Leave the paper empty; `undo` brings the drawing back."""
+        with self._changing():
+            self.state.clear()
+
+    def refresh(self) -> None:
+        """Show what is on the paper, and read it."""
+        raise NotImplementedError
+
+    def _step(self, step: Callable[[], bool], nothing: str) -> None:
+        with self._changing():
+            self.say("" if step() else nothing)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """What is done inside is shown, however it ends; an open stroke ends before."""
+        with LOCK:
+            self._ink.finish()
+            try:
+                yield
+            finally:
+                self.refresh()
+
+    # ---- what the hand does
+
+    def _began(self) -> None:
+        self._ink.width, self._ink.erasing = self._brush.value, self._tool.value == "Erase"
+        if self.state.picture is not None:  # a new drawing begins
+            self.state.clear()
+        if not self.state.strokes:
+            self._ink.show(Sheet())  # without a picture or a hint
+
+    def _moved(self, points: Sequence[Point]) -> None:
+        """The open stroke has grown to these points."""
+
+    def _ended(self, points: Sequence[Point]) -> None:
+        self.state.add_stroke(points, self._ink.width, self._ink.erasing)
+        self.refresh()
+
+    def _key(self, key: str, shift: bool, *_: bool) -> None:
+        if key == "Tab":  # or the keyboard could not leave the paper
+            (self.before if shift else self._steps[0]).focus()
 
 
 class Board(Paper):
@@ -46,7 +137,13 @@ class Board(Paper):
     is_closed = False
     _thread: Thread | None = None  # the last one that was begun
 
-    def __init__(self, data: Mnist | None, model: nn.Module | None, path: str | Path, digits: str | Path) -> None:
+    def __init__(
+        self,
+        data: Mnist | None = None,
+        model: nn.Module | None = None,
+        path: str | Path = "model.safetensors",
+        digits: str | Path = "my_digits.safetensors",
+    ) -> None:
         tooltips = "Undo: take back the last stroke", "Redo: bring back the last stroke", "Clear the pad"
         super().__init__((SIZE, SIZE), BRUSHES, "Paper to draw a digit on", tooltips)
         self.catalog = ModelCatalog(model, path)
@@ -59,6 +156,11 @@ class Board(Paper):
         on_change(self.attempt, self._refuse, self.refresh)
         self._reading = HTML()
         self._message = HTML(layout={"width": "430px", "margin": "10px 0 0"})
+        self._build()
+
+    def _build(self) -> None:
+        """Make the panels, and lay all of it out."""
+        raise NotImplementedError
 
     # ---- what a notebook or a test can do with it
 
@@ -82,6 +184,17 @@ class Board(Paper):
             DigitsError: if their file cannot be read; it is left as it is.
         """
         return MyDigits(self._digits_path)
+
+    def some_digits(self) -> MyDigits:
+        """The reader's digits as they are now.
+
+        Raises:
+            DigitsError: likewise, or if there are none.
+        """
+        self.digits.reload()
+        if not len(self.digits):
+            raise DigitsError("There are no digits of yours yet: collect some, or import a file.")
+        return self.digits
 
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Guess | None:
         """Draw strokes `[n, 2]` in pixels of the pad, x right and y down, as a hand would; the guess after the last.
@@ -139,10 +252,8 @@ class Board(Paper):
 
     def with_data(self, then: Callable[[Mnist], object]) -> None:
         """Call with MNIST's images, at once if they are there: a click never waits until they are loaded."""
-        if self._data is not None:
-            then(self._data)
-        else:
-            self.in_background(lambda: self.attempt(partial(then, self.load_data())))
+        do = self.in_background if self._data is None else self.attempt
+        do(lambda: then(self.load_data()))
 
     def load_data(self) -> Mnist:
         """MNIST's images, loaded if they were not yet; for work in the background.
@@ -188,7 +299,7 @@ class Board(Paper):
             self._last_live = time.monotonic()
 
     def _read(self, image: Pixels | None) -> None:
-        self._reading.value = pad_page.reading(image, self._predict(image), "Nobody can read it yet.")
+        self._reading.value = pad_page.reading(image, self._predict(image))
 
     def _predict(self, image: Pixels | None) -> Guess | None:
         """What the network reads; None if there is no image or nothing can read."""

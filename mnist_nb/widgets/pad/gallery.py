@@ -58,7 +58,7 @@ class Gallery(VBox):  # type: ignore[misc]
         page = [(digit.image, str(digit.label)) for digit in digits[first : first + PAGE]]
         self._pictures.value = pad_page.note("Nothing is kept yet.")
         if digits:
-            self._pictures.value = pad_page.thumbnails(page, at - first, first + 1)
+            self._pictures.value = pad_page.thumbnails(page, at + 1, first + 1)
             self._label.value = digits[at].label
 
     def score(self) -> Evaluation:
@@ -67,19 +67,16 @@ class Gallery(VBox):  # type: ignore[misc]
         Raises:
             ValueError: if there is no network, or no digit.
         """
-        model, digits = self._pad.state.model, self._pad.digits
-        digits.reload()
-        if model is None or not len(digits):
-            raise ValueError("To score, choose a network that reads and keep some digits of yours.")
+        digits = self._pad.some_digits()
+        if (model := self._pad.state.model) is None:
+            raise ValueError("There is no network to score: choose one above the pad.")
         score = evaluate(model, Split(digits.images, digits.labels, "my digits"))
         apart = torch.tensor([digit.held_out for digit in digits])
         self._score.value = pad_page.score(score, digits.images.numpy(), apart)
         return score
 
     def _digit(self) -> Digit:
-        digits = list(self._pad.digits)
-        if not digits:
-            raise DigitsError("There are no digits of yours yet: collect some, or import a file.")
+        digits = list(self._pad.some_digits())
         at: int = min(self._number.value, len(digits)) - 1
         return digits[at]
 
@@ -108,9 +105,7 @@ class Gallery(VBox):  # type: ignore[misc]
             self._pad.draw(sketch)
 
     def _export(self) -> None:
-        if not len(self._pad.digits):
-            raise DigitsError("There are no digits of yours yet: collect some first.")
-        path = self._pad.digits.export(self._named())
+        path = self._pad.some_digits().export(self._named())
         self._pad.say(f"In {path} now: {counted(len(self._pad.digits))} as PNG files, and labels.csv.")
 
     def _import(self) -> None:

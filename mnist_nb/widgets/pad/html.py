@@ -19,25 +19,22 @@ from mnist_nb.widgets.prediction import Guess, how_sure, with_article
 _BLANK = np.zeros((SIDE, SIDE), np.uint8)
 
 
-def reading(image: Pixels | None, guess: Guess | None, nobody: str = "") -> str:
-    """What is read, in words and in ten bars, beside the image as the network sees it.
-
-    Args:
-        nobody: a sentence that says why there is an image but no guess.
-    """
+def reading(image: Pixels | None, guess: Guess | None) -> str:
+    """What is read, in words and in ten bars, beside the image as the network sees it."""
     about = "what the network sees: 28 by 28 pixels"
     seen = _figure(image_tag(_BLANK if image is None else image, about, scale=5), "as the network sees it")
-    words = guess.in_words if guess else nobody if image is not None else "Draw a digit: zero to nine."
+    words = "Draw a digit: zero to nine." if image is None else "Nobody can read it yet."
     bars = '<div class="pad-none">How sure the network is of each digit will stand here.</div>'
-    if guess:
+    if guess is not None:
+        words = guess.in_words
         bars = probability_bars(guess.probabilities, words)
-    refused = " refused" if guess and guess.refused else ""
+    refused = " refused" if guess is not None and guess.refused else ""
     return f'{_words(words)}<div class="pad-reading{refused}">{bars}{seen}</div>'
 
 
-def number(read: Number | None) -> str:
+def number(read: Number) -> str:
     """A whole number in words, and the image of each of its digits with what is read in it."""
-    if read is None:
+    if not read.digits:
         return _words("Write a number, in one line or several.")
     sure = " (“?” stands where I see no digit)" if "?" in read.text else f", {how_sure(read.confidence)}"
     images = [

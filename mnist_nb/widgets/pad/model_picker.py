@@ -5,6 +5,7 @@ from pathlib import Path
 from ipywidgets import Dropdown, HBox, Text, VBox
 
 from mnist_nb.checkpoints import CheckpointError
+from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import beside, button, on_change, upload
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.page import export_page
@@ -41,11 +42,12 @@ class ModelPicker:
         Raises:
             CheckpointError: if the file does not hold a model; the one before goes on reading.
         """
-        keys = [key for _, key in self._pad.catalog.options()]
-        key = model if model in keys else self._pad.catalog.open_file(model)
-        self._pad.state.model, self.key = self._pad.catalog.load(key), key
-        self._offer()
-        self._pad.refresh()
+        catalog = self._pad.catalog
+        with LOCK:
+            key = model if model in {key for _, key in catalog.options()} else catalog.open_file(model)
+            self._pad.state.model, self.key = catalog.load(key), key
+            self._offer()
+            self._pad.refresh()
 
     def choose_first(self) -> None:
         """Let the first network read that can be loaded, and say why if none can."""
@@ -63,7 +65,7 @@ class ModelPicker:
     def _offer(self) -> None:
         """Show what can be chosen now, without choosing it."""
         options = self._pad.catalog.options()
-        if self.key not in [key for _, key in options]:
+        if self.key not in {key for _, key in options}:
             options.insert(0, ("no longer there" if self.key else "none yet", self.key))
         self._offering = True  # for setting the options chooses the first
         self.list.options = options

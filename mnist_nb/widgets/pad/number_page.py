@@ -1,5 +1,6 @@
 """The pad's wide page: whole numbers, each digit read as it is written, and kept as one of the reader's own."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,13 +13,13 @@ from mnist_nb.my_digits.reading import Digit, Number, read_number
 from mnist_nb.widgets.canvas import Sheet
 from mnist_nb.widgets.common import beside, button, counted
 from mnist_nb.widgets.pad import html as pad_page
-from mnist_nb.widgets.pad.board import Board
-from mnist_nb.widgets.pad.paper import Paper
+from mnist_nb.widgets.pad.board import Board, Paper
 
 WIDTH, HEIGHT = 690, 220
 BRUSHES = (4, 8, 24)  # narrowest, first and widest, in pixels
 _ABOVE = 12  # pixels from a digit to what is read in it
 _MARGIN = 20  # pixels around a digit that is kept
+_NOTHING = Number("", [], 0.0)
 
 
 class NumberPage(Paper):
@@ -29,7 +30,7 @@ class NumberPage(Paper):
         keep: keeps drawings with their labels.
 
     Attributes:
-        number: what is read; None if the page is empty or nobody can read.
+        number: what is read; it has no digits if the page is empty or nobody can read.
         truth: where the reader says what it really was.
     """
 
@@ -37,7 +38,7 @@ class NumberPage(Paper):
         strokes = "Take back the last stroke of the number", "Bring back the last stroke of the number"
         super().__init__((WIDTH, HEIGHT), BRUSHES, "Paper to write a number on", (*strokes, "Empty the wide page"))
         self._pad, self._keep = pad, keep
-        self.number: Number | None = None
+        self.number = _NOTHING
         self._reading = HTML()
         self.truth = beside(Text, "That was", "220px", tooltip="The digits that stand on the page, from left to right")
         hint = "Keep each digit of the number as one of mine"
@@ -50,7 +51,7 @@ class NumberPage(Paper):
         """Have the pad show a sentence."""
         self._pad.say(text, wrong=wrong)
 
-    def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Number | None:
+    def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Number:
         """Write strokes `[n, 2]` in pixels of the page, x right and y down, as a hand would; what is read then."""
         with self._changing():
             for points in strokes:
@@ -63,7 +64,7 @@ class NumberPage(Paper):
         Raises:
             ValueError: if `truth` has more or fewer digits than there are on the page.
         """
-        digits = [] if self.number is None else self.number.digits
+        digits = self.number.digits
         labels = [int(sign) for sign in self.truth.value if sign.isdecimal()]
         if not digits:
             raise EmptySketchError("The page is empty: write a number first.")
@@ -74,17 +75,16 @@ class NumberPage(Paper):
     def refresh(self) -> None:
         """Read what is on the page, and show it."""
         model = self.state.model = self._pad.state.model
-        try:
-            self.number = None if model is None else read_number(self.state, model)
-        except EmptySketchError:
-            self.number = None
+        self.number = _NOTHING
+        with contextlib.suppress(EmptySketchError):
+            self.number = _NOTHING if model is None else read_number(self.state, model)
         notes = []
-        for digit in [] if self.number is None else self.number.digits:
+        for digit in self.number.digits:
             left, top, right, _ = digit.box
             notes.append((np.clip((left + right) / 2, 8, WIDTH - 8), max(top - _ABOVE, 9), digit.text))
         self._ink.show(Sheet(self.state.strokes, hint="write a number here: 2026", notes=notes))
         self._reading.value = pad_page.number(self.number)
-        self.truth.value = "" if self.number is None else self.number.text.replace("\n", " ")
+        self.truth.value = self.number.text.replace("\n", " ")
 
 
 def _drawing(digit: Digit) -> Sketch:

@@ -1,13 +1,7 @@
 """The drawing pad: draw with mouse, finger or pen, or pick a digit with the keyboard; see what is read in it."""
 
-from pathlib import Path
-from typing import Any
-
 from ipywidgets import HTML, HBox, Tab, VBox
-from torch import nn
 
-from mnist_nb.data import Mnist
-from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.model_picker import ModelPicker
@@ -32,31 +26,13 @@ class DrawingPad(Board):
         model_picker, transform, teaching, numbers: its panels.
     """
 
-    def __init__(
-        self,
-        data: Mnist | None = None,
-        model: nn.Module | None = None,
-        path: str | Path = "model.safetensors",
-        digits: str | Path = "my_digits.safetensors",
-    ) -> None:
-        super().__init__(data, model, path, digits)
-        self.model_picker = ModelPicker(self)
-        self.teaching = Teaching(self, self.model_picker)
-        self.transform = TransformPanel(self)
-        self.numbers = NumberPage(self, self.teaching.keep_drawings)
-        self.before = self.numbers.before = self.model_picker.list
-        self.children = self._build()
-        self.add_class("mnist-pad")
-        self.model_picker.choose_first()
-
     def choose(self, model: str) -> None:
         """Let another network read: the key of one in the list, such as "shipped:mlp", or a model's file.
 
         Raises:
             CheckpointError: if the file does not hold a model; the one before goes on reading.
         """
-        with LOCK:
-            self.model_picker.choose(model)
+        self.model_picker.choose(model)
 
     def refresh(self) -> None:
         """Show what is on the pad, and read it; the number too if another network reads now."""
@@ -69,11 +45,18 @@ class DrawingPad(Board):
             self.attempt(self.teaching.keep_asked)
         super()._key(key, shift)
 
-    def _build(self) -> list[Any]:
+    def _build(self) -> None:
+        self.model_picker = ModelPicker(self)
+        self.teaching = Teaching(self, self.model_picker)
+        self.transform = TransformPanel(self)
+        self.numbers = NumberPage(self, self.teaching.keep_drawings)
+        self.before = self.numbers.before = self.model_picker.list
         drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(self._steps), self._lag, self._line.widget])
         drawing.layout.flex = "none"  # however long the words beside it are
         words = [self._reading, self._refuse, self.teaching.answers, self._message]
         whole = HBox([drawing, VBox(words, layout={"margin": "0 0 0 26px"})], layout={"margin": "8px 0 0"})
         tabs = Tab([self.transform, self.numbers, *self.teaching.panels.values(), self.model_picker.panel])
         tabs.titles = ["Without a pen", "Whole numbers", *self.teaching.panels, "Networks"]
-        return [HTML(stylesheet()), self.model_picker.list, whole, tabs]
+        self.children = [HTML(stylesheet()), self.model_picker.list, whole, tabs]
+        self.add_class("mnist-pad")
+        self.model_picker.choose_first()

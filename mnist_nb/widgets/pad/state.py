@@ -78,13 +78,8 @@ class PadState(Sketch):
         """
         if self.picture is not None:
             Sketch(self.size).add_stroke(points, width, erase)  # raises before anything is changed
-            self.begin()
-        super().add_stroke(points, width, erase)
-
-    def begin(self) -> None:
-        """Take a picture off the pad, and the old drawing beneath it: a new one is about to begin."""
-        if self.picture is not None:
             self.clear()
+        super().add_stroke(points, width, erase)
 
     def pick(self, picture: ArrayLike) -> None:
         """Lay a picture, uint8 `[28, 28]`, on the pad; the drawing beneath is kept.

@@ -16,7 +16,6 @@ from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels
 from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.my_digits import adapt
 from mnist_nb.my_digits.adaptation import ForgettingWarning, compare_before_after
-from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import button, counted
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.board import Board
@@ -177,8 +176,7 @@ class Teaching:
                 path = self._pad.catalog.taught_path(key)
                 save_checkpoint(taught, path, {"taught": f"{len(to_teach)} digits"})
                 words = f"Saved as {path.name} beside the original. It reads now; choose above the pad who reads."
-                with LOCK:
-                    self._picker.choose(os.fspath(path))
+                self._picker.choose(os.fspath(path))
             outcome = pad_page.outcome(report, words, changed=not kept_old)
         finally:
             self._outcome.value = outcome

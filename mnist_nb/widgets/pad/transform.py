@@ -7,7 +7,7 @@ from typing import Any
 
 from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, HBox, IntRangeSlider, Label, VBox
 
-from mnist_nb.data import Mnist, Split
+from mnist_nb.data import Split
 from mnist_nb.drawing.pictures import picture_steps
 from mnist_nb.my_digits import MyDigits
 from mnist_nb.widgets.common import beside, button, on_change, upload
@@ -68,13 +68,9 @@ class TransformPanel(VBox):  # type: ignore[misc]
 
     def _pick(self) -> None:
         if self.source.value == TEST:
-            self._pad.with_data(self._pick_test_image)
-            return
-        digits = self._pad.digits
-        digits.reload()
-        if not len(digits):
-            raise ValueError("There are no digits of yours yet: collect some under My digits, or pick a test image.")
-        self._lay(digits, "yours")
+            self._pad.with_data(lambda data: self._lay(data.test, "MNIST's label"))
+        else:
+            self._lay(self._pad.some_digits(), "yours")
 
     def _photo_came(self, name: str, content: bytes) -> None:
         self._name, self._file = name, content
@@ -92,9 +88,6 @@ class TransformPanel(VBox):  # type: ignore[misc]
         self._steps.value = pad_page.picture_steps(steps)
         self._photo.layout.display = None
         self._pad.say(f"{self._name} was prepared as MNIST's makers did. Undo takes it off the pad.")
-
-    def _pick_test_image(self, data: Mnist) -> None:
-        self._lay(data.test, "MNIST's label")
 
     def _lay(self, source: Split | MyDigits, whose: str) -> None:
         self.number.max = len(source) - 1
