@@ -130,14 +130,10 @@ class InkCanvas:
         self._later: asyncio.TimerHandle | None = None
         self._began, self._moved, self._ended = began, moved, ended
         self._sheet = Sheet()
-        layout = {
-            "width": f"{self.size}px",
-            "height": f"{self.height}px",
-            "flex": "none",
-        }  # else a box would squeeze it
-        self.widget = _NamedCanvas(
-            width=self.size * RESOLUTION, height=self.height * RESOLUTION, tooltip=name, layout=layout
-        )
+        pixels = {"width": size * RESOLUTION, "height": self.height * RESOLUTION}
+        # a box would squeeze it otherwise
+        layout = {"width": f"{size}px", "height": f"{self.height}px", "flex": "none"}
+        self.widget = _NamedCanvas(**pixels, tooltip=name, layout=layout)
         self.widget.on_mouse_down(self._press)
         self.widget.on_mouse_move(self._move)
         self.widget.on_mouse_up(self.finish)

@@ -186,12 +186,7 @@ class Board(Paper):
         return MyDigits(self._digits_path)
 
     def some_digits(self) -> MyDigits:
-        """The reader's digits as they are now.
-
-        Raises:
-            DigitsError: likewise, or if there are none.
-        """
-        self.digits.reload()
+        """The reader's digits. Raises DigitsError likewise, or if there are none."""
         if not len(self.digits):
             raise DigitsError("There are no digits of yours yet: collect some, or import a file.")
         return self.digits

@@ -68,6 +68,7 @@ class Gallery(VBox):  # type: ignore[misc]
             ValueError: if there is no network, or no digit.
         """
         digits = self._pad.some_digits()
+        digits.reload()
         if (model := self._pad.state.model) is None:
             raise ValueError("There is no network to score: choose one above the pad.")
         score = evaluate(model, Split(digits.images, digits.labels, "my digits"))

@@ -51,7 +51,7 @@ def note(text: str) -> str:
 
 def request(asked: tuple[int, str] | None, there: int, wanted: int) -> str:
     """What to draw next, (digit, "first"), if anything is asked for, and how many of the wanted digits are there."""
-    kind, words = "pad-small", "✓ All thirty digits are there."
+    kind, words = "pad-small", "✓ All thirty digits are there. Now teach it your hand, or add more."
     if asked is not None:
         kind, words = "pad-words", f"Please draw {with_article(asked[0])} <small>(the {asked[1]} of three)</small>"
     elif there < wanted:

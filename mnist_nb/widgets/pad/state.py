@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
-from PIL import Image, ImageFilter
+from scipy import ndimage
 from torch import nn
 
 from mnist_nb.data import SIDE, check_image
 from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels, prepare
 from mnist_nb.drawing.sketch import Sketch
-
-_FINE = 4  # a picture is turned and thickened this many times finer than it is
+from mnist_nb.evaluation.robustness import CORRUPTIONS
 
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """How a picture is changed: turned and scaled about its middle, thickened or thinned, then moved.
+    """How a picture is changed: turned and scaled about its middle and moved, then thickened or thinned.
 
     Attributes:
         right, down: whole pixels of 28.
@@ -34,23 +34,12 @@ class ImageTransform:
 
     def apply(self, picture: Pixels) -> Pixels:
         """The changed picture, uint8 `[28, 28]` like the one given; ink that leaves it is lost."""
-        if (self.turn, self.scale, self.thickness) != (0, 1, 0):
-            picture = self._bend(picture)
-        move = (1, 0, -self.right, 0, 1, -self.down)
-        return np.array(Image.fromarray(picture).transform((SIDE, SIDE), Image.Transform.AFFINE, move))
-
-    def _bend(self, picture: Pixels) -> Pixels:
-        angle, middle = np.deg2rad(self.turn), SIDE / 2
-        cos, sin = np.cos(angle) / self.scale / _FINE, np.sin(angle) / self.scale / _FINE
-        start = -_FINE * middle
-        place = (cos, sin, middle + (cos + sin) * start, -sin, cos, middle + (cos - sin) * start)
-        fine, kind = (_FINE * SIDE, _FINE * SIDE), Image.Transform.AFFINE
-        image = Image.fromarray(picture).transform(fine, kind, place, resample=Image.Resampling.BICUBIC)
-        reach = round(abs(self.thickness) * _FINE / 2)
-        if reach:
-            rank = ImageFilter.MaxFilter if self.thickness > 0 else ImageFilter.MinFilter
-            image = image.filter(rank(2 * reach + 1))
-        return np.asarray(image.reduce(_FINE))
+        angle, middle = np.deg2rad(self.turn), (SIDE - 1) / 2
+        cosine, sine = np.cos(angle) / self.scale, np.sin(angle) / self.scale
+        back = np.array([[cosine, -sine], [sine, cosine]])  # from new places (row, column) to old ones
+        start = middle - back @ (middle + np.array([self.down, self.right]))
+        moved = ndimage.affine_transform(picture.astype(np.float64), back, start)
+        return CORRUPTIONS["pen"](torch.from_numpy(moved)[None], self.thickness / 2)[0].numpy()
 
 
 class PadState(Sketch):

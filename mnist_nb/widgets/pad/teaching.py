@@ -44,7 +44,7 @@ class Teaching:
     def __init__(self, pad: Board, picker: ModelPicker) -> None:
         self._pad, self._picker = pad, picker
         self._collecting = False
-        self._last: list[tuple[int, bytes]] = []  # the id and the image of each digit that was kept last
+        self._last: dict[int, bytes] = {}  # the image of each digit that was kept last, by its id
         self._lesson: Thread | None = None
         self.answers = self._build_answers()
         self.gallery = Gallery(pad, self._show_progress)
@@ -91,35 +91,30 @@ class Teaching:
         """Keep drawings as these digits; the same ones kept again get the new labels instead."""
         digits = self._pad.digits
         images = [(one.to_mnist() if isinstance(one, Sketch) else one).tobytes() for one in drawings]
-        if self._kept_last() == [id for id, _ in self._last] and images == [image for _, image in self._last]:
-            for (id, _), label in zip(self._last, labels, strict=True):
+        if images == list(self._last.values()) and self._last.keys() <= set(digits.ids):
+            for id, label in zip(self._last, labels, strict=True):
                 digits.relabel(id, label)
         else:
             ids = [digits.add(drawing, label) for drawing, label in zip(drawings, labels, strict=True)]
-            self._last = list(zip(ids, images, strict=True))
+            self._last = dict(zip(ids, images, strict=True))
         self._pad.say(f"Kept as {', '.join(map(with_article, labels))}. You have {counted(len(digits))} now.")
         self._show_progress()
 
     def take_back(self) -> None:
         """Delete what was kept last; if it was asked for, it will be asked for again."""
-        ids, self._last = self._kept_last(), []
+        digits = self._pad.digits
+        ids, self._last = self._last.keys() & set(digits.ids), {}
         for id in ids:
-            self._pad.digits.delete(id)
-        now = f"Taken back. You have {counted(len(self._pad.digits))} now."
+            digits.delete(id)
+        now = f"Taken back. You have {counted(len(digits))} now."
         self._pad.say(now if ids else "There is nothing to take back.")
         self._show_progress()
         self._pad.refresh()
 
-    def _kept_last(self) -> list[int]:
-        """The ids of the digits that were kept last and are still there."""
-        return [id for id, _ in self._last if id in self._pad.digits.ids]
-
     def _show_progress(self) -> None:
         counts = self._pad.digits.counts()
         there = sum(min(count, PER_DIGIT) for count in counts)
-        if self._collecting and there == WANTED:
-            self._collecting = False
-            self._pad.say(f"All {WANTED} are there. Teach it your hand, or add more with the buttons under the guess.")
+        self._collecting = self._collecting and there < WANTED
         wish = self.wish
         self._start.description = "Stop" if self._collecting else "Go on" if there else "Start"
         self._start.button_style = "" if self._collecting or there == WANTED else "primary"
@@ -189,13 +184,12 @@ class Teaching:
     # ---- how it looks
 
     def _build_answers(self) -> HBox:
-        new = partial(button, self._pad.attempt, width="28px")
-        digits = [
-            new(str(label), f"That was {with_article(label)}: keep it as a digit of mine", partial(self.keep, label))
-            for label in range(10)
-        ]
-        answers = HBox([Label("That was a"), *digits])
+        answers = HBox([Label("That was a")])
         answers.add_class("pad-answers")
+        for label in range(10):
+            hint = f"That was {with_article(label)}: keep it as a digit of mine"
+            answer = button(self._pad.attempt, str(label), hint, partial(self.keep, label), width="28px")
+            answers.children += (answer,)
         return answers
 
     def _build_collect(self) -> VBox:

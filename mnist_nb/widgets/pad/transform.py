@@ -70,6 +70,7 @@ class TransformPanel(VBox):  # type: ignore[misc]
         if self.source.value == TEST:
             self._pad.with_data(lambda data: self._lay(data.test, "MNIST's label"))
         else:
+            self._pad.digits.reload()
             self._lay(self._pad.some_digits(), "yours")
 
     def _photo_came(self, name: str, content: bytes) -> None:
