@@ -51,7 +51,7 @@ class Digit(NamedTuple):
     image: Pixels  # [28, 28], what the network saw
     probabilities: NDArray[np.float32]  # [10]
     score: float  # in [0, 1], how sure it is that this is a digit at all
-    strokes: tuple[Stroke, ...] = ()  # what is to be seen of it, on the sketch's canvas; none in a picture
+    strokes: Sequence[Stroke] = ()  # what is to be seen of it, on the sketch's canvas; none in a picture
 
 
 class Number(NamedTuple):
@@ -103,8 +103,7 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
         raise ValueError(f"there are {len(pieces)} pieces of ink here, but a number has no more than {_MOST}")
     pieces.sort(key=lambda piece: (piece.box[0] + piece.box[2], piece.box[1] + piece.box[3], piece.box))
     groups, shapes = _candidates(pieces, scale)
-    is_sketch = isinstance(source, Sketch)
-    draw = _draw_strokes if is_sketch else _draw_blobs
+    draw = _draw_strokes if isinstance(source, Sketch) else _draw_blobs
     images = np.stack([draw([pieces[at].ink for at in group]) for group in groups])
     model = model or load_pretrained()
     probabilities, scores = predict(model, images).numpy(), digit_score(model, images).numpy()
@@ -116,7 +115,7 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
         corners = np.array([pieces[piece].box for piece in groups[at]])
         left, top = map(float, corners[:, :2].min(axis=0))
         right, bottom = map(float, corners[:, 2:].max(axis=0))
-        strokes = _sketch([pieces[piece].ink for piece in groups[at]]).strokes if is_sketch else ()
+        strokes = [Stroke(*pieces[piece].ink[:2]) for piece in groups[at]] if isinstance(source, Sketch) else []
         read = images[at], probabilities[at], float(scores[at])
         digits.append(Digit(text, (left, top, right, bottom), *read, strokes))
     sizes = [max(right - left, bottom - top) for left, top, right, bottom in (digit.box for digit in digits)]
@@ -152,15 +151,11 @@ def _strokes(sketch: Sketch) -> list[_Piece]:
     return pieces
 
 
-def _sketch(lines: Sequence[tuple[Floats, float, float]]) -> Sketch:
+def _draw_strokes(lines: Sequence[tuple[Floats, float, float]]) -> Pixels:
     sketch = Sketch(lines[0][2])
     for points, width, _ in lines:
         sketch.add_stroke(points, width)
-    return sketch
-
-
-def _draw_strokes(lines: Sequence[tuple[Floats, float, float]]) -> Pixels:
-    return _sketch(lines).to_mnist()
+    return sketch.to_mnist()
 
 
 def _blobs(ink: Floats) -> list[_Piece]:

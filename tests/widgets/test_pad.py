@@ -35,8 +35,7 @@ SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
 
 def event(pad: DrawingPad | InkCanvas, kind: str, **content: Any) -> None:
     """What ipycanvas receives from the page."""
-    canvas = pad.widget if isinstance(pad, InkCanvas) else part(pad, Canvas)
-    canvas._handle_frontend_event(None, {"event": kind, **content}, [])
+    part(pad, Canvas)._handle_frontend_event(None, {"event": kind, **content}, [])
 
 
 def mouse(pad: DrawingPad, points: list[tuple[float, float]], last: str = "mouse_up") -> None:
@@ -110,7 +109,7 @@ def test_a_stroke_ends_where_the_pointer_leaves_and_moves_without_a_press_draw_n
     event(pad, "touch_start", touches=[{"x": 40, "y": 40}])
     event(pad, "touch_cancel", touches=[])
     assert len(pad.state.strokes) == 2
-    assert not pad._ink.open
+    assert not pad._ink.points
 
 
 def test_the_eraser_takes_ink_away_and_the_brush_sets_the_width(pad: DrawingPad) -> None:
@@ -189,7 +188,7 @@ def test_no_order_of_events_confuses_it(
         else:
             {"undo": pad.undo, "redo": pad.redo, "clear": pad.clear}[kind]()
         if kind == "mouse_out" or kind.startswith(("touch_end", "touch_cancel")):
-            assert not pad._ink.open
+            assert not pad._ink.points
         kept = max(kept, len(pad.state.strokes))
         assert "⚠" not in shown(pad) or kind == "key", shown(pad)
         image, guess = pad.image, pad.guess
@@ -209,7 +208,8 @@ _MODEL = build_model("mlp", seed=0)
 
 def test_a_second_finger_draws_nothing() -> None:
     strokes: list[Any] = []
-    ink = InkCanvas(100, ended=strokes.append)
+    ink = InkCanvas(100)
+    ink.ended = strokes.append
     event(ink, "touch_start", touches=[{"x": 0, "y": 0}])
     event(ink, "touch_start", touches=[{"x": 0, "y": 0}, {"x": 90, "y": 90}])
     event(ink, "touch_move", touches=[{"x": 20, "y": 0}, {"x": 99, "y": 90}])
@@ -231,11 +231,11 @@ def test_a_view_that_comes_later_gets_the_whole_drawing(pad: DrawingPad, monkeyp
 
 def test_an_exception_while_drawing_does_not_silence_other_canvases(monkeypatch: pytest.MonkeyPatch) -> None:
     ink = InkCanvas(50)
-    with pytest.raises(RuntimeError, match="in the middle"), drawing(ink.widget):
+    with pytest.raises(RuntimeError, match="in the middle"), drawing(ink):
         raise RuntimeError("in the middle")
     sent: list[Any] = []
-    monkeypatch.setattr(ink.widget._canvas_manager, "send", lambda *args, **kwargs: sent.append(args))
-    ink.widget.fill_rect(0, 0, 5, 5)
+    monkeypatch.setattr(ink._canvas_manager, "send", lambda *args, **kwargs: sent.append(args))
+    ink.fill_rect(0, 0, 5, 5)
     assert sent
 
 
@@ -275,8 +275,8 @@ def test_where_the_page_never_answers_nothing_is_said(pad: DrawingPad) -> None:
 def test_points_that_come_close_together_are_drawn_together_and_none_is_left_out(
     pause: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ink, drawn, ended = InkCanvas(280, ended=lambda points: ended.append(points)), [], []  # type: ignore[var-annotated]
-    ink.pause = pause
+    ink, drawn, ended = InkCanvas(280), [], []  # type: ignore[var-annotated]
+    ink.pause, ink.ended = pause, ended.append
     draw = ink._draw_line
     monkeypatch.setattr(
         ink, "_draw_line", lambda points, *args, **rest: drawn.append(points) or draw(points, *args, **rest)

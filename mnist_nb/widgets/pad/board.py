@@ -17,13 +17,14 @@ from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.drawing.sketch import Sketch, as_points
 from mnist_nb.my_digits import DigitsError, MyDigits
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point, RoundTrip, Sheet
-from mnist_nb.widgets.common import Panel, beside, button, in_words, on_change
+from mnist_nb.widgets.common import Panel, beside, button, on_change
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.state import PadState
 from mnist_nb.widgets.prediction import Guess, read
 
 SIZE = 280
+HINT = "draw a digit here"
 BRUSHES = (6, 16, 40)  # narrowest, first and widest, in pixels
 _LIVE_EVERY = 0.2  # seconds between guesses while a stroke is being drawn
 _SLOW = 0.15  # seconds from the page to the kernel and back, from which on the ink is seen to lag behind the pen
@@ -50,14 +51,11 @@ class Paper(Panel):
     ) -> None:
         super().__init__()
         self.state = PadState(size=size[0])
-        self._ink = InkCanvas(
-            *size,
-            name=name,
-            began=lambda: self.attempt(self._began),
-            moved=lambda points: self.attempt(partial(self._moved, points)),
-            ended=lambda points: self.attempt(partial(self._ended, points)),
-        )
-        self._ink.widget.on_key_down(self._key)
+        self._ink = InkCanvas(*size, name)
+        self._ink.began = lambda: self.attempt(self._began)
+        self._ink.moved = lambda points: self.attempt(partial(self._moved, points))
+        self._ink.ended = lambda points: self.attempt(partial(self._ended, points))
+        self._ink.on_key_down(self._key)
         self._tool = ToggleButtons(options=["Draw", "Erase"], tooltips=["Draw with the pen", "Take ink away"])
         low, first, high = brushes
         self._brush = beside(IntSlider, "Brush", "280px", first, low, high, tooltip="Width of the brush in pixels")
@@ -101,7 +99,7 @@ class Paper(Panel):
     # ---- what the hand does
 
     def _began(self) -> None:
-        self._ink.width, self._ink.erasing = self._brush.value, self._tool.value == "Erase"
+        self._ink.brush, self._ink.erasing = self._brush.value, self._tool.value == "Erase"
         if self.state.picture is not None:  # a new drawing begins
             self.state.clear()
         if not self.state.strokes:
@@ -111,7 +109,7 @@ class Paper(Panel):
         """The open stroke has grown to these points."""
 
     def _ended(self, points: Sequence[Point]) -> None:
-        self.state.add_stroke(points, self._ink.width, self._ink.erasing)
+        self.state.add_stroke(points, self._ink.brush, self._ink.erasing)
         self.refresh()
 
     def _key(self, key: str, shift: bool, *_: bool) -> None:
@@ -147,13 +145,13 @@ class Board(Paper):
         tooltips = "Undo: take back the last stroke", "Redo: bring back the last stroke", "Clear the pad"
         super().__init__((SIZE, SIZE), BRUSHES, "Paper to draw a digit on", tooltips)
         self.catalog = ModelCatalog(model, path)
-        self.hint = ""
+        self.hint = HINT
         self._data, self._digits_path = data, digits
         self._last_live = 0.0
         self._line = RoundTrip(self._answered)
         self._lag = HTML(layout={"width": f"{SIZE}px"})  # as wide as the canvas above it
-        self._refuse = Checkbox(True, description="Say when it is no digit", indent=False)
-        on_change(self.attempt, self._refuse, self.refresh)
+        refuse = beside(Checkbox, "Say when it is no digit", None, True, indent=False)
+        self._refuse = on_change(self.attempt, refuse, self.refresh)
         self._reading = HTML()
         self._message = HTML(layout={"width": "430px", "margin": "10px 0 0"})
         self._build()
@@ -271,11 +269,8 @@ class Board(Paper):
     def _work(self, before: Thread | None, work: Callable[[], object]) -> None:
         if before is not None:
             before.join()
-        try:
-            self.check_open()
-            work()
-        except Exception as error:  # a thread has nobody else to tell
-            self.say(in_words(error), wrong=True)
+        if not self.is_closed:
+            self.explain_errors(work)
 
     # ---- what the hand does
 
@@ -290,7 +285,7 @@ class Board(Paper):
 
     def _moved(self, points: Sequence[Point]) -> None:
         if not self._ink.erasing and time.monotonic() - self._last_live >= _LIVE_EVERY:
-            self._read(self.state.image(points, self._ink.width))
+            self._read(self.state.image(points, self._ink.brush))
             self._last_live = time.monotonic()
 
     def _read(self, image: Pixels | None) -> None:

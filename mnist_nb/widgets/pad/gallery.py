@@ -29,10 +29,10 @@ class Gallery(VBox):  # type: ignore[misc]
     def __init__(self, pad: Board, changed: Callable[[], None]) -> None:
         self._pad, self._refreshed = pad, changed
         self._pictures, self._score = HTML(), HTML()
-        self._number = beside(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
+        number = beside(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
+        self._number = on_change(pad.attempt, number, self.show)
         self._label = beside(Dropdown, "is a", "110px", options=range(10))
         self._file = beside(Text, "File", "300px", "my_digits.zip", tooltip="The file to export to or import")
-        on_change(pad.attempt, self._number, self.show)
         new = partial(button, pad.attempt)
         change = [
             new("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
@@ -42,8 +42,8 @@ class Gallery(VBox):  # type: ignore[misc]
         ]
         share = [
             new("Export", "Write the digits as PNG files and CSV", self._export, icon="download"),
-            new("Import", "Add the digits of this file or folder", self._import, icon="upload"),
-            upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._imported),
+            new("Import", "Add the digits of this file or folder", lambda: self._add("", self._named()), icon="upload"),
+            upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._add),
         ]
         score = new("Score", "How many of my digits does the network read?", self.score, icon="check")
         rows = HBox([self._number, self._label, *change]), HBox([self._file, *share])
@@ -109,10 +109,7 @@ class Gallery(VBox):  # type: ignore[misc]
         path = self._pad.some_digits().export(self._named())
         self._pad.say(f"In {path} now: {counted(len(self._pad.digits))} as PNG files, and labels.csv.")
 
-    def _import(self) -> None:
-        self._imported("", self._named())
-
-    def _imported(self, name: str, source: Path | bytes) -> None:
+    def _add(self, name: str, source: Path | bytes) -> None:
         count = self._pad.digits.import_(source, name=name)
         self._changed(f"Added: {counted(count)}." if count else "No digit in there was new.")
 

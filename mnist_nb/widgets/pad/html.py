@@ -49,11 +49,12 @@ def note(text: str) -> str:
     return f'<div class="pad-small">{escape(text)}</div>'
 
 
-def request(asked: tuple[int, str] | None, there: int, wanted: int) -> str:
-    """What to draw next, (digit, "first"), if anything is asked for, and how many of the wanted digits are there."""
+def request(asked: int | None, counts: Sequence[int], there: int, wanted: int) -> str:
+    """Which digit to draw next, if one is asked for, and how many of the wanted ones are there; `counts` of each."""
     kind, words = "pad-small", "✓ All thirty digits are there. Now teach it your hand, or add more."
     if asked is not None:
-        kind, words = "pad-words", f"Please draw {with_article(asked[0])} <small>(the {asked[1]} of three)</small>"
+        turn = ("first", "second", "third")[counts[asked]]
+        kind, words = "pad-words", f"Please draw {with_article(asked)} <small>(the {turn} of three)</small>"
     elif there < wanted:
         words = "Thirty digits, three of each, teach a network your hand. It takes under two minutes."
     return (

@@ -27,12 +27,12 @@ class ModelPicker:
         self._pad = pad
         self._offering = False
         self.key = ""
-        self.list = beside(Dropdown, "Read by", "440px", tooltip="Which network reads the pad")
+        networks = beside(Dropdown, "Read by", "440px", tooltip="Which network reads the pad")
+        self.list = on_change(pad.attempt, networks, self._chosen)
         self._path = beside(Text, "File", "340px", placeholder="folder/model.safetensors")
-        on_change(pad.attempt, self.list, self._chosen)
-        upload_file = upload(pad.attempt, ".safetensors", "Open from this computer", self._uploaded)
+        upload_file = upload(pad.attempt, ".safetensors", "Open from this computer", self._open)
         open_file = button(pad.attempt, "Open", "Let the network in this file read", self._open)
-        look = button(pad.attempt, "Look again", "See which files are there now", self._look)
+        look = button(pad.attempt, "Look again", "See which files are there now", self.look)
         page = button(pad.attempt, "Save as a page", "Write this network and a pad into one HTML file", self._save_page)
         self.panel = VBox([HBox([self._path, open_file]), HBox([upload_file, look, page])])
 
@@ -49,18 +49,19 @@ class ModelPicker:
             self._offer()
             self._pad.refresh()
 
-    def choose_first(self) -> None:
-        """Let the first network read that can be loaded, and say why if none can."""
+    def look(self) -> None:
+        """Offer the networks that are there now; if none reads, the first reads that can be loaded, or it says why."""
         problem = "There is no network to read with yet: train one (notebook 02), or open its file under Networks."
         for _, key in self._pad.catalog.options():
-            try:
-                self.choose(key)
-                return
-            except CheckpointError as error:
-                problem = str(error)
-        self._pad.say(problem, wrong=True)
+            if self._pad.state.model is None:
+                try:
+                    self.choose(key)
+                except CheckpointError as error:
+                    problem = str(error)
+        if self._pad.state.model is None:
+            self._pad.say(problem, wrong=True)
+            self._pad.refresh()
         self._offer()
-        self._pad.refresh()
 
     def _offer(self) -> None:
         """Show what can be chosen now, without choosing it."""
@@ -81,10 +82,10 @@ class ModelPicker:
         finally:
             self._offer()  # which shows who still reads if that failed
 
-    def _open(self) -> None:
-        if path := self._path.value.strip():
-            self.choose(path)
-            self._pad.say(f"{path} reads now.")
+    def _open(self, name: str = "", content: bytes = b"") -> None:
+        """Let an uploaded file read, or else the one whose path was typed."""
+        self.choose(self._pad.catalog.open_content(name, content) if name else self._path.value.strip())
+        self._pad.say(f"{self.key} reads now.")
 
     def _save_page(self) -> None:
         if self._pad.state.model is None:
@@ -92,13 +93,3 @@ class ModelPicker:
         path = self._pad.catalog.path.with_name(f"{Path(self.key).stem.removeprefix('shipped:')}.html")
         export_page(self._pad.catalog.source(self.key), path)
         self._pad.say(f"{path} reads without Python: open it in any browser, or send it to your phone.")
-
-    def _uploaded(self, name: str, content: bytes) -> None:
-        self.choose(self._pad.catalog.open_content(name, content))
-        self._pad.say(f"{name} reads now.")
-
-    def _look(self) -> None:
-        if self._pad.state.model is None:
-            self.choose_first()
-        else:
-            self._offer()

@@ -45,7 +45,7 @@ class NumberPage(Paper):
         answer = HBox([self.truth, button(self.attempt, "Keep its digits", hint, self.keep, icon="check")])
         self._brush.layout.width, self._tool.style.button_width = "210px", "70px"
         tools = HBox([*self._steps, self._tool, self._brush], layout={"flex_flow": "row wrap"})
-        self.children = [self._ink.widget, tools, self._reading, answer]
+        self.children = [self._ink, tools, self._reading, answer]
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Have the pad show a sentence."""
@@ -66,10 +66,8 @@ class NumberPage(Paper):
         """
         digits = self.number.digits
         labels = [int(sign) for sign in self.truth.value if sign.isdecimal()]
-        if not digits:
-            raise EmptySketchError("The page is empty: write a number first.")
-        if len(labels) != len(digits):
-            raise ValueError(f"I see {counted(len(digits))} on the page: type them all, and nothing else.")
+        if not digits or len(labels) != len(digits):
+            raise ValueError(f"I see {counted(len(digits))} on the page: write a number, then type all of its digits.")
         self._keep([_drawing(digit) for digit in digits], labels)
 
     def refresh(self) -> None:

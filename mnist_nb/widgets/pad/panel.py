@@ -51,12 +51,13 @@ class DrawingPad(Board):
         self.transform = TransformPanel(self)
         self.numbers = NumberPage(self, self.teaching.keep_drawings)
         self.before = self.numbers.before = self.model_picker.list
-        drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(self._steps), self._lag, self._line.widget])
+        drawing = VBox([self._ink, self._tool, self._brush, HBox(self._steps), self._lag, self._line])
         drawing.layout.flex = "none"  # however long the words beside it are
         words = [self._reading, self._refuse, self.teaching.answers, self._message]
         whole = HBox([drawing, VBox(words, layout={"margin": "0 0 0 26px"})], layout={"margin": "8px 0 0"})
-        tabs = Tab([self.transform, self.numbers, *self.teaching.panels.values(), self.model_picker.panel])
-        tabs.titles = ["Without a pen", "Whole numbers", *self.teaching.panels, "Networks"]
+        lessons = [self.teaching.collecting, self.teaching.gallery, self.teaching.lesson]
+        tabs = Tab([self.transform, self.numbers, *lessons, self.model_picker.panel])
+        tabs.titles = ["Without a pen", "Whole numbers", "Collect", "My digits", "Teach it my hand", "Networks"]
         self.children = [HTML(stylesheet()), self.model_picker.list, whole, tabs]
         self.add_class("mnist-pad")
-        self.model_picker.choose_first()
+        self.model_picker.look()

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 from threading import Thread
-from typing import Any
 
 from ipywidgets import HTML, HBox, Label, VBox
 from torch import nn
@@ -18,7 +17,7 @@ from mnist_nb.my_digits import adapt
 from mnist_nb.my_digits.adaptation import ForgettingWarning, compare_before_after
 from mnist_nb.widgets.common import button, counted
 from mnist_nb.widgets.pad import html as pad_page
-from mnist_nb.widgets.pad.board import Board
+from mnist_nb.widgets.pad.board import HINT, Board
 from mnist_nb.widgets.pad.gallery import Gallery
 from mnist_nb.widgets.pad.model_picker import ModelPicker
 from mnist_nb.widgets.prediction import with_article
@@ -26,7 +25,6 @@ from mnist_nb.widgets.prediction import with_article
 PER_DIGIT = 3
 WANTED = 10 * PER_DIGIT
 STEPS = 150
-_ORDINALS = ("first", "second", "third")
 
 
 class Teaching:
@@ -38,21 +36,18 @@ class Teaching:
 
     Attributes:
         answers: the buttons "that was a ...", to stand under what is read.
-        panels: the panels to stand under the pad, by their titles.
+        collecting, gallery, lesson: the panels to stand under the pad.
     """
 
     def __init__(self, pad: Board, picker: ModelPicker) -> None:
         self._pad, self._picker = pad, picker
-        self._collecting = False
+        self._asking = False
         self._last: dict[int, bytes] = {}  # the image of each digit that was kept last, by its id
-        self._lesson: Thread | None = None
+        self._thread: Thread | None = None
         self.answers = self._build_answers()
+        self.collecting = self._build_collecting()
         self.gallery = Gallery(pad, self._show_progress)
-        self.panels: dict[str, Any] = {
-            "Collect": self._build_collect(),
-            "My digits": self.gallery,
-            "Teach it my hand": self._build_teach(),
-        }
+        self.lesson = self._build_lesson()
         with contextlib.suppress(ValueError, OSError):  # said when the digits are asked for
             self._show_progress()
 
@@ -61,11 +56,11 @@ class Teaching:
     @property
     def wish(self) -> int | None:
         """The digit that the pad asks for; None if it asks for none."""
-        return self._pad.digits.next_to_draw(PER_DIGIT) if self._collecting else None
+        return self._pad.digits.next_to_draw(PER_DIGIT) if self._asking else None
 
     def collect(self) -> None:
         """Begin to ask for digits, or stop."""
-        self._collecting = not self._collecting
+        self._asking = not self._asking
         self._show_progress()
         self._pad.clear()
 
@@ -114,15 +109,14 @@ class Teaching:
     def _show_progress(self) -> None:
         counts = self._pad.digits.counts()
         there = sum(min(count, PER_DIGIT) for count in counts)
-        self._collecting = self._collecting and there < WANTED
+        self._asking = self._asking and there < WANTED
         wish = self.wish
-        self._start.description = "Stop" if self._collecting else "Go on" if there else "Start"
-        self._start.button_style = "" if self._collecting or there == WANTED else "primary"
-        self._start.icon = "stop" if self._collecting else "play"
-        self._keep.disabled = not self._collecting
-        self._pad.hint = "draw a digit here" if wish is None else f"draw {with_article(wish)}"
-        asked = None if wish is None else (wish, _ORDINALS[counts[wish]])
-        self._asked.value = pad_page.request(asked, there, WANTED)
+        self._start.description = "Stop" if self._asking else "Go on" if there else "Start"
+        self._start.button_style = "" if self._asking or there == WANTED else "primary"
+        self._start.icon = "stop" if self._asking else "play"
+        self._keep.disabled = not self._asking
+        self._pad.hint = HINT if wish is None else f"draw {with_article(wish)}"
+        self._asked.value = pad_page.request(wish, counts, there, WANTED)
         self.gallery.show()
 
     # ---- teaching
@@ -130,7 +124,7 @@ class Teaching:
     @property
     def is_teaching(self) -> bool:
         """Whether a network is being taught right now."""
-        return self._lesson is not None and self._lesson.is_alive()
+        return self._thread is not None and self._thread.is_alive()
 
     def teach(self, *, wait: bool = False) -> None:
         """Teach the network that reads the digits that were kept, in the background.
@@ -150,11 +144,12 @@ class Teaching:
             raise ValueError("There is no network that could be taught: choose one above the pad.")
         self._pad.digits.reload()
         if not all(map(len, self._pad.digits.split())):
-            wanted = "collect three of each, of which one is kept apart for the score"
-            raise ValueError(f"There are too few digits: {wanted}.")
-        self._lesson = self._pad.in_background(partial(self._teach, model, self._picker.key))
-        if wait and self._lesson is not None:
-            self._lesson.join()
+            raise ValueError(
+                "There are too few digits: collect three of each. One of them is kept apart for the score."
+            )
+        self._thread = self._pad.in_background(partial(self._teach, model, self._picker.key))
+        if wait and self._thread is not None:
+            self._thread.join()
 
     def _teach(self, model: nn.Module, key: str) -> None:
         outcome = ""
@@ -192,7 +187,7 @@ class Teaching:
             answers.children += (answer,)
         return answers
 
-    def _build_collect(self) -> VBox:
+    def _build_collecting(self) -> VBox:
         self._asked = HTML()
         new = partial(button, self._pad.attempt)
         self._start = new("Start", "Ask me for digits, thirty in all", self.collect, width="90px")
@@ -201,7 +196,7 @@ class Teaching:
         back = new("Take back", "Delete the digit kept last", self.take_back, icon="undo")
         return VBox([self._asked, HBox([self._start, self._keep, back])])
 
-    def _build_teach(self) -> VBox:
+    def _build_lesson(self) -> VBox:
         hint = "Teach the network that reads now my digits"
         start = button(self._pad.attempt, "Teach it my hand", hint, self.teach, icon="graduation-cap")
         start.button_style = "primary"
