@@ -13,7 +13,7 @@ from mnist_nb.models.refusal import is_refused
 SURE, LIKELY = 0.9, 0.6
 
 
-class Guess(NamedTuple):
+class Prediction(NamedTuple):
     """What a network reads in an image."""
 
     digit: int
@@ -44,8 +44,8 @@ def with_article(digit: int) -> str:
     return f"{'an' if digit == 8 else 'a'} {digit}"
 
 
-def read(model: nn.Module, image: Pixels, *, refuse: bool = False) -> Guess:
+def read(model: nn.Module, image: Pixels, *, refuse: bool = False) -> Prediction:
     """What the model reads in one image, uint8 `[28, 28]`; `refuse` whether it may say that there is no digit."""
     probabilities = predict(model, image[None])[0].numpy()
     refused = refuse and bool(is_refused(model, digit_score(model, image[None]))[0])
-    return Guess(int(probabilities.argmax()), probabilities, refused)
+    return Prediction(int(probabilities.argmax()), probabilities, refused)

@@ -21,7 +21,7 @@ from mnist_nb.widgets.common import Panel, beside, button, on_change
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.state import PadState
-from mnist_nb.widgets.prediction import Guess, read
+from mnist_nb.widgets.prediction import Prediction, read
 
 SIZE = 280
 HINT = "draw a digit here"
@@ -163,7 +163,7 @@ class Board(Paper):
     # ---- what a notebook or a test can do with it
 
     @property
-    def guess(self) -> Guess | None:
+    def guess(self) -> Prediction | None:
         """(digit, probabilities float32 `[10]`) of what is on the pad; None if that is nothing."""
         with LOCK:
             return self._predict(self.state.image())
@@ -189,7 +189,7 @@ class Board(Paper):
             raise DigitsError("There are no digits of yours yet: collect some, or import a file.")
         return self.digits
 
-    def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Guess | None:
+    def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Prediction | None:
         """Draw strokes `[n, 2]` in pixels of the pad, x right and y down, as a hand would; the guess after the last.
 
         Raises:
@@ -200,7 +200,7 @@ class Board(Paper):
                 self.state.add_stroke(np.clip(as_points(points), 0, SIZE), width)
         return self.guess
 
-    def draw(self, sketch: Sketch) -> Guess | None:
+    def draw(self, sketch: Sketch) -> Prediction | None:
         """Put a drawing on the pad in place of what is there, scaled to the pad's size; the guess."""
         with self._changing():
             self.state.clear()
@@ -209,7 +209,7 @@ class Board(Paper):
                 self.state.add_stroke(stroke.points * scale, stroke.width * scale, stroke.erase)
         return self.guess
 
-    def pick(self, picture: ArrayLike) -> Guess | None:
+    def pick(self, picture: ArrayLike) -> Prediction | None:
         """Lay a picture, uint8 `[28, 28]`, on the pad; the guess. Raises ValueError for another type or shape."""
         with self._changing():
             self.state.pick(picture)
@@ -226,7 +226,7 @@ class Board(Paper):
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Show a sentence under what is read."""
-        self._message.value = pad_page.sentence(text, wrong=wrong)
+        self._message.value = pad_page.message(text, wrong=wrong)
 
     def refresh(self) -> None:
         """Show what is on the pad, and read it."""
@@ -276,7 +276,7 @@ class Board(Paper):
 
     def _answered(self, seconds: float) -> None:
         text = f"The kernel answers after {seconds:.1f} s, so the ink comes late. Draw on: no stroke is lost."
-        self._lag.value = pad_page.sentence(text) if seconds > _SLOW else ""
+        self._lag.value = pad_page.message(text) if seconds > _SLOW else ""
         self._ink.pause = 0.05 if seconds > _SLOW else 0.0
 
     def _began(self) -> None:
@@ -291,7 +291,7 @@ class Board(Paper):
     def _read(self, image: Pixels | None) -> None:
         self._reading.value = pad_page.reading(image, self._predict(image))
 
-    def _predict(self, image: Pixels | None) -> Guess | None:
+    def _predict(self, image: Pixels | None) -> Prediction | None:
         """What the network reads; None if there is no image or nothing can read."""
         model = self.state.model
         return None if image is None or model is None else read(model, image, refuse=self._refuse.value)

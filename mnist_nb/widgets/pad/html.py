@@ -14,12 +14,12 @@ from mnist_nb.evaluation import Evaluation
 from mnist_nb.my_digits.adaptation import AdaptationReport
 from mnist_nb.my_digits.reading import Number
 from mnist_nb.widgets.html import image_tag, picture_tag, probability_bars
-from mnist_nb.widgets.prediction import Guess, how_sure, with_article
+from mnist_nb.widgets.prediction import Prediction, how_sure, with_article
 
 _BLANK = np.zeros((SIDE, SIDE), np.uint8)
 
 
-def reading(image: Pixels | None, guess: Guess | None) -> str:
+def reading(image: Pixels | None, guess: Prediction | None) -> str:
     """What is read, in words and in ten bars, beside the image as the network sees it."""
     about = "what the network sees: 28 by 28 pixels"
     seen = _figure(image_tag(_BLANK if image is None else image, about, scale=5), "as the network sees it")
@@ -101,14 +101,14 @@ def score(evaluation: Evaluation, images: Pixels, held_out: Tensor) -> str:
     if apart := int(held_out.sum()):
         text += f", and {int(right[held_out].sum())} of the {apart} that are never taught"
     if evaluation.n_correct == total:
-        return sentence(f"✓ {text}.")
+        return message(f"✓ {text}.")
     wrong = (~right).nonzero().flatten().tolist()[:20]
     mistakes = [(images[at], f"{int(evaluation.labels[at])}, read {int(evaluation.predictions[at])}") for at in wrong]
     pairs = [
         f"{with_article(label)} as {with_article(guess)} ({count}×)"
         for label, guess, count in evaluation.confused_pairs(6)
     ]
-    words = sentence(f"{text}. Mistakes: {'; '.join(pairs)}.")
+    words = message(f"{text}. Mistakes: {'; '.join(pairs)}.")
     return f'{words}<div class="pad-score">{_confusion(evaluation)}{thumbnails(mistakes)}</div>'
 
 
@@ -124,7 +124,7 @@ def _confusion(evaluation: Evaluation) -> str:
     return _table(map(str, range(10)), rows, "drawn (rows) and read (columns)")
 
 
-def sentence(text: str, *, wrong: bool = False) -> str:
+def message(text: str, *, wrong: bool = False) -> str:
     """A line of the panel that says what was done, or what went wrong."""
     sign = "⚠ " if wrong else ""
     return f'<div class="pad-say{" wrong" if wrong else ""}" role="status">{sign}{escape(text)}</div>'
@@ -137,7 +137,7 @@ def outcome(report: AdaptationReport, words: str, *, changed: bool) -> str:
         "MNIST's test images": _change(report.mnist_before, report.mnist_after),
     }
     table = _table(["before", "after", ""], rows)
-    return f'<div class="pad-outcome">{table}</div>{sentence(f"✓ {words}" if changed else words, wrong=not changed)}'
+    return f'<div class="pad-outcome">{table}</div>{message(f"✓ {words}" if changed else words, wrong=not changed)}'
 
 
 def _change(before: Evaluation | None, after: Evaluation | None) -> list[str]:
