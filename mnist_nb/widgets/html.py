@@ -37,10 +37,7 @@ def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
 def picture_tag(picture: Image.Image, alt: str, scale: float = 1) -> str:
     """An `<img>` that carries a picture of any size with it."""
     width, height = (round(scale * side) for side in picture.size)
-    return (
-        f'<img decoding="sync" src="{data_url(picture)}" alt="{escape(alt)}" width="{width}" '
-        f'height="{height}" style="image-rendering:pixelated;border-radius:4px;margin:0">'
-    )
+    return f'<img decoding="sync" src="{data_url(picture)}" alt="{escape(alt)}" width="{width}" height="{height}">'
 
 
 def probability_bars(probabilities: ArrayLike, words: str = "") -> str:

@@ -69,7 +69,7 @@ def test_take_back_asks_for_the_digit_again(pad: DrawingPad) -> None:
     pad.replay([THREE])
     pad.teaching.keep_asked()
     assert pad.teaching.wish != first
-    press(pad, "Delete the digit kept last")
+    press(pad, "Delete what was kept last")
     assert pad.teaching.wish == first
     assert len(MyDigits(FILE)) == 0
 
@@ -100,7 +100,7 @@ def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_s
     truth.value = "205"
     press(pad, keep)
     assert "I see 4 digits on the page" in shown(pad)
-    press(pad, "Delete the digit kept last")
+    press(pad, "Delete what was kept last")
     assert len(MyDigits(FILE)) == 0
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
 from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Text, VBox
 
 from mnist_nb.data import Split
@@ -72,8 +71,7 @@ class Gallery(VBox):  # type: ignore[misc]
         if (model := self._pad.state.model) is None:
             raise ValueError("There is no network to score: choose one above the pad.")
         score = evaluate(model, Split(digits.images, digits.labels, "my digits"))
-        apart = torch.tensor([digit.held_out for digit in digits])
-        self._score.value = pad_page.score(score, digits.images.numpy(), apart)
+        self._score.value = pad_page.score(score, list(digits))
         return score
 
     def _digit(self) -> Digit:

@@ -5,12 +5,12 @@ from html import escape
 
 import numpy as np
 from PIL import Image, ImageDraw
-from torch import Tensor
 
 from mnist_nb.data import SIDE
 from mnist_nb.drawing.pictures import PictureSteps
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.evaluation import Evaluation
+from mnist_nb.my_digits import Digit
 from mnist_nb.my_digits.adaptation import AdaptationReport
 from mnist_nb.my_digits.reading import Number
 from mnist_nb.widgets.html import image_tag, picture_tag, probability_bars
@@ -94,16 +94,16 @@ def picture_steps(steps: PictureSteps) -> str:
     return f'<div class="pad-thumbs">{"".join(figures)}</div>'
 
 
-def score(evaluation: Evaluation, images: Pixels, held_out: Tensor) -> str:
+def score(evaluation: Evaluation, digits: Sequence[Digit]) -> str:
     """How many of the reader's digits were read: all, and those kept apart; what was confused, and each mistake."""
-    total, right = len(evaluation.labels), evaluation.is_correct
+    total, right = len(digits), evaluation.is_correct.tolist()
     text = f"It reads {evaluation.n_correct} of your {total} digits ({100 * evaluation.accuracy:.0f} %)"
-    if apart := int(held_out.sum()):
-        text += f", and {int(right[held_out].sum())} of the {apart} that are never taught"
+    if apart := [is_right for is_right, digit in zip(right, digits, strict=True) if digit.held_out]:
+        text += f", and {sum(apart)} of the {len(apart)} that are never taught"
     if evaluation.n_correct == total:
         return message(f"✓ {text}.")
-    wrong = (~right).nonzero().flatten().tolist()[:20]
-    mistakes = [(images[at], f"{int(evaluation.labels[at])}, read {int(evaluation.predictions[at])}") for at in wrong]
+    read = zip(digits, evaluation.predictions.tolist(), strict=True)
+    mistakes = [(digit.image, f"{digit.label}, read {guess}") for digit, guess in read if digit.label != guess][:20]
     pairs = [
         f"{with_article(label)} as {with_article(guess)} ({count}×)"
         for label, guess, count in evaluation.confused_pairs(6)

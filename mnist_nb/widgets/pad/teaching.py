@@ -25,6 +25,10 @@ from mnist_nb.widgets.prediction import with_article
 PER_DIGIT = 3
 WANTED = 10 * PER_DIGIT
 STEPS = 150
+_ABOUT_TEACHING = (
+    "Learns your digits together with MNIST's, in a second or two. Every third digit of yours is kept apart, to score "
+    "what was learnt on digits that were not taught."
+)
 
 
 class Teaching:
@@ -45,11 +49,31 @@ class Teaching:
         self._last: dict[int, bytes] = {}  # the image of each digit that was kept last, by its id
         self._thread: Thread | None = None
         self.answers = self._build_answers()
-        self.collecting = self._build_collecting()
         self.gallery = Gallery(pad, self._show_progress)
-        self.lesson = self._build_lesson()
+        new = partial(button, pad.attempt)
+        self._asked = HTML()
+        self._start = new("Start", "Ask me for digits, thirty in all", self.collect, width="90px")
+        hint = "Keep this drawing and ask for the next (Enter on the paper)"
+        self._keep = new("Keep, next", hint, self.keep_asked, icon="check")
+        back = new("Take back", "Delete what was kept last", self.take_back, icon="undo")
+        self.collecting = VBox([self._asked, HBox([self._start, self._keep, back])])
+        about = HTML(pad_page.note(_ABOUT_TEACHING))
+        hint = "Teach the network that reads now my digits"
+        teach = new("Teach it my hand", hint, self.teach, icon="graduation-cap")
+        teach.button_style = "primary"
+        self._outcome = HTML()
+        self.lesson = VBox([about, teach, self._outcome])
         with contextlib.suppress(ValueError, OSError):  # said when the digits are asked for
             self._show_progress()
+
+    def _build_answers(self) -> HBox:
+        digits = []
+        for label in range(10):
+            hint = f"That was {with_article(label)}: keep it as a digit of mine"
+            digits.append(button(self._pad.attempt, str(label), hint, partial(self.keep, label), width="28px"))
+        answers = HBox([Label("That was a"), *digits])
+        answers.add_class("pad-answers")
+        return answers
 
     # ---- collecting
 
@@ -175,34 +199,3 @@ class Teaching:
         self._pad.check_open()
         if step % (STEPS // 10) == 0:  # ten times in a second or two is enough for any page
             self._outcome.value = pad_page.progress_bar(step / STEPS)
-
-    # ---- how it looks
-
-    def _build_answers(self) -> HBox:
-        answers = HBox([Label("That was a")])
-        answers.add_class("pad-answers")
-        for label in range(10):
-            hint = f"That was {with_article(label)}: keep it as a digit of mine"
-            answer = button(self._pad.attempt, str(label), hint, partial(self.keep, label), width="28px")
-            answers.children += (answer,)
-        return answers
-
-    def _build_collecting(self) -> VBox:
-        self._asked = HTML()
-        new = partial(button, self._pad.attempt)
-        self._start = new("Start", "Ask me for digits, thirty in all", self.collect, width="90px")
-        hint = "Keep this drawing and ask for the next (Enter on the paper)"
-        self._keep = new("Keep, next", hint, self.keep_asked, icon="check")
-        back = new("Take back", "Delete the digit kept last", self.take_back, icon="undo")
-        return VBox([self._asked, HBox([self._start, self._keep, back])])
-
-    def _build_lesson(self) -> VBox:
-        hint = "Teach the network that reads now my digits"
-        start = button(self._pad.attempt, "Teach it my hand", hint, self.teach, icon="graduation-cap")
-        start.button_style = "primary"
-        self._outcome = HTML()
-        about = (
-            "Learns your digits together with MNIST's, in a second or two. Every third digit of yours is kept apart, "
-            "to score what was learnt on digits that were not taught."
-        )
-        return VBox([HTML(pad_page.note(about)), start, self._outcome])

@@ -61,10 +61,9 @@ class TransformPanel(VBox):  # type: ignore[misc]
             row.append(button(pad.attempt, "", tooltip, partial(self._step, name, by), icon=icon, width="36px"))
         row.append(button(pad.attempt, "Start over", "Take all changes back", self._reset, icon="refresh"))
         lay = button(pad.attempt, "Lay it on the pad", "Show this picture", self._pick)
+        pick = HBox([self.source, self.number, lay, self.photo])
         steps = HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
-        super().__init__(
-            [HBox([self.source, self.number, lay, self.photo]), steps, HBox([self.centred, self.about]), self._photo]
-        )
+        super().__init__([pick, steps, HBox([self.centred, self.about]), self._photo])
 
     def _pick(self) -> None:
         if self.source.value == TEST:
@@ -74,12 +73,15 @@ class TransformPanel(VBox):  # type: ignore[misc]
             self._lay(self._pad.some_digits(), "yours")
 
     def _photo_came(self, name: str, content: bytes) -> None:
-        self._name, self._file = name, content
+        self._file = b""  # the sliders' way back to the whole picture reads nothing
         for control in self._crop:
             control.value = (0, 100)
+        self._name, self._file = name, content
         self._read_photo()
 
     def _read_photo(self) -> None:
+        if not self._file:
+            return
         (left, right), (top, bottom) = (control.value for control in self._crop)
         try:
             steps = picture_steps(self._file, (left / 100, top / 100, right / 100, bottom / 100))
