@@ -46,7 +46,7 @@ class Gallery(VBox):  # type: ignore[misc]
         ]
         score = new("Score", "How many of my digits does the network read?", self.score, icon="check")
         rows = HBox([self._number, self._label, *change]), HBox([self._file, *share])
-        super().__init__([self._pictures, *rows, score, self._score])
+        super().__init__([self._pictures, *rows, HBox([score]), self._score])
 
     def show(self) -> None:
         """Show the digits as they are now."""

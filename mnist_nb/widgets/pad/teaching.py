@@ -62,7 +62,7 @@ class Teaching:
         teach = new("Teach it my hand", hint, self.teach, icon="graduation-cap")
         teach.button_style = "primary"
         self._outcome = HTML()
-        self.lesson = VBox([about, teach, self._outcome])
+        self.lesson = VBox([about, HBox([teach]), self._outcome])
         with contextlib.suppress(ValueError, OSError):  # said when the digits are asked for
             self._show_progress()
 
