@@ -216,8 +216,7 @@ def test_too_few_digits_are_not_taught(pad: DrawingPad) -> None:
 def test_a_damaged_file_of_digits_is_named_left_alone_and_the_pad_reads_on(workplace: Path, tiny: Mnist) -> None:
     FILE.write_bytes(b"not digits")
     pad = DrawingPad(tiny)
-    guess = pad.replay([THREE])
-    assert guess.digit == 3
+    assert pad.replay([THREE]).digit == 3
     for title in ("That was a 3: keep it as a digit of mine", "Ask me for digits, thirty in all", "Delete this digit"):
         press(pad, title)
         assert "my_digits.safetensors is not a whole file of digits" in shown(pad)
