@@ -26,7 +26,7 @@ from mnist_nb.widgets.common import Panel, button, on_change
 from mnist_nb.widgets.html import data_url, probability_bars, stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
-from mnist_nb.widgets.prediction import Guess, read, with_article
+from mnist_nb.widgets.prediction import Prediction, read, with_article
 from mnist_nb.widgets.squares import Squares, colours_of
 
 _FIRST = "shipped:mlp"
@@ -79,13 +79,13 @@ class _Explorer(Panel):
         return self._data.test.images[self.number.value]
 
     @property
-    def guess(self) -> Guess:
+    def guess(self) -> Prediction:
         """What the network reads in the image that is shown now."""
         return read(self.model, self.image.numpy())
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Show a sentence under the panel; an empty one takes it away."""
-        self._message.value = pad_page.sentence(text, wrong=wrong) if text else ""
+        self._message.value = pad_page.message(text, wrong=wrong) if text else ""
 
     def _controls(self) -> list[Any]:
         """What stands between the lists and the page."""
@@ -219,7 +219,7 @@ class PixelEditor(_Explorer):
         """The places, (row, column), that differ from the test image, from the top."""
         return [(row, column) for row, column in torch.nonzero(self.image != super().image).tolist()]
 
-    def flip(self, row: int, column: int) -> Guess:
+    def flip(self, row: int, column: int) -> Prediction:
         """Flip one pixel; what is read then."""
         with LOCK:
             original, now = super().image, self.image
@@ -290,7 +290,7 @@ class PruningExplorer(_Explorer):
         return prune(self.model, self.percent.value / 100)
 
     @property
-    def guess(self) -> Guess:
+    def guess(self) -> Prediction:
         """What the thinned network reads in the image."""
         return read(self.thinned, self.image.numpy())
 
@@ -360,7 +360,7 @@ def _layers_view(image: ArrayLike, values: Activations, words: str, unit: int, p
     return f"{_words(words)}{_words(left)}{_row(way)}{_row(sums)}{_words(total, 'explorer-sum')}"
 
 
-def _pruning_view(image: ArrayLike, guess: Guess, words: str, weights: ArrayLike) -> str:
+def _pruning_view(image: ArrayLike, guess: Prediction, words: str, weights: ArrayLike) -> str:
     """What is left of the first layer's weights `[units, 784]`, some units of it, beside the image and its ten bars."""
     images = np.asarray(weights).reshape(-1, SIDE, SIDE)[:_WEIGHT_IMAGES]
     rows = [np.concatenate([np.pad(one, 1) for one in images[at : at + 8]], axis=1) for at in range(0, len(images), 8)]

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.training import TrainingRun
 from mnist_nb.widgets.html import image_tag, probability_bars
-from mnist_nb.widgets.prediction import Guess
+from mnist_nb.widgets.prediction import Prediction
 from mnist_nb.widgets.studio.chart import sample
 from mnist_nb.widgets.studio.records import RunRecord, State
 from mnist_nb.widgets.studio.session import TrainingSession
@@ -52,7 +52,7 @@ def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.floa
     if probabilities is None:
         words, bars = "Nobody has learnt to read it yet.", ""
     else:
-        words = Guess(int(probabilities.argmax()), probabilities).in_words
+        words = Prediction(int(probabilities.argmax()), probabilities).in_words
         bars = probability_bars(probabilities, words)
     return (
         f'<div class="studio-pinned"><div>{image_tag(image, caption, 3)}<p class="caption">{escape(caption)}</p></div>'
