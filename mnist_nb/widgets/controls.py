@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -19,16 +20,16 @@ class Controls:
 
     Args:
         hyperparameters: what they show at first.
+        moved: called with a field's name when the reader moves its control, but not where code sets them all.
 
     Attributes:
         widget: the box that holds them, below a menu of the presets.
         by_name: the control of each field.
     """
 
-    def __init__(self, hyperparameters: Hyperparameters) -> None:
+    def __init__(self, hyperparameters: Hyperparameters, moved: Callable[[str], None]) -> None:
         self.by_name: dict[str, Widget] = {}
-        self._tell: Callable[[], None] = lambda: None
-        self._busy = False
+        self._tell, self._busy = moved, False
         menu = [("your own settings", ""), *((in_words(name), settings) for name, settings in PRESETS.items())]
         self.presets: Dropdown = Dropdown(
             options=menu,
@@ -39,7 +40,7 @@ class Controls:
         self.presets.observe(lambda change: self._take(change["new"]), "value")
         for field in dataclasses.fields(Hyperparameters):
             self.by_name[field.name] = control = _make_control(field)
-            control.observe(lambda change: self._moved(), "value")
+            control.observe(partial(self._moved, field.name), "value")
         self.widget = ipywidgets.GridBox([self.presets, *self.by_name.values()])
         self.widget.add_class("studio-controls")
         self.value = hyperparameters
@@ -56,34 +57,33 @@ class Controls:
 
     @value.setter
     def value(self, hyperparameters: Hyperparameters) -> None:
-        self._busy = True  # what is told of is all of them
+        self._busy = True
         for name, control in self.by_name.items():
             value = getattr(hyperparameters, name)
             if isinstance(control, SelectionSlider) and value not in control.options:  # it can show this too, exactly
                 control.options = sorted([*control.options, value])
             control.value = value
         self._busy = False
-        self._moved()
+        self._name_preset()
 
     def _take(self, preset: Hyperparameters | str) -> None:
         if isinstance(preset, Hyperparameters) and preset != self.value:
             self.value = preset
 
-    def _moved(self) -> None:
-        """The menu names the preset that the controls show, if they show one."""
+    def _moved(self, name: str, _: object) -> None:
         if not self._busy:
-            self.presets.value = self.value if self.value in PRESETS.values() else ""
-            self._tell()
+            self._name_preset()
+            self._tell(name)
 
-    def lock(self, locked: bool, *, except_for: Iterable[str] = ()) -> None:
-        """Let the controls be moved or not; those named always can."""
+    def _name_preset(self) -> None:
+        """The menu names the preset that the controls show, if they show one."""
+        self.presets.value = self.value if self.value in PRESETS.values() else ""
+
+    def lock(self, locked: bool) -> None:
+        """Let the controls be moved or not; the learning rate always can."""
         self.presets.disabled = locked
         for name, control in self.by_name.items():
-            control.disabled = locked and name not in except_for
-
-    def on_change(self, tell: Callable[[], None]) -> None:
-        """Call when a control is moved, or all of them are set."""
-        self._tell = tell
+            control.disabled = locked and name != "learning_rate"
 
 
 def _make_control(field: dataclasses.Field[Any]) -> Widget:

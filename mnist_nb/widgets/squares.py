@@ -21,6 +21,13 @@ def colours_of(values: ArrayLike, name: str, low: float, high: float) -> NDArray
     return coloured
 
 
+def mosaic(images: NDArray[Any], columns: int, gap: int) -> NDArray[np.float64]:
+    """Images `[N, height, width]` in rows of so many, with a gap of pixels that are 0 after each."""
+    tiles = np.pad(images, ((0, -len(images) % columns), (0, gap), (0, gap)))
+    _, height, width = tiles.shape
+    return tiles.reshape(-1, columns, height, width).swapaxes(1, 2).reshape(-1, columns * width)
+
+
 class Squares:
     """A canvas of squares, one of them in a frame.
 

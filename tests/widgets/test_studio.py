@@ -26,8 +26,7 @@ from mnist_nb.data import Mnist
 from mnist_nb.training import PRESETS
 from mnist_nb.training.optimizers import Sgd
 from mnist_nb.widgets.studio import TrainingStudio
-from mnist_nb.widgets.studio.chart import MAX_POINTS, LossCurve
-from mnist_nb.widgets.studio.records import RunRecord, State
+from mnist_nb.widgets.studio.records import MAX_POINTS, RunRecord, State
 from mnist_nb.widgets.studio.session import TrainingSession
 
 LONG = Hyperparameters(epochs=200, learning_rate=0.001, batch_size=4)  # 31,000 steps: no test waits for its end
@@ -544,9 +543,8 @@ def test_the_chart_and_the_figure_show_every_run(make: Make) -> None:
 
 def test_a_line_of_the_chart_stays_short_and_ends_where_the_run_does() -> None:
     losses = [2.0 - step / 5000 for step in range(5000)]
-    line = LossCurve(3, 1000)
     for end in (0, 1, 7, 700, 701, 5000):
-        points = line.points(losses[:end])
+        points = RunRecord("run", SHORT, nn.Identity(), 1000, 3, 3, batch_losses=losses[:end]).loss_curve
         assert len(points) <= MAX_POINTS
         if end:
             assert points[-1, 0] == pytest.approx(3 + end / 1000, abs=0.02)
@@ -637,11 +635,11 @@ def test_a_look_inside_stands_beside_the_curves_and_says_what_it_shows(make: Mak
 def test_a_dead_network_and_a_rate_too_high_are_seen(make: Make) -> None:
     studio = make(dataclasses.replace(SHORT, learning_rate=0.01))
     studio.train()
-    assert "#D55E00" not in lines_of_layers(studio), "all is well"
+    assert 'class="wrong"' not in lines_of_layers(studio), "all is well"
     studio.train(learning_rate=0.6, epochs=4)
     assert studio.session.diagnostics is not None
     assert max(studio.session.diagnostics.dead.values()) > 0.9
-    assert "#D55E00" in lines_of_layers(studio)
+    assert 'class="wrong"' in lines_of_layers(studio)
 
 
 def lines_of_layers(studio: TrainingStudio) -> str:

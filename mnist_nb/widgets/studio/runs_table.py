@@ -27,21 +27,17 @@ class RunsTable:
 
     def rebuild(self) -> None:
         """Make rows for new runs and drop those of removed ones."""
-        kept = list(self.session.runs)
-        gone = [self._rows.pop(run) for run in set(self._rows) - set(kept)]
-        for run in kept:
-            if run not in self._rows:
-                self._rows[run] = _Row(self, run)
-        self.widget.children = [self._rows[run].widget for run in kept]
-        for row in gone:
-            discard(row.widget)
+        before, kept = self._rows, list(self.session.runs)
+        self._rows = {run: before.get(run) or _Row(self, run) for run in kept}
+        self.widget.children = [row.widget for row in self._rows.values()]
+        for run in set(before) - set(kept):
+            discard(before[run].widget)
         self.refresh()
 
     def refresh(self) -> None:
         """Show each run's figures as they are now."""
-        for number, run in enumerate(list(self.session.runs)):
-            if (row := self._rows.get(run)) is not None:
-                row.refresh(number)
+        for number, row in enumerate(self._rows.values()):
+            row.refresh(number)
 
 
 class _Row:
@@ -49,10 +45,8 @@ class _Row:
 
     def __init__(self, table: RunsTable, kept: RunRecord) -> None:
         self._session, self._kept, attempt = table.session, kept, table.attempt
-        self._mark = HTML(layout={"flex": "0 0 62px"})
-        place = {"flex": "0 1 130px", "min_width": "0"}
-        self._name = Text(kept.name, continuous_update=False, tooltip="The run's name", layout=place)
-        self._cells = HTML(layout={"flex": "1 1 320px", "min_width": "0"})
+        self._mark, self._cells = HTML(), HTML()
+        self._name = Text(kept.name, continuous_update=False, tooltip="The run's name")
         restore_hint = "Make these weights the network as it stands"
         self._restore = button(attempt, "Restore", restore_hint, partial(table.restore, kept), width="82px")
         self._remove = button(attempt, "Remove", "Forget this run", partial(table.session.remove, kept), width="82px")
@@ -61,9 +55,8 @@ class _Row:
         self.widget.add_class("studio-row")
 
     def _rename(self) -> None:
-        if self._name.value != self._kept.name:
-            self._session.rename(self._kept, self._name.value)
-            self._name.value = self._kept.name
+        self._kept.rename(self._name.value)
+        self._name.value = self._kept.name
 
     def refresh(self, number: int) -> None:
         self._mark.value = studio_page.mark(number)
