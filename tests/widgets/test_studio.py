@@ -509,19 +509,13 @@ def test_a_runs_weights_can_be_restored_and_trained_on(make: Make) -> None:
     assert third.epoch == 4
 
 
-def test_the_oldest_run_makes_room(make: Make) -> None:
+def test_a_run_that_made_room_is_forgotten_with_its_weights_and_its_row(make: Make) -> None:
     studio = make(dataclasses.replace(SHORT, epochs=1, batch_size=512))
-    for number in range(22):
-        studio.train(seed=number, fresh=True)
-    assert [run.hyperparameters.seed for run in studio.runs] == list(range(2, 22))
-
-
-def test_a_run_that_made_room_is_forgotten_with_its_weights_and_its_row(make: Make, monkeypatch) -> None:
-    monkeypatch.setattr("mnist_nb.widgets.studio.session.MAX_RUNS", 2)
-    studio = make(SHORT)
     first = weakref.ref(studio.train(fresh=True))
-    for _ in range(3):
-        studio.train(fresh=True)
+    for seed in range(1, 22):
+        studio.train(seed=seed, fresh=True)
+    assert [run.hyperparameters.seed for run in studio.runs] == list(range(2, 22))
+    assert len(names(studio)) == 20
     gc.collect()
     assert first() is None
 
@@ -695,6 +689,28 @@ def test_a_run_that_explodes_leaves_the_unfinished_one_before_it_to_be_resumed(
     exploded = studio.train(fresh=fresh, optimizer="adam", learning_rate=10.0)
     assert exploded.state is State.FAILED
     assert "run 1 is still there: Resume goes on with it" in shown(studio)
+    if path is not None:  # for another studio too, or the command line
+        later = TrainingStudio(tiny, path, device="cpu")
+        assert "Resume goes on with it" in shown(later)
+        later.close()
+    assert same_weights(studio.resume().model, trained(tiny, settings))
+
+
+@pytest.mark.parametrize("path", [None, "model.safetensors"])
+def test_a_stopped_run_is_still_there_after_another_was_restored_and_trained_on(
+    path: str | None, make: Make, tiny: Mnist
+) -> None:
+    settings = dataclasses.replace(SHORT, batch_size=4)
+    studio = make(settings, path)
+    first = studio.train(fresh=True, epochs=1)
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 5)
+    stop_and_wait(studio)
+    click(studio, "Restore", 0)
+    assert same_weights(studio.model, first.model)
+    assert "run 2 is still there: restore it, and Resume goes on with it" in shown(studio)
+    studio.train(fresh=False, epochs=1)
+    click(studio, "Restore", 1)
     if path is not None:  # for another studio too, or the command line
         later = TrainingStudio(tiny, path, device="cpu")
         assert "Resume goes on with it" in shown(later)

@@ -56,8 +56,9 @@ def _layers(found: Diagnostics) -> str:
     ticks = "".join(f'<span style="left:{_place(float(tick)):.1%}">{tick}</span>' for tick in _TICKS)
     return (
         f'<div class="studio-layers" role="img" aria-label="{escape(_in_words(found))}" '
-        f'style="--low:{low};--high:{high}"><span class="head">Step / weights</span><span class="healthy">healthy</span>'
-        f'<span class="head dead">Dead units</span>{rows}<span class="ticks">{ticks}</span></div>'
+        f'style="--low:{low};--high:{high}"><span class="head">Step / weights</span>'
+        f'<span class="healthy">healthy</span><span class="head dead">Dead units</span>{rows}'
+        f'<span class="ticks">{ticks}</span></div>'
     )
 
 
