@@ -63,8 +63,8 @@ def bits_curve(results: Results) -> Figure:
     for number, (part, label) in enumerate(zip(rows, ("floating-point numbers", "whole numbers"), strict=True)):
         _spread(axes, kilobytes[part], misread[part], number, label)
     for kind, x, values in zip(results["kinds"], kilobytes, misread, strict=True):
-        below = kind == "bfloat16"  # as large as float16, and as good
-        style.note(axes, kind, (x, float(np.median(values))), (5, -12 if below else 5))
+        offset = (5, -12 if kind == "bfloat16" else 5)  # as large as float16, and as good
+        axes.annotate(kind, (x, float(np.median(values))), offset, textcoords="offset points", fontsize=8)
     axes.set_xticks((25, 50, 100, 200, 400), ("25", "50", "100", "200", "400"))
     axes.margins(x=0.08, y=0.12)
     style.legend(axes)

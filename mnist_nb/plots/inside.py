@@ -25,11 +25,8 @@ def signed_images(images: ArrayLike, titles: Sequence[str] = (), *, columns: int
     height = (1.06 if titles else 0.86) * rows + 0.2
     figure, grid = style.new_panels(0.82 * columns + 1.3, height, rows, columns, squeeze=False)
     largest = float(np.abs(pictures).max())
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for number, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
-        drawn = _show_signed(axes, picture, titles[number] if number < len(titles) else "", largest)
-    figure.colorbar(drawn, ax=grid, label=label, shrink=min(1.0, 2.4 / rows), aspect=14)
+    style.show_images(grid, pictures, titles, low=-largest, high=largest, colours="cividis")
+    figure.colorbar(grid[0, 0].images[0], ax=grid, label=label, shrink=min(1.0, 2.4 / rows), aspect=14)
     return figure
 
 
@@ -146,7 +143,7 @@ def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label
     return figure
 
 
-def _show_signed(axes: Axes, values: ArrayLike, title: str, largest: float | None = None) -> AxesImage:
-    """Show signed numbers on a scale that has zero in its middle and reaches to the largest, by default of these."""
-    largest = largest or float(np.abs(np.asarray(values)).max()) or 1.0
+def _show_signed(axes: Axes, values: ArrayLike, title: str) -> AxesImage:
+    """Show signed numbers on a scale that has zero in its middle and reaches to the largest of them."""
+    largest = float(np.abs(np.asarray(values)).max()) or 1.0
     return style.show_image(axes, values, title, low=-largest, high=largest, colours="cividis")

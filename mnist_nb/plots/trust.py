@@ -63,10 +63,8 @@ def corrupted_images(image: ArrayLike, corruptions: Sequence[Corruption]) -> Fig
     figure, grid = style.new_panels(*size, len(corruptions), steps, squeeze=False)
     picture = torch.as_tensor(np.asarray(image))[None]
     for corruption, row in zip(corruptions, grid, strict=True):
-        for axes in row:
-            axes.set_axis_off()
-        for axes, severity in zip(row, corruption.severities, strict=False):
-            style.show_image(axes, corruption(picture, severity)[0], _signed(severity))
+        corrupted = [corruption(picture, severity)[0] for severity in corruption.severities]
+        style.show_images(row, corrupted, [_signed(severity) for severity in corruption.severities])
         style.row_label(row[0], corruption.name, 0.2, fontsize=10)
     return figure
 

@@ -52,7 +52,7 @@ class _Explorer(Panel):
     def __init__(
         self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
     ) -> None:
-        controls = self._controls()
+        sliders = self._sliders()
         self._data, self._catalog = data, ModelCatalog(model, path)
         self.network = Dropdown(description="Network", layout={"width": "345px"}, tooltip="Which network to look into")
         self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
@@ -62,9 +62,11 @@ class _Explorer(Panel):
         self._accept(self._catalog.load(self._key))
         on_change(self.attempt, self.network, self._chosen)
         on_change(self.attempt, self.number, self._another)
+        for slider in sliders:
+            on_change(self.attempt, slider, self._changed)
         head = HBox([self.network, self.number], layout=_WRAP)
         page = HBox([self._squares.widget, self._page], layout=_WRAP) if self._buttons else self._page
-        super().__init__([HTML(stylesheet()), head, *controls, page, *self._buttons, self._message])
+        super().__init__([HTML(stylesheet()), head, HBox(sliders, layout=_WRAP), page, *self._buttons, self._message])
         self.add_class("mnist-pad")
         self._another()
 
@@ -82,7 +84,7 @@ class _Explorer(Panel):
         """Show a sentence under the panel; an empty one takes it away."""
         self._message.value = pad_page.sentence(text, wrong=wrong) if text else ""
 
-    def _controls(self) -> list[Any]:
+    def _sliders(self) -> list[IntSlider]:
         """What stands between the lists and the page."""
         raise NotImplementedError
 
@@ -147,9 +149,8 @@ class LayerExplorer(_Explorer):
         unit: which unit of the first layer is looked at.
     """
 
-    def _controls(self) -> list[Any]:
+    def _sliders(self) -> list[IntSlider]:
         self.unit = _slider("Unit", "Number of the unit in the first hidden layer", 0)
-        on_change(self.attempt, self.unit, self._changed)
         self._squares = Squares(12, self._click, self._leave)
         tooltip = "Choose the unit of the first layer that answers this image most strongly"
         self._buttons = (button(self.attempt, "Strongest unit", tooltip, self._choose_strongest),)
@@ -203,11 +204,9 @@ class PixelEditor(_Explorer):
         row, column: the pixel that the button flips, 0 at the top and at the left.
     """
 
-    def _controls(self) -> list[Any]:
+    def _sliders(self) -> list[IntSlider]:
         self.row = _slider("Row", "Row of the pixel, from the top", SIDE - 1, _MIDDLE)
         self.column = _slider("Column", "Column of the pixel, from the left", SIDE - 1, _MIDDLE)
-        for place in (self.row, self.column):
-            on_change(self.attempt, place, self._changed)
         new = partial(button, self.attempt)
         buttons = [
             new("Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
@@ -216,7 +215,7 @@ class PixelEditor(_Explorer):
         ]
         self._squares = Squares(11, self._click, self._leave)
         self._buttons = (HBox(buttons),)
-        return [HBox([self.row, self.column])]
+        return [self.row, self.column]
 
     @property
     def image(self) -> Tensor:
@@ -287,9 +286,8 @@ class PruningExplorer(_Explorer):
         accuracy: the share of the validation images that are still read right, in [0, 1].
     """
 
-    def _controls(self) -> list[Any]:
+    def _sliders(self) -> list[IntSlider]:
         self.percent = _slider("Percent", "Percent of the weights, the smallest ones, that are set to 0", 100)
-        on_change(self.attempt, self.percent, self._changed)
         self.accuracy = 0.0
         return [self.percent]
 

@@ -45,7 +45,7 @@ class Squares:
         self._colours = np.zeros((1, 1, 3), np.uint8)
         self._frame: Place = (0, 0)
         self._dots: Sequence[Place] = ()
-        self.widget = Canvas()
+        self.widget = Canvas(layout={"flex": "none"})
         self.widget.on_mouse_down(self._press)
         self.widget.on_touch_start(lambda touches: self._press(*touches[0]) if touches else None)
         self.widget.on_key_down(lambda key, shift, *_: left(shift) if key == "Tab" else None)
@@ -57,10 +57,8 @@ class Squares:
             height, width = (side * self._side for side in colours.shape[:2])
             if (self.widget.width, self.widget.height) != (width, height):
                 self.widget.width, self.widget.height = width, height
-                wide, high = f"{width // RESOLUTION}px", f"{height // RESOLUTION}px"
                 layout = self.widget.layout  # which is changed, for a new one would leave the old one behind
-                layout.width = layout.min_width = wide
-                layout.height = layout.min_height = high
+                layout.width, layout.height = f"{width // RESOLUTION}px", f"{height // RESOLUTION}px"
             self._colours, self._frame, self._dots = colours, frame, dots
             self._draw()
 

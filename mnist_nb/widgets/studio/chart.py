@@ -23,15 +23,6 @@ def style_of(number: int) -> tuple[str, str]:
     return "var(--text)" if COLOURS[style] == "#000000" else COLOURS[style], _DASHES[dashes]
 
 
-def sample(number: int) -> str:
-    """A short piece of a run's line, for the table and the legend."""
-    colour, dashes = style_of(number)
-    return (
-        '<svg width="34" height="10" aria-hidden="true" style="vertical-align:middle"><line x1="1" x2="33" y1="5" '
-        f'y2="5" stroke-width="2.5" stroke-dasharray="{dashes}" style="stroke:{colour}"/></svg>'
-    )
-
-
 def chart(runs: Sequence[RunRecord]) -> str:
     """Training loss on the left, validation accuracy on the right, one line for each run, a live run thicker.
 

@@ -203,7 +203,7 @@ class TrainingSession:
         """
         self.pinned = None if image is None else check_image(image).copy()
         if not self.is_running and self.current is not None:
-            self._look(self.current.model)
+            self._observe(self.current.model)
 
     # ---- the runs kept
 
@@ -245,7 +245,7 @@ class TrainingSession:
             self.sentence = f"The weights of {kept.name} are in place{place}; {how}."
             if stopped:
                 self.sentence += f" {stopped.name} is still there: restore it, and Resume goes on with it."
-            self._look(kept.model)
+            self._observe(kept.model)
 
     # ---- inside
 
@@ -369,14 +369,14 @@ class TrainingSession:
     def _notify(self, run: TrainingRun) -> None:
         began = time.monotonic()
         try:
-            self._look(run.model)
+            self._observe(run.model)
             self._publish()
         except Exception as error:  # what is shown may fail; what is learnt must not
             self.warning = f"The panel could not be drawn: {type(error).__name__}: {error}"
         self._before = None
         self._next_look = time.monotonic() + min(max(PUBLISH_EVERY, (time.monotonic() - began) / COST), 2.0)
 
-    def _look(self, model: nn.Module) -> None:
+    def _observe(self, model: nn.Module) -> None:
         """Ask the network about the pinned digit, and see how it fares."""
         pinned = self.pinned
         self.probabilities = None if pinned is None else predict(model, pinned[None])[0].numpy()
