@@ -36,12 +36,7 @@ def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
 
 
 def read_images(
-    images: ArrayLike,
-    evaluation: Evaluation,
-    indices: Sequence[int],
-    *,
-    columns: int = 8,
-    doubtful: Collection[int] = (),
+    images: ArrayLike, evaluation: Evaluation, indices: Sequence[int], *, doubtful: Collection[int] = ()
 ) -> Figure:
     """Images of a split; above each its label, the prediction and its confidence.
 
@@ -49,7 +44,6 @@ def read_images(
         images: the split's images, uint8 `[N, 28, 28]`.
         evaluation: the predictions for that split.
         indices: the images to show.
-        columns: how many images a row has.
         doubtful: indices of images whose label reviewers rejected; their titles say so.
     """
     titles = []
@@ -58,7 +52,7 @@ def read_images(
         sign, sure = style.TICK if predicted == label else style.CROSS, _sure(float(evaluation.confidence[index]))
         question, word = ("?", "\nlabel rejected") if index in doubtful else ("", "")
         titles.append(f"a {label}{question}, read {predicted} {sign}\n{sure}{word}")
-    return image_grid(np.asarray(images)[list(indices)], titles, columns=columns)
+    return image_grid(np.asarray(images)[list(indices)], titles, columns=8)
 
 
 def _sure(confidence: float) -> str:

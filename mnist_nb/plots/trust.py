@@ -47,8 +47,8 @@ def roc_curves(curves: Mapping[str, RocCurve]) -> Figure:
     xlabel, ylabel = "share of the digits refused (logarithmic)", "share of the others refused"
     figure, axes = style.new_axes(8, 3.8, xlabel=xlabel, ylabel=ylabel, xscale="log", xlim=(0.002, 1), ylim=(0, 1.02))
     for number, (name, curve) in enumerate(curves.items()):
-        look = {**style.curve_style(number), "marker": ""}
-        axes.plot(curve.digits, curve.others, label=f"{name}, AUROC {curve.area:.3f}", **look)
+        look = style.curve_style(number) | {"marker": "", "label": f"{name}, AUROC {curve.area:.3f}"}
+        axes.plot(curve.digits, curve.others, **look)
     axes.axvline(0.01, color="0.6", linewidth=1, linestyle=":")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes.yaxis.set_major_formatter("{x:.0%}")
@@ -93,8 +93,7 @@ def robustness_curves(
         axes.set_ylabel("share read right")
     for axes in panels[len(curves) :]:
         axes.set_axis_off()
-    handles, names = panels[0].get_legend_handles_labels()
-    panels[len(curves)].legend(handles, names, loc="center", frameon=False)
+    panels[len(curves)].legend(*panels[0].get_legend_handles_labels(), loc="center", frameon=False)
     panels[len(curves)].text(0.5, 0.05, "dotted: guessing blindly, a tenth", ha="center", fontsize=8)
     return figure
 

@@ -20,27 +20,22 @@ class Controls:
 
     Args:
         hyperparameters: what they show at first.
-        moved: called with a field's name when the reader moves its control, but not where code sets them all.
+        rate_moved: called with the learning rate when the reader moves it, but not where code sets all controls.
 
     Attributes:
         widget: the box that holds them, below a menu of the presets.
         by_name: the control of each field.
     """
 
-    def __init__(self, hyperparameters: Hyperparameters, moved: Callable[[str], None]) -> None:
-        self.by_name: dict[str, Widget] = {}
-        self._tell, self._busy = moved, False
+    def __init__(self, hyperparameters: Hyperparameters, rate_moved: Callable[[float], None]) -> None:
+        self.by_name = {field.name: _make_control(field) for field in dataclasses.fields(Hyperparameters)}
+        self._rate_moved, self._busy = rate_moved, False
         menu = [("your own settings", ""), *((in_words(name), settings) for name, settings in PRESETS.items())]
-        self.presets: Dropdown = Dropdown(
-            options=menu,
-            description="Preset",
-            tooltip="Named settings, the seconds that they train, and the share of the test images read right then",
-            layout={"width": "auto"},
-        )
+        hint = "Named settings, the seconds that they train, and the share of the test images read right then"
+        self.presets: Dropdown = Dropdown(options=menu, description="Preset", tooltip=hint)
         self.presets.observe(lambda change: self._take(change["new"]), "value")
-        for field in dataclasses.fields(Hyperparameters):
-            self.by_name[field.name] = control = _make_control(field)
-            control.observe(partial(self._moved, field.name), "value")
+        for name, control in self.by_name.items():
+            control.observe(partial(self._moved, name), "value")
         self.widget = ipywidgets.GridBox([self.presets, *self.by_name.values()])
         self.widget.add_class("studio-controls")
         self.value = hyperparameters
@@ -73,7 +68,8 @@ class Controls:
     def _moved(self, name: str, _: object) -> None:
         if not self._busy:
             self._name_preset()
-            self._tell(name)
+            if name == "learning_rate":
+                self._rate_moved(self.value.learning_rate)
 
     def _name_preset(self) -> None:
         """The menu names the preset that the controls show, if they show one."""
@@ -90,12 +86,7 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
     """The control that suits a field: its metadata says whether words or numbers, and on what scale."""
     rules = field.metadata
     default: Any = field.default  # each field has one
-    shared: dict[str, Any] = {
-        "description": _label(field, ""),
-        "description_allow_html": True,
-        "tooltip": rules["hint"],
-        "layout": {"width": "auto"},
-    }
+    shared: dict[str, Any] = {"description": _label(field), "description_allow_html": True, "tooltip": rules["hint"]}
     if "choices" in rules:
         return Dropdown(options=rules["choices"], value=default, **shared)
     low, high, whole = rules["low"], rules["high"], isinstance(default, int)
@@ -115,7 +106,7 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
     return ipywidgets.FloatSlider(**limits, step=(high - low) / 99, **shared)
 
 
-def _label(field: dataclasses.Field[Any], value: str) -> str:
+def _label(field: dataclasses.Field[Any], value: str = "") -> str:
     rules = field.metadata
     return f"{escape(rules['label'])}{f' <b>{value}</b>' * bool(value)} <span>{escape(rules['hint'])}</span>"
 

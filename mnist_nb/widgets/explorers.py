@@ -56,7 +56,7 @@ class _Explorer(Panel):
         self._data, self._catalog = data, ModelCatalog(model, path)
         self.network = Dropdown(description="Network", layout={"width": "345px"}, tooltip="Which network to look into")
         self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
-        self._page, self._message = HTML(), HTML()
+        self._page, self._message = HTML(layout={"flex": "1 1 400px"}), HTML()
         self.network.options = self._catalog.options()
         self._key = self.network.value = _FIRST if model is None else GIVEN
         self._accept(self._catalog.load(self._key))

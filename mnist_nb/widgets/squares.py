@@ -17,8 +17,7 @@ _FRAME, _DOT = "#D55E00", "#E69F00"
 def colours_of(values: ArrayLike, name: str, low: float, high: float) -> NDArray[np.uint8]:
     """Numbers `[h, w]` as colours `[h, w, 3]` of a colour map that goes from `low` to `high`."""
     shares = np.clip((np.asarray(values, dtype=np.float64) - low) / (high - low), 0, 1)
-    coloured: NDArray[np.uint8] = (colormaps[name](shares)[..., :3] * 255).astype(np.uint8)
-    return coloured
+    return np.asarray(colormaps[name](shares, bytes=True)[..., :3])
 
 
 def mosaic(images: NDArray[Any], columns: int, gap: int) -> NDArray[np.float64]:

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, BoundedIntText, HBox, ToggleButtons, VBox, Widget
+from ipywidgets import HTML, BoundedIntText, HBox, ToggleButtons, VBox
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist
+from mnist_nb.plots import training_curves
 from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import Panel, beside, button, on_change
@@ -24,7 +25,7 @@ from mnist_nb.widgets.studio import html as studio_page
 from mnist_nb.widgets.studio.chart import chart
 from mnist_nb.widgets.studio.inside import inside
 from mnist_nb.widgets.studio.records import RunRecord
-from mnist_nb.widgets.studio.runs_table import RunsTable
+from mnist_nb.widgets.studio.runs_table import RunsTable, row_of
 from mnist_nb.widgets.studio.session import TrainingSession
 
 
@@ -52,13 +53,13 @@ class TrainingStudio(Panel):
         *,
         device: str | None = None,
     ) -> None:
-        self._data = data
         self._notice = ""
         self._painting = threading.RLock()
         self._watched = next((split for split in (data.test, data.validation) if len(split)), data.train)
         self._caption = ""
         self.session = TrainingSession(data, path, device=device, publish=self._paint)
-        self.controls = Controls(hyperparameters or self.session.settings or Hyperparameters(), self._moved)
+        settings = hyperparameters or self.session.settings or Hyperparameters()
+        self.controls = Controls(settings, self.session.set_learning_rate)
         super().__init__(self._build())
         self.add_class("mnist-studio")
         self._pin_number(0)
@@ -132,8 +133,6 @@ class TrainingStudio(Panel):
 
     def figure(self) -> Figure:
         """The curves of all runs as a static figure, which a saved notebook keeps."""
-        from mnist_nb.plots import training_curves
-
         return training_curves(self.runs, [_for_matplotlib(kept.name) for kept in self.runs])
 
     def pin(self, image: ArrayLike | None, caption: str = "your digit") -> None:
@@ -177,10 +176,6 @@ class TrainingStudio(Panel):
             if list(self._fresh.options) != self._sources():
                 self._fresh.options = self._sources()
         return resumed
-
-    def _moved(self, name: str) -> None:
-        if name == "learning_rate":
-            self.session.set_learning_rate(self.controls.value.learning_rate)
 
     def _pin_number(self, index: int) -> None:
         split = self._watched
@@ -240,41 +235,25 @@ class TrainingStudio(Panel):
         self._stop = new("Stop", "Stop after the batch under way, and keep it", self.stop, icon="stop")
         again = "Go on from exactly where the run was stopped"
         self._resume_button = new("Resume", again, self._resume, icon="step-forward")
-        self._fresh: ToggleButtons = ToggleButtons(
-            options=self._sources(),
-            value=True,
-            tooltips=["Each run begins with fresh weights", "Each run goes on from the weights that are there"],
-            style={"button_width": "auto"},
-        )
+        hints = ["Each run begins with fresh weights", "Each run goes on from the weights that are there"]
+        self._fresh: ToggleButtons = ToggleButtons(options=self._sources(), value=True, tooltips=hints)
+        self._fresh.style.button_width = "auto"
         number = partial(beside, BoundedIntText, f"Pinned: {self._watched.name} image", "210px", 0)
         hint = "A number, or the arrow keys, choose the image whose probabilities are shown"
         self._index = number(min=0, max=len(self._watched) - 1, tooltip=hint)
         on_change(self.attempt, self._index, lambda: self._pin_number(self._index.value))
         another = new("Another", "Pin an image chosen by chance", self._another, icon="random")
-        right = VBox(
-            [
-                HBox([self._train, self._stop, self._resume_button]),
-                _row("studio-source", HTML("Train from"), self._fresh),
-                self._progress,
-                self._message,
-                _row("studio-watched", self._index, another),
-                self._pinned,
-            ]
-        )
-        above = _row("studio-above", self.controls.widget, right)
-        return [HTML(stylesheet()), above, _row("studio-pictures", self._chart, self._inside), self._table.widget]
+        buttons = HBox([self._train, self._stop, self._resume_button])
+        source = row_of("studio-source", HTML("Train from"), self._fresh)
+        watched = row_of("studio-watched", self._index, another)
+        right = VBox([buttons, source, self._progress, self._message, watched, self._pinned])
+        above = row_of("studio-above", self.controls.widget, right)
+        return [HTML(stylesheet()), above, row_of("studio-pictures", self._chart, self._inside), self._table.widget]
 
     def _sources(self) -> list[tuple[str, bool]]:
         """What Train may begin with, and whether that is fresh."""
         there = "the network as it stands" if self.session.path is None else self.session.path.name
         return [("a new network", True), (there, False)]
-
-
-def _row(name: str, *parts: Widget) -> HBox:
-    """Widgets side by side, and below each other where there is no room: see the style sheet."""
-    row = HBox(parts)
-    row.add_class(name)
-    return row
 
 
 def _for_matplotlib(name: str) -> str:
