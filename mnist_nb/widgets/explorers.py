@@ -29,7 +29,7 @@ from mnist_nb.widgets.squares import Squares, colours_of, mosaic
 
 _FIRST = "shipped:mlp"
 _MIDDLE = SIDE // 2
-_WRAP = {"flex_flow": "row wrap"}
+_WRAP = {"flex_flow": "row wrap", "grid_gap": "0 16px"}
 
 
 def _slider(description: str, tooltip: str, highest: int, value: int = 0) -> IntSlider:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from ipywidgets import HTML, Button, SelectionSlider, Text, ToggleButtons
+from ipywidgets import Button, SelectionSlider, Text, ToggleButtons
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import nn
-from tree import part, widgets
+from tree import part, shown, widgets
 
 from mnist_nb import CheckpointError, Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist
@@ -59,11 +59,6 @@ def click(studio: TrainingStudio, label: str, number: int = 0) -> None:
     button = buttons(studio, label)[number]
     if not button.disabled:
         button.click()
-
-
-def shown(studio: TrainingStudio) -> str:
-    """All HTML of the panel."""
-    return "".join(one.value for one in widgets(studio) if isinstance(one, HTML))
 
 
 def names(studio: TrainingStudio) -> list[Text]:
@@ -132,16 +127,15 @@ def test_a_preset_is_one_choice_and_is_named_as_long_as_it_is_shown(name: str, m
 
 
 def test_any_allowed_setting_can_be_shown(make: Make) -> None:
-    odd = Hyperparameters(
-        "cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1
-    )  # none of them a step of its slider
+    # none of them is a step of its slider
+    odd = Hyperparameters("cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1)
     assert make(odd).controls.value == odd
 
 
 def test_a_slider_in_the_page_may_round_as_it_likes(make: Make) -> None:
-    studio = make()
-    studio.controls.by_name["momentum"].value = 0.9000000000000001
-    assert studio.controls.value.momentum == 0.9
+    controls = make().controls
+    controls.by_name["momentum"].value = 0.9000000000000001
+    assert controls.value.momentum == 0.9
 
 
 def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
@@ -574,10 +568,10 @@ def test_a_new_network_is_preselected_also_where_there_is_a_file(make: Make) -> 
 
 def test_the_readouts_of_sliders_on_a_log_scale_cannot_be_typed_into(make: Make) -> None:
     controls = make().controls.by_name
-    for name, shown in (("learning_rate", "0.01"), ("batch_size", "50")):
+    for name, value in (("learning_rate", "0.01"), ("batch_size", "50")):
         assert isinstance(controls[name], SelectionSlider)
         assert not controls[name].readout, "it would take what is typed, and pass it over"
-        assert f"<b>{shown}</b>" in controls[name].description
+        assert f"<b>{value}</b>" in controls[name].description
     controls["epochs"].value = 1000  # what a number typed into the readout of the others does
     assert controls["epochs"].value == 200, "clamped in sight"
 
@@ -697,9 +691,7 @@ def test_a_run_that_explodes_leaves_the_unfinished_one_before_it_to_be_resumed(
 
 
 @pytest.mark.parametrize("path", [None, "model.safetensors"])
-def test_a_stopped_run_is_still_there_after_another_was_restored_and_trained_on(
-    path: str | None, make: Make, tiny: Mnist
-) -> None:
+def test_a_stopped_run_outlives_that_another_is_restored(path: str | None, make: Make, tiny: Mnist) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
     studio = make(settings, path)
     first = studio.train(fresh=True, epochs=1)
