@@ -128,8 +128,7 @@ def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label
     """How a score is spread over each kind of image, a row for each; images below the threshold are refused."""
     figure, grid = style.new_panels(8.6, 0.9 * len(scores) + 0.7, len(scores), squeeze=False, sharex=True)
     numbers = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
-    everything = np.concatenate([*numbers.values()])
-    edges = np.linspace(everything.min(), everything.max(), 50).tolist()
+    edges = np.histogram_bin_edges(np.concatenate([*numbers.values()]), 49).tolist()
     for axes, (name, values) in zip(grid.flat, numbers.items(), strict=True):
         axes.hist(values, edges, weights=np.full(len(values), 1 / len(values)), color=style.COLOURS[0])
         axes.axvline(threshold, color="black", linestyle="--")

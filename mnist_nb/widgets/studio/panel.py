@@ -233,8 +233,9 @@ class TrainingStudio(Panel):
         self._train = new("Train", "Begin a run", lambda: self._start(self._fresh.value), icon="play")
         self._train.button_style = "primary"
         self._stop = new("Stop", "Stop after the batch under way, and keep it", self.stop, icon="stop")
-        again = "Go on from exactly where the run was stopped"
-        self._resume_button = new("Resume", again, self._resume, icon="step-forward")
+        self._resume_button = new(
+            "Resume", "Go on from exactly where it was stopped", self._resume, icon="step-forward"
+        )
         hints = ["Each run begins with fresh weights", "Each run goes on from the weights that are there"]
         self._fresh: ToggleButtons = ToggleButtons(options=self._sources(), value=True, tooltips=hints)
         self._fresh.style.button_width = "auto"
