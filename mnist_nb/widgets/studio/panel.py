@@ -56,7 +56,6 @@ class TrainingStudio(Panel):
         self._notice = ""
         self._painting = threading.RLock()
         self._watched = next((split for split in (data.test, data.validation) if len(split)), data.train)
-        self._caption = ""
         self.session = TrainingSession(data, path, device=device, publish=self._paint)
         settings = hyperparameters or self.session.settings or Hyperparameters()
         self.controls = Controls(settings, self.session.set_learning_rate)
@@ -233,9 +232,7 @@ class TrainingStudio(Panel):
         self._train = new("Train", "Begin a run", lambda: self._start(self._fresh.value), icon="play")
         self._train.button_style = "primary"
         self._stop = new("Stop", "Stop after the batch under way, and keep it", self.stop, icon="stop")
-        self._resume_button = new(
-            "Resume", "Go on from exactly where it was stopped", self._resume, icon="step-forward"
-        )
+        self._resume_button = new("Resume", "Go on from exactly where it stopped", self._resume, icon="step-forward")
         hints = ["Each run begins with fresh weights", "Each run goes on from the weights that are there"]
         self._fresh: ToggleButtons = ToggleButtons(options=self._sources(), value=True, tooltips=hints)
         self._fresh.style.button_width = "auto"

@@ -46,10 +46,9 @@ class RunsTable:
     def _row(self, run: RunRecord) -> HBox:
         """One run: its line, its name, its figures, and two buttons."""
         name = Text(run.name, continuous_update=False, tooltip="The run's name")
-        restore = button(
-            self.attempt, "Restore", "Make these weights the network as it stands", partial(self.restore, run)
-        )
-        remove = button(self.attempt, "Remove", "Forget this run", partial(self.session.remove, run))
+        new = partial(button, self.attempt)
+        restore = new("Restore", "Make these weights the network as it stands", partial(self.restore, run))
+        remove = new("Remove", "Forget this run", partial(self.session.remove, run))
         on_change(self.attempt, name, partial(_rename, run, name))
         return row_of("studio-row", HTML(), name, HTML(), restore, remove)
 
