@@ -31,7 +31,8 @@ COST = 0.02
 """The share of the time that looking may take: where a look is dear, the next one comes later, within 2 s."""
 
 MAX_RUNS = 20
-"""Runs kept, each with its weights (about half a megabyte); the oldest makes room."""
+"""Runs kept, each with its weights (about half a megabyte), a stopped one with all that resuming it needs; the oldest
+makes room."""
 
 _STARTING = threading.RLock()
 _SESSIONS: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
