@@ -27,7 +27,9 @@ class Controls:
         by_name: the control of each field.
     """
 
-    def __init__(self, hyperparameters: Hyperparameters, rate_moved: Callable[[float], None]) -> None:
+    def __init__(
+        self, hyperparameters: Hyperparameters, rate_moved: Callable[[float], None] = lambda rate: None
+    ) -> None:
         self.by_name = {field.name: _make_control(field) for field in dataclasses.fields(Hyperparameters)}
         self._rate_moved, self._busy = rate_moved, False
         menu = [("your own settings", ""), *((in_words(name), settings) for name, settings in PRESETS.items())]
