@@ -20,18 +20,16 @@ class Controls:
 
     Args:
         hyperparameters: what they show at first.
-        rate_moved: called with the learning rate when the reader moves it, but not where code sets all controls.
+        on_rate: called with the learning rate when the reader moves it, but not where code sets all controls.
 
     Attributes:
         widget: the box that holds them, below a menu of the presets.
         by_name: the control of each field.
     """
 
-    def __init__(
-        self, hyperparameters: Hyperparameters, rate_moved: Callable[[float], None] = lambda rate: None
-    ) -> None:
+    def __init__(self, hyperparameters: Hyperparameters, on_rate: Callable[[float], None] = lambda _: None) -> None:
         self.by_name = {field.name: _make_control(field) for field in dataclasses.fields(Hyperparameters)}
-        self._rate_moved, self._busy = rate_moved, False
+        self._on_rate, self._busy = on_rate, False
         menu = [("your own settings", ""), *((in_words(name), settings) for name, settings in PRESETS.items())]
         hint = "Named settings, the seconds that they train, and the share of the test images read right then"
         self.presets: Dropdown = Dropdown(options=menu, description="Preset", tooltip=hint)
@@ -71,7 +69,7 @@ class Controls:
         if not self._busy:
             self._name_preset()
             if name == "learning_rate":
-                self._rate_moved(self.value.learning_rate)
+                self._on_rate(self.value.learning_rate)
 
     def _name_preset(self) -> None:
         """The menu names the preset that the controls show, if they show one."""
