@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import ArrayLike
 
+from mnist_nb.data import CLASSES
 from mnist_nb.plots import style
 from mnist_nb.studies.images import Floats
 
@@ -22,22 +23,16 @@ def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, column
     height = rows * (0.92 + 0.17 * tallest_title) + 0.1 * bool(tallest_title)
     width = min(max(0.95, 0.0725 * widest_title) * columns + 0.1, 9.6)
     figure, grid = style.new_panels(width, height, rows, columns, squeeze=False)
-    for axes in grid.flat[len(pictures) :]:
-        axes.set_axis_off()
-    for axes, picture, title in zip(grid.flat, pictures, titles or [""] * len(pictures), strict=False):
-        style.show_image(axes, picture, title)
+    style.show_images(grid, pictures, titles or ())
     return figure
 
 
-def digit_grid(images: ArrayLike, labels: ArrayLike, *, per_digit: int = 10) -> Figure:
-    """A row for each digit, 0 to 9, with its first `per_digit` images."""
+def digit_grid(images: ArrayLike, labels: ArrayLike) -> Figure:
+    """A row for each digit, 0 to 9, with its first ten images."""
     pictures, digits = np.asarray(images), np.asarray(labels)
-    figure, grid = style.new_panels(min(0.8 * per_digit + 0.4, 9.6), 6.2, 10, per_digit, squeeze=False)
+    figure, grid = style.new_panels(8.4, 6.2, 10, 10)
     for digit, row in enumerate(grid):
-        for axes, image in zip(row, pictures[digits == digit], strict=False):
-            style.show_image(axes, image)
-        for axes in row:
-            axes.set_axis_off()
+        style.show_images(row, pictures[digits == digit])
         style.row_label(row[0], str(digit), 0.25, fontsize=14)
     return figure
 
@@ -62,11 +57,10 @@ def image_numbers(image: ArrayLike) -> Figure:
 def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
     """For each digit the mean of its images, and under it their standard deviation, pixel by pixel."""
     pictures, digits = np.asarray(images), np.asarray(labels)
-    figure, grid = style.new_panels(9.6, 2.5, 2, 10)
-    for digit, (mean_axes, spread_axes) in enumerate(grid.T):
-        of_digit = pictures[digits == digit].astype(np.float32)
-        style.show_image(mean_axes, of_digit.mean(0), str(digit))
-        style.show_image(spread_axes, of_digit.std(0), high=128, colours="cividis")
+    groups = [pictures[digits == digit].astype(np.float32) for digit in range(CLASSES)]
+    figure, grid = style.new_panels(9.6, 2.5, 2, CLASSES)
+    style.show_images(grid[0], [group.mean(0) for group in groups], [str(digit) for digit in range(CLASSES)])
+    style.show_images(grid[1], [group.std(0) for group in groups], high=128, colours="cividis")
     for axes, name in zip(grid[:, 0], ("mean", "spread"), strict=True):
         style.row_label(axes, name, 0.15, rotation=90)
     return figure
