@@ -95,7 +95,7 @@ def adapt(
     place = choose_device(device) if device else next(model.parameters()).device
     taught = copy.deepcopy(model).to(place).eval()
     body, head = _body(taught), _head(taught)
-    old = [weight.detach().clone() for weight in head.parameters()]
+    old = copy.deepcopy(head.state_dict())
     validation = _features(body, to_input(data.validation.images.to(place)))
     was_right = _is_right(head, validation, data.validation.labels)
     generator = torch.Generator().manual_seed(int(seed))
@@ -109,14 +109,14 @@ def adapt(
             if on_step is not None:
                 on_step(step + 1, loss.item())
 
-    new = [weight.detach().clone() for weight in head.parameters()]
+    new = copy.deepcopy(head.state_dict())
     for share in SHARES:
-        _set_weights(head, old, new, share)
+        head.load_state_dict({name: torch.lerp(old[name], new[name], share) for name in old})
         is_right = _is_right(head, validation, data.validation.labels)
-        if is_right is not None and _keeps(was_right, is_right, max_forgetting):
+        if _keeps(was_right, is_right, max_forgetting):
             return taught
-    _set_weights(head, old, old, 0)
-    before, after = (0.0 if right is None else float(right.double().mean()) for right in (was_right, is_right))
+    head.load_state_dict(old)
+    before, after = (float(right.nan_to_num().mean()) for right in (was_right, is_right))
     warnings.warn(
         f"the old weights were kept: a twentieth of what was taught would already bring MNIST from {before:.2%} to "
         f"{after:.2%} read right (validation images), and it may fall by {max_forgetting:.2%} at most; check the "
@@ -175,29 +175,21 @@ def _batches(
 
 
 @torch.no_grad()
-def _set_weights(head: nn.Module, old: list[Tensor], new: list[Tensor], share: float) -> None:
-    """Weights on the straight line from the old to the new ones."""
-    for parameter, before, after in zip(head.parameters(), old, new, strict=True):
-        torch.lerp(before, after, share, out=parameter)
-
-
-@torch.no_grad()
-def _is_right(head: nn.Module, features: Tensor, labels: Tensor) -> Tensor | None:
-    """Which are read right, bool `[N]`; None if an answer is no number, whatever the guesses."""
+def _is_right(head: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
+    """1 for each image that is read right, else 0, float64 `[N]`; NaN for all if an answer is no number."""
     logits = head(features)
-    return logits.argmax(1).cpu() == labels if bool(logits.isfinite().all()) else None
+    right: Tensor = (logits.argmax(1).cpu() == labels).double()
+    return right if bool(logits.isfinite().all()) else right * math.nan
 
 
-def _keeps(before: Tensor | None, after: Tensor, max_forgetting: float) -> bool:
+def _keeps(before: Tensor, after: Tensor, max_forgetting: float) -> bool:
     """Whether the share read right has surely not fallen further: two standard errors are added to what was measured.
 
     At most half of what is allowed, though, or a few hundred validation images would forbid everything.
     """
-    if before is None:
-        return True
-    lost, won = int((before & ~after).sum()), int((after & ~before).sum())
-    error = math.sqrt(lost + won) / len(before)  # of two answers to the same images
-    return (lost - won) / len(before) + min(2 * error, max_forgetting / 2) <= max_forgetting
+    lost = before - after  # of each image: -1 where it was won
+    error = math.sqrt(lost.abs().sum()) / len(lost)  # of two answers to the same images
+    return bool(lost.mean() + min(2 * error, max_forgetting / 2) <= max_forgetting)
 
 
 def _as_split(digits: Any) -> Split:
@@ -270,7 +262,5 @@ def taught_path(path: str | Path, folder: str | Path | None = None) -> Path:
     """
     path = Path(path)
     stem, place = path.stem.partition(".my-hand")[0], path.parent if folder is None else Path(folder)
-    names = (
-        f"{stem}.my-hand{ending}.safetensors" for ending in itertools.chain([""], map("-{}".format, itertools.count(2)))
-    )
-    return next(place / name for name in names if not (place / name).exists())
+    paths = (place / f"{stem}.my-hand{f'-{number}' * (number > 1)}.safetensors" for number in itertools.count(1))
+    return next(path for path in paths if not path.exists())
