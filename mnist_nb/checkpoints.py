@@ -47,7 +47,7 @@ def save_checkpoint(
     """
     files.tell_if_changed(path, tell)
     files.keep_other_kinds(path, "model")
-    _write_weights(path, model, metadata or {})
+    _write_weights(path, *_checked_weights(model, path), metadata or {})
 
 
 @check_arguments
@@ -158,7 +158,8 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     """Write the run's weights to `path`, and beside it a file that alone is enough to resume the run exactly.
 
     That file is written first and notes which weights it will replace. So after a crash between the two writes,
-    `continue_run` knows that it belongs here, and goes on from it.
+    `continue_run` knows that it belongs here, and goes on from it. Of a run that diverged only the last good weights
+    are kept, and nothing of one that diverged in its first epoch: what lay there before stays.
 
     Args:
         tell: called with a sentence if another program has saved the weights meanwhile; None warns instead.
@@ -172,14 +173,13 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     files.keep_other_kinds(path, "model")
     state = state_path(path)
     files.keep_other_kinds(state, "training state")
+    name, weights = _checked_weights(run.model, path)
+    if run.diverged and run.epoch == run.first_epoch:
+        return  # it learnt nothing: what lies there can still be used, and a run be resumed
     if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
-        if run.epoch == run.first_epoch and _holds(path, run.model):
-            return  # it learnt nothing: the run whose weights it began with can still be resumed
         with files.explain_refusal(state, "removed"):
             state.unlink(missing_ok=True)
     else:
-        weights = _tensors(run.model)
-        _checked(weights, path)
         tensors, values = run.state_dict()
         tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | tensors
         told = {
@@ -188,7 +188,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
             "state": json.dumps(values),
         }
         files.write_tensors(state, tensors, {**told, "sha256": _checksum(tensors, told)})
-    _write_weights(path, run.model, _run_metadata(run))
+    _write_weights(path, name, weights, _run_metadata(run))
 
 
 @check_arguments
@@ -262,19 +262,18 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
-def _write_weights(path: str | Path, model: nn.Module, metadata: Mapping[str, str]) -> None:
+def _checked_weights(model: nn.Module, path: str | Path) -> tuple[str, dict[str, Tensor]]:
+    """The network's name and its weights; an error if they could not be read again, for then they are not written."""
     tensors = _tensors(model)
-    name = str(_checked(tensors, path).name)
+    found, problem = _recognise(tensors)
+    if found is None:
+        raise CheckpointError(f"{path} is left as it is, for this model could not be read again: {problem}")
+    return str(found.name), tensors
+
+
+def _write_weights(path: str | Path, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     versions = {"mnist_nb": version("mnist_nb"), "torch": str(torch.__version__)}
     files.write_tensors(path, tensors, {"model": name, **versions, **metadata, "sha256": files.digest(tensors)})
-
-
-def _checked(tensors: Mapping[str, Tensor], path: str | Path) -> nn.Module:
-    """The network with these weights; an error if they could not be read again, for then they are not written."""
-    model, problem = _recognise(tensors)
-    if model is None:
-        raise CheckpointError(f"{path} is left as it is, for this model could not be read again: {problem}")
-    return model
 
 
 def _load(source: str | Path | bytes, name: str = "") -> tuple[nn.Module, dict[str, str]]:
@@ -325,14 +324,6 @@ def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | Non
     belongs = metadata.get("weights") == weights or metadata.get("replaces") == json.dumps(signature_of(path))
     whole = metadata.get("sha256") == _checksum(tensors, metadata)
     return (tensors, metadata.get("state", "")) if belongs and whole else None
-
-
-def _holds(path: str | Path, model: nn.Module) -> bool:
-    """Whether the file holds exactly these weights."""
-    try:
-        return files.digest(_tensors(load_checkpoint(path))) == files.digest(_tensors(model))
-    except CheckpointError:
-        return False
 
 
 def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
