@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb import files
-from mnist_nb.data import Mnist
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data import Mnist, check_arguments
 from mnist_nb.files import CheckpointError, signature_of
 from mnist_nb.models import MODELS, Mlp, build_model, loss_and_accuracy
 from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train

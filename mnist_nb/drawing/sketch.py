@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data import check_arguments
 from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, Floats, Pixels, Steps, discs, preparation_steps, walk
 from mnist_nb.drawing.preprocessing import EmptySketchError as EmptySketchError
 

@@ -10,10 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mnist_nb.data import CLASSES, Split
-from mnist_nb.data.arguments import check_arguments
-from mnist_nb.models import predict
-from mnist_nb.models.runtime import one_thread
+from mnist_nb.data import CLASSES, Split, check_arguments
+from mnist_nb.models import one_thread, predict
 
 REJECTED_LABELS = {
     947: 0, 1621: 2, 1901: 2, 2130: 2, 2462: 0, 2597: 0, 2654: 0, 3520: 2,

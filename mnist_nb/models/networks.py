@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_nb.data import CLASSES, SIDE
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data import CLASSES, SIDE, check_arguments
 
 MAX_UNITS = 4096
 """In a hidden layer: more than any computer here trains in an evening."""

@@ -13,11 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_nb.data import CLASSES, Mnist, Split
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data import CLASSES, Mnist, Split, check_arguments
 from mnist_nb.evaluation import Evaluation, evaluate
-from mnist_nb.models import Cnn, Mlp, choose_device, to_input
-from mnist_nb.models.runtime import one_thread
+from mnist_nb.models import Cnn, Mlp, choose_device, one_thread, to_input
 from mnist_nb.training.augmentation import augment
 from mnist_nb.training.optimizers import Adam
 from mnist_nb.training.run import schedule_factor

@@ -15,8 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from mnist_nb.data import SIDE, Split
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data import SIDE, Split, check_arguments
 from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.files import Signature, explain_refusal, signature, signature_of
 from mnist_nb.my_digits import files

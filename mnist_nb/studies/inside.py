@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES, SIDE
-from mnist_nb.models import Mlp, predict, to_input
-from mnist_nb.models.runtime import one_thread
+from mnist_nb.models import Mlp, one_thread, predict, to_input
 
 PAPER, INK = 0, 255
 

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from mnist_nb.data import Split
-from mnist_nb.models import loss_and_accuracy
-from mnist_nb.models.runtime import one_thread
+from mnist_nb.models import loss_and_accuracy, one_thread
 
 
 def prune(model: nn.Module, share: float) -> nn.Module:
