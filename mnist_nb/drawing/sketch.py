@@ -52,10 +52,7 @@ class Sketch:
 
     def __bool__(self) -> bool:
         """Whether any ink is to be seen, so that `to_mnist` gives an image."""
-        try:
-            return bool(self._draw(PEN_WIDTH).any())
-        except EmptySketchError:
-            return False
+        return bool(self._draw(PEN_WIDTH).any())
 
     @check_arguments
     def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
@@ -121,7 +118,10 @@ class Sketch:
         """Every image on the way to `to_mnist`; arguments and errors are the same."""
         if not 0.5 <= pen_width <= BOX / 2:
             raise ValueError(f"the width of the pen lies between 0.5 and {BOX / 2:g} pixels, not {pen_width!r}")
-        return preparation_steps(self._draw(pen_width))
+        ink = self._draw(pen_width)
+        if not ink.any():
+            raise EmptySketchError("there is no ink on the canvas: draw something first")
+        return preparation_steps(ink)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The strokes as flat arrays, to be stored: `from_arrays` makes the sketch again.
@@ -167,9 +167,10 @@ class Sketch:
 
     def _draw(self, pen_width: float) -> NDArray[np.bool_]:
         """The visible ink drawn with the given pen, 160 pixels along the longest side: bool `[160, 160]`."""
+        ink = gone = np.zeros((RASTER, RASTER), np.bool_)
         lines, erasers = visible_lines(self.strokes, self.size)
         if not lines:
-            raise EmptySketchError("there is no ink on the canvas: draw something first")
+            return ink
         points = np.concatenate([points for points, _ in lines])
         corner = points.min(axis=0)
         extent = float((points - corner).max())
@@ -180,7 +181,6 @@ class Sketch:
         else:
             radius = pen_width * RASTER / BOX / 2
             scale = (RASTER - 2 * radius) / extent
-        ink = gone = np.zeros((RASTER, RASTER), np.bool_)
         done = 0
         for count, group in groupby(lines, key=itemgetter(1)):
             for points, width in erasers[done:count]:
@@ -188,8 +188,6 @@ class Sketch:
             done = count
             points = np.concatenate([points for points, _ in group])
             ink = ink | (discs((points - corner) * scale + radius, radius, RASTER) & ~gone)
-        if not ink.any():
-            raise EmptySketchError("there is no ink left on the canvas: draw something first")
         return ink
 
 

@@ -62,8 +62,5 @@ def nearest(queries: Tensor, images: Tensor, *, chunk: int = 500) -> Neighbours:
         raise ValueError("there are no images to look for neighbours in")
     known, asked = images.flatten(1).float() / 255, queries.flatten(1).float() / 255
     lengths = known.square().sum(1)
-    parts = []
-    for part in torch.split(asked, chunk):
-        indices = torch.addmm(lengths, part, known.T, alpha=-2).argmin(1)
-        parts.append(((part - known[indices]).norm(dim=1), indices))
-    return Neighbours(*map(torch.cat, zip(*parts, strict=True)))
+    indices = torch.cat([torch.addmm(lengths, p, known.T, alpha=-2).argmin(1) for p in torch.split(asked, chunk)])
+    return Neighbours((asked - known[indices]).norm(dim=1), indices)
