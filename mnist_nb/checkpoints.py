@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb import files
-from mnist_nb.data import Mnist, check_arguments
-from mnist_nb.files import CheckpointError, signature_of
+from mnist_nb.data import Mnist
+from mnist_nb.data.arguments import Share, check_arguments
+from mnist_nb.files import CheckpointError, Tell, signature_of
 from mnist_nb.models import MODELS, Mlp, build_model, loss_and_accuracy
 from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train
 
@@ -26,11 +27,7 @@ PRETRAINED = Path(__file__).parent / "models" / "pretrained"
 
 @check_arguments
 def save_checkpoint(
-    model: nn.Module,
-    path: str | Path,
-    metadata: Mapping[str, str] | None = None,
-    *,
-    tell: Callable[[str], None] | None = None,
+    model: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None, *, tell: Tell | None = None
 ) -> None:
     """Write the model's tensors, and string metadata, to a safetensors file that other programs can read.
 
@@ -89,7 +86,7 @@ def load_pretrained(name: str = "cnn") -> nn.Module:
 
 
 @check_arguments
-def load_or_train(path: str | Path, data: Mnist, at_least: float = 0.97) -> tuple[nn.Module, str]:
+def load_or_train(path: str | Path, data: Mnist, at_least: Share = 0.97) -> tuple[nn.Module, str]:
     """The model in the file where it reads well enough, else one trained in seconds; and a sentence that says which.
 
     So a notebook's text stays true, whatever lies in the file. The quick one is trained with the preset "fast" and
@@ -101,8 +98,6 @@ def load_or_train(path: str | Path, data: Mnist, at_least: float = 0.97) -> tupl
     Raises:
         ValueError: for an accuracy out of range.
     """
-    if not 0 <= at_least <= 1:
-        raise ValueError(f"at_least must be an accuracy from 0 to 1, got {at_least}")
     settings, wanted = PRESETS["fast"], at_least - 0.1 * data.is_sample
     try:
         model = load_checkpoint(path)
@@ -153,7 +148,7 @@ def state_path(path: str | Path) -> Path:
 
 
 @check_arguments
-def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] | None = None) -> None:
+def save_run(run: TrainingRun, path: str | Path, *, tell: Tell | None = None) -> None:
     """Write the run's weights to `path`, and beside it a file that alone is enough to resume the run exactly.
 
     That file is written first and notes which weights it will replace. So after a crash between the two writes,

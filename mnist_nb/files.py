@@ -23,6 +23,7 @@ MAX_HEADER_BYTES = 4 * 2**20
 """Of names, shapes and metadata: the records of ten thousand epochs fit in."""
 
 Signature = tuple[int, int, int]
+Tell = Callable[[str], None]
 _SEEN: dict[Path, Signature | None] = {}  # the files as this program last read or wrote them; None: there was none
 
 
@@ -200,9 +201,7 @@ def _read(path: str | Path, max_bytes: int) -> bytes:
     return content
 
 
-def write_tensors(
-    path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, max_bytes: int = MAX_FILE_BYTES
-) -> None:
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Replace the file by one that holds these, in one step.
 
     Raises:
@@ -212,7 +211,7 @@ def write_tensors(
         content = safetensors.torch.save(dict(tensors), dict(metadata))
     except UnicodeEncodeError as error:
         raise CheckpointError(f"{path} cannot be written: its metadata must be text of whole characters") from error
-    if len(content) > max_bytes or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
+    if len(content) > MAX_FILE_BYTES or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
         raise CheckpointError(f"{path} cannot be written: {len(content):,} bytes are far more than a file here holds")
     _SEEN[Path(path).resolve()] = signature(write_or_explain(path, content))
 
@@ -252,7 +251,7 @@ def remember(path: str | Path) -> None:
     _SEEN[Path(path).resolve()] = signature_of(path)
 
 
-def tell_if_changed(path: str | Path, tell: Callable[[str], None] | None) -> None:
+def tell_if_changed(path: str | Path, tell: Tell | None) -> None:
     """Say, with `tell` or else as a warning, that the save to come replaces what another program has written."""
     target = Path(path).resolve()
     if target in _SEEN and signature_of(target) not in (None, _SEEN[target]):

@@ -74,13 +74,12 @@ class Split:
     name: str = "images"
 
     def __post_init__(self) -> None:
-        expected = "images uint8 [N, 28, 28] and labels int64 [N]"
-        types = [one.dtype if isinstance(one, Tensor) else type(one).__name__ for one in (self.images, self.labels)]
-        if types != [torch.uint8, torch.int64]:
-            raise DataError(f"{self.name}: expected tensors, {expected}, got {types[0]} and {types[1]}")
-        if self.labels.ndim != 1 or self.images.shape != (len(self.labels), SIDE, SIDE):
-            shapes = f"{list(self.images.shape)} and {list(self.labels.shape)}"
-            raise DataError(f"{self.name}: expected {expected}, got {shapes}")
+        parts = (self.images, self.labels)
+        images, labels = (one.dtype if isinstance(one, Tensor) else type(one).__name__ for one in parts)
+        sizes, count = ([*getattr(one, "shape", [])] for one in parts)
+        if (images, labels) != (torch.uint8, torch.int64) or len(count) != 1 or sizes != [*count, SIDE, SIDE]:
+            expected = "expected tensors, images uint8 [N, 28, 28] and labels int64 [N]"
+            raise DataError(f"{self.name}: {expected}, got {images} {sizes} and {labels} {count}")
         if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) <= 9:
             raise DataError(f"{self.name}: labels must be 0 to 9, got {self.labels.min()} to {self.labels.max()}")
 
@@ -209,11 +208,8 @@ def load_sample() -> Mnist:
 def cache_folder(root: str | Path | None = None) -> Path | None:
     """The folder of the four files: in `root`, else `MNIST_NB_DATA`, else the user's cache; None without a home."""
     chosen = root or os.environ.get("MNIST_NB_DATA")
-    try:
-        base = Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("mnist_nb"))
-    except RuntimeError:  # "~" without a home folder
-        return None
-    return base / "MNIST" / "raw" if chosen or base.is_absolute() else None
+    base = os.path.expanduser(chosen) if chosen else platformdirs.user_cache_dir("mnist_nb")
+    return None if base.startswith("~") else Path(base) / "MNIST" / "raw"
 
 
 def validation_indices(labels: Tensor, count: int) -> Tensor:

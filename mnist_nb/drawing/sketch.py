@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.data import check_arguments
+from mnist_nb.data.arguments import Between, check_arguments
 from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, Floats, Pixels, Steps, discs, preparation_steps, walk
 from mnist_nb.drawing.preprocessing import EmptySketchError as EmptySketchError
 
@@ -97,7 +97,6 @@ class Sketch:
         self._states[self._now + 1 :] = [strokes]
         self._now += 1
 
-    @check_arguments
     def to_mnist(self, pen_width: float = PEN_WIDTH) -> Pixels:
         """The drawing as MNIST's makers would have made it: uint8 `[28, 28]`.
 
@@ -114,10 +113,8 @@ class Sketch:
         return self.preparation_steps(pen_width).centred
 
     @check_arguments
-    def preparation_steps(self, pen_width: float = PEN_WIDTH) -> Steps:
+    def preparation_steps(self, pen_width: Annotated[float, Between(0.5, BOX / 2)] = PEN_WIDTH) -> Steps:
         """Every image on the way to `to_mnist`; arguments and errors are the same."""
-        if not 0.5 <= pen_width <= BOX / 2:
-            raise ValueError(f"the width of the pen lies between 0.5 and {BOX / 2:g} pixels, not {pen_width!r}")
         ink = self._draw(pen_width)
         if not ink.any():
             raise EmptySketchError("there is no ink on the canvas: draw something first")
@@ -141,7 +138,6 @@ class Sketch:
             }
 
     @classmethod
-    @check_arguments
     def from_arrays(
         cls, points: ArrayLike, lengths: ArrayLike, widths: ArrayLike, erase: ArrayLike, size: float | NDArray[Any]
     ) -> Sketch:
@@ -153,9 +149,7 @@ class Sketch:
         try:
             points, lengths, widths, erase = (np.asarray(array) for array in (points, lengths, widths, erase))
             if not len(lengths) == len(widths) == len(erase) or (lengths < 1).any() or lengths.sum() != len(points):
-                raise ValueError(
-                    f"{len(points)} points, {len(lengths)} lengths, {len(widths)} widths, {len(erase)} erase flags"
-                )
+                raise ValueError(f"there are {len(points)}, {len(lengths)}, {len(widths)} and {len(erase)} of them")
             sketch = cls(float(size))
             widths, erase = widths.astype(float), erase.astype(bool)
             paths = np.split(points, np.cumsum(lengths)[:-1])

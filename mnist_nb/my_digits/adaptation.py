@@ -7,13 +7,14 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_nb.data import CLASSES, Mnist, Split, check_arguments
+from mnist_nb.data import CLASSES, Mnist, Split
+from mnist_nb.data.arguments import Between, Seed, Share, check_arguments
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.models import Cnn, Mlp, choose_device, one_thread, to_input
 from mnist_nb.training.augmentation import augment
@@ -39,10 +40,10 @@ def adapt(
     digits: Any,
     data: Mnist,
     *,
-    steps: int = 150,
-    learning_rate: float = 0.002,
-    max_forgetting: float = 0.005,
-    seed: int = 0,
+    steps: Annotated[int, Between(1, 100_000)] = 150,
+    learning_rate: Annotated[float, Between(1e-6, 10)] = 0.002,
+    max_forgetting: Share = 0.005,
+    seed: Seed = 0,
     device: str | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> nn.Module:
@@ -79,27 +80,19 @@ def adapt(
     if not isinstance(model, Mlp | Cnn):
         raise TypeError(f"expected an Mlp or a Cnn, such as build_model makes, got {type(model).__name__}")
     taught_digits = _as_split(digits)
-    for name, value, low, high in (
-        ("steps", steps, 1, 100_000),
-        ("learning_rate", learning_rate, 1e-6, 10),
-        ("max_forgetting", max_forgetting, 0, 1),
-        ("seed", seed, 0, 2**63 - 1),
-    ):
-        if not low <= value <= high:  # also for NaN
-            raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
     for split, use in ((data.train, "are learnt again"), (data.validation, "show what is forgotten")):
         if not len(split):
             raise ValueError(f"the {split.name} split is empty: its images {use}")
     place = choose_device(device) if device else next(model.parameters()).device
     taught = copy.deepcopy(model).to(place).eval()
-    body, head = _body(taught), _head(taught)
+    head = _head(taught)
     old = copy.deepcopy(head.state_dict())
-    validation = _features(body, to_input(data.validation.images.to(place)))
+    validation = _features(taught, to_input(data.validation.images.to(place)))
     was_right = _is_right(head, validation, data.validation.labels)
     generator = torch.Generator().manual_seed(int(seed))
     optimizer = Adam(head.parameters())
     with one_thread():
-        for step, (features, wanted) in enumerate(_batches(body, head, taught_digits, data.train, steps, generator)):
+        for step, (features, wanted) in enumerate(_batches(taught, taught_digits, data.train, steps, generator)):
             head.zero_grad()
             loss = functional.cross_entropy(head(features), wanted)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -126,37 +119,28 @@ def adapt(
 
 
 def _head(model: nn.Module) -> nn.Sequential:
-    """The model's fully connected layers, which keep belonging to it, with ReLU between them."""
+    """The model's fully connected layers, still its own, with a ReLU before each: features are never below 0."""
     layers = [layer for layer in model.children() if isinstance(layer, nn.Linear)]
     return nn.Sequential(*(part for layer in layers for part in (nn.ReLU(), layer)))
 
 
-def _body(model: nn.Module) -> nn.Module:
-    """The model without its fully connected layers. What comes out is never below 0, so their ReLUs change nothing."""
-    body = copy.deepcopy(model)
-    for name, layer in list(body.named_children()):
-        if isinstance(layer, nn.Linear):
-            setattr(body, name, nn.Identity())
-    return body
-
-
 @torch.no_grad()
-def _features(body: nn.Module, images: Tensor) -> Tensor:
+def _features(model: Mlp | Cnn, images: Tensor) -> Tensor:
     """What arrives at the fully connected layers, `[N, inputs]`; in pieces that fit a processor's cache."""
-    return torch.cat([body(piece) for piece in torch.split(images, 100)])
+    return torch.cat([model.features(piece) for piece in torch.split(images, 100)])
 
 
 def _batches(
-    body: nn.Module, head: nn.Module, digits: Split, mnist: Split, steps: int, generator: torch.Generator
+    model: Mlp | Cnn, digits: Split, mnist: Split, steps: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """For each step what arrives at the head, `[batch, inputs]`, and the probabilities wanted, `[batch, 10]`."""
-    pools, place = [], next(head.parameters()).device
+    pools, head, place = [], _head(model), next(model.parameters()).device
     for split, count in ((digits, min(DIGITS_PER_STEP, MAX_OF_ONE * len(digits))), (mnist, MNIST_PER_STEP)):
         total = max(count, count * steps // USES)
         drawn = torch.randint(len(mnist), (total,), generator=generator)
         if split is digits:
             drawn = torch.arange(total) % len(digits)  # each as often as the others
-        features = _features(body, augment(to_input(split.images[drawn].to(place)), generator, AUGMENTATION))
+        features = _features(model, augment(to_input(split.images[drawn].to(place)), generator, AUGMENTATION))
         with torch.no_grad():
             wanted = functional.softmax(head(features), dim=1)
         if split is digits:

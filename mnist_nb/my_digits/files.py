@@ -44,7 +44,7 @@ class Digit:
     """One of the reader's digits.
 
     Raises:
-        DigitsError: for an image of another type or shape, or another label.
+        DigitsError: for an image of another type or shape or without ink, or another label.
     """
 
     image: NDArray[np.uint8]  # [28, 28], bright ink on black
@@ -61,6 +61,8 @@ class Digit:
             raise DigitsError(
                 f"a digit is a Sketch or an image: {error}; mnist_nb.from_image makes one from a picture of any size"
             ) from error
+        if not np.any(self.image):
+            raise DigitsError("there is no ink in this image: a digit is bright ink on black")
 
 
 def checked_label(label: Any) -> int:
@@ -100,17 +102,11 @@ def write_digits(path: Path, digits: Sequence[Digit]) -> None:
     """
     if len(digits) > MAX_DIGITS:
         raise DigitsError(f"{path} would hold {len(digits):,} digits, more than {MAX_DIGITS:,}: start another file")
-    records = [
-        {
-            "label": digit.label,
-            "id": digit.id,
-            "held_out": digit.held_out,
-            "strokes": digit.strokes and {name: array.tolist() for name, array in digit.strokes.items()},
-        }
-        for digit in digits
-    ]
+    names = ("label", "id", "held_out", "strokes")
+    records = [{name: getattr(digit, name) for name in names} for digit in digits]
+    words = json.dumps(records, allow_nan=False, default=np.ndarray.tolist)
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
-    tensors = {"images": images, "records": np.frombuffer(json.dumps(records, allow_nan=False).encode(), np.uint8)}
+    tensors = {"images": images, "records": np.frombuffer(words.encode(), np.uint8)}
     content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": "2"})
     if len(content) > MAX_FILE_BYTES:
         raise DigitsError(f"{path} would grow to {len(content):,} bytes: start another file")
@@ -228,10 +224,7 @@ def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], source
         image = Image.open(io.BytesIO(_bounded(folder / name, _MAX_PNG_BYTES)), formats=["PNG"])
         if image.size != (SIDE, SIDE):  # before its pixels are unpacked
             raise ValueError(f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels")
-        pixels = np.asarray(image.convert("L"))
-        if not pixels.any():
-            raise ValueError("there is no ink in this image")
-        return Digit(pixels, int(label) if label.isdecimal() else label)  # type: ignore[arg-type] # which is refused
+        return Digit(np.asarray(image.convert("L")), int(label) if label.isdecimal() else label)  # type: ignore[arg-type] # which is refused
 
 
 @contextlib.contextmanager

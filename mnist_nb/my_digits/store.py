@@ -128,8 +128,7 @@ class MyDigits:
             DigitsError: for another label, another image, too many digits, or a file that cannot be written.
             EmptySketchError: for a sketch without ink.
         """
-        [id] = self._add([_new(drawing, label)])
-        return id
+        return self._add([_new(drawing, label)])[0]
 
     def relabel(self, id: int, label: int) -> None:
         """Say what the digit really shows, 0 to 9.
@@ -245,10 +244,7 @@ def _new(drawing: Any, label: int) -> Digit:
         except ValueError as error:
             raise DigitsError(f"a file cannot keep this drawing: {error}") from error
         return Digit(image, label, arrays)
-    digit = Digit(np.array(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing), label)
-    if not digit.image.any():
-        raise DigitsError("there is no ink in this image: a digit is bright ink on black")
-    return digit
+    return Digit(np.array(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing), label)
 
 
 def _position(digits: Sequence[Digit], id: int) -> int:

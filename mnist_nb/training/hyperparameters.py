@@ -11,7 +11,7 @@ from mnist_nb.models import MODELS
 from mnist_nb.training.augmentation import KINDS
 
 
-def _setting(default: Any, label: str, hint: str, **rules: Any) -> Any:
+def _field(default: Any, label: str, hint: str, **rules: Any) -> Any:
     """A field of `Hyperparameters`, with what a slider, an option and a check need to know of it."""
     return dataclasses.field(default=default, metadata={"label": label, "hint": hint, "scale": "linear", **rules})
 
@@ -28,21 +28,19 @@ class Hyperparameters:
         TypeError: for a value that is not of the field's type.
     """
 
-    network: str = _setting("mlp", "Network", "mlp: fully connected; cnn: convolutional", choices=tuple(MODELS))
-    epochs: int = _setting(10, "Epochs", "how often each training image is seen", low=1, high=200)
-    batch_size: int = _setting(
-        64, "Batch size", "images per step: few noisy, many slow", low=1, high=4096, scale="log2"
-    )
-    learning_rate: float = _setting(
+    network: str = _field("mlp", "Network", "mlp: fully connected; cnn: convolutional", choices=tuple(MODELS))
+    epochs: int = _field(10, "Epochs", "how often each training image is seen", low=1, high=200)
+    batch_size: int = _field(64, "Batch size", "images per step: few noisy, many slow", low=1, high=4096, scale="log2")
+    learning_rate: float = _field(
         0.001, "Learning rate", "length of a step: low crawls, high explodes", low=1e-6, high=10.0, scale="log"
     )
-    momentum: float = _setting(0.9, "Momentum", "share of the last step kept (sgd only)", low=0.0, high=0.99)
-    optimizer: str = _setting("sgd", "Optimiser", "how a gradient becomes a step", choices=("sgd", "adam", "adamw"))
-    schedule: str = _setting(
+    momentum: float = _field(0.9, "Momentum", "share of the last step kept (sgd only)", low=0.0, high=0.99)
+    optimizer: str = _field("sgd", "Optimiser", "how a gradient becomes a step", choices=("sgd", "adam", "adamw"))
+    schedule: str = _field(
         "constant", "Schedule", "how the rate changes over the run", choices=("constant", "cosine", "one-cycle")
     )
-    augmentation: str = _setting("none", "Augmentation", "random changes to each image", choices=tuple(KINDS))
-    seed: int = _setting(0, "Seed", "the same seed gives the same run", low=0, high=2**31 - 1, scale="free")
+    augmentation: str = _field("none", "Augmentation", "random changes to each image", choices=tuple(KINDS))
+    seed: int = _field(0, "Seed", "the same seed gives the same run", low=0, high=2**31 - 1, scale="free")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import functools
 import math
 import threading
 import time
@@ -95,6 +94,8 @@ class TrainingRun:
         self._fill_gradients = choose_gradient_fn(model, self.device)
         self._images = data.train.images.to(self.device)
         self._labels = data.train.labels.to(self.device)
+        self.batches_per_epoch = math.ceil(len(self._labels) / hyperparameters.batch_size)  # the last may be smaller
+        self.steps_total = hyperparameters.epochs * self.batches_per_epoch  # from the run's begin to its end
         self._seconds = 0.0
         self._order: tuple[int, Tensor] | None = None  # an epoch and its order
         self._stop = threading.Event()
@@ -102,20 +103,10 @@ class TrainingRun:
 
     # ---- where the run stands
 
-    @functools.cached_property
-    def batches_per_epoch(self) -> int:
-        """Steps in an epoch; the last batch may be a smaller one."""
-        return math.ceil(len(self._labels) / self.hyperparameters.batch_size)
-
     @property
     def steps_done(self) -> int:
         """Steps taken since the run began."""
         return (self.epoch - self.first_epoch) * self.batches_per_epoch + self.batch
-
-    @property
-    def steps_total(self) -> int:
-        """Steps from the run's begin to its end."""
-        return self.hyperparameters.epochs * self.batches_per_epoch
 
     @property
     def finished(self) -> bool:
