@@ -72,7 +72,6 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     return files.read_tensors(path)[1]
 
 
-@check_arguments
 def load_pretrained(name: str = "cnn") -> nn.Module:
     """A model that ships with the package, trained for drawings: "mlp", or "cnn", which reads hands best.
 
@@ -327,12 +326,8 @@ def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str
 
 
 def _run_metadata(run: TrainingRun) -> dict[str, str]:
-    metadata = {
-        "hyperparameters": json.dumps(dataclasses.asdict(run.hyperparameters)),
-        "epoch": str(run.epoch),
-        "batch": str(run.batch),
-        "data": run.data.source,
-    }
+    metadata = {"epoch": str(run.epoch), "batch": str(run.batch), "data": run.data.source}
+    metadata["hyperparameters"] = json.dumps(dataclasses.asdict(run.hyperparameters))
     if run.learning_rate_changes:
         metadata["learning_rate_changes"] = json.dumps(run.learning_rate_changes)
     if run.records:

@@ -1,6 +1,5 @@
 """Whether one model is better than another: paired on the same images, and over several seeds."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,8 +10,7 @@ import torch
 from mnist_nb.evaluation.metrics import Evaluation
 
 
-@dataclasses.dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """How many images two models read correctly: both, one of them alone, or neither."""
 
     both: int

@@ -1,13 +1,12 @@
 """Teaching a model one person's hand from a few drawings, without letting it forget everybody else's."""
 
 import copy
-import dataclasses
 import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -190,8 +189,7 @@ def _as_split(digits: Any) -> Split:
 # ---- before and after
 
 
-@dataclasses.dataclass(frozen=True)
-class AdaptationReport:
+class AdaptationReport(NamedTuple):
     """How a model reads before and after it was taught: digits that it was not taught, and MNIST's test images.
 
     `print` shows it as a table.

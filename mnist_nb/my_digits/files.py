@@ -102,8 +102,7 @@ def write_digits(path: Path, digits: Sequence[Digit]) -> None:
     """
     if len(digits) > MAX_DIGITS:
         raise DigitsError(f"{path} would hold {len(digits):,} digits, more than {MAX_DIGITS:,}: start another file")
-    names = ("label", "id", "held_out", "strokes")
-    records = [{name: getattr(digit, name) for name in names} for digit in digits]
+    records = [{name: getattr(digit, name) for name in ("label", "id", "held_out", "strokes")} for digit in digits]
     words = json.dumps(records, allow_nan=False, default=np.ndarray.tolist)
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
     tensors = {"images": images, "records": np.frombuffer(words.encode(), np.uint8)}
