@@ -152,7 +152,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Tell | None = None) ->
 
     That file is written first and notes which weights it will replace. So after a crash between the two writes,
     `continue_run` knows that it belongs here, and goes on from it. Of a run that diverged only the last good weights
-    are kept, and nothing of one that diverged in its first epoch: what lay there before stays.
+    are kept; if it did in its first epoch, a model that lies there already stays instead.
 
     Args:
         tell: called with a sentence if another program has saved the weights meanwhile; None warns instead.
@@ -167,7 +167,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Tell | None = None) ->
     state = state_path(path)
     files.keep_other_kinds(state, "training state")
     name, weights = _checked_weights(run.model, path)
-    if run.diverged and run.epoch == run.first_epoch:
+    if run.diverged and run.epoch == run.first_epoch and Path(path).exists():
         return  # it learnt nothing: what lies there can still be used, and a run be resumed
     if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
         with files.explain_refusal(state, "removed"):
