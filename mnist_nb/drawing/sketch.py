@@ -161,28 +161,10 @@ class Sketch:
 
     def _draw(self, pen_width: float) -> NDArray[np.bool_]:
         """The visible ink drawn with the given pen, 160 pixels along the longest side: bool `[160, 160]`."""
-        ink = gone = np.zeros((RASTER, RASTER), np.bool_)
         lines, erasers = visible_lines(self.strokes, self.size)
         if not lines:
-            return ink
-        points = np.concatenate([points for points, _ in lines])
-        corner = points.min(axis=0)
-        extent = float((points - corner).max())
-        brush = max(stroke.width for stroke in self.strokes if not stroke.erase)
-        if extent < _DOT * brush:  # there is no shape to fit the pen to, only the brush's
-            scale = RASTER / (extent + brush)
-            radius = scale * brush / 2
-        else:
-            radius = pen_width * RASTER / BOX / 2
-            scale = (RASTER - 2 * radius) / extent
-        done = 0
-        for count, group in groupby(lines, key=itemgetter(1)):
-            for points, width in erasers[done:count]:
-                gone = gone | discs((points - corner) * scale + radius, width / 2 * scale, RASTER)
-            done = count
-            points = np.concatenate([points for points, _ in group])
-            ink = ink | (discs((points - corner) * scale + radius, radius, RASTER) & ~gone)
-        return ink
+            return np.zeros((RASTER, RASTER), np.bool_)
+        return ink_along(lines, erasers, max(stroke.width for stroke in self.strokes if not stroke.erase), pen_width)
 
 
 def as_points(points: ArrayLike) -> NDArray[np.float32]:
@@ -233,6 +215,35 @@ def visible_lines(
         if len(points):
             lines.append((points, len(erasers)))
     return lines, erasers
+
+
+def ink_along(
+    lines: list[tuple[Floats, int]], erasers: list[tuple[Floats, float]], brush: float, pen_width: float = PEN_WIDTH
+) -> NDArray[np.bool_]:
+    """What `visible_lines` gave, drawn with a pen, 160 pixels along the longest side: bool `[160, 160]`.
+
+    Args:
+        brush: the widest one that drew the lines, in canvas pixels; a dot keeps its shape.
+        pen_width: in pixels of the 20x20 box that the drawing fills.
+    """
+    points = np.concatenate([points for points, _ in lines])
+    corner = points.min(axis=0)
+    extent = float((points - corner).max())
+    if extent < _DOT * brush:  # there is no shape to fit the pen to, only the brush's
+        scale = RASTER / (extent + brush)
+        radius = scale * brush / 2
+    else:
+        radius = pen_width * RASTER / BOX / 2
+        scale = (RASTER - 2 * radius) / extent
+    ink = gone = np.zeros((RASTER, RASTER), np.bool_)
+    done = 0
+    for count, group in groupby(lines, key=itemgetter(1)):
+        for points, width in erasers[done:count]:
+            gone = gone | discs((points - corner) * scale + radius, width / 2 * scale, RASTER)
+        done = count
+        points = np.concatenate([points for points, _ in group])
+        ink = ink | (discs((points - corner) * scale + radius, radius, RASTER) & ~gone)
+    return ink
 
 
 def _clip(stroke: Stroke, size: float) -> tuple[Floats, Floats]:

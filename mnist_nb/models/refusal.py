@@ -1,6 +1,7 @@
 """How sure a network is that an image shows a digit at all: a word for "none of these"."""
 
-import functools
+import weakref
+from collections.abc import MutableMapping
 from typing import Any, TypeGuard
 
 import torch
@@ -29,21 +30,35 @@ def digit_score(model: nn.Module, images: Any) -> Tensor:
     Raises:
         ValueError: for images of another type or shape.
     """
-    if has_learnt_to_refuse(model):
-        return ask(model, model.digit_probability, images)
+    return predict_and_score(model, images)[1]
 
-    mean, deviation = energy_of_digits(model)
-    return torch.sigmoid((_energy(model, images) - mean) / deviation + 2.33)
+
+def predict_and_score(model: nn.Module, images: Any) -> tuple[Tensor, Tensor]:
+    """What `predict` and `digit_score` say of images, for which the model is asked once; it raises the same."""
+
+    def both(inputs: Tensor) -> Tensor:
+        if has_learnt_to_refuse(model):
+            logits, scores = model.logits_and_score(inputs)
+        else:
+            logits, (mean, deviation) = logits_of(model, inputs), energy_of_digits(model)
+            scores = torch.sigmoid((logits.logsumexp(1) - mean) / deviation + 2.33)
+        return torch.cat([logits.softmax(1), scores[:, None]], 1)
+
+    answers = ask(model, both, images)
+    return answers[:, :-1], answers[:, -1]
+
+
+_known: MutableMapping[nn.Module, tuple[list[float], Tensor, Tensor]] = weakref.WeakKeyDictionary()
 
 
 def energy_of_digits(model: nn.Module) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the energy of MNIST's digits, which `digit_score` compares others with."""
-    known = _energy(model, _known_digits())
-    return known.mean(), known.std().clamp_min(1e-6)
-
-
-def _energy(model: nn.Module, images: Any) -> Tensor:
-    return ask(model, lambda inputs: logits_of(model, inputs).logsumexp(1), images)
+    """Mean and standard deviation of the energy of 128 of MNIST's digits, which `digit_score` compares others with."""
+    state = [part.float() for part in model.state_dict().values()]
+    weights = [float(value) for part in state for value in (part.sum(), part.norm())]  # others since it was asked?
+    if model not in _known or _known[model][0] != weights:
+        energies = ask(model, lambda inputs: logits_of(model, inputs).logsumexp(1), load_sample().test.images[:128])
+        _known[model] = weights, energies.mean(), energies.std().clamp_min(1e-6)
+    return _known[model][1:]
 
 
 def threshold_of(model: nn.Module) -> float:
@@ -59,8 +74,3 @@ def has_learnt_to_refuse(model: nn.Module) -> TypeGuard[Network]:
 def is_refused(model: nn.Module, score: float | Tensor) -> Any:
     """Whether images of these scores should be refused by this model."""
     return score < threshold_of(model)
-
-
-@functools.cache
-def _known_digits() -> Tensor:
-    return load_sample().test.images[:128]

@@ -7,6 +7,8 @@ batch, and of all ways to deal the pieces into groups the one is taken that look
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -17,8 +19,8 @@ from torch import nn
 from mnist_nb.checkpoints import load_pretrained
 from mnist_nb.drawing.pictures import _thicken, find_ink
 from mnist_nb.drawing.preprocessing import EmptySketchError, Floats, Pixels, prepare
-from mnist_nb.drawing.sketch import Sketch, Stroke, visible_lines
-from mnist_nb.models import digit_score, predict
+from mnist_nb.drawing.sketch import Sketch, Stroke, ink_along, visible_lines
+from mnist_nb.models import predict, predict_and_score
 from mnist_nb.models.refusal import has_learnt_to_refuse, is_refused
 
 # Lengths are in heights of a digit. The weights maximise the likelihood of the right grouping of 1,200 numbers put
@@ -30,6 +32,8 @@ _DOT = 0.3  # what is smaller is no digit
 _WIDEST, _TALLEST = 1.7, 2.0  # of a digit in several pieces
 _SPARSE = 96  # points of a piece between which distances are measured
 _MOST = 400  # pieces
+_DOUBTFUL = 0.95  # a digit written with a pen that is read less surely is drawn anew in these forms as well
+_FORMS = ((1, -0.2), (1, 0.2), (0.8, 0), (1.25, 0))  # how much wider, and x per y; their mean is right more often
 _SLANTS = (-0.4, -0.2, 0.0, 0.2, 0.4)  # of a cut through touching digits: x per y
 _WEIGHTS = (
     0.49,  # how sure the network is that this is a digit: the logit of its score, at most 6
@@ -49,7 +53,7 @@ class Digit(NamedTuple):
     text: str  # "0" to "9", or "?" where the network refuses it
     box: tuple[float, float, float, float]  # left, top, right, bottom of its ink
     image: Pixels  # [28, 28], what the network saw
-    probabilities: NDArray[np.float32]  # [10]
+    probabilities: NDArray[np.float32]  # [10], of a doubtful drawing the mean over several forms of it
     score: float  # in [0, 1], how sure it is that this is a digit at all
     strokes: Sequence[Stroke] = ()  # what is to be seen of it, on the sketch's canvas; none in a picture
 
@@ -62,20 +66,21 @@ class Number(NamedTuple):
     confidence: float  # in [0, 1], that all of it is read right: the product over the digits
 
 
-class _Piece(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Piece:
     """A stroke or connected ink."""
 
     points: Floats  # places on it `[n, 2]`, x right and y down
     ink: Any  # what it is drawn from
     whole: int = -1  # which connected ink it was cut from
 
-    @property
+    @cached_property
     def box(self) -> tuple[float, ...]:
         return (*self.points.min(axis=0).tolist(), *self.points.max(axis=0).tolist())
 
     @property
     def extent(self) -> float:
-        return float(np.ptp(self.points, axis=0).max())
+        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
 
 
 def read_number(source: Any, model: nn.Module | None = None) -> Number:
@@ -104,12 +109,15 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     pieces.sort(key=lambda piece: (piece.box[0] + piece.box[2], piece.box[1] + piece.box[3], piece.box))
     groups, shapes = _candidates(pieces, scale)
     draw = _draw_strokes if isinstance(source, Sketch) else _draw_blobs
-    images = np.stack([draw([pieces[at].ink for at in group]) for group in groups])
+    images = np.stack([draw(tuple(pieces[at].ink for at in group)) for group in groups])
     model = model or load_pretrained()
-    probabilities, scores = predict(model, images).numpy(), digit_score(model, images).numpy()
+    probabilities, scores = (answer.numpy() for answer in predict_and_score(model, images))
     chosen = _best(groups, np.column_stack([_sureness(model, scores), shapes]) @ _WEIGHTS, len(pieces))
     digits = []
     for at in chosen:
+        if isinstance(source, Sketch) and probabilities[at].max() < _DOUBTFUL:
+            drawn = [_draw_strokes(tuple(pieces[piece].ink for piece in groups[at]), *form) for form in _FORMS]
+            probabilities[at] = np.vstack([probabilities[at], predict(model, np.stack(drawn)).numpy()]).mean(axis=0)
         # beside other digits one is far likelier than on a pad where anything may be drawn, so less evidence will do
         text = "?" if is_refused(model, 10 * float(scores[at])) else str(probabilities[at].argmax())
         corners = np.array([pieces[piece].box for piece in groups[at]])
@@ -147,15 +155,14 @@ def _strokes(sketch: Sketch) -> list[_Piece]:
         for points, _ in visible_lines((stroke, *erasers), sketch.size)[0]:
             steps = np.sqrt((np.diff(points, axis=0) ** 2).sum(axis=1))
             gaps = np.flatnonzero(steps > max(stroke.width, np.ptp(points, axis=0).max() / 20)) + 1
-            pieces += [_Piece(part, (part, stroke.width, sketch.size)) for part in np.split(points, gaps)]
+            pieces += [_Piece(part, (part.tobytes(), stroke.width)) for part in np.split(points, gaps)]
     return pieces
 
 
-def _draw_strokes(lines: Sequence[tuple[Floats, float, float]]) -> Pixels:
-    sketch = Sketch(lines[0][2])
-    for points, width, _ in lines:
-        sketch.add_stroke(points, width)
-    return sketch.to_mnist()
+@lru_cache(1000)  # while one writes, most groups stay as they are
+def _draw_strokes(lines: tuple[tuple[bytes, float], ...], across: float = 1, slant: float = 0) -> Pixels:
+    points = [(np.frombuffer(line).reshape(-1, 2) @ [[across, 0], [slant, 1]], 0) for line, _ in lines]
+    return prepare(ink_along(points, [], max(width for _, width in lines)))
 
 
 def _blobs(ink: Floats) -> list[_Piece]:
@@ -221,28 +228,31 @@ def _candidates(pieces: Sequence[_Piece], scale: float) -> tuple[list[tuple[int,
     """Every group of neighbours that may be one digit, and how well its shape and surroundings bear that out."""
     count = len(pieces)
     boxes = np.array([piece.box for piece in pieces]) / scale
-    low, high, whole = boxes[:, :2], boxes[:, 2:], np.array([piece.whole for piece in pieces])
+    low, high = boxes[:, :2], boxes[:, 2:]
     sparse = [piece.points[:: -(-len(piece.points) // _SPARSE)] / scale for piece in pieces]
     far = np.full((count, count), np.inf)
     for one in range(count):
         for other in range(one + 1, min(one + _REACH, count)):
-            gaps = sparse[one][:, None] - sparse[other]
-            far[one, other] = far[other, one] = np.sqrt((gaps**2).sum(axis=2).min())
+            (x, y), (a, b) = sparse[one].T, sparse[other].T
+            squares = np.subtract.outer(x, a) ** 2 + np.subtract.outer(y, b) ** 2
+            far[one, other] = far[other, one] = np.sqrt(squares.min())
     groups, shapes = [], []
     for first in range(count):
         window = [at for at in range(first + 1, min(first + _REACH, count)) if low[at, 0] - low[first, 0] <= _WIDEST]
         for group in ((first, *rest) for size in range(_REACH) for rest in combinations(window, size)):
-            mine, gap = list(group), _widest_gap(far, group)
+            mine = list(group)
             start, stop = low[mine].min(axis=0), high[mine].max(axis=0)
             width, height = (stop - start).tolist()
-            if len(group) > 1 and (width > _WIDEST or height > _TALLEST or gap > _NEAR):
+            if len(group) > 1 and (width > _WIDEST or height > _TALLEST):
+                continue
+            if (gap := _widest_gap(far, group)) > _NEAR:
                 continue
             others = [at for at in range(max(0, first - _REACH), min(group[-1] + _REACH, count)) if at not in group]
             shared = np.minimum(stop, high[others]) - np.maximum(start, low[others])
             shares = shared[:, 0] / np.clip((high - low)[others, 0], 0.15, max(width, 0.15))
             short, overlap = max(np.log(0.7 / max(height, 0.05)), 0), shares[shared[:, 1] > -0.3].max(initial=0)
             near = 0.15 - far[np.ix_(mine, others)].min(initial=0.15)
-            cut = bool((np.isin(whole[others], whole[mine]) & (whole[others] >= 0)).any())
+            cut = bool({pieces[at].whole for at in others} & {pieces[at].whole for at in group} - {-1})
             groups.append(group)
             shapes.append((1, gap, short, max(width - 0.9, 0), overlap, near, cut))
     return groups, np.array(shapes, np.float64)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mnist_nb.data import Split
-from mnist_nb.models import loss_and_accuracy, one_thread
+from mnist_nb.models import loss_and_accuracy, one_thread, reading_parameters
 
 
 @torch.no_grad()
@@ -22,7 +22,7 @@ def prune(model: nn.Module, share: float) -> nn.Module:
     if not 0 <= share <= 1:
         raise ValueError(f"expected a share of the weights from 0 to 1, got {share}")
     pruned = copy.deepcopy(model)
-    weights = [part for name, part in pruned.named_parameters() if part.ndim > 1 and "reject" not in name]
+    weights = [parameter for parameter in reading_parameters(pruned) if parameter.ndim > 1]
     sizes = torch.cat([weight.detach().abs().flatten() for weight in weights])
     sizes[sizes.argsort(stable=True)[: round(share * len(sizes))]] = 0
     for weight, part in zip(weights, torch.split(sizes, [weight.numel() for weight in weights]), strict=True):

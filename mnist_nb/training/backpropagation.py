@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES
-from mnist_nb.models import Mlp
+from mnist_nb.models import Mlp, reading_parameters
 
 GradientFn = Callable[[Tensor, Tensor, float], float]
 """Takes images, float32 `[N, 28, 28]` in [0, 1], labels, int64 `[N]`, and a momentum, in [0, 1]. Leaves in each
@@ -29,8 +29,8 @@ def choose_gradient_fn(model: nn.Module, device: torch.device) -> GradientFn:
 def autograd_gradients(model: nn.Module, images: Tensor, labels: Tensor, momentum: float = 0.0) -> float:
     """`GradientFn` for any model, the way every PyTorch program does it."""
     if momentum:
-        for name, parameter in model.named_parameters():
-            if parameter.grad is not None and not name.startswith("reject."):  # which has a loss of its own
+        for parameter in reading_parameters(model):  # what refuses has a loss of its own
+            if parameter.grad is not None:
                 parameter.grad.mul_(momentum)
     else:
         model.zero_grad()

@@ -105,12 +105,10 @@ function visibleLines(strokes, size) {
   return drawn;
 }
 
-/** The visible ink drawn with MNIST's pen, 160 pixels along the longest side: 0 or 1, [160 * 160]. */
-function draw(strokes, size) {
-  const drawn = visibleLines(strokes, size);
+/** What visibleLines gave, drawn with MNIST's pen, 160 pixels along the longest side: 0 or 1, [160 * 160]. */
+function inkAlong(drawn, brush) {
   const [corner, far] = bounds(drawn.flatMap(({ points, erase }) => (erase ? [] : points)));
   const extent = Math.max(far[0] - corner[0], far[1] - corner[1]);
-  const brush = Math.max(...strokes.map(({ width, erase }) => (erase ? 0 : width)));
   if (!(extent >= 0)) throw new RangeError("there is no ink on the canvas: draw something first");
   let radius = (PEN_WIDTH * RASTER) / BOX / 2, scale = (RASTER - 2 * radius) / extent;
   if (extent < DOT * brush) { // there is no shape to fit the pen to, only the brush's
@@ -269,6 +267,7 @@ function predict(image) {
 
 // ---- whole numbers: strokes are dealt into digits as reading.py does it
 
+const DOUBTFUL = 0.95, FORMS = [[1, -0.2], [1, 0.2], [0.8, 0], [1.25, 0]];
 const REACH = 5, NEAR = 0.3, SPECK = 0.15, WIDEST = 1.7, TALLEST = 2, SPARSE = 96, MOST = 400;
 
 const distance = ([x, y], [a, b]) => Math.sqrt((x - a) * (x - a) + (y - b) * (y - b));
@@ -392,17 +391,33 @@ function inLines(digits) {
 
 /** Read a drawing of one digit on a square canvas: {image: 784 integers, probabilities: 10 numbers, score in [0, 1]}. */
 function read(strokes, size = CANVAS) {
-  const image = prepare(draw(strokes.map((stroke) => checkedStroke(stroke, size)), size));
+  const checked = strokes.map((stroke) => checkedStroke(stroke, size));
+  return readLines(visibleLines(checked, size), Math.max(...checked.map(({ width, erase }) => (erase ? 0 : width))));
+}
+
+function readLines(lines, brush) {
+  const image = prepare(inkAlong(lines, brush));
   return { image: Array.from(image), ...predict(image) };
 }
 
 const known = new Map(); // what was read in a group of pieces: while one writes, most stay as they are
 
-function readPieces(pieces, size) {
-  const key = [size, ...pieces.map(({ points, width }) => [width, ...points])].join("|");
+function readPieces(pieces, [across, slant] = [1, 0]) {
+  const key = [across, slant, ...pieces.map(({ points, width }) => [width, ...points])].join("|");
   if (known.size > 1000) known.clear();
-  if (!known.has(key)) known.set(key, read(pieces, size));
+  if (!known.has(key)) {
+    const lines = pieces.map(({ points }) => ({ points: points.map(([x, y]) => [across * x + slant * y, y]) }));
+    known.set(key, readLines(lines, Math.max(...pieces.map(({ width }) => width))));
+  }
   return known.get(key);
+}
+
+/** A doubtful reading's probabilities are the mean over several forms of the digit. */
+function sureReading(reading, pieces) {
+  if (Math.max(...reading.probabilities) >= DOUBTFUL) return reading;
+  const all = [reading, ...FORMS.map((form) => readPieces(pieces, form))];
+  const mean = (_, digit) => all.reduce((sum, { probabilities }) => sum + probabilities[digit] / all.length, 0);
+  return { ...reading, probabilities: reading.probabilities.map(mean) };
 }
 
 /** Read a drawing of several digits: {text, digits: [{text, box, image, probabilities, score}], confidence in [0, 1]}. */
@@ -416,13 +431,15 @@ function readNumber(strokes, size = CANVAS) {
   const rank = ({ box: [left, top, right, bottom] }) => [left + right, top + bottom, left, top, right, bottom];
   pieces.sort((a, b) => lexically(rank(a), rank(b)));
   const found = candidates(pieces, scale).map(({ group, shape }) => {
-    const reading = readPieces(group.map((at) => pieces[at]), size), best = Math.max(...reading.probabilities);
-    const text = 10 * reading.score < model.refused ? "?" : String(reading.probabilities.indexOf(best));
-    const digit = { text, box: around(group.map((at) => pieces[at].box)), ...reading };
-    const evidence = [sureness(reading.score), ...shape];
-    return { group, digit, worth: evidence.reduce((sum, value, i) => sum + value * model.grouping[i], 0) };
+    const reading = readPieces(group.map((at) => pieces[at])), evidence = [sureness(reading.score), ...shape];
+    return { group, reading, worth: evidence.reduce((sum, value, i) => sum + value * model.grouping[i], 0) };
   });
-  const deal = bestDeal(found, pieces.length).map(({ digit }) => digit);
+  const deal = bestDeal(found, pieces.length).map(({ group, reading }) => {
+    const ours = group.map((at) => pieces[at]), { probabilities, ...rest } = sureReading(reading, ours);
+    const best = String(probabilities.indexOf(Math.max(...probabilities)));
+    const text = 10 * reading.score < model.refused ? "?" : best;
+    return { text, box: around(ours.map(({ box }) => box)), ...rest, probabilities };
+  });
   const isNoDot = ({ box }) => Math.max(box[2] - box[0], box[3] - box[1]) >= 0.3 * scale;
   const lines = inLines(deal.length > 1 ? deal.filter(isNoDot) : deal), digits = lines.flat();
   return {
