@@ -64,9 +64,8 @@ def picture_steps(source: Picture, crop: tuple[float, float, float, float] = (0,
     """
     grey = _grey(source, crop)
     ink = _find_ink(grey)
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    return PictureSteps(grey, ink, box, prepare(_thicken(ink)))
+    rows, columns = ndimage.find_objects((ink > 0).astype(np.int64))[0]
+    return PictureSteps(grey, ink, (columns.start, rows.start, columns.stop, rows.stop), prepare(_thicken(ink)))
 
 
 def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -> Floats:
@@ -139,9 +138,8 @@ def _on_paper(picture: Image.Image) -> Image.Image:
 def _first_frame(picture: Image.Image) -> Image.Image:
     """A copy of the first frame of an animation that is not blank, among fifty; of the first if all are."""
     start = picture.tell()
-    frames = range(start, min(getattr(picture, "n_frames", 1), start + 50))
     try:
-        for frame in frames:
+        for frame in range(start, min(getattr(picture, "n_frames", 1), start + 50)):
             picture.seek(frame)
             if np.asarray(picture.convert("RGBA").reduce(4)).std(axis=(0, 1)).any():
                 return picture.copy()
@@ -221,8 +219,7 @@ def _rules(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     level, _ = ndimage.label(ndimage.grey_opening(wide, (1, mask.shape[1] // 16)), np.ones((3, 3)))
     long = np.array([False, *(2 * (x.stop - x.start) > mask.shape[1] for _, x in ndimage.find_objects(level))])
     crossing = ndimage.grey_opening(mask, (3 + max(mask.shape) // 80, 1))
-    found: NDArray[np.bool_] = long[level] & ~crossing & (long.sum() > 1)  # one alone may be the bar of a 7
-    return found
+    return np.asarray(long[level] & ~crossing & (long.sum() > 1))  # one alone may be the bar of a 7
 
 
 def _wanted(ink: Floats) -> NDArray[np.bool_]:
@@ -238,8 +235,7 @@ def _wanted(ink: Floats) -> NDArray[np.bool_]:
     free = ~hugs & (contact == 0) & (sizes.max(axis=1) > 0.08 * max(ink.shape) + 2 * reach)
     if 2 * sums[free].sum() > sums[~hugs].sum():
         sums[hugs] = 0
-    wanted: NDArray[np.bool_] = (sums > 0.05 * sums.max())[groups]
-    return wanted
+    return np.asarray((sums > 0.05 * sums.max())[groups])
 
 
 def _thicken(ink: Floats) -> Floats:

@@ -40,16 +40,12 @@ class Network(nn.Module):
                 layers = nn.Linear(self.hidden_units, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2)
             self.reject = nn.Sequential(*layers).to(next(self.parameters()).device)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """The ten outputs `[N, 10]` for what the hidden layers answer."""
-        raise NotImplementedError
-
     def logits_and_score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """For images in [0, 1] the ten outputs, and what `reject` says: the probability `[N]` of a digit at all."""
         assert self.reject is not None
-        hidden = self.hidden(images)
+        hidden, (*_, last) = self.hidden(images), (part for part in self.children() if isinstance(part, nn.Linear))
         refusing: Tensor = self.reject(hidden)
-        return self.logits(hidden), refusing.softmax(1)[:, 1]
+        return last(functional.relu(hidden[:, -last.in_features :])), refusing.softmax(1)[:, 1]
 
 
 class Mlp(Network):
@@ -90,11 +86,6 @@ class Mlp(Network):
         """The weighted sums of both hidden layers, `[N, 192]`."""
         return torch.cat(self.pre_activations(images)[:2], 1)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """The ten outputs `[N, 10]` for the sums that `hidden` gives."""
-        logits: Tensor = self.linear3(functional.relu(hidden[:, -self.linear3.in_features :]))
-        return logits
-
 
 class Cnn(Network):
     """A small convolutional network: 3x3 convolutions of 16, 32 and 64 channels, then 64 hidden units.
@@ -119,7 +110,8 @@ class Cnn(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
-        return self.logits(self.hidden(images))
+        logits: Tensor = self.linear2(functional.relu(self.hidden(images)))
+        return logits
 
     def hidden(self, images: Tensor) -> Tensor:
         """The weighted sums of the hidden units, `[N, 64]`."""
@@ -133,11 +125,6 @@ class Cnn(Network):
             # pooling before the ReLU gives the same as after it, with a quarter of the work
             maps = functional.relu(functional.max_pool2d(norm(conv(maps)), 2))
         return maps.flatten(1)
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """The ten outputs `[N, 10]` for the sums that `hidden` gives."""
-        logits: Tensor = self.linear2(functional.relu(hidden))
-        return logits
 
 
 def reading_parameters(model: nn.Module) -> list[nn.Parameter]:

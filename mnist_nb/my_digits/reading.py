@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +23,7 @@ from mnist_nb.drawing.sketch import Sketch, Stroke, ink_along, visible_lines
 from mnist_nb.models import predict, predict_and_score
 from mnist_nb.models.refusal import has_learnt_to_refuse, is_refused
 
-# Lengths are in heights of a digit. The weights maximise the likelihood of the right grouping of 1,200 numbers put
-# together from the digits of 32 people; those of short groups and of cuts were raised by hand, on pictures.
+# Lengths are in heights of a digit.
 _REACH = 5  # the pieces of a digit are among so many that follow each other from left to right
 _NEAR = 0.3  # the widest gap within a digit
 _SPECK = 0.15  # what is smaller is no piece
@@ -35,23 +34,22 @@ _MOST = 400  # pieces
 _DOUBTFUL = 0.95  # a digit written with a pen that is read less surely is drawn anew in these forms as well
 _FORMS = ((1, -0.2), (1, 0.2), (0.8, 0), (1.25, 0))  # how much wider, and x per y; their mean is right more often
 _SLANTS = (-0.4, -0.2, 0.0, 0.2, 0.4)  # of a cut through touching digits: x per y
-_WEIGHTS = (
-    0.49,  # how sure the network is that this is a digit: the logit of its score, at most 6
-    -0.74,  # each group
-    -2.0,  # the widest gap within
-    -4.5,  # how short: ln(0.7 / height), if that is above 0
-    -2.5,  # how much wider than 0.9
-    -2.1,  # the share of its width, or of another piece's, that both stand over
-    -2.2,  # how much nearer than 0.15 another piece is
-    -2.5,  # cut from connected ink, of which others have the rest
-)
+# What speaks for a group being a digit: the logit of its score, at most 6; and against it: each group, the widest gap
+# within, ln(0.7 / height) if above 0, the width beyond 0.9, the share of its width or of another piece's that both
+# stand over, how much nearer than 0.15 another piece is, and being cut from connected ink of which others have the
+# rest. The weights maximise the likelihood of the right grouping of 1,200 numbers put together from the digits of 32
+# people; those of short groups and of cuts were raised by hand, on pictures.
+_WEIGHTS = (0.49, -0.74, -2.0, -4.5, -2.5, -2.1, -2.2, -2.5)
+
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 class Digit(NamedTuple):
     """One digit of a number."""
 
     text: str  # "0" to "9", or "?" where the network refuses it
-    box: tuple[float, float, float, float]  # left, top, right, bottom of its ink
+    box: Box  # of its ink
     image: Pixels  # [28, 28], what the network saw
     probabilities: NDArray[np.float32]  # [10], of a doubtful drawing the mean over several forms of it
     score: float  # in [0, 1], how sure it is that this is a digit at all
@@ -75,8 +73,9 @@ class _Piece:
     whole: int = -1  # which connected ink it was cut from
 
     @cached_property
-    def box(self) -> tuple[float, ...]:
-        return (*self.points.min(axis=0).tolist(), *self.points.max(axis=0).tolist())
+    def box(self) -> Box:
+        low, high = self.points.min(axis=0).tolist(), self.points.max(axis=0).tolist()
+        return low[0], low[1], high[0], high[1]
 
     @property
     def extent(self) -> float:
@@ -112,23 +111,20 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     images = np.stack([draw(tuple(pieces[at].ink for at in group)) for group in groups])
     model = model or load_pretrained()
     probabilities, scores = (answer.numpy() for answer in predict_and_score(model, images))
-    chosen = _best(groups, np.column_stack([_sureness(model, scores), shapes]) @ _WEIGHTS, len(pieces))
-    digits = []
-    for at in chosen:
+    chosen = _best(groups, np.column_stack([_sureness(model, scores), shapes]) @ _WEIGHTS)
+    wholes = {at: _Piece(np.concatenate([pieces[one].points for one in groups[at]]), None) for at in chosen}
+    least = min(_DOT * scale, max(whole.extent for whole in wholes.values()))
+    found = []  # dots among digits are none, but where there is nothing else they are read
+    for at in (at for at in chosen if wholes[at].extent >= least):
         if isinstance(source, Sketch) and probabilities[at].max() < _DOUBTFUL:
-            drawn = [_draw_strokes(tuple(pieces[piece].ink for piece in groups[at]), *form) for form in _FORMS]
+            drawn = [_draw_strokes(tuple(pieces[one].ink for one in groups[at]), *form) for form in _FORMS]
             probabilities[at] = np.vstack([probabilities[at], predict(model, np.stack(drawn)).numpy()]).mean(axis=0)
         # beside other digits one is far likelier than on a pad where anything may be drawn, so less evidence will do
         text = "?" if is_refused(model, 10 * float(scores[at])) else str(probabilities[at].argmax())
-        corners = np.array([pieces[piece].box for piece in groups[at]])
-        left, top = map(float, corners[:, :2].min(axis=0))
-        right, bottom = map(float, corners[:, 2:].max(axis=0))
-        strokes = [Stroke(*pieces[piece].ink[:2]) for piece in groups[at]] if isinstance(source, Sketch) else []
-        read = images[at], probabilities[at], float(scores[at])
-        digits.append(Digit(text, (left, top, right, bottom), *read, strokes))
-    sizes = [max(right - left, bottom - top) for left, top, right, bottom in (digit.box for digit in digits)]
-    least = min(_DOT * scale, max(sizes))  # dots among digits are none, but where there is nothing else they are read
-    lines = _lines([digit for digit, size in zip(digits, sizes, strict=True) if size >= least])
+        of_pen = [pieces[one] for one in groups[at] if isinstance(source, Sketch)]
+        strokes = [Stroke(piece.points.astype(np.float32), piece.ink[1]) for piece in of_pen]
+        found.append(Digit(text, wholes[at].box, images[at], probabilities[at], float(scores[at]), strokes))
+    lines = _lines(found)
     digits = [digit for line in lines for digit in line]
     confidence = float(np.prod([digit.probabilities.max() * digit.score for digit in digits]))
     return Number("\n".join("".join(digit.text for digit in line) for line in lines), digits, confidence)
@@ -147,11 +143,8 @@ def _sureness(model: nn.Module, scores: NDArray[np.float32]) -> Floats:
 def _strokes(sketch: Sketch) -> list[_Piece]:
     """What is to be seen of each stroke; where an eraser has parted it, each part."""
     pieces: list[_Piece] = []
-    erasers: list[Stroke] = []
-    for stroke in reversed(sketch.strokes):
-        if stroke.erase:
-            erasers.insert(0, stroke)
-            continue
+    for number, stroke in enumerate(sketch.strokes):
+        erasers = (later for later in sketch.strokes[number:] if later.erase)
         for points, _ in visible_lines((stroke, *erasers), sketch.size)[0]:
             steps = np.sqrt((np.diff(points, axis=0) ** 2).sum(axis=1))
             gaps = np.flatnonzero(steps > max(stroke.width, np.ptp(points, axis=0).max() / 20)) + 1
@@ -186,13 +179,9 @@ def _cut(points: Floats) -> list[Floats]:
     width, height = np.ptp(points, axis=0) + 1
     if width < 0.5 * height:
         return [points]
-    best = np.full(int(width), np.inf)
-    slant = np.zeros(int(width))
-    for lean in _SLANTS:
-        x = points[:, 0] - lean * (points[:, 1] - height / 2)
-        met = np.bincount(x.clip(0, width - 1).astype(np.int64), minlength=int(width))
-        better = met < best
-        best[better], slant[better] = met[better], lean
+    leant = points[:, 0] - np.multiply.outer(_SLANTS, points[:, 1] - height / 2)
+    met = np.stack([np.bincount(x, minlength=int(width)) for x in leant.clip(0, width - 1).astype(np.int64)])
+    best, slant = met.min(axis=0), np.array(_SLANTS)[met.argmin(axis=0)]
     cuts: list[int] = []
     for x in np.argsort(best, kind="stable").tolist():
         if best[x] > 0.35 * height:
@@ -243,9 +232,8 @@ def _candidates(pieces: Sequence[_Piece], scale: float) -> tuple[list[tuple[int,
             mine = list(group)
             start, stop = low[mine].min(axis=0), high[mine].max(axis=0)
             width, height = (stop - start).tolist()
-            if len(group) > 1 and (width > _WIDEST or height > _TALLEST):
-                continue
-            if (gap := _widest_gap(far, group)) > _NEAR:
+            small = len(group) == 1 or (width <= _WIDEST and height <= _TALLEST)
+            if not small or (gap := _widest_gap(far, group)) > _NEAR:
                 continue
             others = [at for at in range(max(0, first - _REACH), min(group[-1] + _REACH, count)) if at not in group]
             shared = np.minimum(stop, high[others]) - np.maximum(start, low[others])
@@ -266,25 +254,27 @@ def _widest_gap(far: Floats, group: tuple[int, ...]) -> float:
     return float(gaps[0, 1:].max(initial=0))
 
 
-def _best(groups: Sequence[tuple[int, ...]], worth: Floats, count: int) -> list[int]:
+def _best(groups: Sequence[tuple[int, ...]], worth: Floats) -> list[int]:
     """Of all ways to deal pieces into groups that worth most in total, by dynamic programming; indices of its groups.
 
+    The groups are ordered by their first pieces.
     What matters of the pieces dealt so far is the first that is left, and which of the next four are gone.
     """
-    by_first: dict[int, list[tuple[int, int]]] = {}
-    for at, group in enumerate(groups):
-        by_first.setdefault(group[0], []).append((at, sum(1 << piece for piece in group)))
     best: dict[int, tuple[float, list[int]]] = {0: (0.0, [])}
-    for first in range(count):
+    for first, mine in groupby(enumerate(groups), key=lambda numbered: numbered[1][0]):
+        steps = [(at, sum(1 << piece for piece in group), float(worth[at])) for at, group in mine]
         states, best = best, {}
         for gone, (total, chosen) in states.items():
-            steps = [(-1, 0)] if gone >> first & 1 else by_first[first]
-            for at, mask in steps:
-                if not gone & mask:
-                    value = total + (float(worth[at]) if mask else 0.0)
-                    if gone | mask not in best or value > best[gone | mask][0]:
-                        best[gone | mask] = value, chosen + [at] * bool(mask)
-    return best[(1 << count) - 1][1]
+            for at, mask, value in [(-1, 0, 0.0)] if gone >> first & 1 else steps:
+                if not gone & mask and (gone | mask not in best or total + value > best[gone | mask][0]):
+                    best[gone | mask] = total + value, chosen + [at] * bool(mask)
+    return best[(1 << first + 1) - 1][1]
+
+
+def _stand_beside(one: Box, other: Box) -> bool:
+    """Whether one reaches over more than a third of the other's height, or the other way round."""
+    shared = min(one[3], other[3]) - max(one[1], other[1])
+    return shared > 0.35 * min(one[3] - one[1], other[3] - other[1])
 
 
 def _lines(digits: Sequence[Digit]) -> list[list[Digit]]:
@@ -294,13 +284,7 @@ def _lines(digits: Sequence[Digit]) -> list[list[Digit]]:
     """
     lines: list[list[Digit]] = []
     for digit in sorted(digits, key=lambda digit: digit.box[0] + digit.box[2]):
-        _, top, _, bottom = digit.box
-        beside = [
-            line
-            for line in lines
-            for _, above, _, below in [line[-1].box]
-            if min(bottom, below) - max(top, above) > 0.35 * min(bottom - top, below - above)
-        ]
+        beside = [line for line in lines if _stand_beside(line[-1].box, digit.box)]
         if beside:
             max(beside, key=lambda line: line[-1].box[2]).append(digit)
         else:

@@ -10,7 +10,7 @@ from tree import part
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
-from mnist_nb.models import loss_and_accuracy
+from mnist_nb.models import loss_and_accuracy, reading_parameters
 from mnist_nb.studies.inside import activations
 from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer
 
@@ -207,7 +207,7 @@ class TestPruning:
         explorer = PruningExplorer(tiny)
         explorer.percent.value = percent
         thinned = explorer.thinned
-        reading = [weight for name, weight in thinned.named_parameters() if weight.ndim == 2 and "reject" not in name]
+        reading = [weight for weight in reading_parameters(thinned) if weight.ndim == 2]
         weights = torch.cat([weight.flatten() for weight in reading])
         assert float((weights == 0).float().mean()) == pytest.approx(percent / 100, abs=1e-4)
         expected = loss_and_accuracy(thinned, tiny.validation.images, tiny.validation.labels)[1]
