@@ -100,6 +100,19 @@ def test_a_digit_alone_is_the_image_that_the_sketch_makes(cnn: nn.Module) -> Non
     assert np.abs(digit.image.astype(int) - sketch.to_mnist()).max() <= 16
 
 
+def test_a_doubtful_digit_is_read_in_several_forms() -> None:
+    """An untaught network doubts all it sees."""
+    model, (stroke, bar) = build_model("mlp", seed=0), (path + np.float32([100, 0]) for path in written("5"))
+    model.linear3.weight.data.mul_(10)  # so that it sees a difference between the forms
+    changes = (1, 0), (1, -0.2), (1, 0.2), (0.8, 0), (1.25, 0)  # of the width, and x per y
+    forms = [np.float32([[across, 0], [slant, 1]]) for across, slant in changes]
+    images = np.stack([sketch_of([stroke @ form, bar @ form]).to_mnist() for form in forms])
+    (digit,) = read_number(sketch_of([stroke, bar]), model).digits
+    expected = predict(model, images)
+    assert np.allclose(digit.probabilities, expected.mean(0), atol=1e-4)
+    assert not np.allclose(digit.probabilities, expected[0], atol=5e-3)
+
+
 def test_what_was_erased_is_not_read(cnn: nn.Module) -> None:
     sketch = sketch_of(written("2026"))
     sketch.add_stroke([(260, 20), (260, 130), (290, 130), (290, 20), (320, 20), (320, 130)], 40, erase=True)

@@ -1,5 +1,6 @@
 """ "None of these": how sure a network is that an image shows a digit at all."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from mnist_nb import (
 from mnist_nb.checkpoints import PRETRAINED
 from mnist_nb.data import Mnist
 from mnist_nb.evaluation.refusal import roc_curve
+from mnist_nb.models import predict_and_score
 from mnist_nb.models.refusal import has_learnt_to_refuse, is_refused
 from mnist_nb.training.negatives import make_negatives
 
@@ -76,8 +78,21 @@ def test_a_score_in_0_1_for_any_model(model: str, sample: Mnist) -> None:
     assert (score.shape, score.dtype) == ((7,), torch.float32)
     assert bool(((score >= 0) & (score <= 1)).all())
     assert torch.equal(digit_score(network, sample.test.images[:7].numpy()), score)
+    probabilities, scores = predict_and_score(network, sample.test.images[:7])
+    assert torch.allclose(probabilities, predict(network, sample.test.images[:7]), atol=1e-6)
+    assert torch.equal(scores, score)
     with pytest.raises(ValueError, match="uint8"):
         digit_score(network, sample.test.images[:7].float())
+
+
+def test_the_score_of_an_untaught_network_follows_its_weights(sample: Mnist) -> None:
+    model = build_model("mlp", seed=0)
+    before = digit_score(model, sample.test.images[:7])
+    with torch.no_grad():
+        model.linear3.weight.mul_(-1)
+    after = digit_score(model, sample.test.images[:7])
+    assert torch.equal(after, digit_score(copy.deepcopy(model), sample.test.images[:7]))
+    assert not torch.allclose(after, before)
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
