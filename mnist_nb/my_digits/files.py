@@ -55,7 +55,7 @@ class Digit:
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", checked_label(self.label))
         try:
-            check_image(self.image)
+            object.__setattr__(self, "image", check_image(self.image).copy())
         except DataError as error:
             raise DigitsError(
                 f"a digit is a Sketch or an image: {error}; mnist_nb.from_image makes one from a picture of any size"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.checkpoints import load_pretrained
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.pictures import _thicken, find_ink
 from mnist_nb.drawing.preprocessing import EmptySketchError, Floats, Pixels, prepare
 from mnist_nb.drawing.sketch import Sketch, Stroke, visible_lines
@@ -77,6 +78,7 @@ class _Piece(NamedTuple):
         return float(np.ptp(self.points, axis=0).max())
 
 
+@check_arguments
 def read_number(source: Any, model: nn.Module | None = None) -> Number:
     """Read a number of any length, in one line or several.
 

@@ -255,7 +255,7 @@ def _new(drawing: Any, label: int) -> Digit:
         except ValueError as error:
             raise DigitsError(f"a file cannot keep this drawing: {error}") from error
         return Digit(image, label, arrays)
-    digit = Digit(np.array(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing), label)
+    digit = Digit(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing, label)
     if not digit.image.any():
         raise DigitsError("there is no ink in this image: a digit is bright ink on black")
     return digit

@@ -41,7 +41,7 @@ def check(exercise: str, answer: object = ...) -> Reply:
         UnknownExerciseError: there is no such exercise.
     """
     table = _table()
-    if exercise not in table:
+    if not isinstance(exercise, str) or exercise not in table:
         near = [number for number in table if number.startswith(str(exercise)[:2])] or ["01.1", "to", *list(table)[-1:]]
         raise UnknownExerciseError(f"there is no exercise {exercise!r}; the numbers are {' '.join(near)}")
     row = table[exercise]

@@ -10,6 +10,7 @@ from ipywidgets import HTML, DOMWidget, HBox, VBox
 from numpy.typing import ArrayLike
 from torch import nn
 
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.preprocessing import EmptySketchError
 from mnist_nb.drawing.sketch import Sketch, as_points
 from mnist_nb.my_digits.reading import Number, read_number
@@ -53,6 +54,7 @@ class NumberPage(Paper, VBox):  # type: ignore[misc]
         row = HBox([*buttons, self._tool, self._brush], layout={"flex_flow": "row wrap"})
         super().__init__([self._ink.widget, row, self._reading])
 
+    @check_arguments
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Number | None:
         """Write strokes `[n, 2]` in pixels of the page, x right and y down, as a hand would; what is read then."""
         with self._changing():
