@@ -282,14 +282,14 @@ PLAIN = {
     "images": "image",
     "image": "picture",
     "picture": "image",
-    "source": "picture|file|digits|ink|number",
+    "source": "picture|file|digits|ink|number|export",
     "drawing": "image|sketch|digit",
     "digits": "image|label",
     "indices": "index",
     "hyperparameters": "settings|network",
     "data": "split",
     "name": "exercise",
-    "path": "file|model",
+    "path": "file|model|exists already",
     "id": "digit with the id",
     "strokes": "points",
     "size": "canvas",
@@ -303,7 +303,7 @@ PLAIN = {
 
 EXPECTED = re.compile(
     r"must|expected|choose|such as|from .* to|at (most|least)|more than|fit together|first\b|cannot be|could not"
-    r"|between|\b(has|have)\b|\b(is|are) (a|an|one of|numbers|finite|text|positive)\b|there is no|holds no|another"
+    r"|between|\b(has|have)\b|\b(is|are) (a|an|one of|numbers|finite|text|positive)\b|there is no|another|not a whole"
 )
 """What a sentence says that tells what would have been right."""
 

@@ -72,6 +72,10 @@ for _ in range(3000):
         ("model must be", lambda data: mnist_nb.read_number(data.test.images[0], "cnn")),
         ("crop must be", lambda data: mnist_nb.drawing.picture_steps(data.test.images[0], (0, 0, float("nan"), 1))),
         ("crop must be", lambda data: mnist_nb.drawing.picture_steps(data.test.images[0], (0, 0, 1))),
+        ("points of a stroke", lambda data: Sketch().add_stroke([(10**400, 0)], 3)),
+        ("fit together", lambda data: Sketch.from_arrays([[1, 2]], [1], [10**400], [0], 280)),
+        ("fit together", lambda data: Sketch.from_arrays([[1, 2]], [1], [1.0], np.zeros((1, 2)), 280)),
+        ("bytes-like object", lambda data: mnist_nb.from_image(TextInBytes())),
         ("No such file", lambda data: mnist_nb.find_ink("nowhere.png")),
         ("no exercise", lambda data: mnist_nb.check(["02.3"])),
         ("strokes must be", lambda data: DrawingPad(data).numbers.replay(3)),
@@ -96,6 +100,11 @@ def closed_file() -> io.BytesIO:
     return file
 
 
+class TextInBytes(io.RawIOBase):
+    def read(self, size: int = -1) -> str:  # type: ignore[override]
+        return "text"
+
+
 def without(data: Mnist, split: str) -> Mnist:
     return Mnist(
         **{name: getattr(data, name).take(0 if name == split else 99) for name in vars(data) if name != "source"},
@@ -113,6 +122,14 @@ def test_an_argument_of_another_type_is_an_error_of_ours_and_both_of_pythons(tin
 def test_numpys_numbers_are_numbers(tiny: Mnist) -> None:
     assert mnist_nb.wilson_interval(np.int64(3), np.int32(9)) == mnist_nb.wilson_interval(3, 9)
     assert Sketch(np.float32(280)).size == 280
+    drawing = Sketch()
+    drawing.add_stroke([(50, 50), (100, 200)], 16)
+    np.testing.assert_array_equal(drawing.to_mnist(np.int8(3)), drawing.to_mnist(3.0))
+
+
+def test_an_answer_nested_without_end_is_wrong() -> None:
+    for exercise in ("01.1", "02.1"):
+        assert not mnist_nb.check(exercise, NESTED).right
 
 
 @pytest.mark.parametrize("grey", [1e-320, 5e-324, 1e-160, 1e300])

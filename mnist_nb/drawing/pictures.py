@@ -84,7 +84,7 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
                 file = io.BytesIO(source) if isinstance(source, bytes | bytearray) else source
                 try:
                     picture = Image.open(file, formats=_FORMATS)
-                except ValueError as error:  # a closed file, a text file, a path that no file can have
+                except (TypeError, ValueError) as error:  # a closed file, a text file, a path that no file can have
                     raise OSError(str(error)) from error
             picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
         else:
@@ -100,7 +100,8 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
             picture = picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         name = str(getattr(source, "name", source)) if not isinstance(source, bytes | bytearray) else ""
-        if name.lower().endswith((".heic", ".heif")) or (not name and source[4:8] == b"ftyp"):
+        kind = b"" if name else bytes(source[4:11])
+        if name.lower().endswith((".heic", ".heif")) or kind in (b"ftyphei", b"ftyphev", b"ftypmif"):
             raise ValueError(
                 "this photo is in Apple's HEIC format, which cannot be read here: save it as JPEG first, or have the "
                 "phone take JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible)"

@@ -121,7 +121,7 @@ class Sketch:
         """Every image on the way to `to_mnist`; arguments and errors are the same."""
         if not 0.5 <= pen_width <= BOX / 2:
             raise ValueError(f"the width of the pen lies between 0.5 and {BOX / 2:g} pixels, not {pen_width!r}")
-        return preparation_steps(self._draw(pen_width))
+        return preparation_steps(self._draw(float(pen_width)))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The strokes as flat arrays, to be stored: `from_arrays` makes the sketch again.
@@ -157,9 +157,9 @@ class Sketch:
                     f"{len(points)} points, {len(lengths)} lengths, {len(widths)} widths, {len(erase)} erase flags"
                 )
             sketch = cls(float(size))
-            widths, erase = widths.astype(float), erase.astype(bool)
+            widths, erase = widths.astype(float).reshape(lengths.shape), erase.astype(bool).reshape(lengths.shape)
             paths = np.split(points, np.cumsum(lengths)[:-1])
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, IndexError, OverflowError) as error:
             raise ValueError(f"points, lengths, widths, erase and size do not fit together: {error}") from error
         for path, width, rubs in zip(paths, widths, erase, strict=False):
             sketch.add_stroke(path, float(width), bool(rubs))
@@ -202,7 +202,7 @@ def as_points(points: ArrayLike) -> NDArray[np.float32]:
     try:
         with np.errstate(over="ignore"):
             path = np.array(points, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the points of a stroke are numbers of shape [n, 2]: {error}") from None
     if path.ndim != 2 or path.shape[1] != 2 or not len(path):
         raise ValueError(f"the points of a stroke have shape [n, 2] with n >= 1, not {list(path.shape)}")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from mnist_nb.data import SIDE, DataError, check_image
@@ -29,6 +29,7 @@ MAX_FILE_BYTES = 2**29  # room for the most digits with their strokes
 _LABELS = "labels.csv"
 _MAX_PNG_BYTES = 2**16  # a 28x28 image takes a few hundred
 _MAX_CSV_BYTES = 2**24
+_VERSION = "2"
 _TENSORS = {"images", "records"}
 # of version 0.1.0: first for each digit, then for each stroke, then the points
 _TENSORS_BEFORE = ("images", "labels", "ids", "held_out", "strokes", "size", "lengths", "widths", "erase", "points")
@@ -80,7 +81,9 @@ def read_digits(source: Path | bytes, name: str) -> tuple[Digit, ...]:
         DigitsError: if it cannot be read or is not a whole and sound file of digits.
     """
     try:
-        return _unpacked(read_tensors(source, name, max_bytes=MAX_FILE_BYTES)[0])
+        tensors, metadata = read_tensors(source, name, max_bytes=MAX_FILE_BYTES)
+        if metadata.get("version", _VERSION) <= _VERSION:
+            return _unpacked(tensors)
     except (CheckpointError, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error.__cause__, OSError):
             raise DigitsError(str(error)) from error
@@ -88,6 +91,7 @@ def read_digits(source: Path | bytes, name: str) -> tuple[Digit, ...]:
             f"{name} is not a whole file of digits ({error.__cause__ or error}). It is left as it is: rename it to "
             "start a new one, or put back a copy"
         ) from error
+    raise DigitsError(f"{name} was written by a newer version of this package: update it to read these digits")
 
 
 def write_digits(path: Path, digits: Sequence[Digit]) -> None:
@@ -110,7 +114,7 @@ def write_digits(path: Path, digits: Sequence[Digit]) -> None:
     ]
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
     tensors = {"images": images, "records": np.frombuffer(json.dumps(records, allow_nan=False).encode(), np.uint8)}
-    content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": "2"})
+    content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": _VERSION})
     if len(content) > MAX_FILE_BYTES:
         raise DigitsError(f"{path} would grow to {len(content):,} bytes: start another file")
     write_atomically(path, content)
@@ -195,7 +199,9 @@ def import_digits(source: Path | bytes, name: str) -> list[Digit]:
                 return list(read_digits(source, name))
             with zipfile.ZipFile(file) as archive:
                 return _read_folder(zipfile.Path(archive), name)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # damaged, encrypted, unknown packing
+    except MnistNbError:
+        raise
+    except Exception as error:  # damaged, encrypted, unknown packing: zipfile, zlib and lzma raise many kinds
         raise DigitsError(f"{name} cannot be unpacked: {error}") from error
 
 
@@ -256,11 +262,14 @@ def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], source
             raise ValueError("there is no ink in this image")
         return Digit(pixels, int(label) if label.isdecimal() else label)  # type: ignore[arg-type] # which is refused
     except (OSError, SyntaxError, ValueError, KeyError, Image.DecompressionBombError) as error:
-        raise DigitsError(f"{source}, {name!r}: {error}. Nothing was imported") from error
+        why = "it is no PNG" if isinstance(error, UnidentifiedImageError) else error
+        raise DigitsError(f"{source}, {name!r}: {why}. Nothing was imported") from error
 
 
 def _bounded(file: Path | zipfile.Path, most: int) -> bytes:
     """The content of a file that is not larger than it should be, whatever a zip claims."""
+    if file.exists() and not file.is_file():  # a pipe would be waited for
+        raise ValueError("it is no regular file")
     with file.open("rb") as stream:
         content: bytes = stream.read(most + 1)
     if len(content) > most:
