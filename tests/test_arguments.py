@@ -1,9 +1,10 @@
 """What public functions say of arguments that they cannot use: which one it is, and what was expected."""
 
+import contextlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,76 @@ def test_digits_a_model_and_a_run_are_not_replaced_by_something_else(workplace: 
     with pytest.raises(mnist_nb.CheckpointError, match="is no training state but a model"):
         mnist_nb.save_run(diverged, "z.safetensors")
     assert load(workplace, before) == before
+
+
+def test_a_file_that_no_program_of_ours_wrote_is_not_replaced(workplace: Path, tiny: Mnist) -> None:
+    model = build_model("mlp", seed=0)
+    run = mnist_nb.TrainingRun(model, tiny, Hyperparameters())
+    for name in ("notes.ipynb", "photo.png", "notes"):
+        Path(name).write_text("somebody's own")
+        for save in (mnist_nb.save_checkpoint, mnist_nb.export_page):
+            with pytest.raises(mnist_nb.CheckpointError, match=rf"{name} is no \w+, and this save would replace it"):
+                save(model, name)
+        with pytest.raises(mnist_nb.CheckpointError, match=f"{name} is no model"):
+            mnist_nb.save_run(run, name)
+        assert Path(name).read_text() == "somebody's own"
+    assert len(list(workplace.iterdir())) == 3
+    for name, save in (("damaged.safetensors", mnist_nb.save_checkpoint), ("old.html", mnist_nb.export_page)):
+        Path(name).write_text("of which nothing is lost")
+        save(model, name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda path, data: mnist_nb.save_checkpoint(build_model(), path),
+        lambda path, data: mnist_nb.continue_run(path, data, Hyperparameters()),
+        lambda path, data: mnist_nb.export_page(build_model(), path),
+        lambda path, data: mnist_nb.MyDigits(path),
+        lambda path, data: mnist_nb.MyDigits("mine.safetensors").import_(path),
+        lambda path, data: mnist_nb.MyDigits("mine.safetensors").export(path),
+    ],
+)
+def test_a_folder_that_one_may_not_look_into(call: Callable[..., object], workplace: Path, tiny: Mnist) -> None:
+    Path("locked").mkdir(mode=0)
+    workplace.chmod(0o755)
+    with as_a_plain_user(), pytest.raises(MnistNbError, match=r"cannot be (read|written): Permission denied"):
+        call("locked/x.safetensors", tiny)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions")
+def test_panels_where_one_may_not_look(workplace: Path, tiny: Mnist) -> None:
+    Path("locked").mkdir(mode=0)
+    workplace.chmod(0o755)
+    with as_a_plain_user():
+        studio, pad = TrainingStudio(tiny, "locked/x.safetensors"), DrawingPad(tiny, path="locked/x.safetensors")
+        sentence = mnist_nb.load_or_train("locked/x.safetensors", tiny)[1]
+        with pytest.raises(MnistNbError, match="Permission denied"):
+            studio.train()
+    studio.close()
+    pad.close()
+    assert "so a quick one was trained" in sentence
+
+
+@contextlib.contextmanager
+def as_a_plain_user() -> Iterator[None]:
+    """Without the rights of root, whom no permission stops."""
+    before = os.geteuid()
+    os.seteuid(before or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links")
+def test_a_link_in_a_circle_gives_way_to_a_file(workplace: Path) -> None:
+    os.symlink("model.safetensors", "model.safetensors")
+    with pytest.raises(MnistNbError, match="cannot be read"):
+        mnist_nb.load_checkpoint("model.safetensors")
+    mnist_nb.save_checkpoint(build_model("mlp", seed=0), "model.safetensors")
+    assert mnist_nb.load_checkpoint("model.safetensors").name == "mlp"
 
 
 def load(folder: Path, names: Iterable[str]) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import operator
+import os
 import reprlib
 import tempfile
 import zipfile
@@ -166,9 +167,9 @@ def export_digits(path: Path, digits: Iterable[Digit]) -> None:
     Raises:
         DigitsError: if something is at the path already, or it cannot be written.
     """
-    if path.exists():
-        raise DigitsError(f"{path} exists already, and an export overwrites nothing: choose another name")
     with explain_refusal(path, "written", DigitsError):
+        if path.exists():
+            raise DigitsError(f"{path} exists already, and an export overwrites nothing: choose another name")
         files = dict(_exported(digits))
         if path.suffix.lower() != ".zip":
             _write_folder(path, files)
@@ -187,10 +188,10 @@ def import_digits(source: Path | bytes, name: str) -> list[Digit]:
         DigitsError: if it is none of these, or holds anything that is not a digit; the message calls it by `name`.
     """
     if isinstance(source, Path):
-        if not source.exists():
-            raise DigitsError(f"there is nothing at {name}: choose a file of digits, or an exported folder or zip")
-        if source.is_dir():
-            with explain_refusal(source, "read", DigitsError):
+        with explain_refusal(source, "read", DigitsError):
+            if not source.exists():
+                raise DigitsError(f"there is nothing at {name}: choose a file of digits, or an exported folder or zip")
+            if source.is_dir():
                 return _read_folder(source, name)
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
@@ -219,7 +220,8 @@ def _exported(digits: Iterable[Digit]) -> Iterator[tuple[str, bytes]]:
 
 
 def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=f".{path.name[:100]}.") as unfinished:
+    place = os.path.dirname(os.path.realpath(path))
+    with tempfile.TemporaryDirectory(dir=place, prefix=f".{path.name[:20]}.") as unfinished:
         folder = Path(unfinished) / "digits"  # with the user's own permissions, which a temporary folder has not
         folder.mkdir()
         for name, content in files.items():

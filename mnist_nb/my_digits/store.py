@@ -17,7 +17,7 @@ from torch import Tensor
 from mnist_nb.data import SIDE, Split
 from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.sketch import Sketch
-from mnist_nb.files import Signature, explain_refusal, signature, signature_of
+from mnist_nb.files import Signature, explain_refusal, real_path, signature, signature_of
 from mnist_nb.my_digits import files
 from mnist_nb.my_digits.files import Digit, DigitsError
 
@@ -228,7 +228,7 @@ class MyDigits:
 
     def _change(self, edit: Callable[[tuple[Digit, ...]], tuple[Digit, ...]]) -> None:
         """Put what `edit` makes of the digits, as they are in the file by now, into their place."""
-        target = self.path.resolve()  # through links, so that two names of one file share one lock
+        target = real_path(self.path)  # through links, so that two names of one file share one lock
         with explain_refusal(self.path, "written", DigitsError):
             if not target.parent.is_dir():  # the lock would make it
                 raise FileNotFoundError(errno.ENOENT, f"there is no folder {self.path.parent}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import os
 import threading
 import time
 import weakref
@@ -140,7 +141,7 @@ class TrainingSession:
             unfinished = (run, kept) if self.can_resume and run and kept else None
             if not fresh and unfinished and unfinished[0].hyperparameters == hyperparameters:
                 return self.resume()
-            known = self.current if self.path is None else self.path if self.path.exists() else None
+            known = self.current if self.path is None else self.path if os.path.exists(self.path) else None
             source = "a new network" if fresh or known is None else known.name
             run, sentence = self._begin(hyperparameters, fresh)
             self._unfinished, self._told = unfinished, []
@@ -230,12 +231,14 @@ class TrainingSession:
         with self._lock:
             if self.is_running:
                 raise ValueError(f"a run goes on: stop it before you take up the weights of {kept.name}")
-            if kept is not self.current or not self.can_resume:
-                self.run = None
-                if self.path is not None:
+            run = self.run if kept is self.current and self.can_resume else None
+            if self.path is not None:
+                if run is None:
                     save_checkpoint(kept.model, self.path, kept.metadata())
-                    self._signature = signature_of(self.path)
-            self.current, self.state, self._ratios = kept, State.IDLE, {}
+                elif self._signature is None or signature_of(self.path) != self._signature:  # another's by now
+                    save_run(run, self.path)
+                self._signature = signature_of(self.path)
+            self.run, self.current, self.state, self._ratios = run, kept, State.IDLE, {}
             place = "" if self.path is None else f" and in {self.path}"
             self.sentence = f"The weights of {kept.name} are in place{place}; training can go on from them."
             self._look(kept.model)
@@ -244,7 +247,7 @@ class TrainingSession:
 
     def _find_unfinished(self) -> None:
         """Offer to resume what an earlier kernel, or the command line, left in the checkpoint."""
-        if self.path is None or not self.path.exists():
+        if self.path is None or not os.path.exists(self.path):
             return
         with contextlib.suppress(ValueError, TypeError):  # no model, or not ours: a start will say so
             settings = Hyperparameters(**parse_json(read_metadata(self.path).get("hyperparameters", "{}")))
