@@ -78,6 +78,8 @@ for _ in range(3000):
         ("fit together", lambda data: Sketch.from_arrays([[1, 2]], [1], [1.0], np.zeros((1, 2)), 280)),
         ("bytes-like object", lambda data: mnist_nb.from_image(TextInBytes())),
         ("No such file", lambda data: mnist_nb.find_ink("nowhere.png")),
+        ("No such file", lambda data: mnist_nb.from_image("")),
+        ("no exercise", lambda data: mnist_nb.check(NESTED)),
         ("no exercise", lambda data: mnist_nb.check(["02.3"])),
         ("strokes must be", lambda data: DrawingPad(data).numbers.replay(3)),
         ("an image", lambda data: mnist_nb.MyDigits().add(NESTED, 3)),

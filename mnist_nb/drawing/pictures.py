@@ -100,7 +100,7 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
             picture = picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         name = str(getattr(source, "name", source)) if not isinstance(source, bytes | bytearray) else ""
-        kind = b"" if name else bytes(source[4:11])
+        kind = bytes(source[4:11]) if isinstance(source, bytes | bytearray) else b""
         if name.lower().endswith((".heic", ".heif")) or kind in (b"ftyphei", b"ftyphev", b"ftypmif"):
             raise ValueError(
                 "this photo is in Apple's HEIC format, which cannot be read here: save it as JPEG first, or have the "

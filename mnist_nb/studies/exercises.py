@@ -44,8 +44,9 @@ def check(exercise: str, answer: object = ...) -> Reply:
     """
     table = _table()
     if not isinstance(exercise, str) or exercise not in table:
-        near = [number for number in table if number.startswith(str(exercise)[:2])] or ["01.1", "to", *list(table)[-1:]]
-        raise UnknownExerciseError(f"there is no exercise {exercise!r}; the numbers are {' '.join(near)}")
+        shown = reprlib.repr(exercise)
+        near = [number for number in table if number.startswith(shown[1:3])] or ["01.1", "to", *list(table)[-1:]]
+        raise UnknownExerciseError(f"there is no exercise {shown}; the numbers are {' '.join(near)}")
     row = table[exercise]
     if answer is ...:
         return Reply(False, f"Not answered yet. Replace the three dots by {row['asks']}.")
