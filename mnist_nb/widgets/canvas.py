@@ -212,6 +212,8 @@ class InkCanvas:
     # ---- what is shown
 
     def _redraw(self) -> None:
+        if self.widget.comm is None:  # closed
+            return
         with drawing(self.widget):
             self.widget.fill_style = PAPER
             self.widget.fill_rect(0, 0, self.size * RESOLUTION, self.height * RESOLUTION)
