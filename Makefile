@@ -14,6 +14,8 @@ COPY := test-results/notebooks
 ALLOW_ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 ESLINT := npx --yes --prefer-offline eslint@9
 NBVAL := --nbval-current-env --nbval-cell-timeout=300
+# A file at a time on each of two workers, with one thread each: threads that wait for each other cost more than they gain.
+PARALLEL := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -37,7 +39,7 @@ test: lint  ## every check: lint, types, tests, and all notebooks compared with 
 	@if $(PY) -c 'import sys; from mnist_nb import load_mnist; sys.exit(load_mnist().is_sample)'; then compare=--nbval; \
 	else echo "NOTE: without the full MNIST the notebooks are run, but their outputs are not compared."; \
 	compare=--nbval-lax; fi; \
-	$(PY) -m pytest $$compare $(NBVAL) tests $(COPY) $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest $$compare $(NBVAL) $(PARALLEL) tests $(COPY) $(ARGS)
 
 test-fast: $(INSTALLED_TEST)  ## the quick tests alone: no browser, no notebooks
 	$(PY) -m pytest -q -n 2 -m "not browser and not slow" tests $(ARGS)

@@ -6,7 +6,10 @@ import sys
 
 
 def _quit(*_: object) -> None:
-    """End the process at once, with one line: for Ctrl-C where an exception would be lost, shown raw or abort C++."""
+    """End the process at once, with one line: for Ctrl-C wherever nothing has to be saved first.
+
+    An exception would be lost in an import, be shown raw or abort C++.
+    """
     os.write(2, b"mnist_nb: stopped\n")
     os._exit(130)
 
@@ -19,12 +22,14 @@ import dataclasses
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from inspect import getdoc
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
+
+import mnist_nb  # whose names are imported when they are first used
 
 WORDS = ("train", "test", "draw", "page")
 DESCRIPTION = """Train a network that reads handwritten digits, test it, draw for it, or put it into a page.
@@ -46,10 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(0, "train")
         if not {"-h", "--help"} & {*words}:
             print(f"No word of {', '.join(WORDS)} was given: this trains (python -m mnist_nb --help).", flush=True)
-    commands = dict(zip(WORDS, (train_command, test_command, draw_command, page_command), strict=True))
     try:
         options = make_parser(words[0]).parse_args(words)
-        return commands[options.command](options)
+        return int(options.run(options))
     except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -61,27 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C as an exception; within an import, where libraries do not expect one, as the end of the process."""
-    while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            _quit()
-        frame = frame.f_back
-    raise KeyboardInterrupt
-
-
 def run_as_process() -> NoReturn:
     """Run `main` and end the process: Ctrl-C gives one line and the status 130, whenever it comes."""
-    ours = signal.getsignal(signal.SIGINT) is _quit  # else Ctrl-C is ignored, as for a job in the background
     try:
-        if ours:
-            signal.signal(signal.SIGINT, _interrupted)
         status = main()
-        if ours:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as in the background
             signal.signal(signal.SIGINT, _quit)
     except SystemExit as end:  # of argparse
         status = int(end.code or 0)
-    except KeyboardInterrupt:  # just before the command or just after it
+    except KeyboardInterrupt:  # just after the command
         _quit()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # None where it was closed from the start
@@ -91,24 +83,21 @@ def run_as_process() -> NoReturn:
 
 def make_parser(word: str) -> Parser:
     """The options of the four words, or of `draw` alone; those of training are made from `Hyperparameters`."""
-    from mnist_nb import __version__
-
     parser = Parser(prog="python -m mnist_nb", description=DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"mnist_nb {__version__}")
+    parser.add_argument("--version", action="version", version=f"mnist_nb {mnist_nb.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar=f"{{{','.join(WORDS)}}}")
 
-    draw = commands.add_parser(
-        "draw",
-        help="open an empty drawing pad in JupyterLab",
-        usage="%(prog)s [-h] [-- OPTION ...]",
-        description="Open an empty pad: you draw digits, and the network reads them. Without a clone of the series the "
-        "notebooks are first copied to ./notebooks.",
-    )
+    def add(function: Callable[[argparse.Namespace], int], help: str, **more: Any) -> Parser:
+        """The parser of a command, which tells what the function's docstring says."""
+        command: Parser = commands.add_parser(function.__name__.removesuffix("_command"), help=help, **more)
+        command.description, command.formatter_class = getdoc(function), argparse.RawDescriptionHelpFormatter
+        command.set_defaults(run=function)
+        return command
+
+    draw = add(draw_command, "open an empty drawing pad in JupyterLab", usage="%(prog)s [-h] [-- OPTION ...]")
     draw.add_argument("rest", nargs="*", metavar="OPTION", help="options for JupyterLab, after --")
     if word == "draw":
         return parser  # what is below takes PyTorch, and that takes seconds
-
-    from mnist_nb.training import PRESETS, Hyperparameters
 
     shared = Parser(add_help=False)
     shared.add_argument(
@@ -117,21 +106,13 @@ def make_parser(word: str) -> Parser:
     shared.add_argument("--data", metavar="FOLDER", help="where MNIST is kept (the user's cache folder)")
     shared.add_argument("--device", choices=("cpu", "cuda", "mps"), help="where to compute (the fastest there is)")
 
-    train = commands.add_parser(
-        "train",
-        parents=[shared],
-        help="train a network, or train it further",
-        usage="%(prog)s [OPTION ...]",
-        description="Train a network, or go on with the one in the model's file. Ctrl-C stops after the\n"
-        "batch it is on; the same command then goes on from exactly there.",
-        epilog=_presets_in_words(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    presets, usage = _presets_in_words(), "%(prog)s [OPTION ...]"
+    train = add(train_command, "train a network, or train it further", parents=[shared], usage=usage, epilog=presets)
     train.add_argument("--fresh", action="store_true", help="begin anew even if the model's file exists")
     train.add_argument(
-        "--preset", metavar="NAME", choices=tuple(PRESETS), help="where to begin from, see below; options change it"
+        "--preset", metavar="NAME", choices=tuple(mnist_nb.PRESETS), help="where to begin; options change it, see below"
     )
-    for field in dataclasses.fields(Hyperparameters):
+    for field in dataclasses.fields(mnist_nb.Hyperparameters):
         rules, limits = field.metadata, ""
         takes: dict[str, Any] = {"choices": rules.get("choices")}
         if not takes["choices"]:
@@ -141,20 +122,9 @@ def make_parser(word: str) -> Parser:
         words = f"{rules['hint']}{limits} ({field.default})"
         train.add_argument(f"--{field.name.replace('_', '-')}", help=words, **takes)
 
-    commands.add_parser(
-        "test",
-        parents=[shared],
-        help="measure a model on the test images",
-        description="Print how many of the test images the model reads right, with a 95 % interval, and a table of "
-        "precision, recall and F1 for each digit.",
-    )
+    add(test_command, "measure a model on the test images", parents=[shared])
 
-    page = commands.add_parser(
-        "page",
-        help="write one HTML file with the network and a pad",
-        description="Write one HTML file that holds the network and a pad to draw on: a double click opens it in any "
-        "browser, on a phone too, without Python and without a network.",
-    )
+    page = add(page_command, "write one HTML file with the network and a pad")
     page.add_argument(
         "--model", metavar="PATH", default="model.safetensors", help='a model\'s file, or "cnn" or "mlp" (%(default)s)'
     )
@@ -167,10 +137,10 @@ def make_parser(word: str) -> Parser:
 
 def _presets_in_words() -> str:
     """What each preset changes, and two examples."""
-    from mnist_nb.training.hyperparameters import PRESETS, in_words
+    from mnist_nb.training.hyperparameters import in_words
 
     lines = ["presets with their price and their share of the test images, and what they change:"]
-    for name, settings in PRESETS.items():
+    for name, settings in mnist_nb.PRESETS.items():
         words = ", ".join(f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in settings.changed)
         lines += [f"  {in_words(name)}", f"      {words or 'nothing'}"]
     lines += ["", "examples:", "  python -m mnist_nb train --preset fast"]
@@ -178,41 +148,44 @@ def _presets_in_words() -> str:
     return "\n".join(lines)
 
 
-# ---- the four words
+# ---- the four words, each with its --help
 
 
 def train_command(options: argparse.Namespace) -> int:
-    """Train, saving after each epoch and on Ctrl-C, and say in a line each what happened."""
+    """Train a network, or go on with the one in the model's file.
+
+    Ctrl-C stops after the batch it is on; the same command then goes on from
+    exactly there.
+    """
     from tqdm import tqdm
 
-    from mnist_nb.checkpoints import CheckpointError, continue_run, save_run
-    from mnist_nb.data import load_mnist
-    from mnist_nb.training import PRESETS, Hyperparameters, TrainingDivergedError
-
-    names = [field.name for field in dataclasses.fields(Hyperparameters)]
+    names = [field.name for field in dataclasses.fields(mnist_nb.Hyperparameters)]
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    settings = dataclasses.replace(PRESETS.get(options.preset, Hyperparameters()), **chosen)
+    settings = dataclasses.replace(mnist_nb.PRESETS[options.preset or "defaults"], **chosen)
     if options.model.is_dir() or not os.access(os.path.dirname(os.path.realpath(options.model)), os.W_OK):
-        raise CheckpointError(f"{options.model} cannot be written: name a file in a folder that exists and is yours")
-    data = load_mnist(options.data)
-    run, start = continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)
+        raise ValueError(f"{options.model} cannot be written: name a file in a folder that exists and is yours")
+    data = mnist_nb.load_mnist(options.data)
+    run, start = mnist_nb.continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)
     print(start, flush=True)
     status = 0
     try:
-        if signal.getsignal(signal.SIGINT) is _interrupted:
+        if signal.getsignal(signal.SIGINT) is _quit:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # which the run defers to the end of a step
         total, done = run.steps_total, run.steps_done
         with tqdm(total=total, initial=done, unit="batch", leave=False, disable=None, dynamic_ncols=True) as bar:
             for record in run.epochs(partial(_move, bar)):
-                save_run(run, options.model, tell=_say)
+                mnist_nb.save_run(run, options.model, tell=_say)
                 _say(
                     f"epoch {record.epoch:3}  loss {record.mean_loss:.4f} ({record.min_loss:.4f} to "
                     f"{record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
                     f"accuracy {record.validation_accuracy:.2%}  {record.seconds:.1f} s"
                 )
-    except (TrainingDivergedError, KeyboardInterrupt) as end:  # between two steps, or while saving: saved as it is
-        save_run(run, options.model, tell=_say)
-        if isinstance(end, TrainingDivergedError):
+    except (
+        mnist_nb.TrainingDivergedError,
+        KeyboardInterrupt,
+    ) as end:  # between two steps, or while saving: saved as it is
+        mnist_nb.save_run(run, options.model, tell=_say)
+        if isinstance(end, mnist_nb.TrainingDivergedError):
             raise
         status = 130
     if not run.finished:
@@ -223,14 +196,14 @@ def train_command(options: argparse.Namespace) -> int:
 
 
 def test_command(options: argparse.Namespace) -> int:
-    """Print the accuracy on the test images with its interval, and the per-digit table."""
-    from mnist_nb.checkpoints import load_checkpoint
-    from mnist_nb.data import load_mnist
-    from mnist_nb.evaluation import evaluate, score_table
+    """Print how many of the test images the model reads right, with a 95 %
+    interval, and a table of precision, recall and F1 for each digit.
+    """
+    from mnist_nb.evaluation import score_table
     from mnist_nb.models import choose_device
 
-    model = load_checkpoint(options.model).to(choose_device(options.device))
-    evaluation = evaluate(model, load_mnist(options.data).test)
+    model = mnist_nb.load_checkpoint(options.model).to(choose_device(options.device))
+    evaluation = mnist_nb.evaluate(model, mnist_nb.load_mnist(options.data).test)
     low, high = evaluation.interval
     print(f"{options.model}: {evaluation.n_correct:,} of {len(evaluation.labels):,} test images read right")
     print(f"accuracy {evaluation.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})\n")
@@ -239,14 +212,23 @@ def test_command(options: argparse.Namespace) -> int:
 
 
 def draw_command(options: argparse.Namespace) -> int:
-    """Open the notebook that is nothing but a pad, in JupyterLab."""
+    """Open an empty pad: you draw digits, and the network reads them.
+
+    Without a clone of the series the notebooks are first copied to ./notebooks.
+    """
     notebook = _notebooks() / PAD
+    if signal.getsignal(signal.SIGINT) is _quit:
+        signal.signal(signal.SIGINT, lambda *_: None)  # JupyterLab gets it too, and asks what is meant
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), *root, *options.rest])
 
 
 def page_command(options: argparse.Namespace) -> int:
-    """Write the page, and say how large it is."""
+    """Write one HTML file that holds the network and a pad to draw on.
+
+    A double click opens it in any browser, on a phone too, without Python and
+    without a network.
+    """
     from mnist_nb.checkpoints import PRETRAINED
     from mnist_nb.widgets.page import export_page
 

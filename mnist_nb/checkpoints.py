@@ -5,7 +5,7 @@ import enum
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from mnist_nb import files
 from mnist_nb.data import Mnist
-from mnist_nb.data.arguments import check_arguments
-from mnist_nb.files import CheckpointError, signature_of
+from mnist_nb.data.arguments import Share, check_arguments
+from mnist_nb.files import CheckpointError, Tell, signature_of
 from mnist_nb.models import MODELS, Mlp, build_model, loss_and_accuracy
 from mnist_nb.training import PRESETS, Hyperparameters, TrainingRun, train
 
@@ -28,11 +28,7 @@ PRETRAINED = Path(__file__).parent / "models" / "pretrained"
 
 @check_arguments
 def save_checkpoint(
-    model: nn.Module,
-    path: str | Path,
-    metadata: Mapping[str, str] | None = None,
-    *,
-    tell: Callable[[str], None] | None = None,
+    model: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None, *, tell: Tell | None = None
 ) -> None:
     """Write the model's tensors, and string metadata, to a safetensors file that other programs can read.
 
@@ -48,7 +44,7 @@ def save_checkpoint(
     """
     files.tell_if_changed(path, tell)
     files.keep_other_kinds(path, "model")
-    _write_weights(path, model, metadata or {})
+    _write_weights(path, *_checked_weights(model, path), metadata or {})
 
 
 @check_arguments
@@ -77,7 +73,6 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     return files.read_tensors(path)[1]
 
 
-@check_arguments
 def load_pretrained(name: str = "cnn") -> nn.Module:
     """A model that ships with the package, trained for drawings: "mlp", or "cnn", which reads hands best.
 
@@ -91,7 +86,7 @@ def load_pretrained(name: str = "cnn") -> nn.Module:
 
 
 @check_arguments
-def load_or_train(path: str | Path, data: Mnist, at_least: float = 0.97) -> tuple[nn.Module, str]:
+def load_or_train(path: str | Path, data: Mnist, at_least: Share = 0.97) -> tuple[nn.Module, str]:
     """The model in the file where it reads well enough, else one trained in seconds; and a sentence that says which.
 
     So a notebook's text stays true, whatever lies in the file. The quick one is trained with the preset "fast" and
@@ -103,8 +98,6 @@ def load_or_train(path: str | Path, data: Mnist, at_least: float = 0.97) -> tupl
     Raises:
         ValueError: for an accuracy out of range.
     """
-    if not 0 <= at_least <= 1:
-        raise ValueError(f"at_least must be an accuracy from 0 to 1, got {at_least}")
     settings, wanted = PRESETS["fast"], at_least - 0.1 * data.is_sample
     try:
         model = load_checkpoint(path)
@@ -155,11 +148,12 @@ def state_path(path: str | Path) -> Path:
 
 
 @check_arguments
-def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] | None = None) -> None:
+def save_run(run: TrainingRun, path: str | Path, *, tell: Tell | None = None) -> None:
     """Write the run's weights to `path`, and beside it a file that alone is enough to resume the run exactly.
 
     That file is written first and notes which weights it will replace. So after a crash between the two writes,
-    `continue_run` knows that it belongs here, and goes on from it.
+    `continue_run` knows that it belongs here, and goes on from it. Of a run that diverged only the last good weights
+    are kept; if it did in its first epoch, a model that lies there already stays instead.
 
     Args:
         tell: called with a sentence if another program has saved the weights meanwhile; None warns instead.
@@ -173,14 +167,13 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
     files.keep_other_kinds(path, "model")
     state = state_path(path)
     files.keep_other_kinds(state, "training state")
+    name, weights = _checked_weights(run.model, path)
+    if run.diverged and run.epoch == run.first_epoch and Path(path).exists():
+        return  # it learnt nothing: what lies there can still be used, and a run be resumed
     if run.diverged:  # its optimiser has seen infinity: only the weights are worth keeping
-        if run.epoch == run.first_epoch and _holds(path, run.model):
-            return  # it learnt nothing: the run whose weights it began with can still be resumed
         with files.explain_refusal(state, "removed"):
             state.unlink(missing_ok=True)
     else:
-        weights = _tensors(run.model)
-        _checked(weights, path)
         tensors, values = run.state_dict()
         tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | tensors
         told = {
@@ -189,7 +182,7 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Callable[[str], None] 
             "state": json.dumps(values),
         }
         files.write_tensors(state, tensors, {**told, "sha256": _checksum(tensors, told)})
-    _write_weights(path, run.model, _run_metadata(run))
+    _write_weights(path, name, weights, _run_metadata(run))
 
 
 @check_arguments
@@ -265,19 +258,18 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
-def _write_weights(path: str | Path, model: nn.Module, metadata: Mapping[str, str]) -> None:
+def _checked_weights(model: nn.Module, path: str | Path) -> tuple[str, dict[str, Tensor]]:
+    """The network's name and its weights; an error if they could not be read again, for then they are not written."""
     tensors = _tensors(model)
-    name = str(_checked(tensors, path).name)
+    found, problem = _recognise(tensors)
+    if found is None:
+        raise CheckpointError(f"{path} is left as it is, for this model could not be read again: {problem}")
+    return str(found.name), tensors
+
+
+def _write_weights(path: str | Path, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     versions = {"mnist_nb": version("mnist_nb"), "torch": str(torch.__version__)}
     files.write_tensors(path, tensors, {"model": name, **versions, **metadata, "sha256": files.digest(tensors)})
-
-
-def _checked(tensors: Mapping[str, Tensor], path: str | Path) -> nn.Module:
-    """The network with these weights; an error if they could not be read again, for then they are not written."""
-    model, problem = _recognise(tensors)
-    if model is None:
-        raise CheckpointError(f"{path} is left as it is, for this model could not be read again: {problem}")
-    return model
 
 
 def _load(source: str | Path | bytes, name: str = "") -> tuple[nn.Module, dict[str, str]]:
@@ -330,14 +322,6 @@ def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | Non
     return (tensors, metadata.get("state", "")) if belongs and whole else None
 
 
-def _holds(path: str | Path, model: nn.Module) -> bool:
-    """Whether the file holds exactly these weights."""
-    try:
-        return files.digest(_tensors(load_checkpoint(path))) == files.digest(_tensors(model))
-    except CheckpointError:
-        return False
-
-
 def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     """Of a training state, numbers and words: a flipped bit in a momentum would be noticed by nobody."""
     words = [metadata[key] for key in ("weights", "state", "replaces") if key in metadata]  # 0.1.0 had no "replaces"
@@ -345,12 +329,8 @@ def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str
 
 
 def _run_metadata(run: TrainingRun) -> dict[str, str]:
-    metadata = {
-        "hyperparameters": json.dumps(dataclasses.asdict(run.hyperparameters)),
-        "epoch": str(run.epoch),
-        "batch": str(run.batch),
-        "data": run.data.source,
-    }
+    metadata = {"epoch": str(run.epoch), "batch": str(run.batch), "data": run.data.source}
+    metadata["hyperparameters"] = json.dumps(dataclasses.asdict(run.hyperparameters))
     if run.learning_rate_changes:
         metadata["learning_rate_changes"] = json.dumps(run.learning_rate_changes)
     if run.records:

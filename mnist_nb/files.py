@@ -5,7 +5,8 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ MAX_HEADER_BYTES = 4 * 2**20
 """Of names, shapes and metadata: the records of ten thousand epochs fit in."""
 
 Signature = tuple[int, int, int]
+Tell = Callable[[str], None]
 _SEEN: dict[Path, Signature | None] = {}  # the files as this program last read or wrote them; None: there was none
 
 
@@ -67,18 +69,19 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
             anything else but a regular file; what was there is untouched and nothing is left behind.
     """
     target = regular_file(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:20]}.", suffix=".part")
+    temporary = target.with_name(f".{target.name[:20]}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
             status = os.fstat(file.fileno())
-        os.chmod(temporary, _permissions(target))
+        if target.exists():
+            shutil.copymode(target, temporary)
         os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            temporary.unlink()
         raise
     _flush_folder(target.parent)
     return status
@@ -127,15 +130,6 @@ def explain_refusal(
         raise kind(f"{path} cannot be {what}: {reason}; choose another place or make room") from error
 
 
-def _permissions(target: Path) -> int:
-    """The mode of the file to be replaced, or what the user's umask gives a new one (temporary files are private)."""
-    with contextlib.suppress(OSError):
-        return target.stat().st_mode & 0o7777
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
-
-
 def _flush_folder(folder: Path) -> None:
     """Make the renaming itself last through a power cut, where the system can (Windows cannot open folders)."""
     with contextlib.suppress(OSError):
@@ -176,9 +170,7 @@ def read_tensors(
     """
     name = name or ("the file" if isinstance(source, bytes) else str(source))
     try:
-        content, size = (source, len(source)) if isinstance(source, bytes) else _read(source, max_bytes)
-        if size > max_bytes:
-            raise CheckpointError(f"{name} is {size:,} bytes long, far more than a model of this series: wrong file?")
+        content = source if isinstance(source, bytes) else _read(source, max_bytes)
         header = int.from_bytes(content[:8], "little")
         if header > MAX_HEADER_BYTES:
             raise ValueError(f"its header claims {header:,} bytes")
@@ -200,19 +192,21 @@ def read_tensors(
     return tensors, metadata
 
 
-def _read(path: str | Path, max_bytes: int) -> tuple[bytes, int]:
-    """The content of a file, unless it is larger than allowed, and its size; the file is remembered."""
+def _read(path: str | Path, max_bytes: int) -> bytes:
+    """The content of a file, unless it is larger than allowed; the file is remembered."""
     target = regular_file(path)  # a pipe would be waited for
     with open(target, "rb") as file:
         status = os.fstat(file.fileno())
-        content = b"" if status.st_size > max_bytes else file.read(max_bytes)
+        if status.st_size > max_bytes:
+            raise CheckpointError(
+                f"{path} is {status.st_size:,} bytes long, far more than a model of this series: wrong file?"
+            )
+        content = file.read(max_bytes)
     _SEEN[target] = signature(status)
-    return content, status.st_size
+    return content
 
 
-def write_tensors(
-    path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, max_bytes: int = MAX_FILE_BYTES
-) -> None:
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Replace the file by one that holds these, in one step.
 
     Raises:
@@ -222,7 +216,7 @@ def write_tensors(
         content = safetensors.torch.save(dict(tensors), dict(metadata))
     except UnicodeEncodeError as error:
         raise CheckpointError(f"{path} cannot be written: its metadata must be text of whole characters") from error
-    if len(content) > max_bytes or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
+    if len(content) > MAX_FILE_BYTES or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
         raise CheckpointError(f"{path} cannot be written: {len(content):,} bytes are far more than a file here holds")
     _SEEN[real_path(path)] = signature(write_or_explain(path, content))
 
@@ -268,7 +262,7 @@ def remember(path: str | Path) -> None:
     _SEEN[real_path(path)] = signature_of(path)
 
 
-def tell_if_changed(path: str | Path, tell: Callable[[str], None] | None) -> None:
+def tell_if_changed(path: str | Path, tell: Tell | None) -> None:
     """Say, with `tell` or else as a warning, that the save to come replaces what another program has written."""
     target = real_path(path)
     if target in _SEEN and signature_of(target) not in (None, _SEEN[target]):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mnist_nb import DrawingPad
 from mnist_nb.data import Mnist, SampleWarning, load_mnist, load_sample
 
 torch.set_num_threads(1)  # the tests' networks are small: on a busy machine more threads wait for each other
@@ -47,3 +48,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is also the current one, so that no test writes beside the reader's own models."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def pad(workplace: Path, tiny: Mnist) -> DrawingPad:
+    """A drawing pad in a folder of its own."""
+    return DrawingPad(tiny)

@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from test_pretrained import DRAWINGS
+from test_reading import written
 from torch import nn
 from tree import part, shown
 
@@ -162,11 +163,6 @@ def test_a_roc_curve_by_hand() -> None:
 # ---- on the pad
 
 
-@pytest.fixture
-def pad(workplace: Path, tiny: Mnist) -> DrawingPad:
-    return DrawingPad(tiny)
-
-
 def test_the_pad_says_that_a_letter_is_no_digit_unless_it_is_told_not_to(pad: DrawingPad) -> None:
     assert "not think" not in shown(pad)
     guess = pad.replay(LETTERS["K"])
@@ -181,6 +177,12 @@ def test_the_pad_says_that_a_letter_is_no_digit_unless_it_is_told_not_to(pad: Dr
     pad.replay(DRAWINGS[3])
     assert "a 3" in shown(pad)
     assert "not think" not in shown(pad)
+
+
+def test_the_wide_page_shows_a_question_mark_for_a_letter(pad: DrawingPad) -> None:
+    letter = [np.array(points) / 2 + (130, 0) for points in LETTERS["A"]]
+    pad.numbers.replay([*written("2"), *letter, *(np.add(points, (300, 0)) for points in written("6"))])
+    assert "I read 2?6 (“?” stands where I see no digit)." in shown(pad)
 
 
 @pytest.mark.parametrize("what", ["rectangle", "specks", "frame"])

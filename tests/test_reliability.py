@@ -68,13 +68,15 @@ def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new
     models = [build_model(seed=seed) for seed in (1, 2)]
     weights = [model.linear1.weight for model in models]
     save_checkpoint(models[0], path)
-    moments, seen = random.Random(0), set()
+    moments, seen, longest = random.Random(0), set(), 0.08
     for _ in range(200):
         killed(
-            lambda: for_ever(*(lambda m=model: save_checkpoint(m, path) for model in models)), moments.uniform(0, 0.08)
+            lambda: for_ever(*(lambda m=model: save_checkpoint(m, path) for model in models)),
+            moments.uniform(0, longest),
         )
         found = load_checkpoint(path).linear1.weight
         seen.add(next(number for number, weight in enumerate(weights) if torch.equal(weight, found)))
+        longest *= 1.0 if len(seen) == 2 else 1.1  # on a busy machine the first save takes longer
     assert seen == {0, 1}, "no save was ever cut short between the two"
 
 

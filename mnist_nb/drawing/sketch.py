@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data.arguments import Between, check_arguments
 from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, Floats, Pixels, Steps, discs, preparation_steps, walk
 from mnist_nb.drawing.preprocessing import EmptySketchError as EmptySketchError
 
@@ -52,10 +52,7 @@ class Sketch:
 
     def __bool__(self) -> bool:
         """Whether any ink is to be seen, so that `to_mnist` gives an image."""
-        try:
-            return bool(self._draw(PEN_WIDTH).any())
-        except EmptySketchError:
-            return False
+        return bool(self._draw(PEN_WIDTH).any())
 
     @check_arguments
     def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
@@ -100,7 +97,6 @@ class Sketch:
         self._states[self._now + 1 :] = [strokes]
         self._now += 1
 
-    @check_arguments
     def to_mnist(self, pen_width: float = PEN_WIDTH) -> Pixels:
         """The drawing as MNIST's makers would have made it: uint8 `[28, 28]`.
 
@@ -117,11 +113,12 @@ class Sketch:
         return self.preparation_steps(pen_width).centred
 
     @check_arguments
-    def preparation_steps(self, pen_width: float = PEN_WIDTH) -> Steps:
+    def preparation_steps(self, pen_width: Annotated[float, Between(0.5, BOX / 2)] = PEN_WIDTH) -> Steps:
         """Every image on the way to `to_mnist`; arguments and errors are the same."""
-        if not 0.5 <= pen_width <= BOX / 2:
-            raise ValueError(f"the width of the pen lies between 0.5 and {BOX / 2:g} pixels, not {pen_width!r}")
-        return preparation_steps(self._draw(float(pen_width)))
+        ink = self._draw(float(pen_width))
+        if not ink.any():
+            raise EmptySketchError("there is no ink on the canvas: draw something first")
+        return preparation_steps(ink)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The strokes as flat arrays, to be stored: `from_arrays` makes the sketch again.
@@ -141,7 +138,6 @@ class Sketch:
             }
 
     @classmethod
-    @check_arguments
     def from_arrays(
         cls, points: ArrayLike, lengths: ArrayLike, widths: ArrayLike, erase: ArrayLike, size: float | NDArray[Any]
     ) -> Sketch:
@@ -153,9 +149,7 @@ class Sketch:
         try:
             points, lengths, widths, erase = (np.asarray(array) for array in (points, lengths, widths, erase))
             if not len(lengths) == len(widths) == len(erase) or (lengths < 1).any() or lengths.sum() != len(points):
-                raise ValueError(
-                    f"{len(points)} points, {len(lengths)} lengths, {len(widths)} widths, {len(erase)} erase flags"
-                )
+                raise ValueError(f"there are {len(points)}, {len(lengths)}, {len(widths)} and {len(erase)} of them")
             sketch = cls(float(size))
             widths, erase = widths.astype(float).reshape(lengths.shape), erase.astype(bool).reshape(lengths.shape)
             paths = np.split(points, np.cumsum(lengths)[:-1])
@@ -167,9 +161,10 @@ class Sketch:
 
     def _draw(self, pen_width: float) -> NDArray[np.bool_]:
         """The visible ink drawn with the given pen, 160 pixels along the longest side: bool `[160, 160]`."""
+        ink = gone = np.zeros((RASTER, RASTER), np.bool_)
         lines, erasers = visible_lines(self.strokes, self.size)
         if not lines:
-            raise EmptySketchError("there is no ink on the canvas: draw something first")
+            return ink
         points = np.concatenate([points for points, _ in lines])
         corner = points.min(axis=0)
         extent = float((points - corner).max())
@@ -180,7 +175,6 @@ class Sketch:
         else:
             radius = pen_width * RASTER / BOX / 2
             scale = (RASTER - 2 * radius) / extent
-        ink = gone = np.zeros((RASTER, RASTER), np.bool_)
         done = 0
         for count, group in groupby(lines, key=itemgetter(1)):
             for points, width in erasers[done:count]:
@@ -188,8 +182,6 @@ class Sketch:
             done = count
             points = np.concatenate([points for points, _ in group])
             ink = ink | (discs((points - corner) * scale + radius, radius, RASTER) & ~gone)
-        if not ink.any():
-            raise EmptySketchError("there is no ink left on the canvas: draw something first")
         return ink
 
 

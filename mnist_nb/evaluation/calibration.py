@@ -1,7 +1,7 @@
 """How far a model's confidence can be believed: calibration errors, temperature scaling, and selective prediction."""
 
-import dataclasses
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ from mnist_nb.data import CLASSES
 from mnist_nb.evaluation.metrics import Evaluation
 
 
-@dataclasses.dataclass(frozen=True)
-class ReliabilityBin:
+class ReliabilityBin(NamedTuple):
     """The images that a model read with about equal confidence: confidence in (low, high]."""
 
     low: float
@@ -91,8 +90,7 @@ def fit_temperature(validation: Evaluation) -> float:
     return float(np.exp(found.x))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class CoverageCurve:
+class CoverageCurve(NamedTuple):
     """The accuracy of a model that answers only where it is most confident: one entry for each number of answers."""
 
     share: NDArray[np.float64]  # of the images answered (the coverage), in (0, 1], rising

@@ -1,8 +1,8 @@
 """Whether one model is better than another: paired on the same images, and over several seeds."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,8 +10,7 @@ import torch
 from mnist_nb.evaluation.metrics import Evaluation
 
 
-@dataclasses.dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """How many images two models read correctly: both, one of them alone, or neither."""
 
     both: int
@@ -70,29 +69,13 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
     return Comparison(both, first_only, second_only, neither)
 
 
-@dataclasses.dataclass(frozen=True)
-class Spread:
-    """One figure, such as an accuracy, of several runs of the same settings: its mean and how far it varies."""
+class Spread(NamedTuple):
+    """One figure, such as an accuracy, of several runs of the same settings, and how far it varies."""
 
     values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """The runs' mean."""
-        return float(np.mean(self.values))
-
-    @property
-    def deviation(self) -> float:
-        """The standard deviation of single runs, estimated from these (divided by their number minus one)."""
-        return float(np.std(self.values, ddof=1))
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The mean's 95 % interval by Student's t: where the mean of very many runs is likely to lie."""
-        from scipy import stats
-
-        reach = float(stats.t.ppf(0.975, len(self.values) - 1)) * self.deviation / math.sqrt(len(self.values))
-        return self.mean - reach, self.mean + reach
+    mean: float
+    deviation: float  # of single runs, estimated from these (divided by their number minus one)
+    interval: tuple[float, float]  # 95 %, by Student's t: where the mean of very many runs is likely to lie
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -103,4 +86,8 @@ def spread(values: Sequence[float]) -> Spread:
     """
     if len(values) < 2:
         raise ValueError(f"expected the figures of two runs or more, got {len(values)}")
-    return Spread(tuple(values))
+    from scipy import stats
+
+    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
+    reach = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / math.sqrt(len(values))
+    return Spread(tuple(values), mean, deviation, (mean - reach, mean + reach))

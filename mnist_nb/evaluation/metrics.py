@@ -10,10 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mnist_nb.data import CLASSES, Split
-from mnist_nb.data.arguments import check_arguments
-from mnist_nb.models import predict
-from mnist_nb.models.runtime import one_thread
+from mnist_nb.data import CLASSES, Split, check_arguments
+from mnist_nb.models import one_thread, predict
 
 REJECTED_LABELS = {
     947: 0, 1621: 2, 1901: 2, 2130: 2, 2462: 0, 2597: 0, 2654: 0, 3520: 2,
@@ -181,13 +179,12 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
 def score_table(scores: Sequence[DigitScore]) -> str:
     """The per-digit scores as lines of text, in per cent, each with its 95 % interval."""
 
-    def cell(share: float, interval: tuple[float, float]) -> str:
-        return f"{100 * share:6.1f} ({100 * interval[0]:5.1f} to {100 * interval[1]:5.1f})"
+    def cell(score: DigitScore, name: str) -> str:
+        share, (low, high) = getattr(score, name), getattr(score, f"{name}_interval")
+        return f"{f'{100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f})':>23}"
 
     lines = [f"digit  {'precision, %':>23}  {'recall, %':>23}  {'F1, %':>23}  images"]
-    lines += [
-        f"{score.digit:5}  {cell(score.precision, score.precision_interval)}  "
-        f"{cell(score.recall, score.recall_interval)}  {cell(score.f1, score.f1_interval)}  {score.support:6,}"
-        for score in scores
-    ]
+    for score in scores:
+        cells = "  ".join(cell(score, name) for name in ("precision", "recall", "f1"))
+        lines.append(f"{score.digit:5}  {cells}  {score.support:6,}")
     return "\n".join(lines)

@@ -1,13 +1,12 @@
 """How well a score tells digits from what is none: the ROC curve, and the area under it."""
 
-import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class RocCurve:
+class RocCurve(NamedTuple):
     """What each threshold on a score refuses: an entry for each, from refusing nothing to refusing all."""
 
     digits: NDArray[np.float64]  # the share of the digits refused, in [0, 1], rising

@@ -1,14 +1,14 @@
 """The networks, and the one way to ask them: uint8 images in, probabilities out."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES, SIDE
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data.arguments import Between, Seed, check_arguments
 
 MAX_UNITS = 4096
 """In a hidden layer: more than any computer here trains in an evening."""
@@ -71,9 +71,13 @@ class Mlp(Network):
         """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
         return self.pre_activations(images)[-1]
 
+    def features(self, images: Tensor) -> Tensor:
+        """What arrives at the fully connected layers: the pixels, `[N, 784]`."""
+        return images.flatten(1)
+
     def pre_activations(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The weighted sums of each layer before its ReLU, `[N, 128]`, `[N, 64]` and the logits `[N, 10]`."""
-        first = self.linear1(images.flatten(1))
+        first = self.linear1(self.features(images))
         second = self.linear2(functional.relu(first))
         return first, second, self.linear3(functional.relu(second))
 
@@ -110,19 +114,23 @@ class Cnn(Network):
 
     def hidden(self, images: Tensor) -> Tensor:
         """The weighted sums of the hidden units, `[N, 64]`."""
+        sums: Tensor = self.linear1(self.features(images))
+        return sums
+
+    def features(self, images: Tensor) -> Tensor:
+        """What arrives at the fully connected layers, `[N, 576]`, never below 0."""
         maps = images.reshape(-1, 1, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
         for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2), (self.conv3, self.norm3)):
             # pooling before the ReLU gives the same as after it, with a quarter of the work
             maps = functional.relu(functional.max_pool2d(norm(conv(maps)), 2))
-        sums: Tensor = self.linear1(maps.flatten(1))
-        return sums
+        return maps.flatten(1)
 
 
 MODELS: dict[str, type[Mlp] | type[Cnn]] = {Mlp.name: Mlp, Cnn.name: Cnn}
 
 
 @check_arguments
-def build_model(name: str = "mlp", *, seed: int | None = None, reject: bool = False, **options: Any) -> Mlp | Cnn:
+def build_model(name: str = "mlp", *, seed: Seed | None = None, reject: bool = False, **options: Any) -> Mlp | Cnn:
     """Make a network with fresh weights, PyTorch's default initialisation.
 
     Args:
@@ -136,8 +144,6 @@ def build_model(name: str = "mlp", *, seed: int | None = None, reject: bool = Fa
     """
     if name not in MODELS:
         raise ValueError(f"there is no model named {name!r}: choose one of {', '.join(map(repr, MODELS))}")
-    if seed is not None and not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be from 0 to 2**63 - 1, got {seed}")
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(int(seed))
@@ -165,7 +171,7 @@ def to_input(images: Tensor) -> Tensor:
 
 
 @check_arguments
-def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
+def predict(model: nn.Module, images: Any, *, batch_size: Annotated[int, Between(1, 2**31)] = 100) -> Tensor:
     """Probabilities float32 `[N, 10]`, on the CPU, for uint8 images `[N, 28, 28]` (a tensor or a NumPy array).
 
     The model is asked in evaluation mode and left in the mode it was in, `batch_size` images at a time: few enough that
@@ -180,8 +186,6 @@ def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
 @torch.inference_mode()
 def ask(model: nn.Module, question: Callable[[Tensor], Tensor], images: Any, batch_size: int = 100) -> Tensor:
     """The answers to a question about images in [0, 1], for uint8 images, asked as `predict` does."""
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be from 1 up, got {batch_size}")
     try:
         pieces = torch.split(torch.as_tensor(images), batch_size)
     except (TypeError, ValueError, RuntimeError) as error:

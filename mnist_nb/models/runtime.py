@@ -76,14 +76,10 @@ def choose_device(name: str | None = None) -> torch.device:
     Raises:
         ValueError: if the named device is not on this machine.
     """
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name is None:
-        return torch.device(next(device for device in ("cuda", "mps", "cpu") if available[device]))
-    try:
-        device = torch.device(name) if available.get(name.partition(":")[0], False) else None
-    except RuntimeError:  # a number that is none
-        device = None
-    if device is None:
-        present = ", ".join(repr(device) for device, there in available.items() if there)
-        raise ValueError(f"the device {name!r} is not on this machine: choose one of {present}, or none")
-    return device
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = [device for device, there in available.items() if there]
+    with contextlib.suppress(RuntimeError):  # a number that is none
+        if name is None or name.partition(":")[0] in present:
+            return torch.device(name or present[0])
+    choices = ", ".join(map(repr, present))
+    raise ValueError(f"the device {name!r} is not on this machine: choose one of {choices}, or none")

@@ -1,23 +1,21 @@
 """Teaching a model one person's hand from a few drawings, without letting it forget everybody else's."""
 
 import copy
-import dataclasses
 import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES, Mnist, Split
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data.arguments import Between, Seed, Share, check_arguments
 from mnist_nb.evaluation import Evaluation, evaluate
-from mnist_nb.models import Cnn, Mlp, choose_device, to_input
-from mnist_nb.models.runtime import one_thread
+from mnist_nb.models import Cnn, Mlp, choose_device, one_thread, to_input
 from mnist_nb.training.augmentation import augment
 from mnist_nb.training.optimizers import Adam
 from mnist_nb.training.run import schedule_factor
@@ -41,10 +39,10 @@ def adapt(
     digits: Any,
     data: Mnist,
     *,
-    steps: int = 150,
-    learning_rate: float = 0.002,
-    max_forgetting: float = 0.005,
-    seed: int = 0,
+    steps: Annotated[int, Between(1, 100_000)] = 150,
+    learning_rate: Annotated[float, Between(1e-6, 10)] = 0.002,
+    max_forgetting: Share = 0.005,
+    seed: Seed = 0,
     device: str | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> nn.Module:
@@ -81,27 +79,19 @@ def adapt(
     if not isinstance(model, Mlp | Cnn):
         raise TypeError(f"expected an Mlp or a Cnn, such as build_model makes, got {type(model).__name__}")
     taught_digits = _as_split(digits)
-    for name, value, low, high in (
-        ("steps", steps, 1, 100_000),
-        ("learning_rate", learning_rate, 1e-6, 10),
-        ("max_forgetting", max_forgetting, 0, 1),
-        ("seed", seed, 0, 2**63 - 1),
-    ):
-        if not low <= value <= high:  # also for NaN
-            raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
     for split, use in ((data.train, "are learnt again"), (data.validation, "show what is forgotten")):
         if not len(split):
             raise ValueError(f"the {split.name} split is empty, but must hold images: they {use}")
     place = choose_device(device) if device else next(model.parameters()).device
     taught = copy.deepcopy(model).to(place).eval()
-    body, head = _body(taught), _head(taught)
-    old = [weight.detach().clone() for weight in head.parameters()]
-    validation = _features(body, to_input(data.validation.images.to(place)))
+    head = _head(taught)
+    old = copy.deepcopy(head.state_dict())
+    validation = _features(taught, to_input(data.validation.images.to(place)))
     was_right = _is_right(head, validation, data.validation.labels)
     generator = torch.Generator().manual_seed(int(seed))
     optimizer = Adam(head.parameters())
     with one_thread():
-        for step, (features, wanted) in enumerate(_batches(body, head, taught_digits, data.train, steps, generator)):
+        for step, (features, wanted) in enumerate(_batches(taught, taught_digits, data.train, steps, generator)):
             head.zero_grad()
             loss = functional.cross_entropy(head(features), wanted)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -109,14 +99,14 @@ def adapt(
             if on_step is not None:
                 on_step(step + 1, loss.item())
 
-    new = [weight.detach().clone() for weight in head.parameters()]
+    new = copy.deepcopy(head.state_dict())
     for share in SHARES:
-        _set_weights(head, old, new, share)
+        head.load_state_dict({name: torch.lerp(old[name], new[name], share) for name in old})
         is_right = _is_right(head, validation, data.validation.labels)
-        if is_right is not None and _keeps(was_right, is_right, max_forgetting):
+        if _keeps(was_right, is_right, max_forgetting):
             return taught
-    _set_weights(head, old, old, 0)
-    before, after = (0.0 if right is None else float(right.double().mean()) for right in (was_right, is_right))
+    head.load_state_dict(old)
+    before, after = (float(right.nan_to_num().mean()) for right in (was_right, is_right))
     warnings.warn(
         f"the old weights were kept: a twentieth of what was taught would already bring MNIST from {before:.2%} to "
         f"{after:.2%} read right (validation images), and it may fall by {max_forgetting:.2%} at most; check the "
@@ -128,37 +118,28 @@ def adapt(
 
 
 def _head(model: nn.Module) -> nn.Sequential:
-    """The model's fully connected layers, which keep belonging to it, with ReLU between them."""
+    """The model's fully connected layers, still its own, with a ReLU before each: features are never below 0."""
     layers = [layer for layer in model.children() if isinstance(layer, nn.Linear)]
     return nn.Sequential(*(part for layer in layers for part in (nn.ReLU(), layer)))
 
 
-def _body(model: nn.Module) -> nn.Module:
-    """The model without its fully connected layers. What comes out is never below 0, so their ReLUs change nothing."""
-    body = copy.deepcopy(model)
-    for name, layer in list(body.named_children()):
-        if isinstance(layer, nn.Linear):
-            setattr(body, name, nn.Identity())
-    return body
-
-
 @torch.no_grad()
-def _features(body: nn.Module, images: Tensor) -> Tensor:
+def _features(model: Mlp | Cnn, images: Tensor) -> Tensor:
     """What arrives at the fully connected layers, `[N, inputs]`; in pieces that fit a processor's cache."""
-    return torch.cat([body(piece) for piece in torch.split(images, 100)])
+    return torch.cat([model.features(piece) for piece in torch.split(images, 100)])
 
 
 def _batches(
-    body: nn.Module, head: nn.Module, digits: Split, mnist: Split, steps: int, generator: torch.Generator
+    model: Mlp | Cnn, digits: Split, mnist: Split, steps: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """For each step what arrives at the head, `[batch, inputs]`, and the probabilities wanted, `[batch, 10]`."""
-    pools, place = [], next(head.parameters()).device
+    pools, head, place = [], _head(model), next(model.parameters()).device
     for split, count in ((digits, min(DIGITS_PER_STEP, MAX_OF_ONE * len(digits))), (mnist, MNIST_PER_STEP)):
         total = max(count, count * steps // USES)
         drawn = torch.randint(len(mnist), (total,), generator=generator)
         if split is digits:
             drawn = torch.arange(total) % len(digits)  # each as often as the others
-        features = _features(body, augment(to_input(split.images[drawn].to(place)), generator, AUGMENTATION))
+        features = _features(model, augment(to_input(split.images[drawn].to(place)), generator, AUGMENTATION))
         with torch.no_grad():
             wanted = functional.softmax(head(features), dim=1)
         if split is digits:
@@ -175,29 +156,21 @@ def _batches(
 
 
 @torch.no_grad()
-def _set_weights(head: nn.Module, old: list[Tensor], new: list[Tensor], share: float) -> None:
-    """Weights on the straight line from the old to the new ones."""
-    for parameter, before, after in zip(head.parameters(), old, new, strict=True):
-        torch.lerp(before, after, share, out=parameter)
-
-
-@torch.no_grad()
-def _is_right(head: nn.Module, features: Tensor, labels: Tensor) -> Tensor | None:
-    """Which are read right, bool `[N]`; None if an answer is no number, whatever the guesses."""
+def _is_right(head: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
+    """1 for each image that is read right, else 0, float64 `[N]`; NaN for all if an answer is no number."""
     logits = head(features)
-    return logits.argmax(1).cpu() == labels if bool(logits.isfinite().all()) else None
+    right: Tensor = (logits.argmax(1).cpu() == labels).double()
+    return right if bool(logits.isfinite().all()) else right * math.nan
 
 
-def _keeps(before: Tensor | None, after: Tensor, max_forgetting: float) -> bool:
+def _keeps(before: Tensor, after: Tensor, max_forgetting: float) -> bool:
     """Whether the share read right has surely not fallen further: two standard errors are added to what was measured.
 
     At most half of what is allowed, though, or a few hundred validation images would forbid everything.
     """
-    if before is None:
-        return True
-    lost, won = int((before & ~after).sum()), int((after & ~before).sum())
-    error = math.sqrt(lost + won) / len(before)  # of two answers to the same images
-    return (lost - won) / len(before) + min(2 * error, max_forgetting / 2) <= max_forgetting
+    lost = before - after  # of each image: -1 where it was won
+    error = math.sqrt(lost.abs().sum()) / len(lost)  # of two answers to the same images
+    return bool(lost.mean() + min(2 * error, max_forgetting / 2) <= max_forgetting)
 
 
 def _as_split(digits: Any) -> Split:
@@ -216,8 +189,7 @@ def _as_split(digits: Any) -> Split:
 # ---- before and after
 
 
-@dataclasses.dataclass(frozen=True)
-class AdaptationReport:
+class AdaptationReport(NamedTuple):
     """How a model reads before and after it was taught: digits that it was not taught, and MNIST's test images.
 
     `print` shows it as a table.
@@ -270,7 +242,5 @@ def taught_path(path: str | Path, folder: str | Path | None = None) -> Path:
     """
     path = Path(path)
     stem, place = path.stem.partition(".my-hand")[0], path.parent if folder is None else Path(folder)
-    names = (
-        f"{stem}.my-hand{ending}.safetensors" for ending in itertools.chain([""], map("-{}".format, itertools.count(2)))
-    )
-    return next(place / name for name in names if not (place / name).exists())
+    paths = (place / f"{stem}.my-hand{f'-{number}' * (number > 1)}.safetensors" for number in itertools.count(1))
+    return next(path for path in paths if not path.exists())

@@ -7,6 +7,7 @@ import json
 import operator
 import os
 import reprlib
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ class Digit:
     """One of the reader's digits.
 
     Raises:
-        DigitsError: for an image of another type or shape, or another label.
+        DigitsError: for an image of another type or shape or without ink, or another label.
     """
 
     image: NDArray[np.uint8]  # [28, 28], bright ink on black
@@ -62,6 +63,8 @@ class Digit:
             raise DigitsError(
                 f"a digit is a Sketch or an image: {error}; mnist_nb.from_image makes one from a picture of any size"
             ) from error
+        if not np.any(self.image):
+            raise DigitsError("there is no ink in this image: a digit is bright ink on black")
 
 
 def checked_label(label: Any) -> int:
@@ -104,17 +107,10 @@ def write_digits(path: Path, digits: Sequence[Digit]) -> None:
     """
     if len(digits) > MAX_DIGITS:
         raise DigitsError(f"{path} would hold {len(digits):,} digits, more than {MAX_DIGITS:,}: start another file")
-    records = [
-        {
-            "label": digit.label,
-            "id": digit.id,
-            "held_out": digit.held_out,
-            "strokes": digit.strokes and {name: array.tolist() for name, array in digit.strokes.items()},
-        }
-        for digit in digits
-    ]
+    records = [{name: getattr(digit, name) for name in ("label", "id", "held_out", "strokes")} for digit in digits]
+    words = json.dumps(records, allow_nan=False, default=np.ndarray.tolist)
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
-    tensors = {"images": images, "records": np.frombuffer(json.dumps(records, allow_nan=False).encode(), np.uint8)}
+    tensors = {"images": images, "records": np.frombuffer(words.encode(), np.uint8)}
     content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": _VERSION})
     if len(content) > MAX_FILE_BYTES:
         raise DigitsError(f"{path} would grow to {len(content):,} bytes: start another file")
@@ -167,18 +163,25 @@ def export_digits(path: Path, digits: Iterable[Digit]) -> None:
     Raises:
         DigitsError: if something is at the path already, or it cannot be written.
     """
-    with explain_refusal(path, "written", DigitsError):
-        if path.exists():
-            raise DigitsError(f"{path} exists already, and an export overwrites nothing: choose another name")
-        files = dict(_exported(digits))
-        if path.suffix.lower() != ".zip":
-            _write_folder(path, files)
-            return
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in files.items():
-                archive.writestr(name, content)
-        write_atomically(path, buffer.getvalue())
+    if os.path.exists(path):
+        raise DigitsError(f"{path} exists already, and an export overwrites nothing: choose another name")
+    with (
+        explain_refusal(path, "written", DigitsError),
+        tempfile.TemporaryDirectory(
+            dir=os.path.dirname(os.path.realpath(path)), prefix=f".{path.name[:20]}."
+        ) as unfinished,
+    ):
+        whole = Path(unfinished) / "digits"  # with the user's own permissions, which a temporary folder has not
+        whole.mkdir()
+        table = ["file,label\n"]
+        for number, digit in enumerate(digits):
+            name = f"{number:05}-{digit.label}.png"
+            Image.fromarray(digit.image).save(whole / name)
+            table.append(f"{name},{digit.label}\n")
+        (whole / _LABELS).write_bytes("".join(table).encode())
+        if path.suffix.lower() == ".zip":
+            whole = Path(shutil.make_archive(str(whole), "zip", whole))
+        whole.rename(path)
 
 
 def import_digits(source: Path | bytes, name: str) -> list[Digit]:
@@ -187,15 +190,13 @@ def import_digits(source: Path | bytes, name: str) -> list[Digit]:
     Raises:
         DigitsError: if it is none of these, or holds anything that is not a digit; the message calls it by `name`.
     """
-    if isinstance(source, Path):
-        with explain_refusal(source, "read", DigitsError):
-            if not source.exists():
-                raise DigitsError(f"there is nothing at {name}: choose a file of digits, or an exported folder or zip")
-            if source.is_dir():
-                return _read_folder(source, name)
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with explain_refusal(name, "read", DigitsError):
+            if isinstance(file, Path) and not file.exists():
+                raise DigitsError(f"there is nothing at {name}: choose a file of digits, or an exported folder or zip")
+            if isinstance(file, Path) and file.is_dir():
+                return _read_folder(file, name)
             if not zipfile.is_zipfile(file):
                 return list(read_digits(source, name))
             with zipfile.ZipFile(file) as archive:
@@ -206,29 +207,6 @@ def import_digits(source: Path | bytes, name: str) -> list[Digit]:
         raise DigitsError(f"{name} cannot be unpacked: {error}") from error
 
 
-def _exported(digits: Iterable[Digit]) -> Iterator[tuple[str, bytes]]:
-    """The files of an export: their names and what is in them."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["file", "label"])
-    for number, digit in enumerate(digits):
-        name, png = f"{number:05}-{digit.label}.png", io.BytesIO()
-        Image.fromarray(digit.image).save(png, "PNG")
-        writer.writerow([name, digit.label])
-        yield name, png.getvalue()
-    yield _LABELS, table.getvalue().encode()
-
-
-def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    place = os.path.dirname(os.path.realpath(path))
-    with tempfile.TemporaryDirectory(dir=place, prefix=f".{path.name[:20]}.") as unfinished:
-        folder = Path(unfinished) / "digits"  # with the user's own permissions, which a temporary folder has not
-        folder.mkdir()
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        folder.rename(path)
-
-
 def _read_folder(folder: Path | zipfile.Path, name: str) -> list[Digit]:
     """The digits of an exported folder, which may lie in another as zip programs make it."""
     inner = [folder, *(child for child in folder.iterdir() if child.is_dir())]
@@ -237,35 +215,35 @@ def _read_folder(folder: Path | zipfile.Path, name: str) -> list[Digit]:
         found = f"{len(places)} exports, in folders of their own" if places else f"no {_LABELS}"
         raise DigitsError(f"{name} holds {found}: choose one folder or zip that export made")
     [place] = places
-    try:
+    with _explain_import(f"{name}, {_LABELS}"):
         table = _bounded(place / _LABELS, _MAX_CSV_BYTES).decode("utf-8-sig")  # spreadsheets write a byte-order mark
         separator = ";" if ";" in table.partition("\n")[0] else ","  # as Excel writes it in half of Europe
         rows = list(csv.DictReader(io.StringIO(table), delimiter=separator))
         if len(rows) > MAX_DIGITS:
             raise ValueError(f"it names {len(rows):,} files, more than {MAX_DIGITS:,}")
-    except UnicodeDecodeError as error:
-        raise DigitsError(f"{name}, {_LABELS} is not UTF-8 text: save it as CSV UTF-8. Nothing was imported") from error
-    except (ValueError, csv.Error) as error:
-        raise DigitsError(f"{name}, {_LABELS}: {error}. Nothing was imported") from error
     return [_read_png(place, row, name) for row in rows]
 
 
 def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], source: str) -> Digit:
     name, label = row.get("file") or "", row.get("label") or ""
-    try:
+    with _explain_import(f"{source}, {name!r}"):
         if not name or Path(name).name != name:  # no way out of the folder
             raise ValueError(f"{_LABELS} has the columns file and label, and names files without folders")
-        content = _bounded(folder / name, _MAX_PNG_BYTES)
-        image = Image.open(io.BytesIO(content), formats=["PNG"])
+        image = Image.open(io.BytesIO(_bounded(folder / name, _MAX_PNG_BYTES)), formats=["PNG"])
         if image.size != (SIDE, SIDE):  # before its pixels are unpacked
             raise ValueError(f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels")
-        pixels = np.asarray(image.convert("L"))
-        if not pixels.any():
-            raise ValueError("there is no ink in this image")
-        return Digit(pixels, int(label) if label.isdecimal() else label)  # type: ignore[arg-type] # which is refused
-    except (OSError, SyntaxError, ValueError, KeyError, Image.DecompressionBombError) as error:
-        why = "it is no PNG" if isinstance(error, UnidentifiedImageError) else error
-        raise DigitsError(f"{source}, {name!r}: {why}. Nothing was imported") from error
+        return Digit(np.asarray(image.convert("L")), int(label) if label.isdecimal() else label)  # type: ignore[arg-type] # which is refused
+
+
+@contextlib.contextmanager
+def _explain_import(what: str) -> Iterator[None]:
+    """Turn whatever is wrong with a file of an export into an error that names it."""
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError, KeyError, csv.Error, Image.DecompressionBombError) as error:
+        reason = "not UTF-8 text: save it as CSV UTF-8" if isinstance(error, UnicodeDecodeError) else error
+        reason = "it is no PNG" if isinstance(error, UnidentifiedImageError) else reason
+        raise DigitsError(f"{what}: {reason}. Nothing was imported") from error
 
 
 def _bounded(file: Path | zipfile.Path, most: int) -> bytes:

@@ -52,6 +52,7 @@ class Digit(NamedTuple):
     image: Pixels  # [28, 28], what the network saw
     probabilities: NDArray[np.float32]  # [10]
     score: float  # in [0, 1], how sure it is that this is a digit at all
+    strokes: Sequence[Stroke] = ()  # what is to be seen of it, on the sketch's canvas; none in a picture
 
 
 class Number(NamedTuple):
@@ -116,7 +117,9 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
         corners = np.array([pieces[piece].box for piece in groups[at]])
         left, top = map(float, corners[:, :2].min(axis=0))
         right, bottom = map(float, corners[:, 2:].max(axis=0))
-        digits.append(Digit(text, (left, top, right, bottom), images[at], probabilities[at], float(scores[at])))
+        strokes = [Stroke(*pieces[piece].ink[:2]) for piece in groups[at]] if isinstance(source, Sketch) else []
+        read = images[at], probabilities[at], float(scores[at])
+        digits.append(Digit(text, (left, top, right, bottom), *read, strokes))
     sizes = [max(right - left, bottom - top) for left, top, right, bottom in (digit.box for digit in digits)]
     least = min(_DOT * scale, max(sizes))  # dots among digits are none, but where there is nothing else they are read
     lines = _lines([digit for digit, size in zip(digits, sizes, strict=True) if size >= least])

@@ -4,7 +4,8 @@ import contextlib
 import errno
 import reprlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from mnist_nb.data import SIDE, Split
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data import SIDE, Split, check_arguments
 from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.files import Signature, explain_refusal, real_path, signature, signature_of
 from mnist_nb.my_digits import files
@@ -128,8 +128,7 @@ class MyDigits:
             DigitsError: for another label, another image, too many digits, or a file that cannot be written.
             EmptySketchError: for a sketch without ink.
         """
-        [id] = self._add([_new(drawing, label)])
-        return id
+        return self._add([_new(drawing, label)])[0]
 
     def relabel(self, id: int, label: int) -> None:
         """Say what the digit really shows, 0 to 9.
@@ -137,12 +136,9 @@ class MyDigits:
         Raises:
             DigitsError: for another label, if there is no such digit, or the file cannot be written.
         """
-
-        def edit(digits: tuple[Digit, ...]) -> tuple[Digit, ...]:
-            at = _position(digits, id)
-            return (*digits[:at], replace(digits[at], label=label), *digits[at + 1 :])
-
-        self._change(edit)
+        with self._changing() as digits:
+            position = _position(digits, id)
+            digits[position] = replace(digits[position], label=label)
 
     def delete(self, id: int) -> None:
         """Take the digit out; `undo_delete` brings it back.
@@ -150,15 +146,9 @@ class MyDigits:
         Raises:
             DigitsError: if there is no such digit, or the file cannot be written.
         """
-        gone: list[Digit] = []
-
-        def edit(digits: tuple[Digit, ...]) -> tuple[Digit, ...]:
-            at = _position(digits, id)
-            gone[:] = [digits[at]]
-            return digits[:at] + digits[at + 1 :]
-
-        self._change(edit)
-        self._deleted += gone
+        with self._changing() as digits:
+            deleted = digits.pop(_position(digits, id))
+        self._deleted.append(deleted)
 
     def undo_delete(self) -> int | None:
         """Bring back what `delete` took last, as the newest digit, and return its id; None if there is nothing.
@@ -168,8 +158,9 @@ class MyDigits:
         """
         if not self._deleted:
             return None
-        digit = self._deleted[-1]
-        self._change(lambda digits: digits if digit.id in {one.id for one in digits} else (*digits, digit))
+        with self._changing() as digits:
+            if self._deleted[-1].id not in {digit.id for digit in digits}:
+                digits.append(self._deleted[-1])
         return self._deleted.pop().id
 
     @check_arguments
@@ -203,31 +194,28 @@ class MyDigits:
 
     def _add(self, new: Iterable[Digit], *, skip_known: bool = False) -> list[int]:
         """Append digits, each with an id and a role of its own, and return the ids."""
-        added: list[int] = []
-
-        def edit(digits: tuple[Digit, ...]) -> tuple[Digit, ...]:
+        with self._changing() as digits:
+            before = len(digits)
             known = {digit.image.tobytes() for digit in digits} if skip_known else set()
-            ids = {digit.id for digit in digits}
-            counts = np.zeros((10, 2), np.int64)  # of each label: all, and those held out
-            for digit in digits:
-                counts[digit.label] += (1, digit.held_out)
-            grown = list(digits)
+            drawn = Counter(digit.label for digit in digits)
+            apart = Counter(digit.label for digit in digits if digit.held_out)
             for digit in new:
-                if digit.image.tobytes() not in known:
-                    id = next(id for id in iter(lambda: secrets.randbits(48), None) if id not in ids)
-                    total, held_out = counts[digit.label]
-                    apart = bool((total + 1) // HELD_OUT_EVERY > held_out)
-                    grown.append(replace(digit, id=id, held_out=apart))
-                    counts[digit.label] += (1, apart)
-                    ids.add(id)
-                    added.append(id)
-            return tuple(grown) if added else digits
+                if digit.image.tobytes() in known:
+                    continue
+                drawn[digit.label] += 1
+                held_out = drawn[digit.label] // HELD_OUT_EVERY > apart[digit.label]
+                apart[digit.label] += held_out
+                id = secrets.randbits(53)  # of so many that none comes twice, and that every language holds exactly
+                digits.append(replace(digit, id=id, held_out=held_out))
+        return [digit.id for digit in digits[before:]]
 
-        self._change(edit)
-        return added
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[list[Digit]]:
+        """The digits as they are in the file by now, under a lock; what is made of them takes their place at the end.
 
-    def _change(self, edit: Callable[[tuple[Digit, ...]], tuple[Digit, ...]]) -> None:
-        """Put what `edit` makes of the digits, as they are in the file by now, into their place."""
+        Raises:
+            DigitsError: if the file cannot be read or written, and nothing has changed then.
+        """
         target = real_path(self.path)  # through links, so that two names of one file share one lock
         with explain_refusal(self.path, "written", DigitsError):
             if not target.parent.is_dir():  # the lock would make it
@@ -235,10 +223,11 @@ class MyDigits:
             try:
                 with FileLock(target.with_name(f".{target.name}.lock"), _PATIENCE):
                     self.reload()
-                    digits = edit(self._digits)
-                    if digits is not self._digits:
+                    digits = list(self._digits)
+                    yield digits
+                    if digits != list(self._digits):
                         files.write_digits(self.path, digits)
-                        self._digits, self._signature = digits, signature_of(self.path)
+                        self._digits, self._signature = tuple(digits), signature_of(self.path)
             except Timeout as error:
                 raise DigitsError(
                     f"{self.path} has been locked by another program for {_PATIENCE:g} seconds: "
@@ -255,13 +244,10 @@ def _new(drawing: Any, label: int) -> Digit:
         except ValueError as error:
             raise DigitsError(f"a file cannot keep this drawing: {error}") from error
         return Digit(image, label, arrays)
-    digit = Digit(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing, label)
-    if not digit.image.any():
-        raise DigitsError("there is no ink in this image: a digit is bright ink on black")
-    return digit
+    return Digit(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing, label)
 
 
-def _position(digits: tuple[Digit, ...], id: int) -> int:
+def _position(digits: Sequence[Digit], id: int) -> int:
     for position, digit in enumerate(digits):
         if isinstance(id, int | np.integer) and digit.id == id:
             return position

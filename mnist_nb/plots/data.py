@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import ArrayLike
 
+from mnist_nb.data import CLASSES
 from mnist_nb.plots import style
 from mnist_nb.studies.images import Floats
 
@@ -18,25 +19,20 @@ def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, column
     pictures = np.asarray(images)
     rows, columns = style.grid_shape(len(pictures), columns)
     tallest_title = max((title.count("\n") + 1 for title in titles or ()), default=0)
+    widest_title = max(map(len, "\n".join(titles or ()).split("\n")))
     height = rows * (0.92 + 0.17 * tallest_title) + 0.1 * bool(tallest_title)
-    figure, grid = style.new_panels(min(0.95 * columns + 0.1, 9.6), height, rows, columns, squeeze=False)
-    for number, axes in enumerate(grid.flat):
-        if number < len(pictures):
-            style.show_image(axes, pictures[number], titles[number] if titles else "")
-        else:
-            axes.set_axis_off()
+    width = min(max(0.95, 0.0725 * widest_title) * columns + 0.1, 9.6)
+    figure, grid = style.new_panels(width, height, rows, columns, squeeze=False)
+    style.show_images(grid, pictures, titles or ())
     return figure
 
 
-def digit_grid(images: ArrayLike, labels: ArrayLike, *, per_digit: int = 10) -> Figure:
-    """A row for each digit, 0 to 9, with its first `per_digit` images."""
+def digit_grid(images: ArrayLike, labels: ArrayLike) -> Figure:
+    """A row for each digit, 0 to 9, with its first ten images."""
     pictures, digits = np.asarray(images), np.asarray(labels)
-    figure, grid = style.new_panels(min(0.8 * per_digit + 0.4, 9.6), 8, 10, per_digit, squeeze=False)
+    figure, grid = style.new_panels(8.4, 6.2, 10, 10)
     for digit, row in enumerate(grid):
-        for axes, image in zip(row, pictures[digits == digit], strict=False):
-            style.show_image(axes, image)
-        for axes in row:
-            axes.set_axis_off()
+        style.show_images(row, pictures[digits == digit])
         style.row_label(row[0], str(digit), 0.25, fontsize=14)
     return figure
 
@@ -48,13 +44,12 @@ def image_numbers(image: ArrayLike) -> Figure:
     top, left = max(rows[0] - 2, 0), max(columns[0] - 2, 0)
     part = whole[top : rows[-1] + 3, left : columns[-1] + 3]
     height, width = part.shape
-    figure, axes = style.new_panels(7, 0.4 + 6.6 * height / width)
+    figure, axes = style.new_panels(5.5, 0.4 + 5 * height / width)
     axes.imshow(part, cmap="gray_r", vmin=0, vmax=255)
     for (y, x), value in np.ndenumerate(part):
-        axes.text(x, y, str(value), ha="center", va="center", fontsize=7, color="white" if value > 110 else "black")
-    axes.set_xticks(range(width), [str(left + column) for column in range(width)])
-    axes.set_yticks(range(height), [str(top + row) for row in range(height)])
-    axes.set(xlabel="column", ylabel="row")
+        axes.text(x, y, str(value), ha="center", va="center", fontsize=6.5, color="white" if value > 110 else "black")
+    axes.set(xlabel="column", xticks=range(width), xticklabels=range(left, left + width))
+    axes.set(ylabel="row", yticks=range(height), yticklabels=range(top, top + height))
     axes.tick_params(labelsize=8)
     return figure
 
@@ -62,11 +57,10 @@ def image_numbers(image: ArrayLike) -> Figure:
 def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
     """For each digit the mean of its images, and under it their standard deviation, pixel by pixel."""
     pictures, digits = np.asarray(images), np.asarray(labels)
-    figure, grid = style.new_panels(9.6, 2.5, 2, 10)
-    for digit, (mean_axes, spread_axes) in enumerate(grid.T):
-        of_digit = pictures[digits == digit].astype(np.float32)
-        style.show_image(mean_axes, of_digit.mean(0), str(digit))
-        style.show_image(spread_axes, of_digit.std(0), high=128, colours="cividis")
+    groups = [pictures[digits == digit].astype(np.float32) for digit in range(CLASSES)]
+    figure, grid = style.new_panels(9.6, 2.5, 2, CLASSES)
+    style.show_images(grid[0], [group.mean(0) for group in groups], [str(digit) for digit in range(CLASSES)])
+    style.show_images(grid[1], [group.std(0) for group in groups], high=128, colours="cividis")
     for axes, name in zip(grid[:, 0], ("mean", "spread"), strict=True):
         style.row_label(axes, name, 0.15, rotation=90)
     return figure
@@ -78,11 +72,11 @@ def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike) -> Figure
     Images that would cover an earlier one are left out; names that would cover each other are moved apart.
     """
     places, pictures, digits = np.asarray(points), np.asarray(images), np.asarray(labels)
-    figure, axes = style.new_axes(9, 7, xlabel="first component", ylabel="second component")
+    figure, axes = style.new_axes(9, 6.2, xlabel="first component", ylabel="second component")
     low, high = places.min(axis=0), places.max(axis=0)
     pad = 0.03 * (high - low)
     axes.set(xlim=(low[0] - pad[0], high[0] + pad[0]), ylim=(low[1] - pad[1], high[1] + pad[1]))
-    room = (high - low) / (32, 25)  # an image and a small gap
+    room = (high - low) / (32, 22)  # an image and a small gap
     shown = np.empty((0, 2))
     for place, picture in zip(places, pictures, strict=True):
         if (np.abs(shown - place) < room).all(axis=1).any():

@@ -15,9 +15,8 @@ def preparation(steps: Steps) -> Figure:
     names = ("1. cropped", "2. square", "3. resampled", "4. peak 255", "5. centred")
     figure, panels = style.new_panels(9.4, 2.2, 1, len(steps))
     for axes, name, image in zip(panels, names, map(np.asarray, steps), strict=True):
-        height, width = image.shape
         axes.imshow(image, cmap="gray_r", vmin=0, vmax=image.max())
-        axes.set_title(f"{name}\n{width} × {height}", fontsize=9)
+        axes.set_title(f"{name}\n{image.shape[1]} × {image.shape[0]}", fontsize=9)
         axes.set(xticks=[], yticks=[])
     return figure
 

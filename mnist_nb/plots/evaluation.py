@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from mnist_nb.evaluation import Evaluation
@@ -35,12 +36,7 @@ def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
 
 
 def read_images(
-    images: ArrayLike,
-    evaluation: Evaluation,
-    indices: Sequence[int],
-    *,
-    columns: int = 8,
-    doubtful: Collection[int] = (),
+    images: ArrayLike, evaluation: Evaluation, indices: Sequence[int], *, doubtful: Collection[int] = ()
 ) -> Figure:
     """Images of a split; above each its label, the prediction and its confidence.
 
@@ -48,7 +44,6 @@ def read_images(
         images: the split's images, uint8 `[N, 28, 28]`.
         evaluation: the predictions for that split.
         indices: the images to show.
-        columns: how many images a row has.
         doubtful: indices of images whose label reviewers rejected; their titles say so.
     """
     titles = []
@@ -57,7 +52,7 @@ def read_images(
         sign, sure = style.TICK if predicted == label else style.CROSS, _sure(float(evaluation.confidence[index]))
         question, word = ("?", "\nlabel rejected") if index in doubtful else ("", "")
         titles.append(f"a {label}{question}, read {predicted} {sign}\n{sure}{word}")
-    return image_grid(np.asarray(images)[list(indices)], titles, columns=columns)
+    return image_grid(np.asarray(images)[list(indices)], titles, columns=8)
 
 
 def _sure(confidence: float) -> str:
@@ -69,11 +64,14 @@ def accuracy_intervals(evaluations: Mapping[str, Evaluation]) -> Figure:
     """For each evaluation its accuracy as a point with its value, and its 95 % interval as a bar."""
     xlabel = "share read right, with its 95 % interval (the axis does not begin at 0)"
     figure, axes = style.new_axes(8, 0.9 + 0.36 * len(evaluations), xlabel=xlabel)
-    for place, evaluation in enumerate(evaluations.values()):
-        axes.plot(evaluation.interval, [place, place], color=style.COLOURS[0], linewidth=2, marker="|", markersize=9)
-        axes.plot(evaluation.accuracy, place, style.MARKERS[0], color=style.COLOURS[0])
-        style.note(axes, f"{evaluation.accuracy:.2%}", (evaluation.accuracy, place), (0, 5), ha="center")
+    shares = np.array([evaluation.accuracy for evaluation in evaluations.values()])
+    low, high = np.transpose([evaluation.interval for evaluation in evaluations.values()])
+    reach = shares - low, high - shares
+    axes.errorbar(shares, range(len(shares)), xerr=reach, fmt="o", capsize=4, color=style.COLOURS[0])
+    for place, share in enumerate(shares):
+        axes.annotate(f"{share:.2%}", (share, place), (0, 5), textcoords="offset points", ha="center", fontsize=8)
     axes.set_yticks(range(len(evaluations)), list(evaluations))
     axes.set_ylim(len(evaluations) - 0.4, -0.7)
-    style.tenths_of_a_percent(axes.xaxis)
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=(1, 2, 5, 10)))  # that one decimal can name: never 98.2 for 98.25
+    axes.xaxis.set_major_formatter("{x:.1%}")
     return figure

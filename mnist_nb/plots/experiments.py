@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike
 
 from mnist_nb.plots import style
@@ -21,7 +21,7 @@ def initialisation_curves(results: Results) -> Figure:
     """The share of validation images misread after each epoch, logarithmic, for each way to draw the first weights."""
     figure, axes = _misread_axes("epochs of training", "Where the weights begin")
     for number, (kind, runs) in enumerate(results["validation_accuracy"].items()):
-        by_epoch = _misread(runs).T
+        by_epoch = 1 - np.transpose(runs)
         _spread(axes, range(len(by_epoch)), by_epoch, number, kind)
     style.legend(axes, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -32,7 +32,7 @@ def width_curve(results: Results) -> Figure:
     xlabel = "units in the first hidden layer (logarithmic); below, thousands of weights and biases in all"
     figure, axes = _misread_axes(xlabel, "How wide it should be", xscale="log")
     for number, split in enumerate(("validation", "training")):
-        _spread(axes, results["widths"], _misread(results[f"{split}_accuracy"]), number, f"{split} images")
+        _spread(axes, results["widths"], 1 - np.asarray(results[f"{split}_accuracy"]), number, f"{split} images")
     sizes = zip(results["widths"], results["weights"], strict=True)
     axes.set_xticks(results["widths"], [f"{units}\n{weights / 1000:,.0f}" for units, weights in sizes], fontsize=8)
     style.legend(axes)
@@ -58,13 +58,13 @@ def bits_curve(results: Results) -> Figure:
     """The share of validation images misread against the size of the file, each point under its format's name."""
     figure, axes = _misread_axes("file size in kilobytes (logarithmic)", "How few bits a weight needs", xscale="log")
     kilobytes = np.array(results["bytes"]) / 1000
-    misread = _misread(results["validation_accuracy"])
-    rows = [[row for row, kind in enumerate(results["kinds"]) if kind.startswith("int") == whole] for whole in (0, 1)]
-    for number, (part, label) in enumerate(zip(rows, ("floating-point numbers", "whole numbers"), strict=True)):
-        _spread(axes, kilobytes[part], misread[part], number, label)
+    misread = 1 - np.asarray(results["validation_accuracy"])
+    whole = np.array([kind.startswith("int") for kind in results["kinds"]])
+    _spread(axes, kilobytes[~whole], misread[~whole], 0, "floating-point numbers")
+    _spread(axes, kilobytes[whole], misread[whole], 1, "whole numbers")
     for kind, x, values in zip(results["kinds"], kilobytes, misread, strict=True):
-        below = kind == "bfloat16"  # as large as float16, and as good
-        style.note(axes, kind, (x, float(np.median(values))), (5, -12 if below else 5))
+        offset = (5, -12 if kind == "bfloat16" else 5)  # as large as float16, and as good
+        axes.annotate(kind, (x, float(np.median(values))), offset, textcoords="offset points", fontsize=8)
     axes.set_xticks((25, 50, 100, 200, 400), ("25", "50", "100", "200", "400"))
     axes.margins(x=0.08, y=0.12)
     style.legend(axes)
@@ -76,14 +76,9 @@ def _misread_axes(xlabel: str, title: str, *, xscale: str = "linear") -> tuple[F
     ylabel = "share misread (logarithmic)"
     figure, axes = style.new_axes(8, 3.6, xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale="log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_locator(NullLocator())
+    axes.minorticks_off()
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
     return figure, axes
-
-
-def _misread(accuracies: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return 1 - np.asarray(accuracies, dtype=np.float64)
 
 
 def _spread(axes: Axes, positions: ArrayLike, values: ArrayLike, number: int, label: str, every: int = 1) -> None:

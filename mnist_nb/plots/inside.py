@@ -5,7 +5,6 @@ in grey, too.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,11 +24,8 @@ def signed_images(images: ArrayLike, titles: Sequence[str] = (), *, columns: int
     height = (1.06 if titles else 0.86) * rows + 0.2
     figure, grid = style.new_panels(0.82 * columns + 1.3, height, rows, columns, squeeze=False)
     largest = float(np.abs(pictures).max())
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for number, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
-        drawn = _show_signed(axes, picture, titles[number] if number < len(titles) else "", largest)
-    figure.colorbar(drawn, ax=grid, label=label, shrink=min(1.0, 2.4 / rows), aspect=14)
+    style.show_images(grid, pictures, titles, low=-largest, high=largest, colours="cividis")
+    figure.colorbar(grid[0, 0].images[0], ax=grid, label=label, shrink=min(1.0, 2.4 / rows), aspect=14)
     return figure
 
 
@@ -121,8 +117,8 @@ def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
     for axes, (name, points) in zip(panels[0], maps.items(), strict=True):
         places = np.asarray(points)
         for digit in range(CLASSES):
-            look: dict[str, Any] = {"marker": f"${digit}$", "color": style.COLOURS[digit % len(style.COLOURS)]}
-            axes.scatter(*places[digits == digit].T, s=24, linewidths=0.1, alpha=0.8, **look)
+            colour, own = style.COLOURS[digit % len(style.COLOURS)], places[digits == digit].T
+            axes.scatter(*own, s=24, marker=f"${digit}$", color=colour, linewidths=0.1, alpha=0.8)
         axes.set(title=name, xlabel="first component", ylabel="second component")
         style.despine(axes)
     return figure
@@ -131,22 +127,20 @@ def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
 def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label: str) -> Figure:
     """How a score is spread over each kind of image, a row for each; images below the threshold are refused."""
     figure, grid = style.new_panels(8.6, 0.9 * len(scores) + 0.7, len(scores), squeeze=False, sharex=True)
-    rows: list[Axes] = list(grid[:, 0])
     numbers = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
-    everything = np.concatenate([*numbers.values()])
-    edges = np.linspace(everything.min(), everything.max(), 50).tolist()
-    for axes, (name, values) in zip(rows, numbers.items(), strict=True):
+    edges = np.histogram_bin_edges(np.concatenate([*numbers.values()]), 49).tolist()
+    for axes, (name, values) in zip(grid.flat, numbers.items(), strict=True):
         axes.hist(values, edges, weights=np.full(len(values), 1 / len(values)), color=style.COLOURS[0])
         axes.axvline(threshold, color="black", linestyle="--")
         axes.set_title(f"{name}: {(values < threshold).mean():.0%} refused", loc="left", fontsize=9)
         axes.set_yticks([])
         style.despine(axes)
-    rows[-1].set_xlabel(f"{label} (dashed: the threshold; what lies to its left is refused)")
+    grid[-1, 0].set_xlabel(f"{label} (dashed: the threshold; what lies to its left is refused)")
     figure.supylabel("share of the images", fontsize=10)
     return figure
 
 
-def _show_signed(axes: Axes, values: ArrayLike, title: str, largest: float | None = None) -> AxesImage:
-    """Show signed numbers on a scale that has zero in its middle and reaches to the largest, by default of these."""
-    largest = largest or float(np.abs(np.asarray(values)).max()) or 1.0
+def _show_signed(axes: Axes, values: ArrayLike, title: str) -> AxesImage:
+    """Show signed numbers on a scale that has zero in its middle and reaches to the largest of them."""
+    largest = float(np.abs(np.asarray(values)).max()) or 1.0
     return style.show_image(axes, values, title, low=-largest, high=largest, colours="cividis")

@@ -1,15 +1,14 @@
 """What all figures have in common: colours, signs, axes, and how an image is shown."""
 
 import io
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.text import Annotation
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 # the colours of Okabe and Ito (2008), which colour-blind people can tell apart, each with its own dashes and marker
@@ -63,6 +62,14 @@ def show_image(
     return drawn
 
 
+def show_images(panels: Any, images: Iterable[ArrayLike], titles: Sequence[str] = (), **scale: Any) -> None:
+    """Draw images in an array of panels, each under its title, on a scale as in `show_image`; the rest stay blank."""
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for axes, image, title in zip(panels.flat, images, chain(titles, repeat("")), strict=False):
+        show_image(axes, image, title, **scale)
+
+
 def row_label(axes: Axes, text: str, gap: float, **style: Any) -> None:
     """Write a row's name to the left of its first panel, with a gap in widths of that panel."""
     axes.text(-gap, 0.5, text, transform=axes.transAxes, ha="right", va="center", **style)
@@ -84,17 +91,6 @@ def legend(axes: Axes, **place: Any) -> None:
 def chance_line(axes: Axes, **style: Any) -> None:
     """Draw a dotted line at the accuracy of random guesses, a tenth."""
     axes.axhline(0.1, color="0.4", linewidth=1, linestyle=(0, (1, 3)), **style)
-
-
-def note(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], **options: Any) -> Annotation:
-    """Write text beside a point of the data, small by default, at an offset in points (1/72 inch)."""
-    return axes.annotate(text, point, offset, textcoords="offset points", **{"fontsize": 8, **options})
-
-
-def tenths_of_a_percent(axis: Axis) -> None:
-    """Ticks in per cent with one decimal, at steps that one decimal can name: never 98.2 for 98.25."""
-    axis.set_major_locator(MaxNLocator(7, steps=(1, 2, 5, 10)))
-    axis.set_major_formatter("{x:.1%}")
 
 
 def line_style(number: int) -> tuple[int, int]:

@@ -17,16 +17,15 @@ class Trained(Protocol):
 
     records: Sequence[EpochRecord]
     batch_losses: Sequence[float]
-
-    @property
-    def batches_per_epoch(self) -> int: ...
+    first_epoch: int
+    batches_per_epoch: int
 
 
 def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | None = None) -> Figure:
     """Training loss by batch, smoothed, and validation accuracy by epoch; one line style for each run.
 
     Args:
-        runs: one run or several, each with `records`, `batch_losses` and `batches_per_epoch`.
+        runs: one run or several, each with `records`, `batch_losses`, `first_epoch` and `batches_per_epoch`.
         names: their names; None takes each run's own `name`, if it has one.
     """
     several = list(runs) if isinstance(runs, Sequence) else [runs]
@@ -34,11 +33,9 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
     figure, (loss_axes, accuracy_axes) = style.new_panels(9, 3.4, 1, 2)
     for number, (run, name) in enumerate(zip(several, names, strict=True)):
         look = {**style.curve_style(number), "label": name}
-        first = run.records[0].epoch - 1 if run.records else 0
         losses = smooth(run.batch_losses)
-        last = run.records[-1].epoch if run.records else len(losses) / run.batches_per_epoch
-        begin = max(first, last - len(losses) / run.batches_per_epoch)
-        loss_axes.plot(begin + np.arange(1, len(losses) + 1) / run.batches_per_epoch, losses, **{**look, "marker": ""})
+        steps = np.arange(1, len(losses) + 1)
+        loss_axes.plot(run.first_epoch + steps / run.batches_per_epoch, losses, **{**look, "marker": ""})
         epochs = [record.epoch for record in run.records]
         accuracy_axes.plot(epochs, [record.validation_accuracy for record in run.records], **look)
     loss_axes.set(title="Training loss, smoothed", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
@@ -54,10 +51,8 @@ def training_curves(runs: Sequence[Trained] | Trained, names: Sequence[str] | No
 
 def smooth(values: ArrayLike, window: int | None = None) -> NDArray[np.float64]:
     """The mean of the last `window` values at each point; a fortieth of them all if None, at most 200."""
-    series = np.asarray(values, dtype=np.float64)
-    window = window or int(np.clip(len(series) // 40, 1, 200))
-    sums = np.concatenate([[0.0], np.cumsum(series)])
-    ends = np.arange(1, len(series) + 1)
-    starts = np.maximum(ends - window, 0)
-    means: NDArray[np.float64] = (sums[ends] - sums[starts]) / (ends - starts)
+    sums = np.cumsum(values, dtype=np.float64)
+    window = window or int(np.clip(len(sums) // 40, 1, 200))
+    sums[window:] -= sums[:-window].copy()
+    means: NDArray[np.float64] = sums / np.minimum(np.arange(1, len(sums) + 1), window)
     return means

@@ -47,8 +47,8 @@ def roc_curves(curves: Mapping[str, RocCurve]) -> Figure:
     xlabel, ylabel = "share of the digits refused (logarithmic)", "share of the others refused"
     figure, axes = style.new_axes(8, 3.8, xlabel=xlabel, ylabel=ylabel, xscale="log", xlim=(0.002, 1), ylim=(0, 1.02))
     for number, (name, curve) in enumerate(curves.items()):
-        look = {**style.curve_style(number), "marker": ""}
-        axes.plot(curve.digits, curve.others, label=f"{name}, AUROC {curve.area:.3f}", **look)
+        look = style.curve_style(number) | {"marker": "", "label": f"{name}, AUROC {curve.area:.3f}"}
+        axes.plot(curve.digits, curve.others, **look)
     axes.axvline(0.01, color="0.6", linewidth=1, linestyle=":")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes.yaxis.set_major_formatter("{x:.0%}")
@@ -63,10 +63,8 @@ def corrupted_images(image: ArrayLike, corruptions: Sequence[Corruption]) -> Fig
     figure, grid = style.new_panels(*size, len(corruptions), steps, squeeze=False)
     picture = torch.as_tensor(np.asarray(image))[None]
     for corruption, row in zip(corruptions, grid, strict=True):
-        for axes in row:
-            axes.set_axis_off()
-        for axes, severity in zip(row, corruption.severities, strict=False):
-            style.show_image(axes, corruption(picture, severity)[0], _signed(severity))
+        corrupted = [corruption(picture, severity)[0] for severity in corruption.severities]
+        style.show_images(row, corrupted, [_signed(severity) for severity in corruption.severities])
         style.row_label(row[0], corruption.name, 0.2, fontsize=10)
     return figure
 
@@ -95,8 +93,7 @@ def robustness_curves(
         axes.set_ylabel("share read right")
     for axes in panels[len(curves) :]:
         axes.set_axis_off()
-    handles, names = panels[0].get_legend_handles_labels()
-    panels[len(curves)].legend(handles, names, loc="center", frameon=False)
+    panels[len(curves)].legend(*panels[0].get_legend_handles_labels(), loc="center", frameon=False)
     panels[len(curves)].text(0.5, 0.05, "dotted: guessing blindly, a tenth", ha="center", fontsize=8)
     return figure
 

@@ -38,9 +38,8 @@ def image_stats(images: ArrayLike) -> ImageStats:
         raise ValueError(f"image {blank[0]} has no ink, so it has no centre of mass: leave it out")
     profiles = pictures.sum(axis=2, dtype=np.int64), pictures.sum(axis=1, dtype=np.int64)  # ink by row and by column
     centres = [profile @ np.arange(profile.shape[1]) / profile.sum(axis=1) for profile in profiles]
-    first = [(profile > 0).argmax(axis=1) for profile in profiles]
-    last = [profile.shape[1] - 1 - (profile[:, ::-1] > 0).argmax(axis=1) for profile in profiles]
-    boxes = [end - start + 1 for start, end in zip(first, last, strict=True)]
+    inked = [profile > 0 for profile in profiles]
+    boxes = [rows.shape[1] - rows.argmax(axis=1) - rows[:, ::-1].argmax(axis=1) for rows in inked]  # less the margins
     return ImageStats(np.stack(centres, axis=1), np.stack(boxes, axis=1), pictures.max(axis=(1, 2)))
 
 
@@ -62,8 +61,5 @@ def nearest(queries: Tensor, images: Tensor, *, chunk: int = 500) -> Neighbours:
         raise ValueError("there are no images to look for neighbours in")
     known, asked = images.flatten(1).float() / 255, queries.flatten(1).float() / 255
     lengths = known.square().sum(1)
-    parts = []
-    for part in torch.split(asked, chunk):
-        indices = torch.addmm(lengths, part, known.T, alpha=-2).argmin(1)
-        parts.append(((part - known[indices]).norm(dim=1), indices))
-    return Neighbours(*map(torch.cat, zip(*parts, strict=True)))
+    indices = torch.cat([torch.addmm(lengths, p, known.T, alpha=-2).argmin(1) for p in torch.split(asked, chunk)])
+    return Neighbours((asked - known[indices]).norm(dim=1), indices)

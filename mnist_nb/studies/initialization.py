@@ -1,28 +1,22 @@
 """Ways to draw the first weights of a network."""
 
+import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-Draw = Callable[[Tensor, torch.Generator], Tensor]
-
-
-def _he(weight: Tensor, generator: torch.Generator) -> Tensor:
-    return nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
-
-
-INITIALISATIONS: dict[str, Draw] = {
-    "all zeros": lambda weight, generator: nn.init.zeros_(weight),
-    "a hundredth of He": lambda weight, generator: _he(weight, generator).div_(100),
-    "Xavier": lambda weight, generator: nn.init.xavier_normal_(weight, generator=generator),
-    "He": _he,
-    "five times He": lambda weight, generator: _he(weight, generator).mul_(5),
+INITIALISATIONS: dict[str, Callable[[int, int], float]] = {
+    "all zeros": lambda inputs, outputs: 0.0,
+    "a hundredth of He": lambda inputs, outputs: math.sqrt(2 / inputs) / 100,
+    "Xavier": lambda inputs, outputs: math.sqrt(2 / (inputs + outputs)),
+    "He": lambda inputs, outputs: math.sqrt(2 / inputs),
+    "five times He": lambda inputs, outputs: math.sqrt(2 / inputs) * 5,
 }
-"""Ways to draw a layer's first weights, by name; biases begin at zero.
+"""Ways to draw a layer's first weights, by name: the standard deviation of a normal distribution; biases begin at zero.
 
-Xavier (X. Glorot and Y. Bengio, 2010): normal, of variance 2 / (inputs + outputs). He (K. He et al., 2015): normal, of
-variance 2 / inputs, which keeps a signal's size through ReLU, since ReLU sets about half of it to 0.
+Xavier is that of X. Glorot and Y. Bengio (2010), He that of K. He et al. (2015), which keeps a signal's size through
+ReLU, since ReLU sets about half of it to 0.
 """
 
 
@@ -38,6 +32,7 @@ def initialise(model: nn.Module, kind: str, seed: int) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
-            INITIALISATIONS[kind](layer.weight, generator)
+            deviation = INITIALISATIONS[kind](layer.in_features, layer.out_features)
+            layer.weight.normal_(0, deviation, generator=generator)
             nn.init.zeros_(layer.bias)
     return model

@@ -1,5 +1,6 @@
 """A look inside a network: activations of its units, what an output depends on, and how familiar an image is."""
 
+import copy
 from typing import Any, NamedTuple
 
 import torch
@@ -7,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES, SIDE
-from mnist_nb.models import Mlp, predict, to_input
-from mnist_nb.models.runtime import one_thread
+from mnist_nb.models import Mlp, one_thread, predict, to_input
 
 PAPER, INK = 0, 255
 
@@ -94,12 +94,8 @@ def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
     """
     device = next(model.parameters()).device
     pixels = to_input(torch.as_tensor(image)[None]).to(device).requires_grad_()
-    was_training = model.training
-    model.eval()
-    try:
-        (gradient,) = torch.autograd.grad(model(pixels)[0, digit], pixels)
-    finally:
-        model.train(was_training)
+    asked = copy.deepcopy(model).eval()  # so that the model stays in the mode that it is in
+    (gradient,) = torch.autograd.grad(asked(pixels)[0, digit], pixels)
     return gradient[0].cpu()
 
 

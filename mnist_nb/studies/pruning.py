@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from mnist_nb.data import Split
-from mnist_nb.models import loss_and_accuracy
-from mnist_nb.models.runtime import one_thread
+from mnist_nb.models import loss_and_accuracy, one_thread
 
 
+@torch.no_grad()
 def prune(model: nn.Module, share: float) -> nn.Module:
     """A copy of the model whose smallest weights are 0: this share of all in any layer that reads; biases stay.
 
@@ -22,14 +22,11 @@ def prune(model: nn.Module, share: float) -> nn.Module:
     if not 0 <= share <= 1:
         raise ValueError(f"expected a share of the weights from 0 to 1, got {share}")
     pruned = copy.deepcopy(model)
-    weights = [
-        parameter for name, parameter in pruned.named_parameters() if parameter.ndim > 1 and "reject" not in name
-    ]
+    weights = [part for name, part in pruned.named_parameters() if part.ndim > 1 and "reject" not in name]
     sizes = torch.cat([weight.detach().abs().flatten() for weight in weights])
     sizes[sizes.argsort(stable=True)[: round(share * len(sizes))]] = 0
-    with torch.no_grad():
-        for weight, part in zip(weights, torch.split(sizes, [weight.numel() for weight in weights]), strict=True):
-            weight.mul_(part.view_as(weight) != 0)
+    for weight, part in zip(weights, torch.split(sizes, [weight.numel() for weight in weights]), strict=True):
+        weight.mul_(part.view_as(weight) != 0)
     return pruned
 
 

@@ -36,13 +36,8 @@ class Ranges:
     styles: float = 0.0  # share of the 1s, 4s, 7s and 9s redrawn in forms that MNIST lacks, where labels are given
 
 
-KINDS: dict[str, Ranges] = {
-    "none": Ranges(),
-    "affine": Ranges(rotation=12, scale=0.12, shear=0.15, shift=0.08),
-    "elastic": Ranges(
-        rotation=12, scale=0.12, aspect=0.15, shear=0.15, shift=0.08, displacement=3, thicker=0.7, thinner=0.4
-    ),
-}
+KINDS = {"none": Ranges(), "affine": Ranges(rotation=12, scale=0.12, shear=0.15, shift=0.08)}
+KINDS["elastic"] = dataclasses.replace(KINDS["affine"], aspect=0.15, displacement=3, thicker=0.7, thinner=0.4)
 KINDS["handwriting"] = dataclasses.replace(KINDS["elastic"], styles=0.3)
 """The kinds of augmentation by name: "none"; "affine", turned, sized, slanted and moved; "elastic", bent and drawn with
 another pen as well; "handwriting", some digits in other hands' forms as well, where labels are given."""

@@ -55,13 +55,13 @@ class ManualBackprop:
     def __init__(self, model: Mlp) -> None:
         layers = (model.linear1, model.linear2, model.linear3)
         self._weights, self._biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
-        self._rooms: dict[int, _Buffers] = {}  # by the images in a batch: an epoch's last one may hold fewer
+        self._room = functools.cache(self._make_room)  # an epoch's last batch may hold fewer images
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, labels: Tensor, momentum: float = 0.0) -> float:
         """Fill the gradients, and return the batch's mean loss; the images stay as they are."""
         count = labels.shape[0]
-        room = self._rooms.get(count) or self._make_room(count)
+        room = self._room(count)
         below = pixels = images.flatten(1).t()
         for weight, bias, output in zip(self._weights, self._biases, room.outputs, strict=True):
             torch.addmm(bias.unsqueeze(1), weight, below, out=output)
@@ -82,11 +82,8 @@ class ManualBackprop:
         return loss
 
     def _make_room(self, count: int) -> _Buffers:
-        with torch.inference_mode(False):
-            outputs, deltas = ([torch.empty(len(bias), count) for bias in self._biases] for _ in range(2))
-            room = _Buffers(outputs, deltas, torch.empty(CLASSES, count), torch.ones(count), torch.eye(CLASSES))
-        self._rooms[count] = room
-        return room
+        outputs, deltas = ([torch.empty(len(bias), count) for bias in self._biases] for _ in range(2))
+        return _Buffers(outputs, deltas, torch.empty(CLASSES, count), torch.ones(count), torch.eye(CLASSES))
 
 
 class _Buffers(NamedTuple):

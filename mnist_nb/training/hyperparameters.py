@@ -11,15 +11,9 @@ from mnist_nb.models import MODELS
 from mnist_nb.training.augmentation import KINDS
 
 
-def _number(default: float, low: float, high: float, label: str, hint: str, *, scale: str = "linear") -> Any:
-    """A field that holds a number from `low` to `high`, both included; its slider moves on the given scale."""
-    rules = {"label": label, "hint": hint, "low": low, "high": high, "scale": scale}
-    return dataclasses.field(default=default, metadata=rules)
-
-
-def _choice(default: str, choices: tuple[str, ...], label: str, hint: str) -> Any:
-    """A field that holds one of a few words."""
-    return dataclasses.field(default=default, metadata={"label": label, "hint": hint, "choices": choices})
+def _field(default: Any, label: str, hint: str, **rules: Any) -> Any:
+    """A field of `Hyperparameters`, with what a slider, an option and a check need to know of it."""
+    return dataclasses.field(default=default, metadata={"label": label, "hint": hint, "scale": "linear", **rules})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,19 +28,19 @@ class Hyperparameters:
         TypeError: for a value that is not of the field's type.
     """
 
-    network: str = _choice("mlp", tuple(MODELS), "Network", "mlp: fully connected; cnn: convolutional")
-    epochs: int = _number(10, 1, 200, "Epochs", "how often each training image is seen")
-    batch_size: int = _number(64, 1, 4096, "Batch size", "images per step: few noisy, many slow", scale="log2")
-    learning_rate: float = _number(
-        0.001, 1e-6, 10.0, "Learning rate", "length of a step: low crawls, high explodes", scale="log"
+    network: str = _field("mlp", "Network", "mlp: fully connected; cnn: convolutional", choices=tuple(MODELS))
+    epochs: int = _field(10, "Epochs", "how often each training image is seen", low=1, high=200)
+    batch_size: int = _field(64, "Batch size", "images per step: few noisy, many slow", low=1, high=4096, scale="log2")
+    learning_rate: float = _field(
+        0.001, "Learning rate", "length of a step: low crawls, high explodes", low=1e-6, high=10.0, scale="log"
     )
-    momentum: float = _number(0.9, 0.0, 0.99, "Momentum", "share of the last step kept (sgd only)")
-    optimizer: str = _choice("sgd", ("sgd", "adam", "adamw"), "Optimiser", "how a gradient becomes a step")
-    schedule: str = _choice(
-        "constant", ("constant", "cosine", "one-cycle"), "Schedule", "how the rate changes over the run"
+    momentum: float = _field(0.9, "Momentum", "share of the last step kept (sgd only)", low=0.0, high=0.99)
+    optimizer: str = _field("sgd", "Optimiser", "how a gradient becomes a step", choices=("sgd", "adam", "adamw"))
+    schedule: str = _field(
+        "constant", "Schedule", "how the rate changes over the run", choices=("constant", "cosine", "one-cycle")
     )
-    augmentation: str = _choice("none", tuple(KINDS), "Augmentation", "random changes to each image")
-    seed: int = _number(0, 0, 2**31 - 1, "Seed", "the same seed gives the same run", scale="free")
+    augmentation: str = _field("none", "Augmentation", "random changes to each image", choices=tuple(KINDS))
+    seed: int = _field(0, "Seed", "the same seed gives the same run", low=0, high=2**31 - 1, scale="free")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -84,29 +78,24 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
 _adamw = functools.partial(Hyperparameters, optimizer="adamw", schedule="one-cycle")  # what the long presets share
 
 
-PRESETS: dict[str, Hyperparameters] = {
-    "fast": Hyperparameters(epochs=6, batch_size=128, learning_rate=0.15, schedule="one-cycle"),
-    "best": _adamw("mlp", 50, 256, 0.004, augmentation="elastic"),
-    "best, cnn": _adamw("cnn", 10, 64, 0.004, augmentation="affine"),
-    "best for drawing": _adamw("mlp", 40, 256, 0.004, augmentation="handwriting"),
-    "best for drawing, cnn": _adamw("cnn", 6, 128, 0.005, augmentation="handwriting"),
-    "defaults": Hyperparameters(),
-    "no momentum, as in the Rust original": Hyperparameters(momentum=0.0),
+# seconds of training on two shared cores, the share of MNIST's test images that is read right then, and the settings;
+# the first three are races of benchmarks/README.md; of the others one seed was trained, and the seconds follow from the
+# steps' and epochs' times there
+_MEASURED: dict[str, tuple[int, float, Hyperparameters]] = {
+    "fast": (2, 0.981, Hyperparameters(epochs=6, batch_size=128, learning_rate=0.15, schedule="one-cycle")),
+    "best": (47, 0.991, _adamw("mlp", 50, 256, 0.004, augmentation="elastic")),
+    "best, cnn": (97, 0.995, _adamw("cnn", 10, 64, 0.004, augmentation="affine")),
+    "best for drawing": (52, 0.989, _adamw("mlp", 40, 256, 0.004, augmentation="handwriting")),
+    "best for drawing, cnn": (56, 0.994, _adamw("cnn", 6, 128, 0.005, augmentation="handwriting")),
+    "defaults": (4, 0.933, Hyperparameters()),
+    "no momentum, as in the Rust original": (4, 0.776, Hyperparameters(momentum=0.0)),
 }
+
+PRESETS = {name: settings for name, (_, _, settings) in _MEASURED.items()}
 """Named settings, in the order in which one needs them."""
 
-PRESET_RESULTS: dict[str, tuple[int, float]] = {
-    "fast": (2, 0.981),
-    "best": (47, 0.991),
-    "best, cnn": (97, 0.995),
-    "best for drawing": (52, 0.989),
-    "best for drawing, cnn": (56, 0.994),
-    "defaults": (4, 0.933),
-    "no momentum, as in the Rust original": (4, 0.776),
-}
-"""What each preset costs and reaches: seconds of training on two shared cores, and the share of MNIST's test
-images that is read right then, in [0, 1]. The first three are races of benchmarks/README.md; of the others one seed was
-trained, and the seconds follow from the steps' and epochs' times there."""
+PRESET_RESULTS = {name: (seconds, accuracy) for name, (seconds, accuracy, _) in _MEASURED.items()}
+"""What each preset costs and reaches: seconds of training, and the share in [0, 1] of the test images read right."""
 
 
 def in_words(preset: str) -> str:

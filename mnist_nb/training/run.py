@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
-import functools
 import math
 import threading
 import time
@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mnist_nb.data import Mnist
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data import Mnist, check_arguments
 from mnist_nb.files import MnistNbError
 from mnist_nb.models import Network, build_model, choose_device, loss_and_accuracy, predict, to_input
 from mnist_nb.models.refusal import has_learnt_to_refuse
@@ -95,28 +94,19 @@ class TrainingRun:
         self._fill_gradients = choose_gradient_fn(model, self.device)
         self._images = data.train.images.to(self.device)
         self._labels = data.train.labels.to(self.device)
-        self._rate = hyperparameters.learning_rate
+        self.batches_per_epoch = math.ceil(len(self._labels) / hyperparameters.batch_size)  # the last may be smaller
+        self.steps_total = hyperparameters.epochs * self.batches_per_epoch  # from the run's begin to its end
         self._seconds = 0.0
         self._order: tuple[int, Tensor] | None = None  # an epoch and its order
         self._stop = threading.Event()
-        self._remember_weights()
+        self._last_good = copy.deepcopy(self.model.state_dict())
 
     # ---- where the run stands
-
-    @functools.cached_property
-    def batches_per_epoch(self) -> int:
-        """Steps in an epoch; the last batch may be a smaller one."""
-        return math.ceil(len(self._labels) / self.hyperparameters.batch_size)
 
     @property
     def steps_done(self) -> int:
         """Steps taken since the run began."""
         return (self.epoch - self.first_epoch) * self.batches_per_epoch + self.batch
-
-    @property
-    def steps_total(self) -> int:
-        """Steps from the run's begin to its end."""
-        return self.hyperparameters.epochs * self.batches_per_epoch
 
     @property
     def finished(self) -> bool:
@@ -133,17 +123,22 @@ class TrainingRun:
     @property
     def learning_rate(self) -> float:
         """The rate that the schedule scales. Setting it, even in mid-run, becomes part of the run's history."""
-        return self._rate
+        return self.learning_rate_changes[-1][1] if self.learning_rate_changes else self.hyperparameters.learning_rate
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        self._rate = dataclasses.replace(self.hyperparameters, learning_rate=rate).learning_rate
-        self.learning_rate_changes.append((self.steps_done, self._rate))
+        checked = dataclasses.replace(self.hyperparameters, learning_rate=rate).learning_rate
+        self.learning_rate_changes.append((self.steps_done, checked))
 
     @property
     def scheduled_learning_rate(self) -> float:
         """The rate of the next step."""
-        return self._rate * self._schedule_factor(self.steps_done)
+        return self._learning_rate_of(self.steps_done)
+
+    def _learning_rate_of(self, step: int) -> float:
+        rates = [rate for since, rate in self.learning_rate_changes if since <= step]
+        factor = schedule_factor(self.hyperparameters.schedule, step / self.steps_total)
+        return (rates[-1] if rates else self.hyperparameters.learning_rate) * factor
 
     # ---- going on
 
@@ -211,7 +206,6 @@ class TrainingRun:
         """Let a finished run go on for another `epochs` epochs; the schedule begins anew, the optimiser goes on."""
         self.first_epoch, self.batch = self.epoch, 0
         self.batch_losses, self.learning_rate_changes = [], []
-        self._rate = self.hyperparameters.learning_rate
 
     def epoch_order(self) -> Tensor:
         """The order of this epoch's training images, int64 `[N]`: a permutation that the seed and the epoch decide."""
@@ -251,11 +245,10 @@ class TrainingRun:
         )
         self.first_epoch, self.epoch, self.batch = values["first_epoch"], values["epoch"], values["batch"]
         self.learning_rate_changes = [(step, rate) for step, rate in values["learning_rate_changes"]]
-        self._rate = self.learning_rate_changes[-1][1] if self.learning_rate_changes else self._rate
         self.records = [EpochRecord(**record) for record in values["records"]]
         self.batch_losses = tensors["batch_losses"].tolist()
         self._seconds = values["seconds"]
-        self._remember_weights()
+        self._last_good = copy.deepcopy(self.model.state_dict())
 
     # ---- inside
 
@@ -282,24 +275,13 @@ class TrainingRun:
             max_loss=float(losses.max()),
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
-            learning_rate=self._last_learning_rate(),
+            learning_rate=self._learning_rate_of(self.steps_done - 1),
             seconds=self._seconds + time.perf_counter() - started,
         )
         self.records.append(record)
         self.epoch, self.batch, self._seconds = self.epoch + 1, 0, 0.0
-        self._remember_weights()
+        self._last_good = copy.deepcopy(self.model.state_dict())
         return record
-
-    def _schedule_factor(self, step: int) -> float:
-        return schedule_factor(self.hyperparameters.schedule, step / self.steps_total)
-
-    def _last_learning_rate(self) -> float:
-        step = self.steps_done - 1
-        rates = [rate for since, rate in self.learning_rate_changes if since <= step]
-        return (rates[-1] if rates else self.hyperparameters.learning_rate) * self._schedule_factor(step)
-
-    def _remember_weights(self) -> None:
-        self._last_good = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
     def _diverge(self, loss: float) -> None:
         self.diverged = True
@@ -308,8 +290,8 @@ class TrainingRun:
         what = f"exploded to {loss:.2g}" if math.isfinite(loss) else f"became {became}"
         raise TrainingDivergedError(
             f"the loss {what} in epoch {self.epoch + 1}, batch {self.batch + 1}: each step overshot further than the "
-            f"one before, so the learning rate {self._rate:g} is too high for these settings; try {self._rate / 10:g}. "
-            "The weights that this epoch began with are kept."
+            f"one before, so the learning rate {self.learning_rate:g} is too high for these settings; "
+            f"try {self.learning_rate / 10:g}. The weights that this epoch began with are kept."
         )
 
 

@@ -5,13 +5,14 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 from ipycanvas import Canvas, hold_canvas
 from ipywidgets import Play
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
+from traitlets import Unicode
 
 from mnist_nb.drawing.preprocessing import Pixels
 from mnist_nb.drawing.sketch import Stroke
@@ -33,49 +34,57 @@ def drawing(canvas: Canvas) -> Iterator[None]:
     An exception inside ipycanvas's own `hold_canvas` would leave every canvas of the notebook silent.
     """
     with LOCK:
-        failure: BaseException | None = None
-        with hold_canvas():
-            try:
-                yield
-            except BaseException as error:
-                failure = error
-        # so that the next message names its canvas, for a page that was reloaded knows none; a closed one is let go of
-        canvas._canvas_manager._current_canvas = None
-        if failure is not None:
-            raise failure
+        hold = ExitStack()
+        hold.enter_context(hold_canvas())
+        try:
+            yield
+        finally:
+            hold.close()  # it is not told of the exception
+            # so that the next message names its canvas, for a page that was reloaded knows none; a closed one is let go
+            canvas._canvas_manager._current_canvas = None
 
 
-class RoundTrip:
+class RoundTrip(Play):  # type: ignore[misc]
     """Measures how long a message takes to the page and back.
+
+    Nothing is seen of it, but it must be displayed with what is measured: told to play, the page counts on by one at
+    once, and that is the answer.
 
     Args:
         measured: called with the seconds, each time that the page has answered.
-
-    Attributes:
-        widget: to be displayed with what is measured; nothing is seen of it. Told to play, the page counts on by one at
-            once, and that is the answer.
     """
 
+    playing: bool
+
     def __init__(self, measured: Callable[[float], None]) -> None:
+        super().__init__(max=10**9, interval=10**9, layout={"display": "none"})
         self._measured = measured
         self._asked = -math.inf
-        self.widget = Play(max=10**9, interval=10**9, layout={"display": "none"})
-        self.widget.observe(self._answered, "value")
+        self.observe(self._answered, "value")
 
     def ask(self) -> None:
         """Ask the page for an answer, unless it owes one."""
-        if not self.widget.playing or time.monotonic() - self._asked > 10:
+        if not self.playing or time.monotonic() - self._asked > 10:
             self._asked = time.monotonic()
-            self.widget.playing = False
-            self.widget.playing = True
+            self.playing = False
+            self.playing = True
 
     def _answered(self, change: Any) -> None:
-        if self.widget.playing:
-            self.widget.playing = False
+        if self.playing:
+            self.playing = False
             self._measured(time.monotonic() - self._asked)
 
 
-class InkCanvas:
+class Sheet(NamedTuple):
+    """What there is to be seen on the paper, beside the stroke that is being drawn."""
+
+    strokes: Sequence[Stroke] = ()
+    picture: Pixels | None = None  # [28, 28], in place of the strokes
+    hint: str = ""  # where there is neither
+    notes: Sequence[tuple[float, float, str]] = ()  # short texts over the strokes, each with its middle at (x, y)
+
+
+class InkCanvas(Canvas):  # type: ignore[misc]
     """A sheet of paper to draw on with mouse, finger or pen.
 
     At most one stroke is open: it begins with a press or a touch and ends with the release, or when the pointer leaves
@@ -84,151 +93,112 @@ class InkCanvas:
     Args:
         size: width in pixels of the page; points are in the same unit.
         height: without it the paper is square.
+        name: what the paper is called where it cannot be seen.
+
+    Attributes:
         began: called before the first point of a stroke is drawn, to change what is shown or how the brush is set.
         moved: called with the points so far each time that the open stroke grows.
         ended: called with the points `[n, 2]` of a finished stroke.
-
-    Attributes:
-        widget: what is displayed.
-        width: diameter of the brush in pixels.
+        points: of the open stroke; empty if there is none.
+        brush: its diameter in pixels.
         erasing: whether the brush takes ink away.
         pause: seconds within which points are drawn together, for a slow line; without a running event loop only 0.
     """
 
-    def __init__(
-        self,
-        size: int,
-        height: int | None = None,
-        *,
-        began: Callable[[], None] = lambda: None,
-        moved: Callable[[Sequence[Point]], None] = lambda points: None,
-        ended: Callable[[Sequence[Point]], None] = lambda points: None,
-    ) -> None:
-        self.size, self.height = size, height or size
-        self.width = 16.0
-        self.erasing = False
-        self.pause = 0.0
-        self._later: asyncio.TimerHandle | None = None
+    description = Unicode("").tag(sync=True)  # the page shows a tooltip, which is the name, only of what has this
+
+    def __init__(self, size: int, height: int | None = None, name: str = "") -> None:
+        self.began: Callable[[], object] = lambda: None
+        self.moved: Callable[[Sequence[Point]], object] = lambda points: None
+        self.ended: Callable[[Sequence[Point]], object] = lambda points: None
+        self.points: list[Point] = []
+        self.brush, self.erasing, self.pause = 16.0, False, 0.0
+        self._sheet = Sheet()
         self._drawn = 0  # points of the open stroke
-        self._began, self._moved, self._ended = began, moved, ended
-        self._open: list[Point] | None = None
-        self._strokes: tuple[Stroke, ...] = ()
-        self._picture: Pixels | None = None
-        self._hint = ""
-        self._notes: tuple[tuple[float, float, str], ...] = ()
-        wide, high = f"{self.size}px", f"{self.height}px"
-        # both sides, or a box would stretch it; a minimum, or one would squeeze it
-        self.widget = Canvas(
-            width=self.size * RESOLUTION,
-            height=self.height * RESOLUTION,
-            layout={"width": wide, "height": high, "min_width": wide, "min_height": high},
-        )
-        self.widget.on_mouse_down(self._press)
-        self.widget.on_mouse_move(self._move)
-        self.widget.on_mouse_up(self._release)
-        self.widget.on_mouse_out(self._release)
-        self.widget.on_touch_start(self._touch)
-        self.widget.on_touch_move(lambda touches: self._move(*(touches[0] if touches else ())))
-        self.widget.on_touch_end(lambda touches: self._release())
-        self.widget.on_touch_cancel(lambda touches: self._release())
-        self.widget.on_client_ready(self._redraw)
+        self._later: asyncio.TimerHandle | None = None
+        height = height or size
+        layout = {"width": f"{size}px", "height": f"{height}px", "flex": "none"}  # a box would squeeze it otherwise
+        super().__init__(width=size * RESOLUTION, height=height * RESOLUTION, tooltip=name, layout=layout)
+        self.on_mouse_down(self._press)
+        self.on_mouse_move(self._move)
+        self.on_mouse_up(self.finish)
+        self.on_mouse_out(self.finish)
+        self.on_touch_start(self._touch)
+        self.on_touch_move(lambda touches: self._move(*(touches[0] if touches else ())))
+        self.on_touch_end(lambda touches: self.finish())
+        self.on_touch_cancel(lambda touches: self.finish())
+        self.on_client_ready(self._redraw)
         self._redraw()
 
-    def on_key(self, pressed: Callable[[str, bool], None]) -> None:
-        """Call with the key and whether Shift is down when one is pressed on the paper.
-
-        The canvas keeps all keys from the page, Tab among them: whoever listens has to move the focus on.
-        """
-        self.widget.on_key_down(lambda key, shift, *_: pressed(key, shift))
-
-    @property
-    def is_drawing(self) -> bool:
-        """Whether a stroke is open."""
-        return self._open is not None
-
-    def finish(self) -> None:
-        """End the open stroke, if there is one, where it is."""
-        self._release()
-
-    def show(
-        self,
-        strokes: Sequence[Stroke] = (),
-        *,
-        picture: Pixels | None = None,
-        hint: str = "",
-        notes: Sequence[tuple[float, float, str]] = (),
-    ) -> None:
-        """Show these strokes, or in their place a 28x28 picture, or a hint on empty paper; also in views to come.
-
-        Notes are short texts over the strokes, each with its middle at (x, y).
-        """
+    def show(self, sheet: Sheet) -> None:
+        """Show this, also in views to come."""
         with LOCK:
-            self._strokes, self._picture, self._hint, self._notes = tuple(strokes), picture, hint, tuple(notes)
+            self._sheet = sheet
             self._redraw()
+
+    def finish(self, x: Any = None, y: Any = None) -> None:
+        """End the open stroke, if there is one, at a place of the canvas or where it is."""
+        with LOCK:
+            if self.points:
+                self._extend(x, y)
+                points, self.points = self.points, []
+                self.ended(points)
 
     # ---- what the hand does
 
     def _press(self, x: Any, y: Any) -> None:
         with LOCK:
-            self._release()  # the last one's end was missed
+            self.finish()  # the last one's end was missed
             if (point := self._clipped(x, y)) is not None:
-                self._began()
-                self._open, self._drawn = [point], 0
+                self.began()
+                self.points, self._drawn = [point], 0
                 self._draw_new_piece()
-                self._moved(self._open)
+                self.moved(self.points)
 
     def _touch(self, touches: list[Point]) -> None:
-        if touches and self._open is None:  # a second finger draws nothing
+        if touches and not self.points:  # a second finger draws nothing
             self._press(*touches[0])
 
     def _move(self, x: Any = None, y: Any = None) -> None:
-        with LOCK:  # moves come without a pressed button too
-            if self._open is not None and self._extend(x, y):
-                self._draw_soon()
-                self._moved(self._open)
-
-    def _release(self, x: Any = None, y: Any = None) -> None:
         with LOCK:
-            if self._open is None:
-                return
-            self._extend(x, y)
-            points, self._open = self._open, None
-            self._ended(points)
+            if self._extend(x, y):
+                self._draw_soon()
+                self.moved(self.points)
 
     def _extend(self, x: Any, y: Any) -> bool:
         """Add a point to the open stroke, unless it is none or where the stroke already is."""
         point = self._clipped(x, y)
-        if self._open is None or point is None or point == self._open[-1]:
+        if not self.points or point is None or point == self.points[-1]:  # moves come without a pressed button too
             return False
-        self._open.append(point)
+        self.points.append(point)
         return True
 
     def _clipped(self, x: Any, y: Any) -> Point | None:
         """Canvas to paper pixels; None for what a hidden canvas sends."""
         if not all(isinstance(value, int | float) and math.isfinite(value) for value in (x, y)):
             return None
-        return min(max(x / RESOLUTION, 0.0), self.size), min(max(y / RESOLUTION, 0.0), self.height)
+        return min(max(x, 0.0), self.width) / RESOLUTION, min(max(y, 0.0), self.height) / RESOLUTION
 
     # ---- what is shown
 
     def _redraw(self) -> None:
-        if self.widget.comm is None:  # closed
+        if self.comm is None:  # closed
             return
-        with drawing(self.widget):
-            self.widget.fill_style = PAPER
-            self.widget.fill_rect(0, 0, self.size * RESOLUTION, self.height * RESOLUTION)
-            if self._picture is not None:
-                self._draw_picture(self._picture)
-            elif self._hint and not self._strokes:
-                self._write(self._hint, self.size / 2, self.height / 2)
-            for stroke in self._strokes if self._picture is None else ():
-                self._set_brush(stroke.width, stroke.erase)
-                self._draw_line(np.asarray(stroke.points, float) * RESOLUTION)
-            for x, y, text in self._notes:
-                self._write(text, x, y, NOTE, "bold ")
-            if self._open:
-                self._set_brush(self.width, self.erasing)
-                self._draw_line(np.array(self._open) * RESOLUTION)
+        sheet = self._sheet
+        with drawing(self):
+            self.fill_style = PAPER
+            self.fill_rect(0, 0, self.width, self.height)
+            if sheet.picture is not None:
+                self._draw_picture(sheet.picture)
+            elif not sheet.strokes:
+                self._write(sheet.hint, self.width / 2, self.height / 2, HINT)
+            else:
+                for stroke in sheet.strokes:
+                    self._draw_line(stroke.points, stroke.width, stroke.erase)
+            for x, y, text in sheet.notes:
+                self._write(text, x * RESOLUTION, y * RESOLUTION, NOTE, "bold ")
+            if self.points:
+                self._draw_line(self.points, self.brush, self.erasing)
 
     def _draw_soon(self) -> None:
         if not self.pause:
@@ -240,48 +210,40 @@ class InkCanvas:
         """What is new of the open stroke; the next redraw draws all of it as one curve."""
         with LOCK:
             self._later = None
-            if not self._open or self._drawn == len(self._open):
-                return
-            start = max(self._drawn - 2, 0)  # it was drawn up to the last corner, by a line that a curve replaces
-            with drawing(self.widget):
-                self._set_brush(self.width, self.erasing)
-                self._draw_line(np.array(self._open[start:]) * RESOLUTION, first=start == 0)
-            self._drawn = len(self._open)
+            if self._drawn < len(self.points):
+                start = max(self._drawn - 2, 0)  # it was drawn up to the last corner, by a line that a curve replaces
+                with drawing(self):
+                    self._draw_line(self.points[start:], self.brush, self.erasing, first=start == 0)
+                self._drawn = len(self.points)
 
-    def _set_brush(self, width: float, erase: bool) -> None:
-        canvas = self.widget
-        canvas.stroke_style = canvas.fill_style = PAPER if erase else INK
-        canvas.line_width = width * RESOLUTION
-        canvas.line_cap = canvas.line_join = "round"
-
-    def _draw_line(self, points: NDArray[np.float64], first: bool = True) -> None:
+    def _draw_line(self, points: ArrayLike, width: float, erase: bool, first: bool = True) -> None:
         """A smooth line: curves between the middles of its pieces, bent by the points where those meet."""
-        canvas = self.widget
+        points = np.asarray(points, float) * RESOLUTION
+        self.stroke_style = self.fill_style = PAPER if erase else INK
+        self.line_width = width * RESOLUTION
+        self.line_cap = self.line_join = "round"
         if len(points) == 1:
-            canvas.fill_circle(*points[0].tolist(), canvas.line_width / 2)
+            self.fill_circle(*points[0].tolist(), self.line_width / 2)
             return
         middles = ((points[1:] + points[:-1]) / 2).round(1).tolist()
         corners = points.round(1).tolist()
-        canvas.begin_path()
-        canvas.move_to(*(corners[0] if first else middles[0]))
-        canvas.line_to(*middles[0])
+        self.begin_path()
+        self.move_to(*(corners[0] if first else middles[0]))
+        self.line_to(*middles[0])
         for corner, middle in zip(corners[1:-1], middles[1:], strict=True):
-            canvas.quadratic_curve_to(*corner, *middle)
-        canvas.line_to(*corners[-1])
-        canvas.stroke()
+            self.quadratic_curve_to(*corner, *middle)
+        self.line_to(*corners[-1])
+        self.stroke()
 
     def _draw_picture(self, picture: Pixels) -> None:
         """A 28x28 picture as ink on paper, its pixels left to be seen."""
-        cell = self.size * RESOLUTION / len(picture)
         rows, columns = np.nonzero(picture)
-        if not len(rows):
-            return
-        paper, ink = (np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) for colour in (PAPER, INK))
-        colours = paper + picture[rows, columns][:, None] / 255 * (ink - paper)
-        self.widget.fill_styled_rects(columns * cell, rows * cell, cell, cell, colours.round().astype(np.uint8))
+        if len(rows):
+            cell, ink = self.width / len(picture), np.frombuffer(bytes.fromhex(INK[1:]), np.uint8)
+            colours, alphas = np.tile(ink, (len(rows), 1)), picture[rows, columns] / 255
+            self.fill_styled_rects(columns * cell, rows * cell, cell, cell, colours, alphas)
 
-    def _write(self, text: str, x: float, y: float, colour: str = HINT, weight: str = "") -> None:
-        canvas = self.widget
-        canvas.fill_style, canvas.font = colour, f"{weight}{15 * RESOLUTION}px system-ui, sans-serif"
-        canvas.text_align, canvas.text_baseline = "center", "middle"
-        canvas.fill_text(text, x * RESOLUTION, y * RESOLUTION)
+    def _write(self, text: str, x: float, y: float, colour: str, weight: str = "") -> None:
+        self.fill_style, self.font = colour, f"{weight}{15 * RESOLUTION}px system-ui, sans-serif"
+        self.text_align, self.text_baseline = "center", "middle"
+        self.fill_text(text, x, y)

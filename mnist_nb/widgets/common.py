@@ -51,10 +51,14 @@ class Panel(VBox):  # type: ignore[misc]
     def attempt(self, action: Callable[[], object]) -> None:
         """Do what a click asks for; what it raises becomes a sentence, and the panel stays usable."""
         with LOCK:
-            try:
-                action()
-            except Exception as error:  # whatever it is, the reader is told
-                self.say(in_words(error), wrong=True)
+            self.explain_errors(action)
+
+    def explain_errors(self, action: Callable[[], object]) -> None:
+        """Do it while clicks go on; what it raises becomes a sentence."""
+        try:
+            action()
+        except Exception as error:  # whatever it is, the reader is told
+            self.say(in_words(error), wrong=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"  # notebooks are checked by their text: the same every time

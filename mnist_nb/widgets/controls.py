@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -19,27 +20,22 @@ class Controls:
 
     Args:
         hyperparameters: what they show at first.
+        on_rate: called with the learning rate when the reader moves it, but not where code sets all controls.
 
     Attributes:
         widget: the box that holds them, below a menu of the presets.
         by_name: the control of each field.
     """
 
-    def __init__(self, hyperparameters: Hyperparameters) -> None:
-        self.by_name: dict[str, Widget] = {}
-        self._tell: Callable[[], None] = lambda: None
-        self._busy = False
+    def __init__(self, hyperparameters: Hyperparameters, on_rate: Callable[[float], None] = lambda _: None) -> None:
+        self.by_name = {field.name: _make_control(field) for field in dataclasses.fields(Hyperparameters)}
+        self._on_rate, self._busy = on_rate, False
         menu = [("your own settings", ""), *((in_words(name), settings) for name, settings in PRESETS.items())]
-        self.presets: Dropdown = Dropdown(
-            options=menu,
-            description="Preset",
-            tooltip="Named settings, the seconds that they train, and the share of the test images read right then",
-            layout={"width": "auto"},
-        )
+        hint = "Named settings, the seconds that they train, and the share of the test images read right then"
+        self.presets: Dropdown = Dropdown(options=menu, description="Preset", tooltip=hint)
         self.presets.observe(lambda change: self._take(change["new"]), "value")
-        for field in dataclasses.fields(Hyperparameters):
-            self.by_name[field.name] = control = _make_control(field)
-            control.observe(lambda change: self._moved(), "value")
+        for name, control in self.by_name.items():
+            control.observe(partial(self._moved, name), "value")
         self.widget = ipywidgets.GridBox([self.presets, *self.by_name.values()])
         self.widget.add_class("studio-controls")
         self.value = hyperparameters
@@ -56,46 +52,41 @@ class Controls:
 
     @value.setter
     def value(self, hyperparameters: Hyperparameters) -> None:
-        self._busy = True  # what is told of is all of them
+        self._busy = True
         for name, control in self.by_name.items():
             value = getattr(hyperparameters, name)
             if isinstance(control, SelectionSlider) and value not in control.options:  # it can show this too, exactly
                 control.options = sorted([*control.options, value])
             control.value = value
         self._busy = False
-        self._moved()
+        self._name_preset()
 
     def _take(self, preset: Hyperparameters | str) -> None:
         if isinstance(preset, Hyperparameters) and preset != self.value:
             self.value = preset
 
-    def _moved(self) -> None:
-        """The menu names the preset that the controls show, if they show one."""
+    def _moved(self, name: str, _: object) -> None:
         if not self._busy:
-            self.presets.value = self.value if self.value in PRESETS.values() else ""
-            self._tell()
+            self._name_preset()
+            if name == "learning_rate":
+                self._on_rate(self.value.learning_rate)
 
-    def lock(self, locked: bool, *, except_for: Iterable[str] = ()) -> None:
-        """Let the controls be moved or not; those named always can."""
+    def _name_preset(self) -> None:
+        """The menu names the preset that the controls show, if they show one."""
+        self.presets.value = self.value if self.value in PRESETS.values() else ""
+
+    def lock(self, locked: bool) -> None:
+        """Let the controls be moved or not; the learning rate always can."""
         self.presets.disabled = locked
         for name, control in self.by_name.items():
-            control.disabled = locked and name not in except_for
-
-    def on_change(self, tell: Callable[[], None]) -> None:
-        """Call when a control is moved, or all of them are set."""
-        self._tell = tell
+            control.disabled = locked and name != "learning_rate"
 
 
 def _make_control(field: dataclasses.Field[Any]) -> Widget:
     """The control that suits a field: its metadata says whether words or numbers, and on what scale."""
     rules = field.metadata
     default: Any = field.default  # each field has one
-    shared: dict[str, Any] = {
-        "description": _label(field, ""),
-        "description_allow_html": True,
-        "tooltip": rules["hint"],
-        "layout": {"width": "auto"},
-    }
+    shared: dict[str, Any] = {"description": _label(field), "description_allow_html": True, "tooltip": rules["hint"]}
     if "choices" in rules:
         return Dropdown(options=rules["choices"], value=default, **shared)
     low, high, whole = rules["low"], rules["high"], isinstance(default, int)
@@ -115,7 +106,7 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
     return ipywidgets.FloatSlider(**limits, step=(high - low) / 99, **shared)
 
 
-def _label(field: dataclasses.Field[Any], value: str) -> str:
+def _label(field: dataclasses.Field[Any], value: str = "") -> str:
     rules = field.metadata
     return f"{escape(rules['label'])}{f' <b>{value}</b>' * bool(value)} <span>{escape(rules['hint'])}</span>"
 

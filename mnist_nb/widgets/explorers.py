@@ -3,7 +3,6 @@
 Every slider, list and button is reached with Tab; arrow keys move a slider by one, and Enter presses a button.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -19,25 +18,22 @@ from torch import Tensor, nn
 from mnist_nb.data import SIDE, Mnist
 from mnist_nb.models import loss_and_accuracy
 from mnist_nb.studies import inside
-from mnist_nb.studies.inside import Activations, WeightedSum
 from mnist_nb.studies.pruning import prune
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import Panel, button, on_change
-from mnist_nb.widgets.html import data_url, probability_bars, stylesheet
+from mnist_nb.widgets.html import picture_tag, probability_bars, stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
 from mnist_nb.widgets.pad import html as pad_page
-from mnist_nb.widgets.prediction import Guess, read, with_article
-from mnist_nb.widgets.squares import Squares, colours_of
+from mnist_nb.widgets.prediction import Prediction, read, with_article
+from mnist_nb.widgets.squares import Squares, colours_of, mosaic
 
 _FIRST = "shipped:mlp"
 _MIDDLE = SIDE // 2
-_WRAP = {"flex_flow": "row wrap"}
+_WRAP = {"flex_flow": "row wrap", "grid_gap": "0 16px"}
 
 
 def _slider(description: str, tooltip: str, highest: int, value: int = 0) -> IntSlider:
-    slider = IntSlider(value, 0, highest, description=description, tooltip=tooltip, layout={"width": "345px"})
-    slider.style.description_width = "76px"
-    return slider
+    return IntSlider(value, 0, highest, description=description, tooltip=tooltip, layout={"width": "345px"})
 
 
 class _Explorer(Panel):
@@ -56,20 +52,21 @@ class _Explorer(Panel):
     def __init__(
         self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
     ) -> None:
-        controls = self._controls()
+        sliders = self._sliders()
         self._data, self._catalog = data, ModelCatalog(model, path)
         self.network = Dropdown(description="Network", layout={"width": "345px"}, tooltip="Which network to look into")
-        self.network.style.description_width = "76px"
         self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
-        self._page, self._message = HTML(), HTML()
+        self._page, self._message = HTML(layout={"flex": "1 1 400px"}), HTML()
         self.network.options = self._catalog.options()
         self._key = self.network.value = _FIRST if model is None else GIVEN
         self._accept(self._catalog.load(self._key))
         on_change(self.attempt, self.network, self._chosen)
         on_change(self.attempt, self.number, self._another)
+        for slider in sliders:
+            on_change(self.attempt, slider, self._changed)
         head = HBox([self.network, self.number], layout=_WRAP)
-        page = HBox([self._squares.widget, self._page], layout=_WRAP) if self._buttons else self._page
-        super().__init__([HTML(stylesheet()), head, *controls, page, *self._buttons, self._message])
+        page = HBox([self._squares.widget, self._page] if self._buttons else [self._page], layout=_WRAP)
+        super().__init__([HTML(stylesheet()), head, HBox(sliders, layout=_WRAP), page, *self._buttons, self._message])
         self.add_class("mnist-pad")
         self._another()
 
@@ -79,15 +76,15 @@ class _Explorer(Panel):
         return self._data.test.images[self.number.value]
 
     @property
-    def guess(self) -> Guess:
+    def guess(self) -> Prediction:
         """What the network reads in the image that is shown now."""
         return read(self.model, self.image.numpy())
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Show a sentence under the panel; an empty one takes it away."""
-        self._message.value = pad_page.sentence(text, wrong=wrong) if text else ""
+        self._message.value = pad_page.message(text, wrong=wrong) if text else ""
 
-    def _controls(self) -> list[Any]:
+    def _sliders(self) -> list[IntSlider]:
         """What stands between the lists and the page."""
         raise NotImplementedError
 
@@ -107,9 +104,12 @@ class _Explorer(Panel):
         """Take a network; raises what keeps the panel from showing it, and then the one before stays."""
         self.model = model
 
-    def _show(self) -> None:
-        """Show the network and the image as they are now."""
+    def _view(self) -> str:
+        """The page that shows the network and the image as they are now."""
         raise NotImplementedError
+
+    def _show(self) -> None:
+        self._page.value = self._view()
 
     def _another(self) -> None:
         """Another image was chosen."""
@@ -149,9 +149,8 @@ class LayerExplorer(_Explorer):
         unit: which unit of the first layer is looked at.
     """
 
-    def _controls(self) -> list[Any]:
+    def _sliders(self) -> list[IntSlider]:
         self.unit = _slider("Unit", "Number of the unit in the first hidden layer", 0)
-        on_change(self.attempt, self.unit, self._changed)
         self._squares = Squares(12, self._click, self._leave)
         tooltip = "Choose the unit of the first layer that answers this image most strongly"
         self._buttons = (button(self.attempt, "Strongest unit", tooltip, self._choose_strongest),)
@@ -173,14 +172,26 @@ class LayerExplorer(_Explorer):
         self.unit.max = inside.as_mlp(model).linear1.out_features - 1
         super()._accept(model)
 
-    def _show(self) -> None:
-        values = inside.activations(self.model, self.image[None])
+    def _view(self) -> str:
+        """The image on its way through the network, and below it the sum of the chosen unit of the first layer."""
+        unit, parts, values = self.unit.value, self.sum, inside.activations(self.model, self.image[None])
+        first, second = (_in_rows(layer[0]) for layer in values[:2])
+        fire, second_fire = (f"{int((layer > 0).sum())} of {layer.shape[1]}" for layer in values[:2])
+        strongest, second_strongest = (max(float(layer.max()), 1e-6) for layer in (first, second))
+        self._squares.show(colours_of(first, "viridis", 0, strongest), divmod(unit, _UNITS_A_ROW))
         words = f"Image {self.number.value} is {self._about}. {self.guess.in_words}"
-        first = _in_rows(values.hidden1[0])
-        self._squares.show(
-            colours_of(first, "viridis", 0, max(float(first.max()), 1e-6)), divmod(self.unit.value, _UNITS_A_ROW)
-        )
-        self._page.value = _layers_view(self.image.numpy(), values, words, self.unit.value, self.sum)
+        left = f"At the left the first layer: {fire} units fire. Click one to choose it."
+        second_layer = _figure(second, 11, f"second layer: {second_fire} fire", "viridis", second_strongest)
+        way = _row(_digit(self.image, 6, "784 pixels"), second_layer, probability_bars(self.guess.probabilities))
+        weights = _figure(parts.weights, 5, f"weights of unit {unit}")
+        products = _figure(parts.products, 5, "products: dark blue against, yellow for")
+        silent = "below 0, so it stays silent: 0" if parts.total <= 0 else f"it passes on {parts.answer:.2f}"
+        total = (
+            f"Unit {unit}: the products add up to {parts.total - parts.bias:+.2f}, its bias is {parts.bias:+.2f}; "
+            f"together {parts.total:+.2f}, {silent}."
+        ).replace("-", "−")
+        sums = _row(_digit(self.image, 5, "pixels"), "×", weights, "=", products)
+        return f"{_words(words)}{_words(left)}{way}{sums}{_words(total, 'explorer-sum')}"
 
 
 class PixelEditor(_Explorer):
@@ -193,33 +204,30 @@ class PixelEditor(_Explorer):
         row, column: the pixel that the button flips, 0 at the top and at the left.
     """
 
-    def _controls(self) -> list[Any]:
+    def _sliders(self) -> list[IntSlider]:
         self.row = _slider("Row", "Row of the pixel, from the top", SIDE - 1, _MIDDLE)
         self.column = _slider("Column", "Column of the pixel, from the left", SIDE - 1, _MIDDLE)
-        for place in (self.row, self.column):
-            on_change(self.attempt, place, self._changed)
         new = partial(button, self.attempt)
         buttons = [
             new("Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
             new("Flip the worst pixel", "Flip the pixel that hurts its digit most", self._flip_worst),
             new("Start over", "Take all changes back", self._another, icon="refresh"),
         ]
-        self._edited: Tensor | None = None
         self._squares = Squares(11, self._click, self._leave)
         self._buttons = (HBox(buttons),)
-        return [HBox([self.row, self.column])]
+        return [self.row, self.column]
 
     @property
     def image(self) -> Tensor:
         """The image as it is now, uint8 `[28, 28]`."""
-        return super().image if self._edited is None else self._edited
+        return self._edited
 
     @property
     def flipped(self) -> list[tuple[int, int]]:
         """The places, (row, column), that differ from the test image, from the top."""
         return [(row, column) for row, column in torch.nonzero(self.image != super().image).tolist()]
 
-    def flip(self, row: int, column: int) -> Guess:
+    def flip(self, row: int, column: int) -> Prediction:
         """Flip one pixel; what is read then."""
         with LOCK:
             original, now = super().image, self.image
@@ -252,10 +260,10 @@ class PixelEditor(_Explorer):
         self.say(f"Row {row}, column {column} hurt the {label} most.")
 
     def _another(self) -> None:
-        self._edited = None
+        self._edited = super().image
         self._changed()
 
-    def _show(self) -> None:
+    def _view(self) -> str:
         count = len(self.flipped)
         changes = f"{count} pixel{'' if count == 1 else 's'} flipped"
         guess, place = self.guess, (self.row.value, self.column.value)
@@ -264,7 +272,7 @@ class PixelEditor(_Explorer):
         ink = f"row {place[0]}, column {place[1]}: {int(self.image[place])} of 255"
         frame = f"In the frame: {ink}. Click a pixel to choose it, again to flip it."
         bars = probability_bars(guess.probabilities, guess.in_words)
-        self._page.value = f"{_words(words)}{_words(frame)}{_row([bars])}"
+        return f"{_words(words)}{_words(frame)}{_row(bars)}"
 
 
 class PruningExplorer(_Explorer):
@@ -278,9 +286,8 @@ class PruningExplorer(_Explorer):
         accuracy: the share of the validation images that are still read right, in [0, 1].
     """
 
-    def _controls(self) -> list[Any]:
+    def _sliders(self) -> list[IntSlider]:
         self.percent = _slider("Percent", "Percent of the weights, the smallest ones, that are set to 0", 100)
-        on_change(self.attempt, self.percent, self._changed)
         self.accuracy = 0.0
         return [self.percent]
 
@@ -290,84 +297,49 @@ class PruningExplorer(_Explorer):
         return prune(self.model, self.percent.value / 100)
 
     @property
-    def guess(self) -> Guess:
+    def guess(self) -> Prediction:
         """What the thinned network reads in the image."""
         return read(self.thinned, self.image.numpy())
 
     def _accept(self, model: nn.Module) -> None:
         super()._accept(inside.as_mlp(model))
 
-    def _show(self) -> None:
-        thinned, validation = self.thinned, self._data.validation
+    def _view(self) -> str:
+        """What is left of the weights of some units of the first layer, above the image and its ten bars."""
+        thinned, validation, guess = self.thinned, self._data.validation, self.guess
         self.accuracy = loss_and_accuracy(thinned, validation.images, validation.labels)[1]
         words = (
             f"{self.percent.value} % of the weights are 0: {100 * self.accuracy:.1f} % of {len(validation):,} "
-            f"validation images are read right. Image {self.number.value} is {self._about}. {self.guess.in_words}"
+            f"validation images are read right. Image {self.number.value} is {self._about}. {guess.in_words}"
         )
-        weights = inside.as_mlp(thinned).linear1.weight.detach().numpy()
-        self._page.value = _pruning_view(self.image.numpy(), self.guess, words, weights)
+        weights = inside.as_mlp(thinned).linear1.weight.detach().view(-1, SIDE, SIDE)[:_WEIGHT_IMAGES].numpy()
+        images = mosaic(weights, min(8, len(weights)), gap=2)
+        below = _row(_digit(self.image, 5), probability_bars(guess.probabilities, guess.in_words))
+        return (
+            _words(words) + _row(_figure(images, 2, f"the weights of {len(weights)} units of the first layer")) + below
+        )
 
 
-# ---- how it looks: pictures of numbers, with a frame around the chosen one, as HTML and SVG
+# ---- how it looks: pictures of numbers as HTML
 
 _UNITS_A_ROW = 8
 _WEIGHT_IMAGES = 24
 
 
-def _picture(values: ArrayLike, alt: str, scale: int, *, colours: str, low: float, high: float) -> str:
-    """Numbers `[h, w]` as an SVG, each a square of `scale` pixels coloured from `low` to `high`; `alt` is in words."""
-    coloured = colours_of(values, colours, low, high)
-    height, width = (side * scale for side in coloured.shape[:2])
-    return (
-        f'<svg role="img" aria-label="{escape(alt)}" width="{width}" height="{height}" style="overflow:visible">'
-        f'<image width="{width}" height="{height}" style="image-rendering:pixelated" '
-        f'href="{data_url(Image.fromarray(coloured))}"/></svg>'
-    )
+def _figure(numbers: ArrayLike, scale: int, caption: str, colours: str = "cividis", high: float | None = None) -> str:
+    """Numbers `[h, w]` as squares of so many pixels, over a caption.
+
+    Signed numbers are dark blue below 0, grey at 0 and yellow above; with `high` the colours go from 0 to it.
+    """
+    largest = float(np.abs(np.asarray(numbers)).max()) or 1.0
+    low, high = (-largest, largest) if high is None else (0, high)
+    picture = picture_tag(Image.fromarray(colours_of(numbers, colours, low, high)), caption, scale)
+    return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _digit(image: ArrayLike, alt: str, scale: int) -> str:
+def _digit(image: ArrayLike, scale: int, caption: str = "the image") -> str:
     """An image uint8 `[28, 28]`, ink white on black as in MNIST."""
-    return _picture(image, alt, scale, colours="gray", low=0, high=255)
-
-
-def _signed(values: ArrayLike, alt: str, scale: int) -> str:
-    """Numbers `[h, w]` with a sign: dark blue below 0, grey at 0, yellow above."""
-    largest = float(np.abs(np.asarray(values)).max()) or 1.0
-    return _picture(values, alt, scale, colours="cividis", low=-largest, high=largest)
-
-
-def _layers_view(image: ArrayLike, values: Activations, words: str, unit: int, parts: WeightedSum) -> str:
-    """One image on its way through the network, and below it the sum of the chosen unit of the first layer."""
-    first, second = (np.asarray(layer[0]) for layer in (values.hidden1, values.hidden2))
-    way = [
-        _figure(_digit(image, "the image", 6), "784 pixels"),
-        _figure(_units(second), f"second layer: {(second > 0).sum()} of {len(second)} fire"),
-        probability_bars(values.logits[0].softmax(0)),
-    ]
-    sums = [
-        _figure(_digit(image, "the image", 5), "pixels"),
-        "×",
-        _figure(_signed(parts.weights, f"the weights of unit {unit}", 5), f"weights of unit {unit}"),
-        "=",
-        _figure(_signed(parts.products, "pixels times weights", 5), "products: dark blue against, yellow for"),
-    ]
-    silent = "below 0, so it stays silent: 0" if parts.total <= 0 else f"it passes on {parts.answer:.2f}"
-    total = (
-        f"Unit {unit}: the products add up to {parts.total - parts.bias:+.2f}, its bias is {parts.bias:+.2f}; "
-        f"together {parts.total:+.2f}, {silent}."
-    ).replace("-", "−")
-    left = f"At the left the first layer: {(first > 0).sum()} of {len(first)} units fire. Click one to choose it."
-    return f"{_words(words)}{_words(left)}{_row(way)}{_row(sums)}{_words(total, 'explorer-sum')}"
-
-
-def _pruning_view(image: ArrayLike, guess: Guess, words: str, weights: ArrayLike) -> str:
-    """What is left of the first layer's weights `[units, 784]`, some units of it, beside the image and its ten bars."""
-    images = np.asarray(weights).reshape(-1, SIDE, SIDE)[:_WEIGHT_IMAGES]
-    rows = [np.concatenate([np.pad(one, 1) for one in images[at : at + 8]], axis=1) for at in range(0, len(images), 8)]
-    mosaic = np.concatenate([row for row in rows if row.shape == rows[0].shape])
-    below = [_figure(_digit(image, "the image", 5), "the image"), probability_bars(guess.probabilities, guess.in_words)]
-    alt = f"the weights of {len(images)} units of the first layer"
-    return f"{_words(words)}{_row([_figure(_signed(mosaic, alt, 2), alt)])}{_row(below)}"
+    return _figure(image, scale, caption, "gray", 255)
 
 
 def _in_rows(answers: ArrayLike) -> NDArray[np.float64]:
@@ -375,19 +347,9 @@ def _in_rows(answers: ArrayLike) -> NDArray[np.float64]:
     return np.pad(numbers, (0, -len(numbers) % _UNITS_A_ROW)).reshape(-1, _UNITS_A_ROW)
 
 
-def _units(answers: ArrayLike) -> str:
-    numbers = _in_rows(answers)
-    return _picture(numbers, "answers of the units", 11, colours="viridis", low=0, high=max(float(numbers.max()), 1e-6))
-
-
-def _figure(svg: str, caption: str) -> str:
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _row(parts: Sequence[str]) -> str:
-    style = "display:flex;flex-wrap:wrap;gap:18px;align-items:center;margin:6px 0 12px"
-    return f'<div style="{style}">{"".join(parts)}</div>'
+def _row(*parts: str) -> str:
+    return f'<div class="explorer-row">{"".join(parts)}</div>'
 
 
 def _words(text: str, name: str = "explorer-words") -> str:
-    return f'<p class="{name}" role="status" aria-live="polite" style="font-size:15px;margin:6px 0">{escape(text)}</p>'
+    return f'<p class="{name}" role="status" aria-live="polite">{escape(text)}</p>'

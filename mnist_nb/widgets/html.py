@@ -13,7 +13,6 @@ from PIL import Image
 
 from mnist_nb.data import check_image
 
-SIGN = "◀"
 _ROW, _TRACK, _LEFT = 18, 170, 22  # pixels: height of a bar's row, length of a full bar, where bars begin
 
 
@@ -38,10 +37,7 @@ def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
 def picture_tag(picture: Image.Image, alt: str, scale: float = 1) -> str:
     """An `<img>` that carries a picture of any size with it."""
     width, height = (round(scale * side) for side in picture.size)
-    return (
-        f'<img decoding="sync" src="{data_url(picture)}" alt="{escape(alt)}" width="{width}" '
-        f'height="{height}" style="image-rendering:pixelated;border-radius:4px;margin:0">'
-    )
+    return f'<img decoding="sync" src="{data_url(picture)}" alt="{escape(alt)}" width="{width}" height="{height}">'
 
 
 def probability_bars(probabilities: ArrayLike, words: str = "") -> str:
@@ -55,23 +51,15 @@ def probability_bars(probabilities: ArrayLike, words: str = "") -> str:
     guess = int(shares.argmax())
     words = words or f"Read as {guess}, {100 * shares[guess]:.0f} % sure"
     rows = "".join(_bar(digit, float(share), digit == guess) for digit, share in enumerate(shares))
-    return (
-        f'<svg role="img" aria-label="{escape(words)}" width="264" viewBox="0 0 264 {10 * _ROW}" '
-        'style="max-width:100%;font:12px var(--jp-ui-font-family, system-ui, sans-serif);'
-        'font-variant-numeric:tabular-nums">'
-        f"{rows}</svg>"
-    )
+    return f'<svg class="mnist-bars" role="img" aria-label="{escape(words)}" viewBox="0 0 264 {10 * _ROW}">{rows}</svg>'
 
 
 def _bar(digit: int, share: float, is_guess: bool) -> str:
     top = digit * _ROW
-    weight, text = ("700", "1") if is_guess else ("400", "2")
-    fill = "var(--accent, #0072B2)" if is_guess else "var(--jp-ui-font-color3, #9e9e9e)"
-    colour = f"var(--jp-ui-font-color{text}, #424242)"
+    bar = f'x="{_LEFT}" y="{top + 2}" height="14" rx="3"'
+    kind, sign = (' class="guess"', " ◀") if is_guess else ("", "")
     return (
-        f'<g font-weight="{weight}" style="fill:{colour}"><text x="14" y="{top + 13}" text-anchor="end">{digit}</text>'
-        f'<rect x="{_LEFT}" y="{top + 2}" width="{_TRACK}" height="14" rx="3" '
-        'style="fill:var(--jp-layout-color2, #eee)"/>'
-        f'<rect x="{_LEFT}" y="{top + 2}" width="{max(share * _TRACK, 1):.1f}" height="14" rx="3" style="fill:{fill}"/>'
-        f'<text x="{_LEFT + _TRACK + 8}" y="{top + 13}">{100 * share:.1f} %{f" {SIGN}" if is_guess else ""}</text></g>'
+        f'<g{kind}><text x="14" y="{top + 13}" text-anchor="end">{digit}</text><rect {bar} width="{_TRACK}"/>'
+        f'<rect class="share" {bar} width="{max(share * _TRACK, 1):.1f}"/>'
+        f'<text x="{_LEFT + _TRACK + 8}" y="{top + 13}">{100 * share:.1f} %{sign}</text></g>'
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from mnist_nb import checkpoints
-from mnist_nb.checkpoints import load_checkpoint, load_pretrained
+from mnist_nb.checkpoints import load_checkpoint
 from mnist_nb.my_digits.adaptation import taught_path
 
 GIVEN = "model"
@@ -25,13 +25,12 @@ class ModelCatalog:
 
     def __init__(self, model: nn.Module | None = None, path: str | Path = "model.safetensors") -> None:
         self.path = Path(path)
-        self._given = model
-        self._opened: dict[str, nn.Module] = {}  # those without a file of their own
+        self._networks = {} if model is None else {GIVEN: model}  # those without a file of their own
         self._files: list[Path] = []
 
     def options(self) -> list[tuple[str, str]]:
         """(label, key) of each network that is there now."""
-        found = [("the network of this notebook", GIVEN)] if self._given is not None else []
+        found = [("the network of this notebook", GIVEN)] if GIVEN in self._networks else []
         shipped = {file.stem for file in checkpoints.PRETRAINED.glob("*.safetensors")}
         found += [(_SHIPPED_LABELS.get(name, name), _SHIPPED + name) for name in sorted(shipped)]
         if os.path.isfile(self.path):
@@ -40,7 +39,7 @@ class ModelCatalog:
         labels = [(file, f"taught your hand, {file.name}") for file in taught]
         labels += [(file, f"from {file}") for file in self._files if file.is_file() and file not in taught]
         found += [(label, os.fspath(file)) for file, label in labels if file != self.path]
-        return found + [(f"opened: {name}", name) for name in self._opened]
+        return found + [(f"opened: {name}", name) for name in self._networks if name != GIVEN]
 
     def load(self, key: str) -> nn.Module:
         """The network with this key, read anew if it is a file.
@@ -48,17 +47,15 @@ class ModelCatalog:
         Raises:
             CheckpointError: if its file does not hold one.
         """
-        if key == GIVEN and self._given is not None:
-            return self._given
-        if key.startswith(_SHIPPED):
-            return load_pretrained(key.removeprefix(_SHIPPED))
-        return self._opened[key] if key in self._opened else load_checkpoint(key)
+        source = self.source(key)
+        return load_checkpoint(source) if isinstance(source, Path) else source
 
     def source(self, key: str) -> nn.Module | Path:
         """The file of the network with this key, or the network itself if it has none."""
-        if key.startswith(_SHIPPED):
-            return checkpoints.PRETRAINED / f"{key.removeprefix(_SHIPPED)}.safetensors"
-        return self.load(key) if key == GIVEN or key in self._opened else Path(key)
+        if key in self._networks:
+            return self._networks[key]
+        shipped = checkpoints.PRETRAINED / f"{key.removeprefix(_SHIPPED)}.safetensors"
+        return shipped if key.startswith(_SHIPPED) else Path(key)
 
     def open_file(self, path: str | Path) -> str:
         """Add a model's file to the choices; its key.
@@ -78,7 +75,7 @@ class ModelCatalog:
         Raises:
             CheckpointError: if they do not hold a model of ours.
         """
-        self._opened[name] = load_checkpoint(content, name=name)
+        self._networks[name] = load_checkpoint(content, name=name)
         return name
 
     def taught_path(self, key: str) -> Path:

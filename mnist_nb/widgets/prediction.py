@@ -13,7 +13,7 @@ from mnist_nb.models.refusal import is_refused
 SURE, LIKELY = 0.9, 0.6
 
 
-class Guess(NamedTuple):
+class Prediction(NamedTuple):
     """What a network reads in an image."""
 
     digit: int
@@ -28,11 +28,15 @@ class Guess(NamedTuple):
             return f"I do not think this is a digit (it looks most like {with_article(first)})."
         share = float(self.probabilities[first])
         if share >= SURE:
-            sure = f"{share:.0%}" if share < 0.995 else "over 99%"
-            return f"I read {with_article(first)}, {sure.replace('%', ' %')} sure."
+            return f"I read {with_article(first)}, {how_sure(share)}."
         if share >= LIKELY:
             return f"Probably {with_article(first)}, perhaps {with_article(second)}."
         return f"Unsure: {with_article(first)} or {with_article(second)}?"
+
+
+def how_sure(share: float) -> str:
+    """ "97 % sure", and never 100 %."""
+    return f"{100 * share:.0f} % sure" if share < 0.995 else "over 99 % sure"
 
 
 def with_article(digit: int) -> str:
@@ -40,8 +44,8 @@ def with_article(digit: int) -> str:
     return f"{'an' if digit == 8 else 'a'} {digit}"
 
 
-def read(model: nn.Module, image: Pixels, *, refuse: bool = False) -> Guess:
+def read(model: nn.Module, image: Pixels, *, refuse: bool = False) -> Prediction:
     """What the model reads in one image, uint8 `[28, 28]`; `refuse` whether it may say that there is no digit."""
     probabilities = predict(model, image[None])[0].numpy()
     refused = refuse and bool(is_refused(model, digit_score(model, image[None]))[0])
-    return Guess(int(probabilities.argmax()), probabilities, refused)
+    return Prediction(int(probabilities.argmax()), probabilities, refused)

@@ -17,8 +17,14 @@ _FRAME, _DOT = "#D55E00", "#E69F00"
 def colours_of(values: ArrayLike, name: str, low: float, high: float) -> NDArray[np.uint8]:
     """Numbers `[h, w]` as colours `[h, w, 3]` of a colour map that goes from `low` to `high`."""
     shares = np.clip((np.asarray(values, dtype=np.float64) - low) / (high - low), 0, 1)
-    coloured: NDArray[np.uint8] = (colormaps[name](shares)[..., :3] * 255).astype(np.uint8)
-    return coloured
+    return np.asarray(colormaps[name](shares, bytes=True)[..., :3])
+
+
+def mosaic(images: NDArray[Any], columns: int, gap: int) -> NDArray[np.float64]:
+    """Images `[N, height, width]` in rows of so many, with a gap of pixels that are 0 after each."""
+    tiles = np.pad(images, ((0, -len(images) % columns), (0, gap), (0, gap)))
+    _, height, width = tiles.shape
+    return tiles.reshape(-1, columns, height, width).swapaxes(1, 2).reshape(-1, columns * width)
 
 
 class Squares:
@@ -38,7 +44,7 @@ class Squares:
         self._colours = np.zeros((1, 1, 3), np.uint8)
         self._frame: Place = (0, 0)
         self._dots: Sequence[Place] = ()
-        self.widget = Canvas()
+        self.widget = Canvas(layout={"flex": "none"})
         self.widget.on_mouse_down(self._press)
         self.widget.on_touch_start(lambda touches: self._press(*touches[0]) if touches else None)
         self.widget.on_key_down(lambda key, shift, *_: left(shift) if key == "Tab" else None)
@@ -50,10 +56,8 @@ class Squares:
             height, width = (side * self._side for side in colours.shape[:2])
             if (self.widget.width, self.widget.height) != (width, height):
                 self.widget.width, self.widget.height = width, height
-                wide, high = f"{width // RESOLUTION}px", f"{height // RESOLUTION}px"
                 layout = self.widget.layout  # which is changed, for a new one would leave the old one behind
-                layout.width = layout.min_width = wide
-                layout.height = layout.min_height = high
+                layout.width, layout.height = f"{width // RESOLUTION}px", f"{height // RESOLUTION}px"
             self._colours, self._frame, self._dots = colours, frame, dots
             self._draw()
 

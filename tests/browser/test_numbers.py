@@ -30,7 +30,7 @@ def test_a_number_is_written_and_read(notebook: NotebookPage, tmp_path: Path, th
     )
     pad = Pad(notebook)
     pad.tab("Whole numbers")
-    pad.canvas = page.locator(".mnist-pad canvas").nth(1)
+    pad.canvas = page.get_by_title("Paper to write a number on")
     pad.canvas.scroll_into_view_if_needed()
     pad.says("Write a number")
     for left, digit in zip((60, 190, 320, 450), (TWO, ZERO, TWO, SIX), strict=True):
@@ -40,6 +40,10 @@ def test_a_number_is_written_and_read(notebook: NotebookPage, tmp_path: Path, th
     page.locator(".mnist-pad .pad-thumbs").first.scroll_into_view_if_needed()
     notebook.screenshot("2026")
     pad.canvas.scroll_into_view_if_needed()
+
+    page.get_by_label("That was").fill("2025")
+    pad.press("Keep each digit of the number")
+    pad.says("Kept as a 2, a 0, a 2, a 5. You have 4 digits now.", ".pad-say")
 
     pad.press("Take back")
     pad.says("I read 202, ")

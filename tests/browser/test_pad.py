@@ -36,7 +36,7 @@ class Pad:
         self.find()
 
     def find(self) -> None:
-        self.canvas = self.notebook.reveal(".mnist-pad canvas")
+        self.canvas = self.notebook.reveal('.mnist-pad canvas[title="Paper to draw a digit on"]')
         self.canvas.wait_for()
 
     def places(self, points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

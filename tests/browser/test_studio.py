@@ -102,7 +102,7 @@ class StudioPage:
 
     def done(self) -> float:
         """The share of the run that is done, in percent."""
-        return float(self.panel.locator(".studio-done").evaluate("bar => parseFloat(bar.style.width)"))
+        return float(self.panel.locator(".studio-done").evaluate("bar => 100 * bar.value"))
 
     def points(self, curve: int = 0) -> int:
         return int(self.curves.nth(curve).evaluate("line => line.points.length"))

@@ -22,9 +22,7 @@ from mnist_nb.widgets.studio import TrainingStudio
 
 
 def own_threads() -> list[str]:
-    return [
-        thread.name for thread in threading.enumerate() if thread.name in ("teach a hand", "load MNIST for the pad")
-    ]
+    return [thread.name for thread in threading.enumerate() if thread.name == "drawing pad"]
 
 
 @pytest.mark.slow
@@ -35,7 +33,7 @@ def test_a_pad_closed_in_mid_lesson_ends_it_and_leaves_no_thread_and_no_file(
     pad = DrawingPad(tiny)
     for digit in range(10):
         for index in (sample.test.labels == digit).nonzero().flatten()[:3].tolist():
-            pad.teaching.digits.add(sample.test.images[index], digit)
+            pad.digits.add(sample.test.images[index], digit)
     pad.teaching.teach()
     assert pad.teaching.is_teaching
     pad.close()

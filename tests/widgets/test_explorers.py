@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from ipycanvas import Canvas
+from tree import part
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
@@ -18,21 +19,12 @@ KINDS = (LayerExplorer, PixelEditor, PruningExplorer)
 
 def press(explorer: Any, label: str) -> None:
     """Press the button with this label, as Enter does."""
-    parts = [explorer]
-    while parts:
-        part = parts.pop()
-        parts += getattr(part, "children", ())
-        if getattr(part, "description", "") == label:
-            part.click()
-            return
-    pytest.fail(f"there is no button {label!r}")
+    part(explorer, label).click()
 
 
 def click(explorer: Any, row: int, column: int) -> None:
     """Click in the middle of one of the squares, as the page tells of it."""
-    canvas = next(
-        part for box in explorer.children for part in getattr(box, "children", ()) if isinstance(part, Canvas)
-    )
+    canvas = part(explorer, Canvas)
     side = canvas.width / (28 if isinstance(explorer, PixelEditor) else 8)
     place = {"x": (column + 0.5) * side, "y": (row + 0.5) * side}
     canvas._handle_frontend_event(None, {"event": "mouse_down", **place}, [])

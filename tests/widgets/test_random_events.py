@@ -11,7 +11,8 @@ import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from ipywidgets import HTML, Button, Text, Widget
+from ipywidgets import Button, Text
+from tree import part, shown, widgets
 
 from mnist_nb import Hyperparameters
 from mnist_nb.data import Mnist
@@ -21,10 +22,6 @@ from mnist_nb.widgets.studio.records import State
 from mnist_nb.widgets.studio.session import MAX_RUNS
 
 SETTINGS = Hyperparameters(epochs=3, batch_size=10, learning_rate=0.01)
-
-
-def parts(root: Widget) -> list[Widget]:
-    return [root, *(part for child in getattr(root, "children", ()) for part in parts(child))]
 
 
 class Studio(RuleBasedStateMachine):
@@ -40,7 +37,7 @@ class Studio(RuleBasedStateMachine):
 
     def click(self, label: str, number: int = 0) -> None:
         """What the page does for a click on a button that is not greyed out."""
-        found = [part for part in parts(self.studio) if isinstance(part, Button) and part.description == label]
+        found = [part for part in widgets(self.studio) if isinstance(part, Button) and part.description == label]
         if found and not found[number % len(found)].disabled:
             found[number % len(found)].click()
 
@@ -54,7 +51,7 @@ class Studio(RuleBasedStateMachine):
 
     @rule(preset=st.sampled_from([name for name in PRESETS if "cnn" not in name]))
     def take_a_preset(self, preset: str) -> None:
-        menu = next(one for one in parts(self.studio) if getattr(one, "description", None) == "Preset")
+        menu = part(self.studio, "Preset")
         if not menu.disabled:
             menu.value = PRESETS[preset]
 
@@ -70,7 +67,7 @@ class Studio(RuleBasedStateMachine):
 
     @rule(name=st.text(max_size=20), number=st.integers(0, 30))
     def rename(self, name: str, number: int) -> None:
-        names = [part for part in parts(self.studio) if isinstance(part, Text)]
+        names = [part for part in widgets(self.studio) if isinstance(part, Text)]
         if names:
             names[number % len(names)].value = name
 
@@ -96,8 +93,7 @@ class Studio(RuleBasedStateMachine):
     @precondition(lambda self: hasattr(self, "studio"))
     @invariant()
     def no_name_becomes_markup(self) -> None:
-        shown = "".join(part.value for part in parts(self.studio) if isinstance(part, HTML))
-        assert "<script" not in shown.lower()
+        assert "<script" not in shown(self.studio).lower()
 
     def teardown(self) -> None:
         if hasattr(self, "studio"):

@@ -16,18 +16,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from ipywidgets import HTML, Button, SelectionSlider, Text, ToggleButtons
+from ipywidgets import Button, SelectionSlider, Text, ToggleButtons
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import nn
-from tree import part, widgets
+from tree import part, shown, widgets
 
 from mnist_nb import CheckpointError, Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.training import PRESETS
 from mnist_nb.training.optimizers import Sgd
 from mnist_nb.widgets.studio import TrainingStudio
-from mnist_nb.widgets.studio.chart import MAX_POINTS, LossCurve
-from mnist_nb.widgets.studio.records import RunRecord, State
+from mnist_nb.widgets.studio.records import MAX_POINTS, RunRecord, State
 from mnist_nb.widgets.studio.session import TrainingSession
 
 LONG = Hyperparameters(epochs=200, learning_rate=0.001, batch_size=4)  # 31,000 steps: no test waits for its end
@@ -60,11 +59,6 @@ def click(studio: TrainingStudio, label: str, number: int = 0) -> None:
     button = buttons(studio, label)[number]
     if not button.disabled:
         button.click()
-
-
-def shown(studio: TrainingStudio) -> str:
-    """All HTML of the panel."""
-    return "".join(one.value for one in widgets(studio) if isinstance(one, HTML))
 
 
 def names(studio: TrainingStudio) -> list[Text]:
@@ -133,16 +127,15 @@ def test_a_preset_is_one_choice_and_is_named_as_long_as_it_is_shown(name: str, m
 
 
 def test_any_allowed_setting_can_be_shown(make: Make) -> None:
-    odd = Hyperparameters(
-        "cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1
-    )  # none of them a step of its slider
+    # none of them is a step of its slider
+    odd = Hyperparameters("cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1)
     assert make(odd).controls.value == odd
 
 
 def test_a_slider_in_the_page_may_round_as_it_likes(make: Make) -> None:
-    studio = make()
-    studio.controls.by_name["momentum"].value = 0.9000000000000001
-    assert studio.controls.value.momentum == 0.9
+    controls = make().controls
+    controls.by_name["momentum"].value = 0.9000000000000001
+    assert controls.value.momentum == 0.9
 
 
 def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
@@ -510,19 +503,13 @@ def test_a_runs_weights_can_be_restored_and_trained_on(make: Make) -> None:
     assert third.epoch == 4
 
 
-def test_the_oldest_run_makes_room(make: Make) -> None:
+def test_a_run_that_made_room_is_forgotten_with_its_weights_and_its_row(make: Make) -> None:
     studio = make(dataclasses.replace(SHORT, epochs=1, batch_size=512))
-    for number in range(22):
-        studio.train(seed=number, fresh=True)
-    assert [run.hyperparameters.seed for run in studio.runs] == list(range(2, 22))
-
-
-def test_a_run_that_made_room_is_forgotten_with_its_weights_and_its_row(make: Make, monkeypatch) -> None:
-    monkeypatch.setattr("mnist_nb.widgets.studio.session.MAX_RUNS", 2)
-    studio = make(SHORT)
     first = weakref.ref(studio.train(fresh=True))
-    for _ in range(3):
-        studio.train(fresh=True)
+    for seed in range(1, 22):
+        studio.train(seed=seed, fresh=True)
+    assert [run.hyperparameters.seed for run in studio.runs] == list(range(2, 22))
+    assert len(names(studio)) == 20
     gc.collect()
     assert first() is None
 
@@ -544,9 +531,8 @@ def test_the_chart_and_the_figure_show_every_run(make: Make) -> None:
 
 def test_a_line_of_the_chart_stays_short_and_ends_where_the_run_does() -> None:
     losses = [2.0 - step / 5000 for step in range(5000)]
-    line = LossCurve(3, 1000)
     for end in (0, 1, 7, 700, 701, 5000):
-        points = line.points(losses[:end])
+        points = RunRecord("run", SHORT, nn.Identity(), 1000, 3, 3, batch_losses=losses[:end]).loss_curve
         assert len(points) <= MAX_POINTS
         if end:
             assert points[-1, 0] == pytest.approx(3 + end / 1000, abs=0.02)
@@ -582,10 +568,10 @@ def test_a_new_network_is_preselected_also_where_there_is_a_file(make: Make) -> 
 
 def test_the_readouts_of_sliders_on_a_log_scale_cannot_be_typed_into(make: Make) -> None:
     controls = make().controls.by_name
-    for name, shown in (("learning_rate", "0.01"), ("batch_size", "50")):
+    for name, value in (("learning_rate", "0.01"), ("batch_size", "50")):
         assert isinstance(controls[name], SelectionSlider)
         assert not controls[name].readout, "it would take what is typed, and pass it over"
-        assert f"<b>{shown}</b>" in controls[name].description
+        assert f"<b>{value}</b>" in controls[name].description
     controls["epochs"].value = 1000  # what a number typed into the readout of the others does
     assert controls["epochs"].value == 200, "clamped in sight"
 
@@ -637,11 +623,11 @@ def test_a_look_inside_stands_beside_the_curves_and_says_what_it_shows(make: Mak
 def test_a_dead_network_and_a_rate_too_high_are_seen(make: Make) -> None:
     studio = make(dataclasses.replace(SHORT, learning_rate=0.01))
     studio.train()
-    assert "#D55E00" not in lines_of_layers(studio), "all is well"
+    assert 'class="wrong"' not in lines_of_layers(studio), "all is well"
     studio.train(learning_rate=0.6, epochs=4)
     assert studio.session.diagnostics is not None
     assert max(studio.session.diagnostics.dead.values()) > 0.9
-    assert "#D55E00" in lines_of_layers(studio)
+    assert 'class="wrong"' in lines_of_layers(studio)
 
 
 def lines_of_layers(studio: TrainingStudio) -> str:
@@ -724,6 +710,26 @@ def test_a_run_that_explodes_leaves_the_unfinished_one_before_it_to_be_resumed(
     exploded = studio.train(fresh=fresh, optimizer="adam", learning_rate=10.0)
     assert exploded.state is State.FAILED
     assert "run 1 is still there: Resume goes on with it" in shown(studio)
+    if path is not None:  # for another studio too, or the command line
+        later = TrainingStudio(tiny, path, device="cpu")
+        assert "Resume goes on with it" in shown(later)
+        later.close()
+    assert same_weights(studio.resume().model, trained(tiny, settings))
+
+
+@pytest.mark.parametrize("path", [None, "model.safetensors"])
+def test_a_stopped_run_outlives_that_another_is_restored(path: str | None, make: Make, tiny: Mnist) -> None:
+    settings = dataclasses.replace(SHORT, batch_size=4)
+    studio = make(settings, path)
+    first = studio.train(fresh=True, epochs=1)
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 5)
+    stop_and_wait(studio)
+    click(studio, "Restore", 0)
+    assert same_weights(studio.model, first.model)
+    assert "run 2 is still there: restore it, and Resume goes on with it" in shown(studio)
+    studio.train(fresh=False, epochs=1)
+    click(studio, "Restore", 1)
     if path is not None:  # for another studio too, or the command line
         later = TrainingStudio(tiny, path, device="cpu")
         assert "Resume goes on with it" in shown(later)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ipycanvas import Canvas
+from test_reading import written
 from tree import part, shown
 
 from mnist_nb import load_pretrained
@@ -23,21 +24,12 @@ FILE = Path("my_digits.safetensors")
 
 
 @pytest.fixture
-def pad(workplace: Path, tiny: Mnist) -> DrawingPad:
-    return DrawingPad(tiny)
-
-
-@pytest.fixture
 def filled(pad: DrawingPad, sample: Mnist) -> DrawingPad:
     """A pad whose reader has kept three of each digit."""
     for digit in range(10):
         for index in (sample.test.labels == digit).nonzero().flatten()[:3].tolist():
-            pad.teaching.digits.add(sample.test.images[index], digit)
+            pad.digits.add(sample.test.images[index], digit)
     return pad
-
-
-def message(pad: DrawingPad) -> str:
-    return str(shown(pad))
 
 
 def test_it_asks_for_three_of_each_digit_and_keeps_each_at_once(pad: DrawingPad) -> None:
@@ -47,7 +39,7 @@ def test_it_asks_for_three_of_each_digit_and_keeps_each_at_once(pad: DrawingPad)
         asked.append(wish)
         assert f"draw a{'n' * (wish == 8)} {wish}" in shown(pad)
         pad.replay([THREE, [(10 + 2 * len(asked), 10)]])
-        pad.teaching.keep()
+        pad.teaching.keep_asked()
         assert len(MyDigits(FILE)) == len(asked)
         assert pad.image is None
     assert sorted(asked) == sorted(list(range(10)) * 3)
@@ -62,22 +54,22 @@ def test_enter_on_the_paper_keeps_only_while_it_asks(pad: DrawingPad) -> None:
 
     pad.replay([THREE])
     enter()
-    assert len(pad.teaching.digits) == 0
+    assert len(pad.digits) == 0
     pad.teaching.collect()
     enter()
-    assert "The pad is empty" in message(pad)
+    assert "The pad is empty" in shown(pad)
     pad.replay([THREE])
     enter()
-    assert len(pad.teaching.digits) == 1
+    assert len(pad.digits) == 1
 
 
 def test_take_back_asks_for_the_digit_again(pad: DrawingPad) -> None:
     pad.teaching.collect()
     first = pad.teaching.wish
     pad.replay([THREE])
-    pad.teaching.keep()
+    pad.teaching.keep_asked()
     assert pad.teaching.wish != first
-    press(pad, "Delete the digit kept last")
+    press(pad, "Delete what was kept last")
     assert pad.teaching.wish == first
     assert len(MyDigits(FILE)) == 0
 
@@ -94,10 +86,28 @@ def test_that_was_a_7_keeps_the_drawing_once_and_a_second_word_corrects_the_firs
     assert MyDigits(FILE).labels.tolist() == [7, 8]
 
 
+def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_says(pad: DrawingPad) -> None:
+    pad.numbers.replay(written("2026", gap=40))
+    truth, keep = part(pad, "That was"), "Keep each digit of the number as one of mine"
+    press(pad, keep)
+    digits = MyDigits(FILE)
+    assert digits.labels.tolist() == [2, 0, 2, 6]
+    for id, read in zip(digits.ids, pad.numbers.number.digits, strict=True):
+        np.testing.assert_array_equal(digits.sketch(id).to_mnist(), read.image)
+    truth.value = "2 0 2 5"
+    press(pad, keep)
+    assert MyDigits(FILE).labels.tolist() == [2, 0, 2, 5]
+    truth.value = "205"
+    press(pad, keep)
+    assert "I see 4 digits on the page" in shown(pad)
+    press(pad, "Delete what was kept last")
+    assert len(MyDigits(FILE)) == 0
+
+
 def test_an_empty_pad_is_not_kept(pad: DrawingPad) -> None:
     press(pad, "That was a 7: keep it as a digit of mine")
-    assert "⚠" in message(pad)
-    assert "empty" in message(pad)
+    assert "⚠" in shown(pad)
+    assert "empty" in shown(pad)
     assert not FILE.exists()
 
 
@@ -131,22 +141,22 @@ def test_a_kept_drawing_comes_back_to_the_pad_with_its_strokes(pad: DrawingPad) 
 def test_export_and_import(filled: DrawingPad, workplace: Path, tiny: Mnist) -> None:
     press(filled, "Write the digits as PNG files and CSV")
     press(filled, "Write the digits as PNG files and CSV")
-    assert "exists already" in message(filled)
+    assert "exists already" in shown(filled)
     other = DrawingPad(tiny, digits="another.safetensors")
     part(other, "Import from this computer").value = upload("friend.zip", Path("my_digits.zip").read_bytes())
     assert MyDigits("another.safetensors").labels.tolist() == MyDigits(FILE).labels.tolist()
     part(other, "Import from this computer").value = upload("<b>song.mp3", b"la la la")
-    assert "&lt;b&gt;song.mp3" in message(other)
+    assert "&lt;b&gt;song.mp3" in shown(other)
     assert len(MyDigits("another.safetensors")) == 30
     part(other.teaching.gallery, "File").value = "my_digits.zip"
     press(other, "Add the digits of this file or folder")
-    assert "No digit in there was new" in message(other)
+    assert "No digit in there was new" in shown(other)
 
 
 def test_the_score_counts_and_shows_mistakes(filled: DrawingPad) -> None:
     gallery = filled.teaching.gallery
     part(gallery, "Digit number").value, part(gallery, "is a").value = 1, 5  # the first 0 is called a 5
-    filled.teaching.digits.relabel(filled.teaching.digits.ids[0], 5)
+    filled.digits.relabel(filled.digits.ids[0], 5)
     press(filled, "How many of my digits does the network read?")
     score = gallery.score()
     assert score.n_correct == 29
@@ -200,16 +210,14 @@ def test_an_error_while_teaching_is_shown_and_teaching_works_again(
 
 def test_too_few_digits_are_not_taught(pad: DrawingPad) -> None:
     press(pad, "Teach the network that reads now my digits")
-    assert "too few digits" in message(pad)
+    assert "too few digits" in shown(pad)
 
 
 def test_a_damaged_file_of_digits_is_named_left_alone_and_the_pad_reads_on(workplace: Path, tiny: Mnist) -> None:
     FILE.write_bytes(b"not digits")
     pad = DrawingPad(tiny)
-    guess = pad.replay([THREE])
-    assert guess is not None
-    assert guess.digit == 3
+    assert pad.replay([THREE]).digit == 3
     for title in ("That was a 3: keep it as a digit of mine", "Ask me for digits, thirty in all", "Delete this digit"):
         press(pad, title)
-        assert "my_digits.safetensors is not a whole file of digits" in message(pad)
+        assert "my_digits.safetensors is not a whole file of digits" in shown(pad)
     assert FILE.read_bytes() == b"not digits"

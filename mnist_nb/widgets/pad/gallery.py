@@ -4,12 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
 from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Text, VBox
 
 from mnist_nb.data import Split
 from mnist_nb.evaluation import Evaluation, evaluate
-from mnist_nb.my_digits import Digit, DigitsError, MyDigits
+from mnist_nb.my_digits import Digit, DigitsError
 from mnist_nb.widgets.common import beside, button, counted, on_change, upload
 from mnist_nb.widgets.pad import html as pad_page
 from mnist_nb.widgets.pad.board import Board
@@ -19,22 +18,20 @@ PAGE = 40  # digits shown at once
 
 
 class Gallery(VBox):  # type: ignore[misc]
-    """Shows the digits of a file and changes it.
+    """Shows the reader's digits and changes them.
 
     Args:
-        pad: what a digit can be laid on, and whose network is scored.
-        digits: gives the digits, or raises what is wrong with their file.
+        pad: knows the digits, can be laid one on, and has the network that is scored.
         changed: called after a change, to have it shown everywhere.
     """
 
-    def __init__(self, pad: Board, digits: Callable[[], MyDigits], changed: Callable[[], None]) -> None:
-        self._pad, self._digits, self._refreshed = pad, digits, changed
+    def __init__(self, pad: Board, changed: Callable[[], None]) -> None:
+        self._pad, self._refreshed = pad, changed
         self._pictures, self._score = HTML(), HTML()
-        self._number = beside(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
+        number = beside(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
+        self._number = on_change(pad.attempt, number, self.show)
         self._label = beside(Dropdown, "is a", "110px", options=range(10))
         self._file = beside(Text, "File", "300px", "my_digits.zip", tooltip="The file to export to or import")
-        self._upload = upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._imported)
-        on_change(pad.attempt, self._number, self.show)
         new = partial(button, pad.attempt)
         change = [
             new("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
@@ -44,22 +41,23 @@ class Gallery(VBox):  # type: ignore[misc]
         ]
         share = [
             new("Export", "Write the digits as PNG files and CSV", self._export, icon="download"),
-            new("Import", "Add the digits of this file or folder", self._import, icon="upload"),
+            new("Import", "Add the digits of this file or folder", lambda: self._add("", self._named()), icon="upload"),
+            upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._add),
         ]
         score = new("Score", "How many of my digits does the network read?", self.score, icon="check")
-        rows = [self._number, self._label, *change], [self._file, *share, self._upload], [score]
-        super().__init__([self._pictures, *map(HBox, rows), self._score])
+        rows = HBox([self._number, self._label, *change]), HBox([self._file, *share])
+        super().__init__([self._pictures, *rows, HBox([score]), self._score])
 
     def show(self) -> None:
         """Show the digits as they are now."""
-        digits = list(self._digits())
+        digits = list(self._pad.digits)
         self._number.max = max(1, len(digits))
         at = self._number.value - 1
         first = at // PAGE * PAGE
         page = [(digit.image, str(digit.label)) for digit in digits[first : first + PAGE]]
         self._pictures.value = pad_page.note("Nothing is kept yet.")
         if digits:
-            self._pictures.value = pad_page.thumbnails(page, at - first, first + 1)
+            self._pictures.value = pad_page.thumbnails(page, at + 1, first + 1)
             self._label.value = digits[at].label
 
     def score(self) -> Evaluation:
@@ -68,57 +66,49 @@ class Gallery(VBox):  # type: ignore[misc]
         Raises:
             ValueError: if there is no network, or no digit.
         """
-        model, digits = self._pad.state.model, self._digits()
+        digits = self._pad.some_digits()
         digits.reload()
-        if model is None or not len(digits):
-            raise ValueError("To score, choose a network that reads and keep some digits of yours.")
+        if (model := self._pad.state.model) is None:
+            raise ValueError("There is no network to score: choose one above the pad.")
         score = evaluate(model, Split(digits.images, digits.labels, "my digits"))
-        apart = torch.tensor([digit.held_out for digit in digits])
-        self._score.value = pad_page.score(score, digits.images.numpy(), apart)
+        self._score.value = pad_page.score(score, list(digits))
         return score
 
     def _digit(self) -> Digit:
-        digits = list(self._digits())
-        if not digits:
-            raise DigitsError("There are no digits of yours yet: collect some, or import a file.")
+        digits = list(self._pad.some_digits())
         at: int = min(self._number.value, len(digits)) - 1
         return digits[at]
 
     def _relabel(self) -> None:
-        self._digits().relabel(self._digit().id, self._label.value)
+        self._pad.digits.relabel(self._digit().id, self._label.value)
         self._changed(f"Digit {self._number.value} is {with_article(self._label.value)} now.")
 
     def _delete(self) -> None:
         digit = self._digit()
-        self._digits().delete(digit.id)
+        self._pad.digits.delete(digit.id)
         self._changed(f"{with_article(digit.label).capitalize()} is deleted. Bring back takes that back.")
 
     def _bring_back(self) -> None:
-        if self._digits().undo_delete() is None:
+        if self._pad.digits.undo_delete() is None:
             self._pad.say("There is nothing to bring back.")
             return
         self._changed("It is back, as the newest.")
-        self._number.value = len(self._digits())
+        self._number.value = len(self._pad.digits)
 
     def _lay(self) -> None:
         digit = self._digit()
-        sketch = self._digits().sketch(digit.id)
+        sketch = self._pad.digits.sketch(digit.id)
         if sketch is None:
             self._pad.pick(digit.image)
         else:
             self._pad.draw(sketch)
 
     def _export(self) -> None:
-        if not len(self._digits()):
-            raise DigitsError("There are no digits of yours yet: collect some first.")
-        path = self._digits().export(self._named())
-        self._pad.say(f"In {path} now: {counted(len(self._digits()))} as PNG files, and labels.csv.")
+        path = self._pad.some_digits().export(self._named())
+        self._pad.say(f"In {path} now: {counted(len(self._pad.digits))} as PNG files, and labels.csv.")
 
-    def _import(self) -> None:
-        self._imported("", self._named())
-
-    def _imported(self, name: str, source: Path | bytes) -> None:
-        count = self._digits().import_(source, name=name)
+    def _add(self, name: str, source: Path | bytes) -> None:
+        count = self._pad.digits.import_(source, name=name)
         self._changed(f"Added: {counted(count)}." if count else "No digit in there was new.")
 
     def _named(self) -> Path:

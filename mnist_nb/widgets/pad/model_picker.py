@@ -5,6 +5,7 @@ from pathlib import Path
 from ipywidgets import Dropdown, HBox, Text, VBox
 
 from mnist_nb.checkpoints import CheckpointError
+from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import beside, button, on_change, upload
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.page import export_page
@@ -26,14 +27,14 @@ class ModelPicker:
         self._pad = pad
         self._offering = False
         self.key = ""
-        self.list = beside(Dropdown, "Read by", "440px", tooltip="Which network reads the pad")
+        networks = beside(Dropdown, "Read by", "440px", tooltip="Which network reads the pad")
+        self.list = on_change(pad.attempt, networks, self._chosen)
         self._path = beside(Text, "File", "340px", placeholder="folder/model.safetensors")
-        self._upload = upload(pad.attempt, ".safetensors", "Open from this computer", self._uploaded)
-        on_change(pad.attempt, self.list, self._chosen)
+        upload_file = upload(pad.attempt, ".safetensors", "Open from this computer", self._open)
         open_file = button(pad.attempt, "Open", "Let the network in this file read", self._open)
-        look = button(pad.attempt, "Look again", "See which files are there now", self._look)
+        look = button(pad.attempt, "Look again", "See which files are there now", self.look)
         page = button(pad.attempt, "Save as a page", "Write this network and a pad into one HTML file", self._save_page)
-        self.panel = VBox([HBox([self._path, open_file]), HBox([self._upload, look, page])])
+        self.panel = VBox([HBox([self._path, open_file]), HBox([upload_file, look, page])])
 
     def choose(self, model: str) -> None:
         """Let another network read: a key from the list, or a model's file.
@@ -41,67 +42,54 @@ class ModelPicker:
         Raises:
             CheckpointError: if the file does not hold a model; the one before goes on reading.
         """
-        keys = [key for _, key in self._pad.catalog.options()]
-        key = model if model in keys else self._pad.catalog.open_file(model)
-        self._pad.state.model, self.key = self._pad.catalog.load(key), key
-        self._offer()
-        self._pad.refresh()
+        catalog = self._pad.catalog
+        with LOCK:
+            key = model if model in {key for _, key in catalog.options()} else catalog.open_file(model)
+            self._pad.state.model, self.key = catalog.load(key), key
+            self._offer()
+            self._pad.refresh()
 
-    def choose_first(self) -> None:
-        """Let the first network read that can be loaded, and say why if none can."""
+    def look(self) -> None:
+        """Offer the networks that are there now; if none reads, the first reads that can be loaded, or it says why."""
         problem = "There is no network to read with yet: train one (notebook 02), or open its file under Networks."
         for _, key in self._pad.catalog.options():
-            try:
-                self._pad.state.model, self.key = self._pad.catalog.load(key), key
-                break
-            except CheckpointError as error:
-                problem = str(error)
-        else:
+            if self._pad.state.model is None:
+                try:
+                    self.choose(key)
+                except CheckpointError as error:
+                    problem = str(error)
+        if self._pad.state.model is None:
             self._pad.say(problem, wrong=True)
+            self._pad.refresh()
         self._offer()
 
     def _offer(self) -> None:
         """Show what can be chosen now, without choosing it."""
         options = self._pad.catalog.options()
-        if self.key not in [key for _, key in options]:
+        if self.key not in {key for _, key in options}:
             options.insert(0, ("no longer there" if self.key else "none yet", self.key))
-        self._offering = True
-        try:
-            self.list.options = options
-            self.list.value = self.key
-        finally:
-            self._offering = False
+        self._offering = True  # for setting the options chooses the first
+        self.list.options = options
+        self.list.value = self.key
+        self._offering = False
 
     def _chosen(self) -> None:
-        if self._offering:
+        if self._offering or not self.list.value:
             return
         try:
-            if self.list.value:
-                self.choose(self.list.value)
-                self._pad.say("")
+            self.choose(self.list.value)
+            self._pad.say("")
         finally:
             self._offer()  # which shows who still reads if that failed
 
-    def _open(self) -> None:
-        if path := self._path.value.strip():
-            self.choose(path)
-            self._pad.say(f"{path} reads now.")
+    def _open(self, name: str = "", content: bytes = b"") -> None:
+        """Let an uploaded file read, or else the one whose path was typed."""
+        self.choose(self._pad.catalog.open_content(name, content) if name else self._path.value.strip())
+        self._pad.say(f"{self.key} reads now.")
 
     def _save_page(self) -> None:
         if self._pad.state.model is None:
             raise ValueError("There is no network to save yet: choose one above the pad.")
-        name = f"{Path(self.key).stem.removeprefix('shipped:')}.html"
-        path = self._pad.catalog.path.with_name(name)
+        path = self._pad.catalog.path.with_name(f"{Path(self.key).stem.removeprefix('shipped:')}.html")
         export_page(self._pad.catalog.source(self.key), path)
         self._pad.say(f"{path} reads without Python: open it in any browser, or send it to your phone.")
-
-    def _uploaded(self, name: str, content: bytes) -> None:
-        self.choose(self._pad.catalog.open_content(name, content))
-        self._pad.say(f"{name} reads now.")
-
-    def _look(self) -> None:
-        if self._pad.state.model is None:
-            self.choose_first()
-            self._pad.refresh()
-        else:
-            self._offer()

@@ -1,21 +1,13 @@
 """The drawing pad: draw with mouse, finger or pen, or pick a digit with the keyboard; see what is read in it."""
 
-from functools import partial
-from pathlib import Path
-from typing import Any
+from ipywidgets import HTML, HBox, Tab, VBox
 
-from ipywidgets import HTML, Checkbox, HBox, Tab, VBox
-from torch import nn
-
-from mnist_nb.data import Mnist
-from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.model_picker import ModelPicker
 from mnist_nb.widgets.pad.number_page import NumberPage
 from mnist_nb.widgets.pad.teaching import Teaching
 from mnist_nb.widgets.pad.transform import TransformPanel
-from mnist_nb.widgets.prediction import with_article
 
 
 class DrawingPad(Board):
@@ -34,71 +26,38 @@ class DrawingPad(Board):
         model_picker, transform, teaching, numbers: its panels.
     """
 
-    def __init__(
-        self,
-        data: Mnist | None = None,
-        model: nn.Module | None = None,
-        path: str | Path = "model.safetensors",
-        digits: str | Path = "my_digits.safetensors",
-    ) -> None:
-        super().__init__(data, model, path)
-        self.model_picker = ModelPicker(self)
-        self.teaching = Teaching(self, self.model_picker, digits)
-        self.transform = TransformPanel(self, self.teaching.images_and_labels)
-        self.numbers = NumberPage(self, self.model_picker.list)
-        self._ink.on_key(self._key)
-        self.children = self._build()
-        self.add_class("mnist-pad")
-        self.model_picker.choose_first()
-        self.refresh()
-
     def choose(self, model: str) -> None:
         """Let another network read: the key of one in the list, such as "shipped:mlp", or a model's file.
 
         Raises:
             CheckpointError: if the file does not hold a model; the one before goes on reading.
         """
-        with LOCK:
-            self.model_picker.choose(model)
+        self.model_picker.choose(model)
 
     def refresh(self) -> None:
         """Show what is on the pad, and read it; the number too if another network reads now."""
         super().refresh()
-        if self.numbers.model is not self.state.model:
+        if self.numbers.state.model is not self.state.model:
             self.numbers.refresh()
 
-    def close(self) -> None:
-        """End a lesson and wait for data that are being loaded, then take the pad out of the page; files stay."""
-        if hasattr(self, "teaching"):
-            self._waiting = []  # before the lesson, which waits for nothing that has not begun
-            self.teaching.close()
-        super().close()
-
-    def _hint(self) -> str:
-        wish = self.teaching.wish
-        return super()._hint() if wish is None else f"draw {with_article(wish)}"
-
-    def _let_refuse(self, refuses: bool) -> None:
-        self.state.refuses = refuses
-        self.refresh()
-
-    def _key(self, key: str, shift: bool) -> None:
+    def _key(self, key: str, shift: bool, *_: bool) -> None:
         if key == "Enter":
-            self.attempt(self.teaching.key_enter)
-        elif key == "Tab":  # or the keyboard could not leave the paper
-            (self.model_picker.list if shift else self._undo).focus()
+            self.attempt(self.teaching.keep_asked)
+        super()._key(key, shift)
 
-    # ---- how it looks
-
-    def _build(self) -> list[Any]:
-        steps = "Undo: take back the last stroke", "Redo: bring back the last stroke"
-        actions = self._make_buttons(self.attempt, 90, *steps, "Clear the pad")
-        drawing = VBox([self._ink.widget, self._tool, self._brush, HBox(actions), self._lag, self._line.widget])
+    def _build(self) -> None:
+        self.model_picker = ModelPicker(self)
+        self.teaching = Teaching(self, self.model_picker)
+        self.transform = TransformPanel(self)
+        self.numbers = NumberPage(self, self.teaching.keep_drawings)
+        self.before = self.numbers.before = self.model_picker.list
+        drawing = VBox([self._ink, self._tool, self._brush, HBox(self._steps), self._lag, self._line])
         drawing.layout.flex = "none"  # however long the words beside it are
-        refuse = Checkbox(True, description="Say when it is no digit", indent=False)
-        refuse.observe(lambda change: self.attempt(partial(self._let_refuse, change["new"])), "value")
-        reading = VBox([self._reading, refuse, self.teaching.answers, self._message], layout={"margin": "0 0 0 26px"})
-        tabs = Tab([self.transform, self.numbers, *self.teaching.panels.values(), self.model_picker.panel])
-        tabs.titles = ["Without a pen", "Whole numbers", *self.teaching.panels, "Networks"]
-        whole = HBox([drawing, reading], layout={"margin": "8px 0 0"})
-        return [HTML(stylesheet()), self.model_picker.list, whole, tabs]
+        words = [self._reading, self._refuse, self.teaching.answers, self._message]
+        whole = HBox([drawing, VBox(words, layout={"margin": "0 0 0 26px"})], layout={"margin": "8px 0 0"})
+        lessons = [self.teaching.collecting, self.teaching.gallery, self.teaching.lesson]
+        tabs = Tab([self.transform, self.numbers, *lessons, self.model_picker.panel])
+        tabs.titles = ["Without a pen", "Whole numbers", "Collect", "My digits", "Teach it my hand", "Networks"]
+        self.children = [HTML(stylesheet()), self.model_picker.list, whole, tabs]
+        self.add_class("mnist-pad")
+        self.model_picker.look()

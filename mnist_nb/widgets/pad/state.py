@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
-from PIL import Image, ImageFilter
+from scipy import ndimage
 from torch import nn
 
 from mnist_nb.data import SIDE, check_image
 from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels, prepare
-from mnist_nb.drawing.sketch import Sketch, Stroke
-from mnist_nb.widgets.prediction import Guess, read
-
-_FINE = 4  # a picture is turned and thickened this many times finer than it is
+from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.evaluation.robustness import CORRUPTIONS
 
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """How a picture is changed: turned and scaled about its middle, thickened or thinned, then moved.
+    """How a picture is changed: turned and scaled about its middle and moved, then thickened or thinned.
 
     Attributes:
         right, down: whole pixels of 28.
@@ -35,49 +34,30 @@ class ImageTransform:
 
     def apply(self, picture: Pixels) -> Pixels:
         """The changed picture, uint8 `[28, 28]` like the one given; ink that leaves it is lost."""
-        if (self.turn, self.scale, self.thickness) != (0, 1, 0):
-            picture = self._bend(picture)
-        move = (1, 0, -self.right, 0, 1, -self.down)
-        return np.array(Image.fromarray(picture).transform((SIDE, SIDE), Image.Transform.AFFINE, move))
-
-    def _bend(self, picture: Pixels) -> Pixels:
-        angle, middle = np.deg2rad(self.turn), SIDE / 2
-        cos, sin = np.cos(angle) / self.scale / _FINE, np.sin(angle) / self.scale / _FINE
-        start = -_FINE * middle
-        place = (cos, sin, middle + (cos + sin) * start, -sin, cos, middle + (cos - sin) * start)
-        fine, kind = (_FINE * SIDE, _FINE * SIDE), Image.Transform.AFFINE
-        image = Image.fromarray(picture).transform(fine, kind, place, resample=Image.Resampling.BICUBIC)
-        reach = round(abs(self.thickness) * _FINE / 2)
-        if reach:
-            rank = ImageFilter.MaxFilter if self.thickness > 0 else ImageFilter.MinFilter
-            image = image.filter(rank(2 * reach + 1))
-        return np.asarray(image.reduce(_FINE))
+        angle, middle = np.deg2rad(self.turn), (SIDE - 1) / 2
+        cosine, sine = np.cos(angle) / self.scale, np.sin(angle) / self.scale
+        back = np.array([[cosine, -sine], [sine, cosine]])  # from new places (row, column) to old ones
+        start = middle - back @ (middle + np.array([self.down, self.right]))
+        moved = ndimage.affine_transform(picture.astype(np.float64), back, start)
+        return CORRUPTIONS["pen"](torch.from_numpy(moved)[None], self.thickness / 2)[0].numpy()
 
 
-class PadState:
-    """The drawing, or a picture that lies on it, and the network that reads it.
+class PadState(Sketch):
+    """A drawing, or a picture that lies on it, and the network that reads it.
 
     Attributes:
-        sketch: the drawing.
         picture: uint8 `[28, 28]` in place of the drawing, or None.
         transform: what is done to the picture.
         centred: whether a changed picture goes through MNIST's preparation again, as a drawing always does.
         model: reads; None reads nothing.
-        refuses: whether the network may say that there is no digit.
     """
 
     def __init__(self, model: nn.Module | None = None, size: float = 280) -> None:
+        super().__init__(size)
         self.model = model
-        self.sketch = Sketch(size)
         self.picture: Pixels | None = None
         self.transform = ImageTransform()
         self.centred = False
-        self.refuses = True
-
-    @property
-    def strokes(self) -> tuple[Stroke, ...]:
-        """The strokes of the drawing."""
-        return self.sketch.strokes
 
     def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
         """Draw or erase a line `[n, 2]`; on top of a picture a new drawing begins.
@@ -85,16 +65,10 @@ class PadState:
         Raises:
             ValueError: for points or a width that are none; everything stays as it was then.
         """
-        probe = Sketch(self.sketch.size)
-        probe.add_stroke(points, width, erase)
-        self.begin()
-        self.sketch.add_stroke(points, width, erase)
-
-    def begin(self) -> None:
-        """Take a picture off the pad, and the old drawing beneath it: a new one is about to begin."""
         if self.picture is not None:
-            self._put(None)
-            self.sketch.clear()
+            Sketch(self.size).add_stroke(points, width, erase)  # raises before anything is changed
+            self.clear()
+        super().add_stroke(points, width, erase)
 
     def pick(self, picture: ArrayLike) -> None:
         """Lay a picture, uint8 `[28, 28]`, on the pad; the drawing beneath is kept.
@@ -105,7 +79,7 @@ class PadState:
         self._put(check_image(picture).copy())
 
     def modify(self, transform: ImageTransform) -> bool:
-        """ImageTransform what is on the pad, a drawing as the picture it makes; False if there is nothing."""
+        """Change what is on the pad, a drawing as the picture it makes; False if there is nothing."""
         if self.picture is None:
             if (image := self.image()) is None:
                 return False
@@ -118,16 +92,16 @@ class PadState:
         if self.picture is not None:
             self._put(None)
             return True
-        return self.sketch.undo()
+        return super().undo()
 
     def redo(self) -> bool:
         """Bring back the stroke that was taken back last; False if there is none or a picture is in the way."""
-        return self.picture is None and self.sketch.redo()
+        return self.picture is None and super().redo()
 
     def clear(self) -> None:
         """Leave the pad empty; `undo` brings the drawing back."""
         self._put(None)
-        self.sketch.clear()
+        super().clear()
 
     def image(self, unfinished: Sequence[tuple[float, float]] = (), width: float = 1) -> Pixels | None:
         """What the network sees, uint8 `[28, 28]`; None if the pad is empty.
@@ -139,21 +113,12 @@ class PadState:
             if self.picture is not None:
                 changed = self.transform.apply(self.picture)
                 return prepare(changed) if self.centred else changed if changed.any() else None
-            sketch = self.sketch
+            sketch = self.copy()
             if unfinished:
-                sketch = sketch.copy()
                 sketch.add_stroke(unfinished, width)
             return sketch.to_mnist()
         except EmptySketchError:
             return None
-
-    def guess(self) -> Guess | None:
-        """What the network reads; None if the pad is empty or nothing can read."""
-        return self.read(self.image())
-
-    def read(self, image: Pixels | None) -> Guess | None:
-        """What the network reads in an image of `image`."""
-        return None if image is None or self.model is None else read(self.model, image, refuse=self.refuses)
 
     def _put(self, picture: Pixels | None) -> None:
         self.picture, self.transform = picture, ImageTransform()

@@ -2,25 +2,22 @@
 
 import contextlib
 import os
-import threading
-import time
 import warnings
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
+from threading import Thread
 
-from ipywidgets import HTML, FloatProgress, HBox, Label, VBox
+from ipywidgets import HTML, HBox, Label, VBox
 from torch import nn
 
 from mnist_nb.checkpoints import save_checkpoint
-from mnist_nb.data import Mnist
 from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels
-from mnist_nb.my_digits import MyDigits, adapt
+from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.my_digits import adapt
 from mnist_nb.my_digits.adaptation import ForgettingWarning, compare_before_after
-from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import button, counted, in_words
+from mnist_nb.widgets.common import button, counted
 from mnist_nb.widgets.pad import html as pad_page
-from mnist_nb.widgets.pad.board import Board
+from mnist_nb.widgets.pad.board import HINT, Board
 from mnist_nb.widgets.pad.gallery import Gallery
 from mnist_nb.widgets.pad.model_picker import ModelPicker
 from mnist_nb.widgets.prediction import with_article
@@ -28,126 +25,123 @@ from mnist_nb.widgets.prediction import with_article
 PER_DIGIT = 3
 WANTED = 10 * PER_DIGIT
 STEPS = 150
-_ORDINALS = ("first", "second", "third")
+_ABOUT_TEACHING = (
+    "Learns your digits together with MNIST's, in a second or two. Every third digit of yours is kept apart, to score "
+    "what was learnt on digits that were not taught."
+)
 
 
 class Teaching:
     """Collects the reader's digits with the help of a pad, and teaches them.
 
     Args:
-        pad: what is drawn on.
+        pad: what is drawn on, and who knows the digits.
         picker: knows which network reads, which is the one that learns, and gives the taught one its place.
-        path: the file of digits; it is made when the first one is kept.
 
     Attributes:
-        answers: the buttons "that was a ...", to stand under a guess.
-        panels: the panels to stand under the pad, by their titles.
+        answers: the buttons "that was a ...", to stand under what is read.
+        collecting, gallery, lesson: the panels to stand under the pad.
     """
 
-    def __init__(self, pad: Board, picker: ModelPicker, path: str | Path) -> None:
-        self._pad, self._picker, self._path = pad, picker, path
-        self._digits: MyDigits | None = None
-        self._collecting = False
-        self._last: tuple[int, Pixels] | None = None  # the id of the digit kept last, and what it looked like
-        self._thread: threading.Thread | None = None
-        self._closed = False
+    def __init__(self, pad: Board, picker: ModelPicker) -> None:
+        self._pad, self._picker = pad, picker
+        self._asking = False
+        self._last: dict[int, bytes] = {}  # the image of each digit that was kept last, by its id
+        self._thread: Thread | None = None
         self.answers = self._build_answers()
-        self.gallery = Gallery(pad, lambda: self.digits, self._show_progress)
-        self.panels: dict[str, Any] = {
-            "Collect": self._build_collect(),
-            "My digits": self.gallery,
-            "Teach it my hand": self._build_teach(),
-        }
+        self.gallery = Gallery(pad, self._show_progress)
+        new = partial(button, pad.attempt)
+        self._asked = HTML()
+        self._start = new("Start", "Ask me for digits, thirty in all", self.collect, width="90px")
+        hint = "Keep this drawing and ask for the next (Enter on the paper)"
+        self._keep = new("Keep, next", hint, self.keep_asked, icon="check")
+        back = new("Take back", "Delete what was kept last", self.take_back, icon="undo")
+        self.collecting = VBox([self._asked, HBox([self._start, self._keep, back])])
+        about = HTML(pad_page.note(_ABOUT_TEACHING))
+        hint = "Teach the network that reads now my digits"
+        teach = new("Teach it my hand", hint, self.teach, icon="graduation-cap")
+        teach.button_style = "primary"
+        self._outcome = HTML()
+        self.lesson = VBox([about, HBox([teach]), self._outcome])
         with contextlib.suppress(ValueError, OSError):  # said when the digits are asked for
             self._show_progress()
 
-    @property
-    def digits(self) -> MyDigits:
-        """The reader's digits.
-
-        Raises:
-            DigitsError: if their file cannot be read; it is left as it is.
-        """
-        if self._digits is None:
-            self._digits = MyDigits(self._path)
-        return self._digits
-
-    def images_and_labels(self) -> tuple[Any, Any]:
-        """The digits as they are now: images uint8 `[N, 28, 28]` and labels `[N]`."""
-        self.digits.reload()
-        return self.digits.images.numpy(), self.digits.labels
+    def _build_answers(self) -> HBox:
+        digits = []
+        for label in range(10):
+            hint = f"That was {with_article(label)}: keep it as a digit of mine"
+            digits.append(button(self._pad.attempt, str(label), hint, partial(self.keep, label), width="28px"))
+        answers = HBox([Label("That was a"), *digits])
+        answers.add_class("pad-answers")
+        return answers
 
     # ---- collecting
 
     @property
     def wish(self) -> int | None:
         """The digit that the pad asks for; None if it asks for none."""
-        return self.digits.next_to_draw(PER_DIGIT) if self._collecting else None
+        return self._pad.digits.next_to_draw(PER_DIGIT) if self._asking else None
 
     def collect(self) -> None:
         """Begin to ask for digits, or stop."""
-        if not self._collecting and self.digits.next_to_draw(PER_DIGIT) is None:
-            self._pad.say(f"All {WANTED} are there. Teach it your hand, or add more with the buttons under the guess.")
-            return
-        self._collecting = not self._collecting
-        self._pad.clear()
+        self._asking = not self._asking
         self._show_progress()
+        self._pad.clear()
 
-    def keep(self, label: int | None = None) -> None:
-        """Keep what is on the pad as this digit, or else as the one asked for, and ask for the next.
-
-        The same drawing kept again gets the new label instead.
+    def keep(self, label: int) -> None:
+        """Keep what is on the pad as this digit.
 
         Raises:
-            ValueError: if the pad is empty, or no label is given and none is asked for; also if it cannot be written.
+            ValueError: if the pad is empty, or the digit cannot be written.
         """
-        asked = label is None
-        label = self.wish if label is None else label
-        image = self._pad.state.image()
-        if label is None:
-            raise ValueError("Say which digit it is with the buttons under the guess, or start collecting.")
+        state = self._pad.state
+        image = state.image()
         if image is None:
             raise EmptySketchError(f"The pad is empty: draw {with_article(label)} first.")
-        if self._last is not None and self._last[0] in self.digits.ids and (self._last[1] == image).all():
-            self.digits.relabel(self._last[0], label)
-        else:
-            state = self._pad.state
-            self._last = self.digits.add(state.sketch if state.picture is None else image, label), image
-        self._pad.say(f"Kept as {with_article(label)}. You have {counted(len(self.digits))} now.")
-        if asked:
+        self.keep_drawings([state if state.picture is None else image], [label])
+
+    def keep_asked(self) -> None:
+        """Keep what is on the pad as the digit that was asked for, if one was, and ask for the next."""
+        if (wish := self.wish) is not None:
+            self.keep(wish)
             self._pad.clear()
+
+    def keep_drawings(self, drawings: Sequence[Sketch | Pixels], labels: Sequence[int]) -> None:
+        """Keep drawings as these digits; the same ones kept again get the new labels instead."""
+        digits = self._pad.digits
+        images = [(one.to_mnist() if isinstance(one, Sketch) else one).tobytes() for one in drawings]
+        if images == list(self._last.values()) and self._last.keys() <= set(digits.ids):
+            for id, label in zip(self._last, labels, strict=True):
+                digits.relabel(id, label)
+        else:
+            ids = [digits.add(drawing, label) for drawing, label in zip(drawings, labels, strict=True)]
+            self._last = dict(zip(ids, images, strict=True))
+        self._pad.say(f"Kept as {', '.join(map(with_article, labels))}. You have {counted(len(digits))} now.")
         self._show_progress()
 
     def take_back(self) -> None:
-        """Delete the digit that was kept last; if it was asked for, it will be asked for again."""
-        if self._last is None or self._last[0] not in self.digits.ids:
-            self._pad.say("There is nothing to take back.")
-            return
-        self.digits.delete(self._last[0])
-        self._last = None
-        self._pad.say(f"Taken back. You have {counted(len(self.digits))} now.")
-        self._pad.refresh()
+        """Delete what was kept last; if it was asked for, it will be asked for again."""
+        digits = self._pad.digits
+        ids, self._last = self._last.keys() & set(digits.ids), {}
+        for id in ids:
+            digits.delete(id)
+        now = f"Taken back. You have {counted(len(digits))} now."
+        self._pad.say(now if ids else "There is nothing to take back.")
         self._show_progress()
+        self._pad.refresh()
 
     def _show_progress(self) -> None:
-        counts = self.digits.counts()
+        counts = self._pad.digits.counts()
         there = sum(min(count, PER_DIGIT) for count in counts)
+        self._asking = self._asking and there < WANTED
         wish = self.wish
-        if self._collecting and wish is None:
-            self._collecting = False
-            self._pad.say(f"All {WANTED} are there, thank you. Now teach it your hand.")
-        self._start.description = "Stop" if self._collecting else "Go on" if there else "Start"
-        self._start.button_style = "" if self._collecting or there == WANTED else "primary"
-        self._start.icon = "stop" if self._collecting else "play"
-        self._keep.disabled = not self._collecting
-        asked = None if wish is None else (wish, _ORDINALS[counts[wish]])
-        self._asked.value = pad_page.request(asked, there, WANTED)
+        self._start.description = "Stop" if self._asking else "Go on" if there else "Start"
+        self._start.button_style = "" if self._asking or there == WANTED else "primary"
+        self._start.icon = "stop" if self._asking else "play"
+        self._keep.disabled = not self._asking
+        self._pad.hint = HINT if wish is None else f"draw {with_article(wish)}"
+        self._asked.value = pad_page.request(wish, counts, there, WANTED)
         self.gallery.show()
-
-    def key_enter(self) -> None:
-        """Keep what was asked for: Enter on the paper does what the button does."""
-        if self._collecting:
-            self.keep()
 
     # ---- teaching
 
@@ -157,7 +151,7 @@ class Teaching:
         return self._thread is not None and self._thread.is_alive()
 
     def teach(self, *, wait: bool = False) -> None:
-        """Teach the network that reads the digits that were kept, on a thread of its own.
+        """Teach the network that reads the digits that were kept, in the background.
 
         The taught network is saved beside the original, never over it, and reads from then on.
 
@@ -172,28 +166,20 @@ class Teaching:
             return
         if (model := self._pad.state.model) is None:
             raise ValueError("There is no network that could be taught: choose one above the pad.")
-        self.digits.reload()
-        if not all(len(part) for part in self.digits.split()):
-            wanted = "collect three of each, of which one is kept apart for the score"
-            raise ValueError(f"There are too few digits: {wanted}.")
-        loading = self._pad.with_data(partial(self._start_teaching, model))
-        if wait and loading is not None:
-            loading.join()
+        self._pad.digits.reload()
+        if not all(map(len, self._pad.digits.split())):
+            raise ValueError(
+                "There are too few digits: collect three of each. One of them is kept apart for the score."
+            )
+        self._thread = self._pad.in_background(partial(self._teach, model, self._picker.key))
         if wait and self._thread is not None:
             self._thread.join()
 
-    def _start_teaching(self, model: nn.Module, data: Mnist) -> None:
-        if self.is_teaching or self._closed:
-            return
-        self._progress.value, self._progress.layout.visibility, self._shown = 0, "visible", 0.0
-        self._outcome.value = ""
-        teach = partial(self._teach, model, self._picker.key, data)
-        self._thread = threading.Thread(target=teach, name="teach a hand", daemon=True)
-        self._thread.start()
-
-    def _teach(self, model: nn.Module, key: str, data: Mnist) -> None:
+    def _teach(self, model: nn.Module, key: str) -> None:
+        outcome = ""
         try:
-            to_teach, held_out = self.digits.split()
+            data = self._pad.load_data()
+            to_teach, held_out = self._pad.digits.split()
             with warnings.catch_warnings(record=True) as kept_old:
                 warnings.simplefilter("always", ForgettingWarning)
                 taught = adapt(model, to_teach, data, steps=STEPS, on_step=self._step_done)
@@ -204,55 +190,12 @@ class Teaching:
                 path = self._pad.catalog.taught_path(key)
                 save_checkpoint(taught, path, {"taught": f"{len(to_teach)} digits"})
                 words = f"Saved as {path.name} beside the original. It reads now; choose above the pad who reads."
-                with LOCK:
-                    self._picker.choose(os.fspath(path))
-            self._outcome.value = pad_page.outcome(report, words, changed=not kept_old)
-        except Exception as error:  # a thread has nobody else to tell
-            self._outcome.value = pad_page.sentence(in_words(error), wrong=True)
+                self._picker.choose(os.fspath(path))
+            outcome = pad_page.outcome(report, words, changed=not kept_old)
         finally:
-            self._progress.layout.visibility = "hidden"
-
-    def close(self) -> None:
-        """End a lesson that goes on, and never begin another; the network keeps what it knew."""
-        self._closed = True
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._outcome.value = outcome
 
     def _step_done(self, step: int, loss: float) -> None:
-        if self._closed:
-            raise RuntimeError("the pad was closed before the lesson's end")
-        if time.monotonic() - self._shown > 0.2:  # five times a second is enough for any page
-            self._progress.value, self._shown = step / STEPS, time.monotonic()
-
-    # ---- how it looks
-
-    def _build_answers(self) -> HBox:
-        new = partial(button, self._pad.attempt, width="28px")
-        digits = [
-            new(str(label), f"That was {with_article(label)}: keep it as a digit of mine", partial(self.keep, label))
-            for label in range(10)
-        ]
-        for one in digits:
-            one.add_class("pad-digit")
-        return HBox([Label("That was a"), *digits])
-
-    def _build_collect(self) -> VBox:
-        self._asked = HTML()
-        new = partial(button, self._pad.attempt)
-        self._start = new("Start", "Ask me for digits, thirty in all", self.collect, width="90px")
-        hint = "Keep this drawing and ask for the next (Enter on the paper)"
-        self._keep = new("Keep, next", hint, self.keep, icon="check")
-        back = new("Take back", "Delete the digit kept last", self.take_back, icon="undo")
-        return VBox([self._asked, HBox([self._start, self._keep, back])])
-
-    def _build_teach(self) -> VBox:
-        hint = "Teach the network that reads now my digits"
-        start = button(self._pad.attempt, "Teach it my hand", hint, self.teach, icon="graduation-cap")
-        start.button_style = "primary"
-        self._progress = FloatProgress(0, min=0, max=1, layout={"width": "240px", "visibility": "hidden"})
-        self._outcome = HTML()
-        about = (
-            "Learns your digits together with MNIST's, in a second or two. Every third digit of yours is kept apart, "
-            "to score what was learnt on digits that were not taught."
-        )
-        return VBox([HTML(pad_page.note(about)), HBox([start, self._progress]), self._outcome])
+        self._pad.check_open()
+        if step % (STEPS // 10) == 0:  # ten times in a second or two is enough for any page
+            self._outcome.value = pad_page.progress_bar(step / STEPS)

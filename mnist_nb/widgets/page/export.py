@@ -1,6 +1,7 @@
 """A network and a pad in one HTML file that any browser opens, without Python and without a network."""
 
 import base64
+import copy
 import hashlib
 import json
 import math
@@ -12,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
 from mnist_nb.data.arguments import check_arguments
@@ -52,39 +54,31 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     network = load_checkpoint(model) if isinstance(model, str | Path) else model
     if not isinstance(network, Mlp | Cnn):
         raise TypeError(f"a page can hold an Mlp or a Cnn, such as build_model makes, not a {type(network).__name__}")
-    layers = _layers(network)
-    refusing = [_linear(part) for part in network.reject or () if isinstance(part, nn.Linear)]
+    layers, refusing = _layers(network)
+    parts = [part.detach().flatten() for layer in layers + refusing for part in (layer.weight, layer.bias)]
     with np.errstate(over="ignore"):
-        parts = [part.cpu().numpy().ravel() for layer in layers + refusing for part in layer]
-        weights = np.concatenate(parts).astype("<f4")
+        weights = torch.cat(parts).numpy().astype("<f4")
     if not np.isfinite(weights).all():
         raise CheckpointError(f"{path} is left as it is, for this model holds NaN or infinite numbers")
     if weights.size > MAX_WEIGHTS:
         raise ValueError(f"a page holds at most {MAX_WEIGHTS:,} weights, and this network has {weights.size:,}")
-    shapes, of_refusing = ([list(weight.shape) for weight, _ in part] for part in (layers, refusing))
+    shapes, of_refusing = ([list(layer.weight.shape) for layer in part] for part in (layers, refusing))
     content: dict[str, Any] = {"shapes": shapes, "refusing": of_refusing, "refused": threshold_of(network)}
     content |= {"energy": [value.item() for value in energy_of_digits(network)], "grouping": _WEIGHTS}
     content["weights"] = base64.b85encode(weights.tobytes()).decode().replace("<", ".")  # which HTML would look at
     write_or_explain(path, _page(words, _about(shapes, metadata), json.dumps(content)).encode())
 
 
-def _layers(model: Mlp | Cnn) -> list[tuple[Tensor, Tensor]]:
-    """Weight and bias of each layer in turn, float64; what normalisation does is part of its convolution's."""
-    found: list[tuple[Tensor, Tensor]] = []
-    for part in model.children():
+def _layers(model: Mlp | Cnn) -> tuple[list[Any], list[Any]]:
+    """The layers that read and those that refuse, float64, each with weight and bias; normalisation is part of them."""
+    copied = copy.deepcopy(model).cpu().double().eval()
+    reading: list[Any] = []
+    for part in copied.children():
         if isinstance(part, nn.BatchNorm2d):
-            state = {name: tensor.detach().double() for name, tensor in part.state_dict().items()}
-            weight, factor = found.pop()[0], state["weight"] / (state["running_var"] + part.eps).sqrt()
-            found.append((weight * factor[:, None, None, None], state["bias"] - state["running_mean"] * factor))
-        elif part is not model.reject:
-            found.append(_linear(part))
-    return found
-
-
-def _linear(part: nn.Module) -> tuple[Tensor, Tensor]:
-    """Its weight and its bias."""
-    state = {name: tensor.detach().double() for name, tensor in part.state_dict().items()}
-    return state["weight"], state.get("bias", torch.zeros(0))
+            reading.append(fuse_conv_bn_eval(reading.pop(), part))
+        elif part is not copied.reject:
+            reading.append(part)
+    return reading, [part for part in copied.reject or () if isinstance(part, nn.Linear)]
 
 
 def _page(title: str, about: str, model: str) -> str:
@@ -93,13 +87,10 @@ def _page(title: str, about: str, model: str) -> str:
     names = ("page.html", "reader.js", "page.js")
     page, reader, pad = (files.joinpath(name).read_text(encoding="utf-8") for name in names)
     style = page.partition("<style>")[2].partition("</style>")[0]
-    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, reader, pad))
-    own, *scripts = (f"'sha256-{value}'" for value in hashes)
-    policy = f"default-src 'none'; style-src {own}; script-src {' '.join(scripts)}; img-src data:; "
-    policy += "base-uri 'none'; form-action 'none'"
-    return Template(page).substitute(
-        policy=policy, title=escape(title), about=escape(about), model=model, reader=reader, pad=pad
-    )
+    hashed = {"style_hash": style, "reader_hash": reader, "pad_hash": pad}
+    parts = {key: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for key, text in hashed.items()}
+    parts |= {"title": escape(title), "about": escape(about), "model": model, "reader": reader, "pad": pad}
+    return Template(page).substitute(parts)
 
 
 def _about(shapes: list[list[int]], metadata: dict[str, str]) -> str:

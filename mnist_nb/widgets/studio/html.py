@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.training import TrainingRun
 from mnist_nb.widgets.html import image_tag, probability_bars
-from mnist_nb.widgets.prediction import Guess
-from mnist_nb.widgets.studio.chart import sample
+from mnist_nb.widgets.prediction import Prediction
+from mnist_nb.widgets.studio.chart import style_of
 from mnist_nb.widgets.studio.records import RunRecord, State
 from mnist_nb.widgets.studio.session import TrainingSession
 
@@ -16,11 +16,9 @@ from mnist_nb.widgets.studio.session import TrainingSession
 def progress(session: TrainingSession) -> str:
     """The bar, and under it the epoch, the batch, the rate and the time left."""
     run = session.run
-    share = 0.0 if run is None or not run.steps_total else 100 * run.steps_done / run.steps_total
-    where = "" if run is None else _where(run, session)
+    done, where = (run.steps_done / run.steps_total, _where(run, session)) if run else (0, "")
     return (
-        f'<div class="studio-track" role="progressbar" aria-label="training" aria-valuenow="{share:.0f}" '
-        f'aria-valuemin="0" aria-valuemax="100"><div class="studio-done" style="width:{share:.1f}%"></div></div>'
+        f'<progress class="studio-done" aria-label="training" value="{done:.4f}"></progress>'
         f'<div class="studio-where">{where}</div>'
     )
 
@@ -52,7 +50,7 @@ def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.floa
     if probabilities is None:
         words, bars = "Nobody has learnt to read it yet.", ""
     else:
-        words = Guess(int(probabilities.argmax()), probabilities).in_words
+        words = Prediction(int(probabilities.argmax()), probabilities).in_words
         bars = probability_bars(probabilities, words)
     return (
         f'<div class="studio-pinned"><div>{image_tag(image, caption, 3)}<p class="caption">{escape(caption)}</p></div>'
@@ -61,8 +59,12 @@ def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.floa
 
 
 def mark(number: int) -> str:
-    """A run's number and a piece of its line."""
-    return f'<span class="studio-number">{number + 1} {sample(number)}</span>'
+    """A run's number and a short piece of its line."""
+    colour, dashes = style_of(number)
+    return (
+        f'<span class="studio-number">{number + 1} <svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33" '
+        f'y1="5" y2="5" stroke-width="2.5" stroke-dasharray="{dashes}" style="stroke:{colour}"/></svg></span>'
+    )
 
 
 def cells(kept: RunRecord) -> str:

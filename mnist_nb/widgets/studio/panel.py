@@ -9,21 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, BoundedIntText, HBox, ToggleButtons, VBox, Widget
+from ipywidgets import HTML, BoundedIntText, HBox, ToggleButtons, VBox
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist
+from mnist_nb.plots import training_curves
 from mnist_nb.training import Hyperparameters
+from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import Panel, beside, button, on_change
 from mnist_nb.widgets.controls import Controls
 from mnist_nb.widgets.html import stylesheet
 from mnist_nb.widgets.studio import html as studio_page
-from mnist_nb.widgets.studio.chart import Curve, chart
+from mnist_nb.widgets.studio.chart import chart
 from mnist_nb.widgets.studio.inside import inside
 from mnist_nb.widgets.studio.records import RunRecord
-from mnist_nb.widgets.studio.runs_table import RunsTable
+from mnist_nb.widgets.studio.runs_table import RunsTable, row_of
 from mnist_nb.widgets.studio.session import TrainingSession
 
 
@@ -34,7 +36,8 @@ class TrainingStudio(Panel):
         data: what is learnt, from `load_mnist`.
         path: the checkpoint that runs are saved to after each epoch and on Stop, and that training can go on from;
             None keeps everything in memory.
-        hyperparameters: what the controls show at first.
+        hyperparameters: what the controls show at first; None shows those of the unfinished run in the checkpoint, or
+            the defaults.
         device: "cpu", "cuda" or "mps"; None chooses.
 
     Attributes:
@@ -50,20 +53,15 @@ class TrainingStudio(Panel):
         *,
         device: str | None = None,
     ) -> None:
-        self._data = data
         self._notice = ""
-        self._acting = threading.RLock()
         self._painting = threading.RLock()
         self._watched = next((split for split in (data.test, data.validation) if len(split)), data.train)
-        self._caption = ""
         self.session = TrainingSession(data, path, device=device, publish=self._paint)
-        self.controls = Controls(self._first_settings(hyperparameters))
-        self._rate = self.controls.value.learning_rate  # what the run knows of the slider
-        self.controls.on_change(self._rate_moved)
+        settings = hyperparameters or self.session.settings or Hyperparameters()
+        self.controls = Controls(settings, self.session.set_learning_rate)
         super().__init__(self._build())
         self.add_class("mnist-studio")
         self._pin_number(0)
-        self._refresh()
 
     # ---- what a notebook or a test can do with it
 
@@ -113,9 +111,7 @@ class TrainingStudio(Panel):
         Raises:
             RuntimeError: if there is no stopped run, or it breaks off.
         """
-        if learning_rate is not None:
-            self.controls.value = dataclasses.replace(self.controls.value, learning_rate=learning_rate)
-        return self._wait_for(self._resume, "there is no stopped run to go on with")
+        return self._wait_for(lambda: self._resume(learning_rate), "there is no stopped run to go on with")
 
     def stop(self) -> None:
         """Stop the run after the batch it is on, if one goes on; returns at once."""
@@ -124,17 +120,18 @@ class TrainingStudio(Panel):
     def restore(self, run: RunRecord) -> None:
         """Make a run's weights the network as it stands, and the content of the checkpoint.
 
+        A run that was stopped can be resumed then, exactly, also where others have been restored or trained since.
+
         Raises:
             ValueError: if a run goes on, or the file cannot be written.
         """
-        with self._acting:
-            self._put_back(run)
+        with LOCK:
+            self.session.restore(run)
+            self._fresh.value = False  # else the next Train would pass the weights over
             self._refresh()
 
     def figure(self) -> Figure:
         """The curves of all runs as a static figure, which a saved notebook keeps."""
-        from mnist_nb.plots import training_curves
-
         return training_curves(self.runs, [_for_matplotlib(kept.name) for kept in self.runs])
 
     def pin(self, image: ArrayLike | None, caption: str = "your digit") -> None:
@@ -145,7 +142,7 @@ class TrainingStudio(Panel):
         """
         self.session.pin(image)
         self._caption = caption
-        self._repaint()
+        self._refresh()
 
     def close(self) -> None:
         """Stop the run, end its thread and take the panel out of the page; the runs stay."""
@@ -158,42 +155,26 @@ class TrainingStudio(Panel):
     def say(self, text: str, *, wrong: bool = True) -> None:
         """Show a sentence about something that could not be done; an empty one takes it away."""
         self._notice = text
-        self._repaint()
+        self._refresh()
 
     def attempt(self, action: Callable[[], object]) -> None:
         """Do what a click asks for; what it raises becomes a sentence, and the panel stays usable."""
-        with self._acting:
+        with LOCK:
             self._notice = ""
             super().attempt(action)
             self._refresh()
 
     def _start(self, fresh: bool, name: str = "") -> RunRecord | None:
-        settings = self.controls.value
-        self._rate = settings.learning_rate
-        return self.session.start(settings, fresh=fresh, name=name)
+        return self.session.start(self.controls.value, fresh=fresh, name=name)
 
-    def _resume(self) -> RunRecord | None:
-        """Resume with the run's own settings, and with the slider's rate if that was moved since."""
-        run = self.session.run
-        if run is None or not self.session.can_resume:
-            return None
-        shown = self.controls.value.learning_rate
-        rate = shown if shown != self._rate else run.learning_rate
-        self.controls.value = dataclasses.replace(run.hyperparameters, learning_rate=rate)
-        self._rate = rate
-        resumed = self.session.resume(rate)
-        if list(self._fresh.options) != self._sources():
-            self._fresh.options = self._sources()
+    def _resume(self, learning_rate: float | None = None) -> RunRecord | None:
+        """Resume with the run's own settings, and with the rate if one is given or the slider was moved since."""
+        resumed = self.session.resume(learning_rate)
+        if resumed is not None:
+            self.controls.value = self.session.settings or self.controls.value
+            if list(self._fresh.options) != self._sources():
+                self._fresh.options = self._sources()
         return resumed
-
-    def _put_back(self, kept: RunRecord) -> None:
-        self.session.restore(kept)
-        self._fresh.value = False  # else the next Train would pass the weights over
-
-    def _rate_moved(self) -> None:
-        if self.session.is_running:
-            self._rate = self.controls.value.learning_rate
-            self.session.set_learning_rate(self._rate)
 
     def _pin_number(self, index: int) -> None:
         split = self._watched
@@ -205,7 +186,7 @@ class TrainingStudio(Panel):
     def _wait_for(self, begin: Callable[[], RunRecord | None], otherwise: str) -> RunRecord:
         begun = None
         try:
-            with self._acting:
+            with LOCK:
                 self._notice = ""
                 begun = begin()
                 self._refresh()
@@ -222,87 +203,55 @@ class TrainingStudio(Panel):
         self._refresh()
         return begun
 
-    def _first_settings(self, hyperparameters: Hyperparameters | None) -> Hyperparameters:
-        """Those asked for, else those of the unfinished run in the checkpoint, else the defaults."""
-        run = self.session.run
-        if hyperparameters is not None or run is None:
-            return hyperparameters or Hyperparameters()
-        return dataclasses.replace(run.hyperparameters, learning_rate=run.learning_rate)
-
     # ---- how it looks
 
     def _refresh(self) -> None:
         """Show everything anew, rows included; only from clicks and calls, never from the thread that trains."""
         self._table.rebuild()
-        self._repaint()
-
-    def _repaint(self) -> None:
-        """Paint now, or let the thread that trains do it within a fifth of a second: one writer at a time."""
-        if not self.session.is_running:
+        if not self.session.is_running:  # else the thread that trains paints within a fifth of a second
             self._paint()
 
     def _paint(self) -> None:
         session = self.session
         with self._painting:
             running = session.is_running
-            self.controls.lock(running, except_for=("learning_rate",))
+            self.controls.lock(running)
             self._train.disabled = self._fresh.disabled = running
             self._stop.disabled, self._resume_button.disabled = not running, not session.can_resume
             self._progress.value = studio_page.progress(session)
             self._message.value = studio_page.sentences(session, self._notice)
-            self._chart.value = self._drawn()
+            self._chart.value = chart(self.runs)
             self._inside.value = inside(session.diagnostics)
             self._pinned.value = studio_page.pinned(session.pinned, self._caption, session.probabilities)
             self._table.refresh()
 
-    def _drawn(self) -> str:
-        live = self.session.current if self.session.is_running else None
-        curves = [
-            Curve(number, kept.name, kept.line.points(kept.batch_losses), kept.records, kept is live)
-            for number, kept in enumerate(self.runs)
-        ]
-        return chart(curves)
-
     def _build(self) -> list[Any]:
         new = partial(button, self.attempt)
         self._message, self._progress, self._chart, self._inside, self._pinned = (HTML() for _ in range(5))
-        self._table = RunsTable(self.session, self.attempt, self._put_back)
+        self._table = RunsTable(self.session, self.attempt, self.restore)
         self._train = new("Train", "Begin a run", lambda: self._start(self._fresh.value), icon="play")
         self._train.button_style = "primary"
         self._stop = new("Stop", "Stop after the batch under way, and keep it", self.stop, icon="stop")
-        again = "Go on from exactly where the run was stopped"
-        self._resume_button = new("Resume", again, self._resume, icon="step-forward")
-        self._fresh: ToggleButtons = ToggleButtons(
-            options=self._sources(),
-            value=True,
-            tooltips=["Each run begins with fresh weights", "Each run goes on from the weights that are there"],
-            style={"button_width": "auto"},
-        )
+        self._resume_button = new("Resume", "Go on from exactly where it stopped", self._resume, icon="step-forward")
+        hints = ["Each run begins with fresh weights", "Each run goes on from the weights that are there"]
+        self._fresh: ToggleButtons = ToggleButtons(options=self._sources(), value=True, tooltips=hints)
+        self._fresh.style.button_width = "auto"
         number = partial(beside, BoundedIntText, f"Pinned: {self._watched.name} image", "210px", 0)
         hint = "A number, or the arrow keys, choose the image whose probabilities are shown"
         self._index = number(min=0, max=len(self._watched) - 1, tooltip=hint)
         on_change(self.attempt, self._index, lambda: self._pin_number(self._index.value))
         another = new("Another", "Pin an image chosen by chance", self._another, icon="random")
-        source = _row(HTML("Train from"), self._fresh, align_items="center")
-        right = [HBox([self._train, self._stop, self._resume_button]), source, self._progress, self._message]
-        right += [_row(self._index, another), self._pinned]
-        self.controls.widget.layout.flex = "1 1 400px"
-        beneath = VBox(right, layout={"flex": "1 1 370px", "min_width": "0"})
-        above = _row(self.controls.widget, beneath, grid_gap="4px 24px")
-        self._chart.layout.flex, self._inside.layout.flex = "1 1 500px", "0 1 284px"
-        self._chart.layout.min_width = self._inside.layout.min_width = "0"
-        pictures = _row(self._chart, self._inside, grid_gap="0 4px")
-        return [HTML(stylesheet()), above, pictures, self._table.widget]
+        buttons = HBox([self._train, self._stop, self._resume_button])
+        source = row_of("studio-source", HTML("Train from"), self._fresh)
+        watched = row_of("studio-watched", self._index, another)
+        right = VBox([buttons, source, self._progress, self._message, watched, self._pinned])
+        above = row_of("studio-above", self.controls.widget, right)
+        return [HTML(stylesheet()), above, row_of("studio-pictures", self._chart, self._inside), self._table.widget]
 
     def _sources(self) -> list[tuple[str, bool]]:
         """What Train may begin with, and whether that is fresh."""
         there = "the network as it stands" if self.session.path is None else self.session.path.name
         return [("a new network", True), (there, False)]
-
-
-def _row(*parts: Widget, **layout: str) -> HBox:
-    """Widgets side by side, and below each other where there is no room."""
-    return HBox(parts, layout={"flex_flow": "row wrap", **layout})
 
 
 def _for_matplotlib(name: str) -> str:

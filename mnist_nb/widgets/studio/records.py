@@ -1,20 +1,27 @@
 """What is kept of each training run, and the sentence that says how it ended."""
 
+import copy
 import dataclasses
-import functools
 import json
 import math
 from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mnist_nb.plots import smooth
 from mnist_nb.training import EpochRecord, Hyperparameters, TrainingRun
-from mnist_nb.widgets.studio.chart import LossCurve
 
 GUESSING = math.log(10)
 """The loss, in nats, of giving each digit the same probability."""
+
+MAX_POINTS = 600
+"""Points of a loss curve: about two for each pixel of its width."""
+
+SMOOTHING = 16
+"""Points that the mean of a smoothed point is taken over."""
 
 
 class State(Enum):
@@ -44,15 +51,35 @@ class RunRecord:
     source: str = "a new network"  # what its first weights were
     state: State = State.IDLE
     summary: str = ""
+    unfinished: TrainingRun | None = None  # the run itself, for as long as it can be resumed
+    _drawn: tuple[int, NDArray[np.float64]] = (0, np.empty((0, 2)))  # steps, and the loss curve as it was after them
 
     def __repr__(self) -> str:
         accuracy = "not measured yet" if self.best_accuracy is None else f"{self.best_accuracy:.1%}"
         return f"<{self.name}: {self.state.value}, best validation accuracy {accuracy}>"
 
-    @functools.cached_property
-    def line(self) -> LossCurve:
-        """The losses as they are drawn."""
-        return LossCurve(self.first_epoch, self.batches_per_epoch)
+    def update(self, run: TrainingRun) -> None:
+        """Keep what the run has learnt by now."""
+        self.model = copy.deepcopy(run.model).cpu().eval()
+        self.model.zero_grad()
+        self.epoch, self.records, self.batch_losses = run.epoch, tuple(run.records), run.batch_losses
+        self.learning_rate_changes = tuple(run.learning_rate_changes)
+
+    def rename(self, name: str) -> None:
+        """Give it another name, of at most 40 characters; an empty one changes nothing."""
+        self.name = " ".join(name.split())[:40] or self.name
+
+    @property
+    def loss_curve(self) -> NDArray[np.float64]:
+        """`[n, 2]`: epochs done, and the smoothed loss in nats; of many batches, a point is the mean of a block."""
+        steps = len(self.batch_losses)
+        if steps != self._drawn[0]:
+            block = 2 ** math.ceil(math.log2(max(steps / MAX_POINTS, 1)))
+            ends = np.arange(block, steps + 1, block)
+            means = np.reshape(self.batch_losses[: block * len(ends)], (-1, block)).mean(1)
+            epochs = self.first_epoch + ends / self.batches_per_epoch
+            self._drawn = steps, np.stack([epochs, smooth(means, SMOOTHING)], axis=1)
+        return self._drawn[1]
 
     @property
     def weights(self) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from ipywidgets import HTML, HBox, Text, VBox
+from ipywidgets import HTML, HBox, Text, VBox, Widget
 
 from mnist_nb.widgets.common import Attempt, button, discard, on_change
 from mnist_nb.widgets.studio import html as studio_page
@@ -22,51 +22,44 @@ class RunsTable:
 
     def __init__(self, session: TrainingSession, attempt: Attempt, restore: Callable[[RunRecord], None]) -> None:
         self.session, self.attempt, self.restore = session, attempt, restore
-        self._rows: dict[RunRecord, _Row] = {}
+        self._rows: dict[RunRecord, HBox] = {}
         self.widget = VBox()
 
     def rebuild(self) -> None:
         """Make rows for new runs and drop those of removed ones."""
-        kept = list(self.session.runs)
-        gone = [self._rows.pop(run) for run in set(self._rows) - set(kept)]
-        for run in kept:
-            if run not in self._rows:
-                self._rows[run] = _Row(self, run)
-        self.widget.children = [self._rows[run].widget for run in kept]
-        for row in gone:
-            discard(row.widget)
+        before, kept = self._rows, list(self.session.runs)
+        self._rows = {run: before.get(run) or self._row(run) for run in kept}
+        self.widget.children = list(self._rows.values())
+        for run in set(before) - set(kept):
+            discard(before[run])
         self.refresh()
 
     def refresh(self) -> None:
         """Show each run's figures as they are now."""
-        for number, run in enumerate(list(self.session.runs)):
-            if (row := self._rows.get(run)) is not None:
-                row.refresh(number)
+        running = self.session.is_running
+        for number, (run, row) in enumerate(self._rows.items()):
+            mark, _, cells, restore, remove = row.children
+            mark.value, cells.value = studio_page.mark(number), studio_page.cells(run)
+            restore.disabled = running
+            remove.disabled = running and self.session.current is run
+
+    def _row(self, run: RunRecord) -> HBox:
+        """One run: its line, its name, its figures, and two buttons."""
+        name = Text(run.name, continuous_update=False, tooltip="The run's name")
+        new = partial(button, self.attempt)
+        restore = new("Restore", "Make these weights the network as it stands", partial(self.restore, run))
+        remove = new("Remove", "Forget this run", partial(self.session.remove, run))
+        on_change(self.attempt, name, partial(_rename, run, name))
+        return row_of("studio-row", HTML(), name, HTML(), restore, remove)
 
 
-class _Row:
-    """One run: its line, its name, its figures, and two buttons."""
+def row_of(name: str, *parts: Widget) -> HBox:
+    """Widgets side by side; the style sheet knows the row by its name."""
+    row = HBox(parts)
+    row.add_class(name)
+    return row
 
-    def __init__(self, table: RunsTable, kept: RunRecord) -> None:
-        self._session, self._kept, attempt = table.session, kept, table.attempt
-        self._mark = HTML(layout={"flex": "0 0 62px"})
-        place = {"flex": "0 1 130px", "min_width": "0"}
-        self._name = Text(kept.name, continuous_update=False, tooltip="The run's name", layout=place)
-        self._cells = HTML(layout={"flex": "1 1 320px", "min_width": "0"})
-        restore_hint = "Make these weights the network as it stands"
-        self._restore = button(attempt, "Restore", restore_hint, partial(table.restore, kept), width="82px")
-        self._remove = button(attempt, "Remove", "Forget this run", partial(table.session.remove, kept), width="82px")
-        on_change(attempt, self._name, self._rename)
-        self.widget = HBox([self._mark, self._name, self._cells, self._restore, self._remove])
-        self.widget.add_class("studio-row")
 
-    def _rename(self) -> None:
-        if self._name.value != self._kept.name:
-            self._session.rename(self._kept, self._name.value)
-            self._name.value = self._kept.name
-
-    def refresh(self, number: int) -> None:
-        self._mark.value = studio_page.mark(number)
-        self._cells.value = studio_page.cells(self._kept)
-        self._restore.disabled = self._session.is_running
-        self._remove.disabled = self._session.is_running and self._session.current is self._kept
+def _rename(run: RunRecord, name: Text) -> None:
+    run.rename(name.value)
+    name.value = run.name

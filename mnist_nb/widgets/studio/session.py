@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import itertools
 import os
 import threading
@@ -31,7 +32,8 @@ COST = 0.02
 """The share of the time that looking may take: where a look is dear, the next one comes later, within 2 s."""
 
 MAX_RUNS = 20
-"""Runs kept, each with its weights (about half a megabyte); the oldest makes room."""
+"""Runs kept, each with its weights (about half a megabyte), a stopped one with all that resuming it needs; the oldest
+makes room."""
 
 _STARTING = threading.RLock()
 _SESSIONS: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
@@ -80,14 +82,13 @@ class TrainingSession:
         self._device, self._publish = device, publish
         self.pinned: NDArray[np.uint8] | None = None
         self.run: TrainingRun | None = None
-        self._unfinished: tuple[TrainingRun, RunRecord] | None = None  # the one that was stopped before that one began
         self._wanted_rate: float | None = None
         self._signature: tuple[int, ...] | None = None  # of the file when it last held what this session knows
         self._numbers = itertools.count(1)
         self._next_look = 0.0  # when it may be, in seconds of the monotonic clock
         self._ratios: dict[str, float] = {}  # of the last step that was watched
         self._before: dict[str, Tensor] | None = None  # the weights before the step that is watched
-        self._pace = (0.0, 0)  # when this stint began, and the run's step then
+        self._began = 0.0  # when the run would have begun without pauses, in seconds of the monotonic clock
         self._closed = False
         self._stop = threading.Event()
         self._lock = threading.RLock()
@@ -111,13 +112,18 @@ class TrainingSession:
         return not (self.is_running or self._closed or run is None or run.finished or run.diverged)
 
     @property
+    def settings(self) -> Hyperparameters | None:
+        """Those of the run, with the learning rate that it has now."""
+        run = self.run
+        return dataclasses.replace(run.hyperparameters, learning_rate=run.learning_rate) if run else None
+
+    @property
     def seconds_left(self) -> float | None:
-        """An estimate from this stint's pace; None before there is one."""
-        run, (began, first_step) = self.run, self._pace
-        if run is None or not self.is_running or run.steps_done <= first_step:
+        """An estimate from the run's pace; None before there is one."""
+        run = self.run
+        if run is None or not self.is_running or not run.steps_done:
             return None
-        pace = (time.monotonic() - began) / (run.steps_done - first_step)
-        return pace * (run.steps_total - run.steps_done)
+        return (time.monotonic() - self._began) / run.steps_done * (run.steps_total - run.steps_done)
 
     # ---- start, stop, resume
 
@@ -137,15 +143,14 @@ class TrainingSession:
         with _STARTING, self._lock:
             if self.is_running or self._closed:
                 return None
-            run, kept = self.run, self.current
-            unfinished = (run, kept) if self.can_resume and run and kept else None
-            if not fresh and unfinished and unfinished[0].hyperparameters == hyperparameters:
+            stopped = self.current if self.can_resume else None
+            if not fresh and stopped and stopped.hyperparameters == hyperparameters:
                 return self.resume()
             known = self.current if self.path is None else self.path if os.path.exists(self.path) else None
             source = "a new network" if fresh or known is None else known.name
             run, sentence = self._begin(hyperparameters, fresh)
-            self._unfinished, self._told = unfinished, []
-            return self._launch(run, self._new_entry(run, name, source), sentence)
+            self._told = []
+            return self._launch(run, self._new_entry(run, name, source), sentence, stopped)
 
     def resume(self, learning_rate: float | None = None) -> RunRecord | None:
         """Let the stopped run go on from exactly where it was; None, and nothing else, if there is none.
@@ -153,7 +158,7 @@ class TrainingSession:
         Where its file holds another run by now, this one is saved in a file of its own from here on.
 
         Args:
-            learning_rate: a new one from here on.
+            learning_rate: a new one from here on; None takes the one that was asked for since it was stopped, if any.
         """
         with _STARTING, self._lock:
             if not self.can_resume or self.run is None or self.current is None:
@@ -162,9 +167,9 @@ class TrainingSession:
             if self.path is not None and signature_of(self.path) not in (None, self._signature):
                 taken, self.path = self.path, _free_path(self.path)
                 self._told.append(f"{taken.name} holds another run by now; this one is saved in {self.path.name}.")
-            if learning_rate is not None and learning_rate != run.learning_rate:
-                run.learning_rate = learning_rate
-                sentence += f" The learning rate is {learning_rate:g} from here on."
+            self._wanted_rate = learning_rate or self._wanted_rate
+            if self._take_rate(run):
+                sentence += f" The learning rate is {run.learning_rate:g} from here on."
             return self._launch(run, self.current, sentence)
 
     def stop(self) -> None:
@@ -186,10 +191,9 @@ class TrainingSession:
             self.wait()
 
     def set_learning_rate(self, rate: float) -> None:
-        """The rate from the next batch on, if a run goes on; it becomes part of the run's history."""
+        """The rate of the run that goes on, or is resumed, from its next batch on; it becomes part of its history."""
         with self._lock:
-            if self.is_running:
-                self._wanted_rate = rate
+            self._wanted_rate = rate
 
     # ---- the pinned digit
 
@@ -201,13 +205,9 @@ class TrainingSession:
         """
         self.pinned = None if image is None else check_image(image).copy()
         if not self.is_running and self.current is not None:
-            self._look(self.current.model)
+            self._observe(self.current.model)
 
     # ---- the runs kept
-
-    def rename(self, kept: RunRecord, name: str) -> None:
-        """Give a run another name, of at most 40 characters; an empty one changes nothing."""
-        kept.name = " ".join(name.split())[:40] or kept.name
 
     def remove(self, kept: RunRecord) -> None:
         """Forget a run.
@@ -224,6 +224,8 @@ class TrainingSession:
     def restore(self, kept: RunRecord) -> None:
         """Make a run's weights the network as it stands, and the content of the checkpoint.
 
+        A run that was stopped can be resumed then. Another that was stopped before keeps where it stood.
+
         Raises:
             ValueError: if a run goes on.
             CheckpointError: if the file cannot be written.
@@ -231,17 +233,21 @@ class TrainingSession:
         with self._lock:
             if self.is_running:
                 raise ValueError(f"a run goes on: stop it before you take up the weights of {kept.name}")
-            run = self.run if kept is self.current and self.can_resume else None
+            stopped = self.current if self.can_resume and self.current is not kept else None
             if self.path is not None:
-                if run is None:
+                if kept.unfinished is None:
                     save_checkpoint(kept.model, self.path, kept.metadata())
-                elif self._signature is None or signature_of(self.path) != self._signature:  # another's by now
-                    save_run(run, self.path)
+                else:
+                    save_run(kept.unfinished, self.path)
                 self._signature = signature_of(self.path)
-            self.run, self.current, self.state, self._ratios = run, kept, State.IDLE, {}
+            self.run, self.current, self._wanted_rate, self._ratios = kept.unfinished, kept, None, {}
+            self.state = State.STOPPED if self.run else State.IDLE
             place = "" if self.path is None else f" and in {self.path}"
-            self.sentence = f"The weights of {kept.name} are in place{place}; training can go on from them."
-            self._look(kept.model)
+            how = f"Resume goes on at {self.run.position}" if self.run else "training can go on from them"
+            self.sentence = f"The weights of {kept.name} are in place{place}; {how}."
+            if stopped:
+                self.sentence += f" {stopped.name} is still there: restore it, and Resume goes on with it."
+            self._observe(kept.model)
 
     # ---- inside
 
@@ -253,11 +259,12 @@ class TrainingSession:
             settings = Hyperparameters(**parse_json(read_metadata(self.path).get("hyperparameters", "{}")))
             run, _ = continue_run(self.path, self.data, settings, device=self._device)
             if run.steps_done:
-                self.run, self.state = run, State.STOPPED
                 self.sentence = f"There is an unfinished run in {self.path} at {run.position}. Resume goes on with it."
                 self._signature = signature_of(self.path)
-                self.current = self._new_entry(run, f"from {self.path.name}", self.path.name)
-                self.runs.append(self.current)
+                self.current = kept = self._new_entry(run, f"from {self.path.name}", self.path.name)
+                self.run = kept.unfinished = run
+                self.state = kept.state = State.STOPPED
+                self.runs.append(kept)
 
     def _begin(self, settings: Hyperparameters, fresh: bool) -> tuple[TrainingRun, str]:
         if self.path is not None:
@@ -274,14 +281,15 @@ class TrainingSession:
         return run, f"Starting from the weights of {current.name} with these settings."
 
     def _new_entry(self, run: TrainingRun, name: str = "", source: str = "a new network") -> RunRecord:
-        first, per_epoch, number = run.first_epoch, run.batches_per_epoch, f"run {next(self._numbers)}"
-        kept = RunRecord(number, run.hyperparameters, run.model, per_epoch, first, run.epoch, source=source)
+        settings, number = run.hyperparameters, f"run {next(self._numbers)}"
+        kept = RunRecord(number, settings, run.model, run.batches_per_epoch, run.first_epoch, run.epoch, source=source)
         kept.seconds = sum(record.seconds for record in run.records) if run.steps_done else 0.0
-        self.rename(kept, name)
-        self._snapshot(run, kept)
+        kept.rename(name)
+        kept.update(run)
         return kept
 
-    def _launch(self, run: TrainingRun, kept: RunRecord, sentence: str) -> RunRecord:
+    def _launch(self, run: TrainingRun, kept: RunRecord, sentence: str, stopped: RunRecord | None = None) -> RunRecord:
+        """Begin the thread that trains; `stopped` is the run that is resumed if this one explodes."""
         for other in list(_SESSIONS):
             if other is not self and other.is_running:
                 other.stop()
@@ -296,50 +304,50 @@ class TrainingSession:
             self._signature = signature_of(self.path)
         self.state = kept.state = State.RUNNING
         self._wanted_rate, self._before, self._ratios = None, None, {}
-        self._pace = (time.monotonic(), run.steps_done)
+        self._began = time.monotonic() - kept.seconds
         self._stop.clear()
         self._ended.wait()  # the last run's thread may still be painting how that ended
         self._ended.clear()
-        self._thread = threading.Thread(target=self._work, args=(run, kept), name="training", daemon=True)
+        self._thread = threading.Thread(target=self._work, args=(run, kept, stopped), name="training", daemon=True)
         self._thread.start()
         return kept
 
-    def _work(self, run: TrainingRun, kept: RunRecord) -> None:
+    def _work(self, run: TrainingRun, kept: RunRecord, stopped: RunRecord | None) -> None:
         """The thread: whatever happens in it ends in a sentence and in a session that can start again."""
         try:
-            self._train(run, kept)
+            self._train(run, kept, stopped)
         finally:
             self._ended.set()
 
-    def _train(self, run: TrainingRun, kept: RunRecord) -> None:
-        began, before = time.monotonic(), kept.seconds
+    def _train(self, run: TrainingRun, kept: RunRecord, stopped: RunRecord | None) -> None:
         state, sentence = State.FAILED, ""
         try:
             self._notify(run)
             self._next_look = 0.0  # the first step is watched, however short the run
             if not self._stop.is_set():
                 for _ in run.epochs(self._after_batch):
-                    kept.seconds = before + time.monotonic() - began
-                    self._snapshot(run, kept)
+                    kept.seconds = time.monotonic() - self._began
+                    kept.update(run)
                     self._save(run)
             state = State.FINISHED if run.finished else State.STOPPED
         except TrainingDivergedError as error:
             sentence = f"{str(error)[:1].upper()}{str(error)[1:]}"
         except Exception as error:  # a thread has nobody else to tell
             self.error, sentence = error, f"The run broke off: {type(error).__name__}: {error}"
-        kept.seconds = before + time.monotonic() - began
+        kept.seconds = time.monotonic() - self._began
         if state is State.STOPPED:
             self._take_rate(run)  # one asked for as late as the stop itself
         with contextlib.suppress(Exception):  # a model that cannot even be copied
-            self._snapshot(run, kept)
-        back = self._unfinished if run.diverged else None
+            kept.update(run)
+        back = stopped if run.diverged else None
         if state is not State.FINISHED and not (back and run.epoch == run.first_epoch):  # nothing was learnt then
             self._save(run)
         with self._lock:
             kept.summary = self.sentence = sentence or summary(kept, run, self.runs)
+            kept.unfinished = None if run.finished or run.diverged else run
             if back:
-                (self.run, self.current), self._unfinished = back, None
-                self.sentence += f" {self.current.name} is still there: Resume goes on with it."
+                self.run, self.current = back.unfinished, back
+                self.sentence += f" {back.name} is still there: Resume goes on with it."
             self.state = kept.state = state
         self._notify(run)
 
@@ -352,36 +360,31 @@ class TrainingSession:
         elif time.monotonic() >= self._next_look:
             self._before = copy_weights(run.model)
 
-    def _take_rate(self, run: TrainingRun) -> None:
-        """Between two batches, so that the history names the right one."""
+    def _take_rate(self, run: TrainingRun) -> bool:
+        """Take the rate that was asked for, between two batches: so the history names the right one. Is it new?"""
         with self._lock:
-            rate, self._wanted_rate = self._wanted_rate, None
-        if rate is not None and rate != run.learning_rate:
+            rate, self._wanted_rate = self._wanted_rate or run.learning_rate, None
+        if is_new := rate != run.learning_rate:
             run.learning_rate = rate
+        return is_new
 
     def _notify(self, run: TrainingRun) -> None:
         began = time.monotonic()
         try:
-            self._look(run.model)
+            self._observe(run.model)
             self._publish()
         except Exception as error:  # what is shown may fail; what is learnt must not
             self.warning = f"The panel could not be drawn: {type(error).__name__}: {error}"
         self._before = None
         self._next_look = time.monotonic() + min(max(PUBLISH_EVERY, (time.monotonic() - began) / COST), 2.0)
 
-    def _look(self, model: nn.Module) -> None:
+    def _observe(self, model: nn.Module) -> None:
         """Ask the network about the pinned digit, and see how it fares."""
         pinned = self.pinned
         self.probabilities = None if pinned is None else predict(model, pinned[None])[0].numpy()
         if self._before is not None:
             self._ratios = update_ratios(self._before, model)
         self.diagnostics = diagnose(model, self.data.validation.images[:100], self._ratios)
-
-    def _snapshot(self, run: TrainingRun, kept: RunRecord) -> None:
-        kept.model = copy.deepcopy(run.model).cpu().eval()
-        kept.model.zero_grad()
-        kept.epoch, kept.records, kept.batch_losses = run.epoch, tuple(run.records), run.batch_losses
-        kept.learning_rate_changes = tuple(run.learning_rate_changes)
 
     def _save(self, run: TrainingRun) -> None:
         if self.path is None:
