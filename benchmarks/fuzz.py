@@ -303,7 +303,8 @@ PLAIN = {
 
 EXPECTED = re.compile(
     r"must|expected|choose|such as|from .* to|at (most|least)|more than|fit together|first\b|cannot be|could not"
-    r"|between|\b(has|have)\b|\b(is|are) (a|an|one of|numbers|finite|text|positive)\b|there is no|another|not a whole|rename|holds finite"
+    r"|between|\b(has|have)\b|\b(is|are) (a|an|one of|numbers|finite|text|positive)\b|there is no|another|not a whole"
+    r"|rename|holds finite"
 )
 """What a sentence says that tells what would have been right."""
 
