@@ -54,15 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = make_parser(words[0]).parse_args(words)
         return int(options.run(options))
-    except (ValueError, TypeError, ArithmeticError, MemoryError) as error:  # ours are among them
+    except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, TypeError, ArithmeticError, MemoryError, OSError) as error:  # ours, or a log that is full
         print(f"mnist_nb {words[0]}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"mnist_nb {words[0]}: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def run_as_process() -> NoReturn:
@@ -76,7 +76,7 @@ def run_as_process() -> NoReturn:
     except KeyboardInterrupt:  # just after the command
         _quit()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, AttributeError):  # None where it was closed from the start
             stream.flush()
     os._exit(status)  # what Python does at its end can be interrupted, but not handled
 
@@ -162,7 +162,7 @@ def train_command(options: argparse.Namespace) -> int:
     names = [field.name for field in dataclasses.fields(mnist_nb.Hyperparameters)]
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     settings = dataclasses.replace(mnist_nb.PRESETS[options.preset or "defaults"], **chosen)
-    if options.model.is_dir() or not os.access(options.model.resolve().parent, os.W_OK):
+    if options.model.is_dir() or not os.access(os.path.dirname(os.path.realpath(options.model)), os.W_OK):
         raise ValueError(f"{options.model} cannot be written: name a file in a folder that exists and is yours")
     data = mnist_nb.load_mnist(options.data)
     run, start = mnist_nb.continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)

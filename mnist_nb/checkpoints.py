@@ -4,6 +4,7 @@ import dataclasses
 import enum
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -105,7 +106,7 @@ def load_or_train(path: str | Path, data: Mnist, at_least: Share = 0.97) -> tupl
             return model, f"Using the model in {path}: it reads {accuracy:.1%} of the validation images."
         why = f"The model in {path} reads {accuracy:.1%}, and what is said here needs {wanted:.0%}"
     except CheckpointError as error:
-        why = str(error) if Path(path).exists() else f"There is no {path} yet"
+        why = str(error) if os.path.exists(path) else f"There is no {path} yet"
     model = build_model(settings.network, seed=settings.seed)
     records = list(train(model, data, settings))
     return model.eval(), (
@@ -201,11 +202,13 @@ def continue_run(
         CheckpointError: if the file is no model, or one of another kind than the settings ask for.
     """
     path = Path(path)
-    if fresh or not path.exists():
+    with files.explain_refusal(path, "read"):
+        there = path.exists()
+    if fresh or not there:
         model: nn.Module = build_model(hyperparameters.network, seed=hyperparameters.seed)
         run = TrainingRun(model, data, hyperparameters, device=device)
         files.remember(path)
-        return run, RunStart(Start.REPLACING if path.exists() else Start.NEW, path, run)
+        return run, RunStart(Start.REPLACING if there else Start.NEW, path, run)
     model, metadata = _load(path)
     state = _read_state(path, files.digest(_tensors(model)))
     if state is not None:  # it may hold later weights, if a crash fell between the two files

@@ -69,7 +69,7 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
             anything else but a regular file; what was there is untouched and nothing is left behind.
     """
     target = regular_file(path)
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+    temporary = target.with_name(f".{target.name[:20]}.{secrets.token_hex(8)}.part")
     try:
         with temporary.open("xb") as file:
             file.write(content)
@@ -87,13 +87,18 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
     return status
 
 
+def real_path(path: str | Path) -> Path:
+    """Where the path leads, through links; a link that leads round in a circle is its own end."""
+    return Path(os.path.realpath(path))
+
+
 def regular_file(path: str | Path) -> Path:
     """The file that the path means, there or not: through links, so that a save leaves a link one.
 
     Raises:
         OSError: if the path is a folder, a device or anything else but a regular file.
     """
-    target = Path(path).resolve()
+    target = real_path(path)
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder, and a file's name was expected")
     if target.exists() and not target.is_file():
@@ -213,7 +218,7 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
         raise CheckpointError(f"{path} cannot be written: its metadata must be text of whole characters") from error
     if len(content) > MAX_FILE_BYTES or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
         raise CheckpointError(f"{path} cannot be written: {len(content):,} bytes are far more than a file here holds")
-    _SEEN[Path(path).resolve()] = signature(write_or_explain(path, content))
+    _SEEN[real_path(path)] = signature(write_or_explain(path, content))
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -237,6 +242,12 @@ def keep_other_kinds(path: str | Path, kind: str) -> None:
     try:
         metadata = read_tensors(path, max_bytes=2**30)[1]
     except CheckpointError:  # nothing is there, or nothing that anybody could read
+        ending = ".html" if kind == "page" else ".safetensors"
+        # of a damaged model nothing is lost, but a photo or a notebook by another name is somebody's
+        if os.path.isfile(path) and os.path.getsize(path) and Path(path).suffix.lower() != ending:
+            raise CheckpointError(
+                f"{path} is no {kind}, and this save would replace it: choose a name that ends in {ending}"
+            ) from None
         return
     found = next((word for key, word in _KINDS.items() if key in metadata), "model")
     if found != kind:
@@ -248,12 +259,12 @@ def keep_other_kinds(path: str | Path, kind: str) -> None:
 
 def remember(path: str | Path) -> None:
     """Take note of the file as it is now, or of its absence: `tell_if_changed` compares with that."""
-    _SEEN[Path(path).resolve()] = signature_of(path)
+    _SEEN[real_path(path)] = signature_of(path)
 
 
 def tell_if_changed(path: str | Path, tell: Tell | None) -> None:
     """Say, with `tell` or else as a warning, that the save to come replaces what another program has written."""
-    target = Path(path).resolve()
+    target = real_path(path)
     if target in _SEEN and signature_of(target) not in (None, _SEEN[target]):
         text = (
             f"Another program has saved {path} since this one last did, and this save replaces what it saved: give "

@@ -227,7 +227,7 @@ def test_what_are_no_digits_is_refused(images: Any, labels: Any, message: str, t
 
 def test_without_validation_images_nothing_is_taught(tiny: Mnist) -> None:
     bare = dataclasses.replace(tiny, validation=tiny.validation.take(0))
-    with pytest.raises(ValueError, match="the validation split is empty"):
+    with pytest.raises(ValueError, match="the validation split is empty, but must hold images"):
         adapt(build_model("mlp"), tiny.train.take(10), bare)
 
 

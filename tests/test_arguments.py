@@ -1,9 +1,10 @@
 """What public functions say of arguments that they cannot use: which one it is, and what was expected."""
 
+import contextlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ for _ in range(3000):
         ("data must be", lambda data: mnist_nb.train(build_model(), None)),
         ("on_batch must be", lambda data: mnist_nb.train(build_model(), data, on_batch=3)),
         ("validation must be", lambda data: Mnist(data.train, None, data.test, "x")),
-        ("expected tensors", lambda data: Split(data.test.images.numpy(), data.test.labels)),
+        ("images must be a Tensor", lambda data: Split(data.test.images.numpy(), data.test.labels)),
         ("indices must be", lambda data: data.test.subset(torch.tensor([999]))),
         ("split must hold", lambda data: mnist_nb.evaluate(build_model(), data.test.take(0))),
         ("at_least must be", lambda data: mnist_nb.load_or_train("none.safetensors", data, float("nan"))),
@@ -67,7 +68,23 @@ for _ in range(3000):
         ("expected a picture", lambda data: mnist_nb.from_image([[1, 2], [3]])),
         ("closed file", lambda data: mnist_nb.from_image(closed_file())),
         ("points of a stroke", lambda data: DrawingPad(data).numbers.replay(["x"])),
-        ("title of a page", lambda data: mnist_nb.export_page(build_model(), "page.html", title=3)),
+        ("path must be", lambda data: mnist_nb.export_page(build_model(), "a\0b.html")),
+        ("model must be", lambda data: mnist_nb.export_page(3, "page.html")),
+        ("model must be", lambda data: mnist_nb.read_number(data.test.images[0], "cnn")),
+        ("crop must be", lambda data: mnist_nb.drawing.picture_steps(data.test.images[0], (0, 0, float("nan"), 1))),
+        ("crop must be", lambda data: mnist_nb.drawing.picture_steps(data.test.images[0], (0, 0, 1))),
+        ("points of a stroke", lambda data: Sketch().add_stroke([(10**400, 0)], 3)),
+        ("fit together", lambda data: Sketch.from_arrays([[1, 2]], [1], [10**400], [0], 280)),
+        ("fit together", lambda data: Sketch.from_arrays([[1, 2]], [1], [1.0], np.zeros((1, 2)), 280)),
+        ("bytes-like object", lambda data: mnist_nb.from_image(TextInBytes())),
+        ("No such file", lambda data: mnist_nb.find_ink("nowhere.png")),
+        ("No such file", lambda data: mnist_nb.from_image("")),
+        ("no exercise", lambda data: mnist_nb.check(NESTED)),
+        ("no exercise", lambda data: mnist_nb.check(["02.3"])),
+        ("strokes must be", lambda data: DrawingPad(data).numbers.replay(3)),
+        ("an image", lambda data: mnist_nb.MyDigits().add(NESTED, 3)),
+        ("name must be", lambda data: Split(data.test.images, data.test.labels, NESTED)),
+        ("title must be text", lambda data: mnist_nb.export_page(build_model(), "page.html", title=3)),
     ],
 )
 def test_what_cannot_be_used_is_named(
@@ -84,6 +101,11 @@ def closed_file() -> io.BytesIO:
     file = io.BytesIO(b"x")
     file.close()
     return file
+
+
+class TextInBytes(io.RawIOBase):
+    def read(self, size: int = -1) -> str:  # type: ignore[override]
+        return "text"
 
 
 def without(data: Mnist, split: str) -> Mnist:
@@ -103,6 +125,14 @@ def test_an_argument_of_another_type_is_an_error_of_ours_and_both_of_pythons(tin
 def test_numpys_numbers_are_numbers(tiny: Mnist) -> None:
     assert mnist_nb.wilson_interval(np.int64(3), np.int32(9)) == mnist_nb.wilson_interval(3, 9)
     assert Sketch(np.float32(280)).size == 280
+    drawing = Sketch()
+    drawing.add_stroke([(50, 50), (100, 200)], 16)
+    np.testing.assert_array_equal(drawing.to_mnist(np.int8(3)), drawing.to_mnist(3.0))
+
+
+def test_an_answer_nested_without_end_is_wrong() -> None:
+    for exercise in ("01.1", "02.1"):
+        assert not mnist_nb.check(exercise, NESTED).right
 
 
 @pytest.mark.parametrize("grey", [1e-320, 5e-324, 1e-160, 1e300])
@@ -155,6 +185,76 @@ def test_digits_a_model_and_a_run_are_not_replaced_by_something_else(workplace: 
     with pytest.raises(mnist_nb.CheckpointError, match="is no training state but a model"):
         mnist_nb.save_run(diverged, "z.safetensors")
     assert load(workplace, before) == before
+
+
+def test_a_file_that_no_program_of_ours_wrote_is_not_replaced(workplace: Path, tiny: Mnist) -> None:
+    model = build_model("mlp", seed=0)
+    run = mnist_nb.TrainingRun(model, tiny, Hyperparameters())
+    for name in ("notes.ipynb", "photo.png", "notes"):
+        Path(name).write_text("somebody's own")
+        for save in (mnist_nb.save_checkpoint, mnist_nb.export_page):
+            with pytest.raises(mnist_nb.CheckpointError, match=rf"{name} is no \w+, and this save would replace it"):
+                save(model, name)
+        with pytest.raises(mnist_nb.CheckpointError, match=f"{name} is no model"):
+            mnist_nb.save_run(run, name)
+        assert Path(name).read_text() == "somebody's own"
+    assert len(list(workplace.iterdir())) == 3
+    for name, save in (("damaged.safetensors", mnist_nb.save_checkpoint), ("old.html", mnist_nb.export_page)):
+        Path(name).write_text("of which nothing is lost")
+        save(model, name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda path, data: mnist_nb.save_checkpoint(build_model(), path),
+        lambda path, data: mnist_nb.continue_run(path, data, Hyperparameters()),
+        lambda path, data: mnist_nb.export_page(build_model(), path),
+        lambda path, data: mnist_nb.MyDigits(path),
+        lambda path, data: mnist_nb.MyDigits("mine.safetensors").import_(path),
+        lambda path, data: mnist_nb.MyDigits("mine.safetensors").export(path),
+    ],
+)
+def test_a_folder_that_one_may_not_look_into(call: Callable[..., object], workplace: Path, tiny: Mnist) -> None:
+    Path("locked").mkdir(mode=0)
+    workplace.chmod(0o755)
+    with as_a_plain_user(), pytest.raises(MnistNbError, match=r"cannot be (read|written): Permission denied"):
+        call("locked/x.safetensors", tiny)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions")
+def test_panels_where_one_may_not_look(workplace: Path, tiny: Mnist) -> None:
+    Path("locked").mkdir(mode=0)
+    workplace.chmod(0o755)
+    with as_a_plain_user():
+        studio, pad = TrainingStudio(tiny, "locked/x.safetensors"), DrawingPad(tiny, path="locked/x.safetensors")
+        sentence = mnist_nb.load_or_train("locked/x.safetensors", tiny)[1]
+        with pytest.raises(MnistNbError, match="Permission denied"):
+            studio.train()
+    studio.close()
+    pad.close()
+    assert "so a quick one was trained" in sentence
+
+
+@contextlib.contextmanager
+def as_a_plain_user() -> Iterator[None]:
+    """Without the rights of root, whom no permission stops."""
+    before = os.geteuid()
+    os.seteuid(before or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links")
+def test_a_link_in_a_circle_gives_way_to_a_file(workplace: Path) -> None:
+    os.symlink("model.safetensors", "model.safetensors")
+    with pytest.raises(MnistNbError, match="cannot be read"):
+        mnist_nb.load_checkpoint("model.safetensors")
+    mnist_nb.save_checkpoint(build_model("mlp", seed=0), "model.safetensors")
+    assert mnist_nb.load_checkpoint("model.safetensors").name == "mlp"
 
 
 def load(folder: Path, names: Iterable[str]) -> dict[str, bytes]:

@@ -75,7 +75,7 @@ def test_a_file_of_the_rust_program_loads(path):
     assert read_metadata(path) == {}
 
 
-@pytest.mark.parametrize("name", ["a name with spaces.safetensors", "模型-ψηφία.safetensors"])
+@pytest.mark.parametrize("name", ["a name with spaces.safetensors", "模型-ψηφία.safetensors", "😀" * 60])
 def test_any_file_name_will_do(tmp_path, name):
     save_checkpoint(build_model("mlp", seed=1), tmp_path / name)
     assert load_checkpoint(str(tmp_path / name)).name == "mlp"

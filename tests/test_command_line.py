@@ -272,3 +272,30 @@ def test_ctrl_c_at_the_very_end_of_a_run_that_is_saved_is_no_crash(workplace):
     assert process.returncode in (0, 130)  # 0 if it had ended before
     assert re.fullmatch(r"(mnist_nb( train)?: stopped\n)?", errors)
     assert load_checkpoint("model.safetensors").name == "mlp"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk to print to")
+def test_a_log_on_a_full_disk_is_one_line(mnist_nb, monkeypatch, capsys):
+    with open("/dev/full", "w") as full:
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", full)
+            assert main(["train", "--epochs", "1"]) == 2
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # or closing it would fail
+    assert re.fullmatch(r"mnist_nb train: .*No space left on device\n", capsys.readouterr().err)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="shell")
+def test_an_output_that_was_closed_from_the_start_is_no_crash(workplace):
+    save_checkpoint(build_model("mlp", seed=0), "model.safetensors")
+    command = f'"{sys.executable}" -m mnist_nb page --model model.safetensors -o page.html >&-'
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path("page.html").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links")
+def test_a_model_at_a_link_in_a_circle_is_trained_in_its_place(mnist_nb):
+    os.symlink("model.safetensors", "model.safetensors")
+    assert mnist_nb("train", "--epochs", "1").returncode == 0
+    assert load_checkpoint("model.safetensors").name == "mlp"

@@ -499,6 +499,62 @@ def test_two_exports_in_one_zip_are_named_and_so_is_a_blank_image(workplace: Pat
     assert MyDigits("new.safetensors").import_(Path("mine.safetensors").read_bytes(), name="upload") == 10
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_zip_with_flipped_bits_is_digits_or_one_clear_error(packing: int, workplace: Path) -> None:
+    filled(workplace / "mine.safetensors", 1).export("folder")
+    with zipfile.ZipFile("whole.zip", "w", packing) as archive:
+        for path in sorted(Path("folder").iterdir()):
+            archive.write(path, path.name)
+    whole, chance = Path("whole.zip").read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in chance.integers(0, len(whole), 3):
+            damaged[place] ^= 1 << chance.integers(8)
+        try:
+            MyDigits(workplace / "none.safetensors").import_(bytes(damaged), name="a.zip")
+        except DigitsError:
+            refused += 1
+    assert refused > 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes")
+def test_a_pipe_or_another_file_under_an_images_name_is_named_and_not_waited_for(workplace: Path) -> None:
+    filled(workplace / "mine.safetensors", 1).export("folder")
+    image = next(Path("folder").glob("*.png"))
+    image.write_bytes(b"no picture")
+    with pytest.raises(DigitsError, match=f"{image.name}': it is no PNG"):
+        MyDigits("new.safetensors").import_("folder")
+    image.unlink()
+    os.mkfifo(image)
+    with pytest.raises(DigitsError, match=f"{image.name}': it is no regular file"):
+        MyDigits("new.safetensors").import_("folder")
+
+
+def test_digits_of_a_newer_version_are_left_alone(workplace: Path) -> None:
+    filled(workplace / "mine.safetensors", 1)
+    tensors = safetensors.numpy.load(Path("mine.safetensors").read_bytes())
+    newer = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": "3"})
+    Path("mine.safetensors").write_bytes(newer)
+    with pytest.raises(
+        DigitsError, match=r"mine\.safetensors was written by a newer version of this package: update it"
+    ):
+        MyDigits("mine.safetensors")
+    assert Path("mine.safetensors").read_bytes() == newer
+
+
+def test_a_stroke_at_a_number_without_end_is_a_damaged_file(workplace: Path) -> None:
+    MyDigits("mine.safetensors").add(drawing(), 4)
+    tensors = safetensors.numpy.load(Path("mine.safetensors").read_bytes())
+    records = json.loads(tensors["records"].tobytes())
+    for place, value in (("widths", [10**400] * 3), ("points", [[10**400, 1]] * 7)):
+        forged = [records[0] | {"strokes": records[0]["strokes"] | {place: value}}]
+        tensors["records"] = np.frombuffer(json.dumps(forged).encode(), np.uint8)
+        Path("mine.safetensors").write_bytes(safetensors.numpy.save(tensors))
+        with pytest.raises(DigitsError, match="is not a whole file of digits"):
+            MyDigits("mine.safetensors")
+
+
 def test_a_friends_file_comes_with_its_strokes(workplace: Path) -> None:
     mine, friends = filled(workplace / "mine.safetensors"), MyDigits("friend.safetensors")
     friends.add(drawing(), 4)

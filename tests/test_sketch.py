@@ -513,6 +513,8 @@ class TestFromImage:
             for source in (content, path, str(path), file):
                 with pytest.raises(ValueError, match="HEIC format, which cannot be read here: save it as JPEG"):
                     from_image(source)
+        with pytest.raises(ValueError, match="this is no picture that can be read: choose a PNG"):
+            from_image(b"\0\0\0\x18ftypavif" + bytes(50))
 
     def test_half_a_file(self) -> None:
         file = io.BytesIO()

@@ -72,6 +72,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return _fits(value, parts[0]) and parts[1].low <= value <= parts[1].high
     if origin is Mapping and isinstance(value, Mapping):
         return all(_fits(one, part) for pair in value.items() for one, part in zip(pair, parts, strict=True))
+    if origin is tuple and isinstance(value, tuple) and ... not in parts:
+        return len(value) == len(parts) and all(map(_fits, value, parts))
     if origin in (int, float) and isinstance(value, int):
         return not isinstance(value, bool) and -(2**63) <= value < 2**63
     try:

@@ -125,15 +125,14 @@ class Mnist:
     test: Split
     source: str
 
-    def __post_init__(self) -> None:
-        for part in ("train", "validation", "test"):
-            if not isinstance(split := getattr(self, part), Split):
-                raise DataError(f"{part} must be a Split, got {type(split).__name__}")
-
     @property
     def is_sample(self) -> bool:
         """Whether this is only the small sample inside the package."""
         return self.source == "sample"
+
+
+for _part in (Split, Mnist):
+    _part.__init__ = check_arguments(_part.__init__)  # type: ignore[method-assign]
 
 
 def check_image(image: ArrayLike) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, EmptySketchError, Floats, Pixels, discs, prepare
 
 _PHOTO = 512  # a picture's sides are reduced to this
@@ -68,8 +69,11 @@ def picture_steps(source: Picture, crop: tuple[float, float, float, float] = (0,
     return PictureSteps(grey, ink, (columns.start, rows.start, columns.stop, rows.stop), prepare(_thicken(ink)))
 
 
+@check_arguments
 def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -> Floats:
     """A picture as grey values `[H, W]` in 0..255, neither side over 512."""
+    if not all(0 <= share <= 1 for share in crop):
+        raise ValueError(f"crop must be four shares from 0 to 1, got {crop}")
     try:
         if isinstance(source, Image.Image):
             picture = source
@@ -79,7 +83,7 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
                 file = io.BytesIO(source) if isinstance(source, bytes | bytearray) else source
                 try:
                     picture = Image.open(file, formats=_FORMATS)
-                except ValueError as error:  # a closed file, a text file, a path that no file can have
+                except (TypeError, ValueError) as error:  # a closed file, a text file, a path that no file can have
                     raise OSError(str(error)) from error
             picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
         else:
@@ -93,11 +97,10 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
         left, top, right, bottom = (round(share * side) for share, side in zip(crop, 2 * picture.size, strict=True))
         if crop != (0, 0, 1, 1):
             picture = picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
-    except FileNotFoundError:
-        raise
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         name = str(getattr(source, "name", source)) if not isinstance(source, bytes | bytearray) else ""
-        if name.lower().endswith((".heic", ".heif")) or (not name and source[4:8] == b"ftyp"):
+        kind = bytes(source[4:11]) if isinstance(source, bytes | bytearray) else b""
+        if name.lower().endswith((".heic", ".heif")) or kind in (b"ftyphei", b"ftyphev", b"ftypmif"):
             raise ValueError(
                 "this photo is in Apple's HEIC format, which cannot be read here: save it as JPEG first, or have the "
                 "phone take JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible)"

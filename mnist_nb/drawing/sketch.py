@@ -115,7 +115,7 @@ class Sketch:
     @check_arguments
     def preparation_steps(self, pen_width: Annotated[float, Between(0.5, BOX / 2)] = PEN_WIDTH) -> Steps:
         """Every image on the way to `to_mnist`; arguments and errors are the same."""
-        ink = self._draw(pen_width)
+        ink = self._draw(float(pen_width))
         if not ink.any():
             raise EmptySketchError("there is no ink on the canvas: draw something first")
         return preparation_steps(ink)
@@ -151,9 +151,9 @@ class Sketch:
             if not len(lengths) == len(widths) == len(erase) or (lengths < 1).any() or lengths.sum() != len(points):
                 raise ValueError(f"there are {len(points)}, {len(lengths)}, {len(widths)} and {len(erase)} of them")
             sketch = cls(float(size))
-            widths, erase = widths.astype(float), erase.astype(bool)
+            widths, erase = widths.astype(float).reshape(lengths.shape), erase.astype(bool).reshape(lengths.shape)
             paths = np.split(points, np.cumsum(lengths)[:-1])
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, IndexError, OverflowError) as error:
             raise ValueError(f"points, lengths, widths, erase and size do not fit together: {error}") from error
         for path, width, rubs in zip(paths, widths, erase, strict=False):
             sketch.add_stroke(path, float(width), bool(rubs))
@@ -176,7 +176,7 @@ def as_points(points: ArrayLike) -> NDArray[np.float32]:
     try:
         with np.errstate(over="ignore"):
             path = np.array(points, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the points of a stroke are numbers of shape [n, 2]: {error}") from None
     if path.ndim != 2 or path.shape[1] != 2 or not len(path):
         raise ValueError(f"the points of a stroke have shape [n, 2] with n >= 1, not {list(path.shape)}")

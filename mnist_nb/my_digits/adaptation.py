@@ -81,7 +81,7 @@ def adapt(
     taught_digits = _as_split(digits)
     for split, use in ((data.train, "are learnt again"), (data.validation, "show what is forgotten")):
         if not len(split):
-            raise ValueError(f"the {split.name} split is empty: its images {use}")
+            raise ValueError(f"the {split.name} split is empty, but must hold images: they {use}")
     place = choose_device(device) if device else next(model.parameters()).device
     taught = copy.deepcopy(model).to(place).eval()
     head = _head(taught)

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import operator
+import os
 import reprlib
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from mnist_nb.data import SIDE, DataError, check_image
@@ -30,6 +31,7 @@ MAX_FILE_BYTES = 2**29  # room for the most digits with their strokes
 _LABELS = "labels.csv"
 _MAX_PNG_BYTES = 2**16  # a 28x28 image takes a few hundred
 _MAX_CSV_BYTES = 2**24
+_VERSION = "2"
 _TENSORS = {"images", "records"}
 # of version 0.1.0: first for each digit, then for each stroke, then the points
 _TENSORS_BEFORE = ("images", "labels", "ids", "held_out", "strokes", "size", "lengths", "widths", "erase", "points")
@@ -56,7 +58,7 @@ class Digit:
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", checked_label(self.label))
         try:
-            check_image(self.image)
+            object.__setattr__(self, "image", check_image(self.image).copy())
         except DataError as error:
             raise DigitsError(
                 f"a digit is a Sketch or an image: {error}; mnist_nb.from_image makes one from a picture of any size"
@@ -83,7 +85,9 @@ def read_digits(source: Path | bytes, name: str) -> tuple[Digit, ...]:
         DigitsError: if it cannot be read or is not a whole and sound file of digits.
     """
     try:
-        return _unpacked(read_tensors(source, name, max_bytes=MAX_FILE_BYTES)[0])
+        tensors, metadata = read_tensors(source, name, max_bytes=MAX_FILE_BYTES)
+        if metadata.get("version", _VERSION) <= _VERSION:
+            return _unpacked(tensors)
     except (CheckpointError, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error.__cause__, OSError):
             raise DigitsError(str(error)) from error
@@ -91,6 +95,7 @@ def read_digits(source: Path | bytes, name: str) -> tuple[Digit, ...]:
             f"{name} is not a whole file of digits ({error.__cause__ or error}). It is left as it is: rename it to "
             "start a new one, or put back a copy"
         ) from error
+    raise DigitsError(f"{name} was written by a newer version of this package: update it to read these digits")
 
 
 def write_digits(path: Path, digits: Sequence[Digit]) -> None:
@@ -106,7 +111,7 @@ def write_digits(path: Path, digits: Sequence[Digit]) -> None:
     words = json.dumps(records, allow_nan=False, default=np.ndarray.tolist)
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
     tensors = {"images": images, "records": np.frombuffer(words.encode(), np.uint8)}
-    content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": "2"})
+    content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": _VERSION})
     if len(content) > MAX_FILE_BYTES:
         raise DigitsError(f"{path} would grow to {len(content):,} bytes: start another file")
     write_atomically(path, content)
@@ -158,11 +163,13 @@ def export_digits(path: Path, digits: Iterable[Digit]) -> None:
     Raises:
         DigitsError: if something is at the path already, or it cannot be written.
     """
-    if path.exists():
+    if os.path.exists(path):
         raise DigitsError(f"{path} exists already, and an export overwrites nothing: choose another name")
     with (
         explain_refusal(path, "written", DigitsError),
-        tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=f".{path.name[:100]}.") as unfinished,
+        tempfile.TemporaryDirectory(
+            dir=os.path.dirname(os.path.realpath(path)), prefix=f".{path.name[:20]}."
+        ) as unfinished,
     ):
         whole = Path(unfinished) / "digits"  # with the user's own permissions, which a temporary folder has not
         whole.mkdir()
@@ -183,18 +190,20 @@ def import_digits(source: Path | bytes, name: str) -> list[Digit]:
     Raises:
         DigitsError: if it is none of these, or holds anything that is not a digit; the message calls it by `name`.
     """
-    if isinstance(source, Path) and not source.exists():
-        raise DigitsError(f"there is nothing at {name}: choose a file of digits, or an exported folder or zip")
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with explain_refusal(name, "read", DigitsError):
+            if isinstance(file, Path) and not file.exists():
+                raise DigitsError(f"there is nothing at {name}: choose a file of digits, or an exported folder or zip")
             if isinstance(file, Path) and file.is_dir():
                 return _read_folder(file, name)
             if not zipfile.is_zipfile(file):
                 return list(read_digits(source, name))
             with zipfile.ZipFile(file) as archive:
                 return _read_folder(zipfile.Path(archive), name)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # damaged, encrypted, unknown packing
+    except MnistNbError:
+        raise
+    except Exception as error:  # damaged, encrypted, unknown packing: zipfile, zlib and lzma raise many kinds
         raise DigitsError(f"{name} cannot be unpacked: {error}") from error
 
 
@@ -233,11 +242,14 @@ def _explain_import(what: str) -> Iterator[None]:
         yield
     except (OSError, SyntaxError, ValueError, KeyError, csv.Error, Image.DecompressionBombError) as error:
         reason = "not UTF-8 text: save it as CSV UTF-8" if isinstance(error, UnicodeDecodeError) else error
+        reason = "it is no PNG" if isinstance(error, UnidentifiedImageError) else reason
         raise DigitsError(f"{what}: {reason}. Nothing was imported") from error
 
 
 def _bounded(file: Path | zipfile.Path, most: int) -> bytes:
     """The content of a file that is not larger than it should be, whatever a zip claims."""
+    if file.exists() and not file.is_file():  # a pipe would be waited for
+        raise ValueError("it is no regular file")
     with file.open("rb") as stream:
         content: bytes = stream.read(most + 1)
     if len(content) > most:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.checkpoints import load_pretrained
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.pictures import _thicken, find_ink
 from mnist_nb.drawing.preprocessing import EmptySketchError, Floats, Pixels, prepare
 from mnist_nb.drawing.sketch import Sketch, Stroke, ink_along, visible_lines
@@ -82,6 +83,7 @@ class _Piece:
         return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
 
 
+@check_arguments
 def read_number(source: Any, model: nn.Module | None = None) -> Number:
     """Read a number of any length, in one line or several.
 

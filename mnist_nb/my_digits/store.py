@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mnist_nb.data import SIDE, Split, check_arguments
 from mnist_nb.drawing.sketch import Sketch
-from mnist_nb.files import Signature, explain_refusal, signature, signature_of
+from mnist_nb.files import Signature, explain_refusal, real_path, signature, signature_of
 from mnist_nb.my_digits import files
 from mnist_nb.my_digits.files import Digit, DigitsError
 
@@ -216,7 +216,7 @@ class MyDigits:
         Raises:
             DigitsError: if the file cannot be read or written, and nothing has changed then.
         """
-        target = self.path.resolve()  # through links, so that two names of one file share one lock
+        target = real_path(self.path)  # through links, so that two names of one file share one lock
         with explain_refusal(self.path, "written", DigitsError):
             if not target.parent.is_dir():  # the lock would make it
                 raise FileNotFoundError(errno.ENOENT, f"there is no folder {self.path.parent}")
@@ -244,7 +244,7 @@ def _new(drawing: Any, label: int) -> Digit:
         except ValueError as error:
             raise DigitsError(f"a file cannot keep this drawing: {error}") from error
         return Digit(image, label, arrays)
-    return Digit(np.array(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing), label)
+    return Digit(drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing, label)
 
 
 def _position(digits: Sequence[Digit], id: int) -> int:

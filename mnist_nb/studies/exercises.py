@@ -4,8 +4,10 @@
 fingerprint of a word, so that nobody reads a choice by accident; and one sentence for each outcome.
 """
 
+import contextlib
 import hashlib
 import re
+import reprlib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -41,20 +43,23 @@ def check(exercise: str, answer: object = ...) -> Reply:
         UnknownExerciseError: there is no such exercise.
     """
     table = _table()
-    if exercise not in table:
-        near = [number for number in table if number.startswith(str(exercise)[:2])] or ["01.1", "to", *list(table)[-1:]]
-        raise UnknownExerciseError(f"there is no exercise {exercise!r}; the numbers are {' '.join(near)}")
+    if not isinstance(exercise, str) or exercise not in table:
+        shown = reprlib.repr(exercise)
+        near = [number for number in table if number.startswith(shown[1:3])] or ["01.1", "to", *list(table)[-1:]]
+        raise UnknownExerciseError(f"there is no exercise {shown}; the numbers are {' '.join(near)}")
     row = table[exercise]
     if answer is ...:
         return Reply(False, f"Not answered yet. Replace the three dots by {row['asks']}.")
     if "fingerprint" in row:
-        right = fingerprint(exercise, answer) == row["fingerprint"]
+        right = False
+        with contextlib.suppress(RecursionError):  # lists in lists without end
+            right = fingerprint(exercise, answer) == row["fingerprint"]
         return Reply(right, f"✓ Right. {row['right']}" if right else f"✗ Not yet. {row['wrong']}")
     low, high = row["between"]
     try:
         value = float(answer)  # type: ignore[arg-type]
     except (TypeError, ValueError, RuntimeError):
-        return Reply(False, f"✗ This asks for {row['asks']}, and not for {str(answer)[:40]!r}.")
+        return Reply(False, f"✗ This asks for {row['asks']}, and not for {reprlib.repr(answer)}.")
     if low <= value <= high:
         return Reply(True, f"✓ Right. {row['right']}")
     if high <= 1 and low <= value / 100 <= high:

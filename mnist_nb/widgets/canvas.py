@@ -182,6 +182,8 @@ class InkCanvas(Canvas):  # type: ignore[misc]
     # ---- what is shown
 
     def _redraw(self) -> None:
+        if self.comm is None:  # closed
+            return
         sheet = self._sheet
         with drawing(self):
             self.fill_style = PAPER

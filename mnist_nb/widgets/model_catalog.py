@@ -33,7 +33,7 @@ class ModelCatalog:
         found = [("the network of this notebook", GIVEN)] if GIVEN in self._networks else []
         shipped = {file.stem for file in checkpoints.PRETRAINED.glob("*.safetensors")}
         found += [(_SHIPPED_LABELS.get(name, name), _SHIPPED + name) for name in sorted(shipped)]
-        if self.path.is_file():
+        if os.path.isfile(self.path):
             found.append((f"your own, {self.path.name}", os.fspath(self.path)))
         taught = sorted(self.path.parent.glob(f"*{_TAUGHT}*.safetensors"))
         labels = [(file, f"taught your hand, {file.name}") for file in taught]

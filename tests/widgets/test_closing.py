@@ -116,6 +116,16 @@ def test_a_closed_panel_is_forgotten_with_all_that_it_held(
     assert widgets_alive() == before
 
 
+def test_a_closed_pad_still_answers_code_and_silences_no_other(workplace: Path, tiny: Mnist) -> None:
+    closed, other = DrawingPad(tiny), DrawingPad(tiny)
+    closed.close()
+    for pad in (closed, other):
+        assert pad.replay([[(50, 50), (200, 200)]]) is not None
+        assert pad.pick(tiny.test.images[0]) is not None
+        assert pad.numbers.replay([[(50, 50), (60, 200)]]) is not None
+    other.close()
+
+
 @pytest.mark.parametrize("kind", [DrawingPad, TrainingStudio, LayerExplorer])
 def test_a_panel_that_was_never_finished_can_be_closed(kind: type[Panel]) -> None:
     kind.__new__(kind).close()

@@ -670,6 +670,33 @@ def test_a_run_whose_file_another_studio_took_goes_on_in_a_file_of_its_own(make:
     assert first.train(fresh=False).first_epoch == 3, "training goes on from the file that the panel names"
 
 
+def test_restoring_a_stopped_run_writes_it_where_another_studio_took_its_file(make: Make, tiny: Mnist) -> None:
+    first = make(LONG, "model.safetensors")
+    click(first, "Train")
+    wait_until(lambda: steps(first) > 5)
+    stop_and_wait(first)
+    make(SHORT, "model.safetensors").train(fresh=True)
+    first.restore(first.runs[0])
+    assert "in place and in model.safetensors" in shown(first)
+    assert same_weights(load_checkpoint("model.safetensors"), first.model)
+    assert first.session.can_resume
+    assert make(LONG, "model.safetensors").session.can_resume, "and so can a kernel that is started anew"
+
+
+def test_a_restore_that_cannot_be_written_leaves_the_stopped_run_to_be_resumed(make: Make) -> None:
+    studio = make(SHORT, "there/model.safetensors")
+    Path("there").mkdir()
+    finished = studio.train()
+    studio.controls.value = LONG
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 5)
+    stop_and_wait(studio)
+    Path("there").rename("elsewhere")
+    with pytest.raises(ValueError, match="cannot be written"):
+        studio.restore(finished)
+    assert studio.session.can_resume
+
+
 @pytest.mark.parametrize("path", [None, "model.safetensors"])
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_run_that_explodes_leaves_the_unfinished_one_before_it_to_be_resumed(

@@ -7,6 +7,7 @@ import numpy as np
 from ipywidgets import HTML, HBox, Text
 from numpy.typing import ArrayLike
 
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.drawing.preprocessing import EmptySketchError
 from mnist_nb.drawing.sketch import Sketch, as_points
 from mnist_nb.my_digits.reading import Digit, Number, read_number
@@ -51,6 +52,7 @@ class NumberPage(Paper):
         """Have the pad show a sentence."""
         self._pad.say(text, wrong=wrong)
 
+    @check_arguments
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Number:
         """Write strokes `[n, 2]` in pixels of the page, x right and y down, as a hand would; what is read then."""
         with self._changing():

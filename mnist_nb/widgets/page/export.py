@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
+from mnist_nb.data.arguments import check_arguments
 from mnist_nb.files import CheckpointError, keep_other_kinds, parse_json, write_or_explain
 from mnist_nb.models import Cnn, Mlp
 from mnist_nb.models.refusal import energy_of_digits, threshold_of
@@ -27,6 +28,7 @@ MAX_TITLE = 200
 MAX_WEIGHTS = 2_000_000  # ten megabytes of page: more than a phone likes to be sent
 
 
+@check_arguments
 def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str = TITLE) -> None:
     """Write one self-contained HTML file that holds the network and a pad to draw on.
 
@@ -44,8 +46,6 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
         TypeError: for a model of another kind, or a title that is no text.
         ValueError: for a title that is empty or too long, or a network of more than two million weights.
     """
-    if not isinstance(title, str):
-        raise TypeError(f"the title of a page is text, not a {type(title).__name__}")
     words = " ".join("".join(sign if sign.isprintable() else " " for sign in title).split())
     if not 1 <= len(words) <= MAX_TITLE:
         raise ValueError(f"the title of a page has 1 to {MAX_TITLE} characters, not {len(words):,}")

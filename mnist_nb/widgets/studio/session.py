@@ -6,6 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import itertools
+import os
 import threading
 import time
 import weakref
@@ -145,7 +146,7 @@ class TrainingSession:
             stopped = self.current if self.can_resume else None
             if not fresh and stopped and stopped.hyperparameters == hyperparameters:
                 return self.resume()
-            known = self.current if self.path is None else self.path if self.path.exists() else None
+            known = self.current if self.path is None else self.path if os.path.exists(self.path) else None
             source = "a new network" if fresh or known is None else known.name
             run, sentence = self._begin(hyperparameters, fresh)
             self._told = []
@@ -252,7 +253,7 @@ class TrainingSession:
 
     def _find_unfinished(self) -> None:
         """Offer to resume what an earlier kernel, or the command line, left in the checkpoint."""
-        if self.path is None or not self.path.exists():
+        if self.path is None or not os.path.exists(self.path):
             return
         with contextlib.suppress(ValueError, TypeError):  # no model, or not ours: a start will say so
             settings = Hyperparameters(**parse_json(read_metadata(self.path).get("hyperparameters", "{}")))
