@@ -15,7 +15,7 @@ from torch.nn import functional
 from mnist_nb.data import CLASSES, Mnist, Split
 from mnist_nb.data.arguments import Between, Seed, Share, check_arguments
 from mnist_nb.evaluation import Evaluation, evaluate
-from mnist_nb.models import Cnn, Mlp, choose_device, one_thread, to_input
+from mnist_nb.models import Cnn, Mlp, choose_device, one_thread, predict, to_input
 from mnist_nb.training.augmentation import augment
 from mnist_nb.training.optimizers import Adam
 from mnist_nb.training.run import schedule_factor
@@ -82,6 +82,7 @@ def adapt(
     for split, use in ((data.train, "are learnt again"), (data.validation, "show what is forgotten")):
         if not len(split):
             raise ValueError(f"the {split.name} split is empty, but must hold images: they {use}")
+    predict(model, data.validation.images[:1])  # what the model cannot do is said here
     place = choose_device(device) if device else next(model.parameters()).device
     taught = copy.deepcopy(model).to(place).eval()
     head = _head(taught)
