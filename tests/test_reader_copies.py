@@ -1,9 +1,12 @@
 """The reader's own notebooks: nothing is answered before it is asked, and nothing of theirs is lost."""
 
+import shutil
+from functools import partial
 from pathlib import Path
 
 import nbformat
-from reader_copies import SERIES, copy_missing
+import pytest
+from reader_copies import SERIES, copy_missing, main
 
 
 def code_cells(path: Path) -> list[nbformat.NotebookNode]:
@@ -41,3 +44,25 @@ def test_a_model_that_lay_beside_the_notebooks_is_copied_along(tmp_path: Path) -
     (series / "model.safetensors").write_bytes(b"weights")
     copy_missing(tmp_path / "mine", series)
     assert (tmp_path / "mine" / "model.safetensors").read_bytes() == b"weights"
+
+
+def test_a_copy_that_a_full_disk_cuts_short_is_no_copy_and_comes_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series, mine = tmp_path / "notebooks", tmp_path / "mine"
+    series.mkdir()
+    (series / "model.safetensors").write_bytes(b"weights" * 100)
+    shutil.copy(SERIES / "draw.ipynb", series)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        for place in ("os.fsync", "shutil.copyfileobj", "shutil._fastcopy_sendfile"):
+            patch.setattr(place, full)
+        patch.setattr("sys.argv", ["reader_copies", str(mine)])
+        patch.setattr("reader_copies.copy_missing", partial(copy_missing, series=series))
+        with pytest.raises(SystemExit, match=r"not complete \(No space left on device\): make room"):
+            main()
+    assert not [path for path in mine.iterdir() if path.is_file()]
+    assert len(copy_missing(mine, series)) == 2

@@ -7,12 +7,13 @@ digits that earlier versions kept beside the notebooks are copied along.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import nbformat
 from clean_notebooks import text
+
+from mnist_nb.files import write_atomically
 
 SERIES = Path(__file__).resolve().parent.parent / "notebooks"
 
@@ -35,16 +36,21 @@ def copy_missing(folder: Path, series: Path = SERIES) -> list[Path]:
             continue
         copy.parent.mkdir(parents=True, exist_ok=True)
         if inside.suffix == ".ipynb" and inside.parent == Path():
-            copy.write_text(without_outputs(path), encoding="utf-8")
+            content = without_outputs(path).encode()
         else:
-            shutil.copy(path, copy)
+            content = path.read_bytes()
+        write_atomically(copy, content)  # half a copy would pass for the reader's own from then on
         made.append(copy)
     return made
 
 
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "my_notebooks")
-    if copy_missing(folder):
+    try:
+        made = copy_missing(folder)
+    except OSError as error:
+        sys.exit(f"The copies in {folder} are not complete ({error.strerror}): make room or name another folder.")
+    if made:
         print(f"Your notebooks are in {folder}: without outputs, and yours to change. Delete one, and it comes anew.")
 
 
