@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -21,6 +22,10 @@ MAX_FILE_BYTES = 64 * 2**20
 
 MAX_HEADER_BYTES = 4 * 2**20
 """Of names, shapes and metadata: the records of ten thousand epochs fit in."""
+
+LEFT_SECONDS = 60
+"""After so long without a change nobody writes a temporary file any more: who did was killed, and the next save
+removes it."""
 
 Signature = tuple[int, int, int]
 Tell = Callable[[str], None]
@@ -59,7 +64,8 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
     """Write the bytes to the path: whoever reads it, even after a crash, finds the old file whole or the new one.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk, and take the file's place in one
-    step. A symbolic link stays a link, and an existing file keeps its permissions.
+    step. A symbolic link stays a link, and an existing file keeps its permissions. What a program that was killed has
+    left of an earlier save is removed.
 
     Returns:
         The status of the new file, whoever replaces it next.
@@ -84,6 +90,10 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
             temporary.unlink()
         raise
     _flush_folder(target.parent)
+    for left in target.parent.glob(f".{glob.escape(target.name[:20])}.{'?' * 16}.part"):  # by a program that was killed
+        with contextlib.suppress(OSError):
+            if status.st_mtime - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()
     return status
 
 

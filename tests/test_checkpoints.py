@@ -4,6 +4,8 @@ import json
 import os
 import re
 import struct
+import subprocess
+import sys
 
 import pytest
 import safetensors.torch
@@ -201,6 +203,21 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(path, monke
         save_checkpoint(build_model("mlp", seed=2), path)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_what_a_program_that_was_killed_left_is_removed_by_a_later_save(path):
+    killed = "import os, sys; from mnist_nb.files import write_atomically as write\n"
+    killed += "os.replace = lambda *_: os._exit(9); write(sys.argv[1], b'half')"
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", killed, str(path)]).returncode == 9
+    old, young = path.parent.iterdir()
+    os.utime(old, (1e9, 1e9))
+    mine = [path.with_name(name) for name in (".bashrc", f".{path.name}.notes.part", f".{path.name}.lock")]
+    for file in mine:
+        file.write_text("not of a save")
+        os.utime(file, (1e9, 1e9))
+    save_checkpoint(build_model("mlp"), path)
+    assert {*path.parent.iterdir()} == {path, young, *mine}  # the young one may still be written
 
 
 def test_writing_into_no_folder_or_over_a_folder_is_one_clear_error(tmp_path):
