@@ -60,15 +60,12 @@ def signature_of(path: str | Path) -> Signature | None:
         return None
 
 
-def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
+def write_atomically(path: str | Path, content: bytes) -> None:
     """Write the bytes to the path: whoever reads it, even after a crash, finds the old file whole or the new one.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk, and take the file's place in one
     step. A symbolic link stays a link, and an existing file keeps its permissions. What a program that was killed has
     left of an earlier save is removed.
-
-    Returns:
-        The status of the new file, whoever replaces it next.
 
     Raises:
         OSError: if the folder is missing or read-only, the disk is full, or the path is a folder, a device or
@@ -85,6 +82,7 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
         if target.exists():
             shutil.copymode(target, temporary)
         os.replace(temporary, target)
+        _SEEN[target] = signature(status)  # at once: an interrupt may come before this function ends
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -94,7 +92,6 @@ def write_atomically(path: str | Path, content: bytes) -> os.stat_result:
         with contextlib.suppress(OSError):
             if status.st_mtime - left.stat().st_mtime > LEFT_SECONDS:
                 left.unlink()
-    return status
 
 
 def real_path(path: str | Path) -> Path:
@@ -116,14 +113,14 @@ def regular_file(path: str | Path) -> Path:
     return target
 
 
-def write_or_explain(path: str | Path, content: bytes) -> os.stat_result:
+def write_or_explain(path: str | Path, content: bytes) -> None:
     """`write_atomically`, with an error that says what to do.
 
     Raises:
         CheckpointError: if the file cannot be written; what was there is untouched and nothing is left behind.
     """
     with explain_refusal(path):
-        return write_atomically(path, content)
+        write_atomically(path, content)
 
 
 @contextlib.contextmanager
@@ -228,7 +225,7 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
         raise CheckpointError(f"{path} cannot be written: its metadata must be text of whole characters") from error
     if len(content) > MAX_FILE_BYTES or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
         raise CheckpointError(f"{path} cannot be written: {len(content):,} bytes are far more than a file here holds")
-    _SEEN[real_path(path)] = signature(write_or_explain(path, content))
+    write_or_explain(path, content)
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

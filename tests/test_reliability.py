@@ -124,6 +124,25 @@ def test_two_programs_that_save_one_file_at_once_both_succeed_and_are_both_told(
         assert all(f"Another program has saved {path}" in sentence for sentence in told)
 
 
+def test_a_save_interrupted_just_after_the_file_took_its_place_is_still_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, told = tmp_path / "model.safetensors", list[str]()
+    save_checkpoint(build_model(seed=0), path)
+
+    def interrupt(_handle: int) -> None:
+        if torch.equal(load_checkpoint(path.read_bytes()).linear1.weight, new.linear1.weight):
+            raise KeyboardInterrupt
+        flush(_handle)
+
+    new, flush = build_model(seed=1), os.fsync
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "fsync", interrupt)
+        save_checkpoint(new, path)
+    save_checkpoint(new, path, tell=told.append)
+    assert told == []
+
+
 def test_a_save_over_anothers_warns_once_and_not_over_ones_own(tmp_path: Path) -> None:
     path, model = tmp_path / "model.safetensors", build_model(seed=0)
     told: list[str] = []
