@@ -103,9 +103,11 @@ def regular_file(path: str | Path) -> Path:
     """The file that the path means, there or not: through links, so that a save leaves a link one.
 
     Raises:
-        OSError: if the path is a folder, a device or anything else but a regular file.
+        OSError: if the path is a folder, a device or anything else but a regular file, or lies in no folder.
     """
     target = real_path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {target.parent}")
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder, and a file's name was expected")
     if target.exists() and not target.is_file():

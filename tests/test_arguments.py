@@ -163,6 +163,19 @@ def test_a_run_is_refused_a_device_before_its_state_comes_to_lie_beside_it(workp
     assert [path.name for path in workplace.rglob("*")] == ["folder"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_that_leads_to_no_folder_is_refused_before_anything_comes_to_lie_beside_it(
+    workplace: Path, tiny: Mnist
+) -> None:
+    run, link = mnist_nb.TrainingRun(build_model("mlp", seed=0), tiny, Hyperparameters()), Path("model.safetensors")
+    link.symlink_to("gone/model.safetensors")
+    with pytest.raises(mnist_nb.CheckpointError, match=r"cannot be written: there is no folder .*gone"):
+        mnist_nb.save_run(run, link)
+    with pytest.raises(mnist_nb.DigitsError, match=r"cannot be written: there is no folder .*gone"):
+        mnist_nb.MyDigits(link).add(tiny.test.images[0], 7)
+    assert list(workplace.iterdir()) == [link.absolute()]
+
+
 def test_digits_a_model_and_a_run_are_not_replaced_by_something_else(workplace: Path, tiny: Mnist) -> None:
     mnist_nb.MyDigits("digits.safetensors").add(tiny.test.images[0], 7)
     model = build_model("mlp", seed=0)

@@ -1,7 +1,6 @@
 """The reader's own digits: drawings with their labels in one file, of which nothing is ever lost."""
 
 import contextlib
-import errno
 import reprlib
 import secrets
 from collections import Counter
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from mnist_nb.data import SIDE, Split, check_arguments
 from mnist_nb.drawing.sketch import Sketch
-from mnist_nb.files import Signature, explain_refusal, real_path, signature, signature_of
+from mnist_nb.files import Signature, explain_refusal, regular_file, signature, signature_of
 from mnist_nb.my_digits import files
 from mnist_nb.my_digits.files import Digit, DigitsError
 
@@ -216,10 +215,8 @@ class MyDigits:
         Raises:
             DigitsError: if the file cannot be read or written, and nothing has changed then.
         """
-        target = real_path(self.path)  # through links, so that two names of one file share one lock
         with explain_refusal(self.path, "written", DigitsError):
-            if not target.parent.is_dir():  # the lock would make it
-                raise FileNotFoundError(errno.ENOENT, f"there is no folder {self.path.parent}")
+            target = regular_file(self.path)  # through links, so that two names of one file share one lock
             try:
                 with FileLock(target.with_name(f".{target.name}.lock"), _PATIENCE):
                     self.reload()
