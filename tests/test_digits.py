@@ -352,6 +352,19 @@ def test_a_folder_without_permission(workplace: Path) -> None:
         workplace.chmod(0o700)
 
 
+def test_an_export_that_is_there_is_no_failure_where_its_temporary_folder_stays(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = filled(workplace / "d.safetensors", 1)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "rmdir", fail)
+    for name in ("out", "out.zip"):
+        assert MyDigits(workplace / f"{name}.safetensors").import_(digits.export(workplace / name)) == 10
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace", "chmod"])
 def test_a_disk_that_fails_loses_nothing(workplace: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     digits = filled(workplace / "d.safetensors", 1)

@@ -168,7 +168,7 @@ def export_digits(path: Path, digits: Iterable[Digit]) -> None:
     with (
         explain_refusal(path, "written", DigitsError),
         tempfile.TemporaryDirectory(
-            dir=os.path.dirname(os.path.realpath(path)), prefix=f".{path.name[:20]}."
+            dir=os.path.dirname(os.path.realpath(path)), prefix=f".{path.name[:20]}.", ignore_cleanup_errors=True
         ) as unfinished,
     ):
         whole = Path(unfinished) / "digits"  # with the user's own permissions, which a temporary folder has not
