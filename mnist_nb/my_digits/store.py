@@ -127,7 +127,11 @@ class MyDigits:
             DigitsError: for another label, another image, too many digits, or a file that cannot be written.
             EmptySketchError: for a sketch without ink.
         """
-        return self._add([_new(drawing, label)])[0]
+        return self.add_all([drawing], [label])[0]
+
+    def add_all(self, drawings: Iterable[Any], labels: Iterable[int]) -> list[int]:
+        """Keep several drawings as `add` does, one label each, and return their ids: all or, after an error, none."""
+        return self._add([_new(drawing, label) for drawing, label in zip(drawings, labels, strict=True)])
 
     def relabel(self, id: int, label: int) -> None:
         """Say what the digit really shows, 0 to 9.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,31 @@ def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_s
     press(pad, keep)
     assert "I see 4 digits on the page" in shown(pad)
     press(pad, "Delete what was kept last")
+    assert len(MyDigits(FILE)) == 0
+
+
+def test_where_the_disk_fails_all_digits_of_a_number_are_kept_or_none_and_are_taken_back_later(
+    pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, back, replace = "Keep each digit of the number as one of mine", "Delete what was kept last", os.replace
+    room = 1  # for so many files
+
+    def filling(*names: str) -> None:
+        nonlocal room
+        room -= 1
+        if room < 0:
+            raise OSError(28, "No space left on device")
+        replace(*names)
+
+    monkeypatch.setattr(os, "replace", filling)
+    pad.numbers.replay(written("2026", gap=40))
+    press(pad, keep)
+    assert MyDigits(FILE).labels.tolist() == [2, 0, 2, 6]
+    press(pad, back)
+    assert "No space left on device" in shown(pad)
+    assert len(MyDigits(FILE)) == 4
+    room = 9
+    press(pad, back)
     assert len(MyDigits(FILE)) == 0
 
 

@@ -114,17 +114,17 @@ class Teaching:
             for id, label in zip(self._last, labels, strict=True):
                 digits.relabel(id, label)
         else:
-            ids = [digits.add(drawing, label) for drawing, label in zip(drawings, labels, strict=True)]
-            self._last = dict(zip(ids, images, strict=True))
+            self._last = dict(zip(digits.add_all(drawings, labels), images, strict=True))
         self._pad.say(f"Kept as {', '.join(map(with_article, labels))}. You have {counted(len(digits))} now.")
         self._show_progress()
 
     def take_back(self) -> None:
         """Delete what was kept last; if it was asked for, it will be asked for again."""
         digits = self._pad.digits
-        ids, self._last = self._last.keys() & set(digits.ids), {}
+        ids = self._last.keys() & set(digits.ids)
         for id in ids:
             digits.delete(id)
+        self._last = {}  # not before: where the file cannot be written, they can be taken back later
         now = f"Taken back. You have {counted(len(digits))} now."
         self._pad.say(now if ids else "There is nothing to take back.")
         self._show_progress()
