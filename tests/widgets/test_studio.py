@@ -745,3 +745,20 @@ def test_without_test_images_a_validation_image_is_pinned(tiny: Mnist, workplace
     assert "validation image 0" in shown(studio)
     assert studio.train().state is State.FINISHED
     studio.close()
+
+
+def test_what_is_said_of_a_restored_run_is_of_now_and_not_of_runs_that_were_removed(
+    make: Make, workplace: Path
+) -> None:
+    studio = make(dataclasses.replace(SHORT, batch_size=4), "folder/model.safetensors")
+    first = studio.train(fresh=True, epochs=1)
+    assert "Not saved" in shown(studio)
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 5)
+    stop_and_wait(studio)
+    studio.session.remove(studio.runs[1])
+    (workplace / "folder").mkdir()
+    studio.restore(first)
+    assert "The weights of run 1 are in place" in shown(studio)
+    assert "Not saved" not in shown(studio)
+    assert "is still there" not in shown(studio)

@@ -233,7 +233,8 @@ class TrainingSession:
         with self._lock:
             if self.is_running:
                 raise ValueError(f"a run goes on: stop it before you take up the weights of {kept.name}")
-            stopped = self.current if self.can_resume and self.current is not kept else None
+            others = [one for one in self.runs if one is not kept]
+            stopped = self.current if self.can_resume and self.current in others else None
             if self.path is not None:
                 if kept.unfinished is None:
                     save_checkpoint(kept.model, self.path, kept.metadata())
@@ -241,7 +242,7 @@ class TrainingSession:
                     save_run(kept.unfinished, self.path)
                 self._signature = signature_of(self.path)
             self.run, self.current, self._wanted_rate, self._ratios = kept.unfinished, kept, None, {}
-            self.state = State.STOPPED if self.run else State.IDLE
+            self.state, self.warning = State.STOPPED if self.run else State.IDLE, ""
             place = "" if self.path is None else f" and in {self.path}"
             how = f"Resume goes on at {self.run.position}" if self.run else "training can go on from them"
             self.sentence = f"The weights of {kept.name} are in place{place}; {how}."
