@@ -155,6 +155,10 @@ def another_file(request: BaseHTTPRequestHandler, content: bytes) -> None:
     whole(request, gzip.compress(b"\0" * 5_000))
 
 
+def no_http(handler: BaseHTTPRequestHandler, _content: bytes) -> None:
+    handler.wfile.write(b"HELLO\r\n\r\n")
+
+
 def forbidden(request: BaseHTTPRequestHandler, content: bytes) -> None:
     request.send_error(403)
 
@@ -411,6 +415,7 @@ class TestNetwork:
             (forbidden, "HTTP Error 403"),
             (endless_redirect, "infinite loop"),
             (silent, "timed out"),
+            (no_http, "HELLO"),
             (one_byte_at_a_time, "stopped after"),
         ],
     )
@@ -424,6 +429,16 @@ class TestNetwork:
         with pytest.warns(SampleWarning, match=rf"torchvision \(127.0.0.1:\d+\): .*{reason}"):
             load_mnist(tmp_path)
         assert not (tmp_path / "MNIST").exists()
+
+    def test_a_proxy_that_is_none_gives_the_sample_and_says_why(
+        self, tmp_path: Path, stand_in: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://mirror.invalid/"])
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:port")
+        monkeypatch.setattr("urllib.request._opener", None)  # it has seen the proxies of before
+        with pytest.warns(SampleWarning, match="nonnumeric port"):
+            assert load_mnist(tmp_path).is_sample
 
     def test_refused_connection_is_named(
         self, tmp_path: Path, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch

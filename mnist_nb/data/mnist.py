@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from mnist_nb.data.arguments import check_arguments
-from mnist_nb.data.downloads import DownloadError, sources
+from mnist_nb.data.downloads import sources
 from mnist_nb.files import MnistNbError, write_atomically
 
 SIDE = 28
@@ -278,7 +278,7 @@ def _download(names: Set[str], failures: list[str]) -> tuple[str, dict[str, byte
     for source, fetch in sources({name: FILES[name][0] for name in names}):
         try:
             return source, {name: _checked(name, content, FILES) for name, content in fetch().items()}
-        except (DownloadError, DataError, OSError) as error:
+        except Exception as error:  # proxies and servers that talk nonsense raise many kinds; the next source may not
             failures.append(f"{source}: {' '.join(str(error).split())}")
     return "none", {}
 
