@@ -220,7 +220,8 @@ def draw_command(options: argparse.Namespace) -> int:
     if signal.getsignal(signal.SIGINT) is _quit:
         signal.signal(signal.SIGINT, lambda *_: None)  # JupyterLab gets it too, and asks what is meant
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), *root, *options.rest])
+    address = f"--LabApp.default_url=/lab/tree/{PAD}"  # which is printed, for those who open it in a browser themselves
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), address, *root, *options.rest])
 
 
 def page_command(options: argparse.Namespace) -> int:

@@ -154,7 +154,12 @@ def installed(tmp_path, monkeypatch):
     (package / "notebooks" / "solutions" / "04_draw.ipynb").write_text("{}")
     monkeypatch.setattr("mnist_nb.__main__.__file__", str(package / "__main__.py"))
     opened = []
-    monkeypatch.setattr("subprocess.call", lambda command: opened.append(Path(command[3])) or 0)
+
+    def call(command):
+        assert "--LabApp.default_url=/lab/tree/draw.ipynb" in command, "the address printed leads to the pad"
+        return opened.append(Path(command[3])) or 0
+
+    monkeypatch.setattr("subprocess.call", call)
     return package, opened
 
 
