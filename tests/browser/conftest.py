@@ -247,6 +247,8 @@ def open_to_tests(program: str) -> list[str]:
     words = ["jupyter", program, "--ip=127.0.0.1", "--ServerApp.token=", "--ServerApp.password="]
     words += ["--ServerApp.port_retries=0", "--expose-app-in-browser", "--LabApp.news_url="]
     words += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    unbuilt = {"page_config_data": {"buildAvailable": False, "buildCheck": False}}  # else Node is started by every page
+    words += [f"--ServerApp.tornado_settings={unbuilt}"]
     return words + (["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])
 
 
