@@ -42,7 +42,7 @@ test: lint  ## every check: lint, types, tests, and all notebooks compared with 
 	OMP_NUM_THREADS=1 $(PY) -m pytest $$compare $(NBVAL) $(PARALLEL) tests $(COPY) $(ARGS)
 
 test-fast: $(INSTALLED_TEST)  ## the quick tests alone: no browser, no notebooks
-	$(PY) -m pytest -q -n 2 -m "not browser and not slow" tests $(ARGS)
+	$(PY) -m pytest -q $(PARALLEL) -m "not browser and not slow" tests $(ARGS)
 
 coverage: $(INSTALLED_TEST)  ## which branches of the package the tests take; 95 % or more is expected
 	$(PY) -m pytest -q -m "not browser" --cov --cov-report=term tests $(ARGS)

@@ -180,10 +180,8 @@ def train_command(options: argparse.Namespace) -> int:
                     f"{record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
                     f"accuracy {record.validation_accuracy:.2%}  {record.seconds:.1f} s"
                 )
-    except (
-        mnist_nb.TrainingDivergedError,
-        KeyboardInterrupt,
-    ) as end:  # between two steps, or while saving: saved as it is
+    except (mnist_nb.TrainingDivergedError, KeyboardInterrupt) as end:
+        # between two steps, or while saving: saved as it is
         mnist_nb.save_run(run, options.model, tell=_say)
         if isinstance(end, mnist_nb.TrainingDivergedError):
             raise

@@ -35,13 +35,17 @@ def digit_score(model: nn.Module, images: Any) -> Tensor:
 
 def predict_and_score(model: nn.Module, images: Any) -> tuple[Tensor, Tensor]:
     """What `predict` and `digit_score` say of images, for which the model is asked once; it raises the same."""
+    if has_learnt_to_refuse(model):
+        answer = model.logits_and_score
+    else:
+        mean, deviation = energy_of_digits(model)  # once, however many images are asked about
+
+        def answer(images: Tensor) -> tuple[Tensor, Tensor]:
+            logits = logits_of(model, images)
+            return logits, torch.sigmoid((logits.logsumexp(1) - mean) / deviation + 2.33)
 
     def both(inputs: Tensor) -> Tensor:
-        if has_learnt_to_refuse(model):
-            logits, scores = model.logits_and_score(inputs)
-        else:
-            logits, (mean, deviation) = logits_of(model, inputs), energy_of_digits(model)
-            scores = torch.sigmoid((logits.logsumexp(1) - mean) / deviation + 2.33)
+        logits, scores = answer(inputs)
         return torch.cat([logits.softmax(1), scores[:, None]], 1)
 
     answers = ask(model, both, images)

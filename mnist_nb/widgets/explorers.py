@@ -179,10 +179,11 @@ class LayerExplorer(_Explorer):
         fire, second_fire = (f"{int((layer > 0).sum())} of {layer.shape[1]}" for layer in values[:2])
         strongest, second_strongest = (max(float(layer.max()), 1e-6) for layer in (first, second))
         self._squares.show(colours_of(first, "viridis", 0, strongest), divmod(unit, _UNITS_A_ROW))
-        words = f"Image {self.number.value} is {self._about}. {self.guess.in_words}"
+        guess = self.guess
+        words = f"Image {self.number.value} is {self._about}. {guess.in_words}"
         left = f"At the left the first layer: {fire} units fire. Click one to choose it."
         second_layer = _figure(second, 11, f"second layer: {second_fire} fire", "viridis", second_strongest)
-        way = _row(_digit(self.image, 6, "784 pixels"), second_layer, probability_bars(self.guess.probabilities))
+        way = _row(_digit(self.image, 6, "784 pixels"), second_layer, probability_bars(guess.probabilities))
         weights = _figure(parts.weights, 5, f"weights of unit {unit}")
         products = _figure(parts.products, 5, "products: dark blue against, yellow for")
         silent = "below 0, so it stays silent: 0" if parts.total <= 0 else f"it passes on {parts.answer:.2f}"

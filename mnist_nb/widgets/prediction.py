@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.drawing.preprocessing import Pixels
-from mnist_nb.models import digit_score, predict
+from mnist_nb.models import predict, predict_and_score
 from mnist_nb.models.refusal import is_refused
 
 SURE, LIKELY = 0.9, 0.6
@@ -46,6 +46,8 @@ def with_article(digit: int) -> str:
 
 def read(model: nn.Module, image: Pixels, *, refuse: bool = False) -> Prediction:
     """What the model reads in one image, uint8 `[28, 28]`; `refuse` whether it may say that there is no digit."""
-    probabilities = predict(model, image[None])[0].numpy()
-    refused = refuse and bool(is_refused(model, digit_score(model, image[None]))[0])
-    return Prediction(int(probabilities.argmax()), probabilities, refused)
+    if not refuse:
+        [probabilities] = predict(model, image[None]).numpy()
+        return Prediction(int(probabilities.argmax()), probabilities)
+    [probabilities], [score] = (answer.numpy() for answer in predict_and_score(model, image[None]))
+    return Prediction(int(probabilities.argmax()), probabilities, bool(is_refused(model, score)))
