@@ -27,7 +27,7 @@ from mnist_nb import (
 from mnist_nb.data import Mnist
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-EVERY = sorted(path for path in NOTEBOOKS.rglob("[0-9]*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("[0-9]*.ipynb"))
 JUDGE = re.compile(r"load_or_train\(")
 PANELS = re.compile(r"DrawingPad\(|Explorer\(|PixelEditor\(")
 """What looks for the reader's model, in a notebook's code: to judge it, or to offer it in a list."""
@@ -112,11 +112,14 @@ def test_its_panels_open_beside_any_model(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.relative_to(NOTEBOOKS).as_posix())
-def test_runs_to_its_end_with_the_sample_too(path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_solutions_run_to_their_end_with_the_sample_too(
+    path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chapters do so in tests/browser/test_smoke.py."""
     monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
-    (workplace / "solutions").mkdir()
     for file in NOTEBOOKS.glob("*.json"):
         shutil.copy(file, workplace)
-    monkeypatch.chdir(workplace / path.parent.relative_to(NOTEBOOKS))
+    (workplace / "solutions").mkdir()
+    monkeypatch.chdir(workplace / "solutions")
     assert printed_by_cells(path)

@@ -216,15 +216,23 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serving(base: Path, *program: str, place: str = "", ready: str = "") -> Iterator[Server]:
-    """A program of Jupyter's, of its own settings and on a free port, over a copy of the notebooks in this folder."""
+def serving(base: Path, *program: str, place: str = "", ready: str = "", **variables: str) -> Iterator[Server]:
+    """A program of Jupyter's, of its own settings and on a free port, over a copy of the notebooks in this folder.
+
+    Args:
+        base: an empty folder.
+        program: the words that start it.
+        place: the notebooks' address on the server.
+        ready: an address that answers once it has started.
+        variables: of its environment, and so of its kernels'.
+    """
     folder = base / "notebooks"
     shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "*.safetensors"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     kinds = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
-    environment = os.environ | {kind: str(base / kind.lower()) for kind in kinds}
+    environment = os.environ | {kind: str(base / kind.lower()) for kind in kinds} | variables
     command = [sys.executable, "-m", *program, f"--port={port}", "--no-browser"]
     with (base / "server.log").open("wb") as log:
         process = subprocess.Popen(

@@ -1,12 +1,25 @@
-"""Every notebook in a real browser: widgets answer a click, and each notebook runs to its end."""
+"""Every notebook in a real browser: widgets answer a click, and each notebook runs to its end.
+
+The kernels know the sample alone: `pytest --nbval` runs the same notebooks on the full MNIST.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from .conftest import NOTEBOOKS, NotebookPage, write_notebook
+from .conftest import NOTEBOOKS, NotebookPage, Server, open_to_tests, serving, write_notebook
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A JupyterLab whose kernels have no data but the sample."""
+    base = tmp_path_factory.mktemp("sample")
+    with serving(base, *open_to_tests("lab"), place="lab/tree", ready="api/status", MNIST_NB_SOURCE="sample") as server:
+        yield server
 
 
 def test_a_click_reaches_the_kernel_and_a_canvas_shows(notebook: NotebookPage) -> None:
