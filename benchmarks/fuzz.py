@@ -296,6 +296,7 @@ PLAIN = {
     "pen_width": "pen",
     "grey": "image",
     "lengths": "fit together",
+    "widths": "width",
     "model": "network|Mlp|file|read",
     "labels": "label",
 }

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -73,6 +74,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     return files.read_tensors(path)[1]
 
 
+@check_arguments
 def load_pretrained(name: str = "cnn") -> nn.Module:
     """A model that ships with the package, trained for drawings: "mlp", or "cnn", which reads hands best.
 
@@ -145,6 +147,12 @@ def state_path(path: str | Path) -> Path:
     """Where the training state that belongs to a checkpoint lies: `model.safetensors` -> `model.resume.safetensors`."""
     path = Path(path)
     return path.with_name(f"{path.stem}.resume{path.suffix}")
+
+
+def free_path(path: Path) -> Path:
+    """The path itself, or with the first number that is free: `model.safetensors` -> `model-2.safetensors`."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain([path], numbered) if not one.exists() and not state_path(one).exists())
 
 
 @check_arguments

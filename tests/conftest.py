@@ -1,6 +1,7 @@
 """What all tests share: the data, and a working folder of their own."""
 
 import os
+import signal
 import warnings
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from mnist_nb import DrawingPad
 from mnist_nb.data import Mnist, SampleWarning, load_mnist, load_sample
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by what the tests start there
 torch.set_num_threads(1)  # the tests' networks are small: on a busy machine more threads wait for each other
 
 

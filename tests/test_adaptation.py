@@ -14,12 +14,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mnist_nb.checkpoints import load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist, Split
 from mnist_nb.evaluation import evaluate
 from mnist_nb.models import build_model, predict
 from mnist_nb.my_digits import MyDigits, adapt
-from mnist_nb.my_digits.adaptation import SHARES, ForgettingWarning, compare_before_after, taught_path
+from mnist_nb.my_digits.adaptation import SHARES, ForgettingWarning, compare_before_after
 from mnist_nb.training import Hyperparameters, train
 
 
@@ -260,15 +259,3 @@ def test_the_report_counts_what_was_read_right(tiny: Mnist) -> None:
     none = compare_before_after(before, after, tiny.train.take(0), tiny.test)
     assert none.digits_before is none.digits_after is None
     assert "none kept apart yet" in str(none)
-
-
-def test_the_taught_model_gets_a_name_of_its_own(workplace: Path) -> None:
-    model, names = build_model("mlp", seed=0), []
-    path = Path("model.safetensors")
-    for _ in range(3):
-        save_checkpoint(model, path)
-        path = taught_path(path)
-        names.append(path.name)
-    assert names == ["model.my-hand.safetensors", "model.my-hand-2.safetensors", "model.my-hand-3.safetensors"]
-    assert same(weights(load_checkpoint("model.my-hand.safetensors")), weights(model))
-    assert taught_path("/elsewhere/cnn.safetensors", ".") == Path("cnn.my-hand.safetensors")

@@ -37,6 +37,7 @@ for _ in range(3000):
         ("options must be", lambda data: build_model("cnn", hidden=(3, 4))),
         ("batch_size must be", lambda data: predict(build_model(), data.test.images, batch_size=0)),
         ("images must be", lambda data: predict(build_model(), NESTED)),
+        ("name must be", lambda data: mnist_nb.load_pretrained(NESTED)),
         ("model must take", lambda data: predict(nn.Linear(3, 3), data.test.images)),
         ("model must take", lambda data: list(mnist_nb.train(build_model().double(), data))),
         ("model must give", lambda data: list(mnist_nb.train(nn.Identity(), data))),
@@ -125,6 +126,7 @@ def test_an_argument_of_another_type_is_an_error_of_ours_and_both_of_pythons(tin
 def test_numpys_numbers_are_numbers(tiny: Mnist) -> None:
     assert mnist_nb.wilson_interval(np.int64(3), np.int32(9)) == mnist_nb.wilson_interval(3, 9)
     assert Sketch(np.float32(280)).size == 280
+    assert torch.equal(*(predict(build_model(seed=0), tiny.test.images, batch_size=size) for size in (np.int8(3), 3)))
     drawing = Sketch()
     drawing.add_stroke([(50, 50), (100, 200)], 16)
     np.testing.assert_array_equal(drawing.to_mnist(np.int8(3)), drawing.to_mnist(3.0))

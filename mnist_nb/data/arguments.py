@@ -42,7 +42,7 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Refuse arguments of another type than annotated, with an error that names the argument and what was expected.
 
     Classes, unions of them, the keys and values of mappings, and the ranges of numbers are looked at; other annotations
-    say nothing. NumPy's numbers are numbers, a bool is none.
+    say nothing. NumPy's numbers are numbers, which the function is given as Python's own; a bool is none.
 
     Raises:
         ArgumentError: from the function, for an argument of another type, or a path that no file can have.
@@ -53,13 +53,16 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def with_checks(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name, value in signature.bind(*args, **kwargs).arguments.items():
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
             kind = hints().get(name, Any)
             if not _fits(value, kind):
                 raise ArgumentError(f"{name} must be {_in_words(kind)}, got {reprlib.repr(value)}")
             if isinstance(value, str | os.PathLike) and Path in get_args(kind) and not _can_be_a_path(value):
                 raise ArgumentError(f"{name} must be a path, and no file can be called {reprlib.repr(value)}")
-        return function(*args, **kwargs)
+            if isinstance(value, np.number) and kind is not Any:
+                bound.arguments[name] = value.item()  # PyTorch does not take all of them
+        return function(*bound.args, **bound.kwargs)
 
     return with_checks
 

@@ -153,11 +153,11 @@ def build_model(name: str = "mlp", *, seed: Seed | None = None, reject: bool = F
         raise ValueError(f"there is no model named {name!r}: choose one of {', '.join(map(repr, MODELS))}")
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
-            torch.manual_seed(int(seed))
+            torch.manual_seed(seed)
         try:
             model = MODELS[name](**options)
         except TypeError as error:
-            raise TypeError(f"options must be those of {MODELS[name].__name__}: {error}") from error
+            raise TypeError(f"options must be those that {name!r} takes: {error}") from error
     if reject:
         model.add_reject(seed or 0)
     return model

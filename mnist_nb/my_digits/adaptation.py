@@ -1,11 +1,9 @@
 """Teaching a model one person's hand from a few drawings, without letting it forget everybody else's."""
 
 import copy
-import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import torch
@@ -89,7 +87,7 @@ def adapt(
     old = copy.deepcopy(head.state_dict())
     validation = _features(taught, to_input(data.validation.images.to(place)))
     was_right = _is_right(head, validation, data.validation.labels)
-    generator = torch.Generator().manual_seed(int(seed))
+    generator = torch.Generator().manual_seed(seed)
     optimizer = Adam(head.parameters())
     with one_thread():
         for step, (features, wanted) in enumerate(_batches(taught, taught_digits, data.train, steps, generator)):
@@ -231,17 +229,3 @@ def _figures(evaluation: Evaluation) -> str:
     (low, high), total = evaluation.interval, len(evaluation.labels)
     text = f"{evaluation.accuracy:.1%} ({evaluation.n_correct:,} of {total:,}; {low:.1%} to {high:.1%})"
     return f"{text:>46}"
-
-
-@check_arguments
-def taught_path(path: str | Path, folder: str | Path | None = None) -> Path:
-    """A free name beside the original's, `model.safetensors` -> `model.my-hand.safetensors`, then `.my-hand-2` and on.
-
-    Args:
-        path: the model that was taught, or where one that ships with the package comes from.
-        folder: another folder than the original's.
-    """
-    path = Path(path)
-    stem, place = path.stem.partition(".my-hand")[0], path.parent if folder is None else Path(folder)
-    paths = (place / f"{stem}.my-hand{f'-{number}' * (number > 1)}.safetensors" for number in itertools.count(1))
-    return next(path for path in paths if not path.exists())

@@ -6,8 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from mnist_nb import checkpoints
-from mnist_nb.checkpoints import load_checkpoint
-from mnist_nb.my_digits.adaptation import taught_path
+from mnist_nb.checkpoints import free_path, load_checkpoint
 
 GIVEN = "model"
 _SHIPPED = "shipped:"
@@ -79,5 +78,9 @@ class ModelCatalog:
         return name
 
     def taught_path(self, key: str) -> Path:
-        """Where the network with this key is saved once it has been taught: beside the original, never over it."""
-        return taught_path(Path(key.removeprefix(_SHIPPED)).name, self.path.parent)
+        """Where the network with this key is saved once it has been taught, never over another.
+
+        `cnn.my-hand.safetensors` in the folder of the reader's own, then `cnn.my-hand-2.safetensors` and on.
+        """
+        stem = Path(key.removeprefix(_SHIPPED)).stem.partition(_TAUGHT)[0]
+        return free_path(self.path.with_name(f"{stem}{_TAUGHT}.safetensors"))

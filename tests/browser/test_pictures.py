@@ -59,8 +59,9 @@ def take(panel: Locator, path: Path, height: int) -> None:
     assert path.stat().st_size < 150_000
 
 
-def test_the_pad_reads_a_digit(notebook: NotebookPage, pictures: Path) -> None:
-    notebook.open(write_notebook(notebook.server.folder, "picture_pad.ipynb", *PAD)).run_all()
+def test_the_pad_reads_a_digit_and_the_studio_trains(notebook: NotebookPage, pictures: Path) -> None:
+    notebook.open(write_notebook(notebook.server.folder, "picture.ipynb", *PAD, *STUDIO)).run_all()
+    assert notebook.errors() == []
     canvas = notebook.reveal(".mnist-pad canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -77,11 +78,7 @@ def test_the_pad_reads_a_digit(notebook: NotebookPage, pictures: Path) -> None:
     notebook.page.mouse.move(0, 0)
     take(panel, pictures / "pad.png", 640)
 
-
-def test_the_studio_trains(notebook: NotebookPage, pictures: Path) -> None:
     notebook.page.set_viewport_size({"width": 1366, "height": 1100})
-    notebook.open(write_notebook(notebook.server.folder, "picture_studio.ipynb", *STUDIO)).run_all()
-    assert notebook.errors() == []
     panel = notebook.reveal(".mnist-studio")
     panel.locator("button", has_text="Train").first.click()
     panel.locator("button:not([disabled])", has_text="Stop").first.wait_for()

@@ -174,30 +174,28 @@ def test_train_stop_resume_change_the_rate_compare_and_reopen(
     print(f"\nfrom the click on Stop to the page that says so: {told} ms")
 
 
-@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1024, 768), (390, 844)])
-def test_nothing_is_cut_off_and_a_laptop_shows_all_from_train_to_the_bars(
-    studio: StudioPage, width: int, height: int
-) -> None:
+def test_nothing_is_cut_off_and_a_laptop_shows_all_from_train_to_the_bars(studio: StudioPage) -> None:
     page = studio.page
-    page.set_viewport_size({"width": width, "height": height})
-    if width < 700:
-        page.evaluate("async () => { await window.jupyterapp.commands.execute('application:toggle-left-area') }")
     studio.train()
     studio.until(lambda: studio.panel.locator(".studio-inside").count(), "the look inside")
-    page.wait_for_timeout(500)
-    wide = studio.panel.evaluate(_BEYOND)
-    assert wide == []
-    if width == 1366:
-        studio.panel.evaluate("panel => panel.scrollIntoView({block: 'start'})")
-        shown = [studio.button("Train"), studio.slider("Momentum"), studio.panel.locator(".studio-pinned svg")]
-        shown += [studio.panel.locator(".studio-plots"), studio.panel.locator(".studio-layers")]
-        for part in shown:
-            expect(part).to_be_in_viewport(ratio=1)
-    studio.notebook.screenshot(str(width))
+    for width, height in ((1366, 768), (1024, 768), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        if width < 700:
+            page.evaluate("async () => { await window.jupyterapp.commands.execute('application:toggle-left-area') }")
+        page.wait_for_timeout(500)
+        wide = studio.panel.evaluate(_BEYOND)
+        assert (width, wide) == (width, [])
+        if width == 1366:
+            studio.panel.evaluate("panel => panel.scrollIntoView({block: 'start'})")
+            shown = [studio.button("Train"), studio.slider("Momentum"), studio.panel.locator(".studio-pinned svg")]
+            shown += [studio.panel.locator(".studio-plots"), studio.panel.locator(".studio-layers")]
+            for part in shown:
+                expect(part).to_be_in_viewport(ratio=1)
+        studio.notebook.screenshot(str(width))
     studio.stop()
 
 
-def test_a_readout_on_a_log_scale_takes_no_typing_and_another_counts_what_is_typed(studio: StudioPage) -> None:
+def test_a_readout_takes_no_typing_or_counts_what_is_typed_and_a_run_s_settings_are_copied(studio: StudioPage) -> None:
     for label in ("Learning rate", "Batch size"):
         assert studio.slider(label).locator("[contenteditable]:visible, input:visible").count() == 0
         before = studio.readout(label)
@@ -209,8 +207,6 @@ def test_a_readout_on_a_log_scale_takes_no_typing_and_another_counts_what_is_typ
     epochs.press("Enter")
     studio.until(lambda: studio.readout("Epochs") == "200", "what is typed to be clamped in sight")
 
-
-def test_the_settings_of_a_run_are_copied_as_code(studio: StudioPage) -> None:
     rate = studio.move("Learning rate")
     studio.train()
     studio.stop()

@@ -446,13 +446,15 @@ def test_where_no_network_is_found_it_says_so_and_draws_on(workplace: Path, monk
     assert pad.guess is not None
 
 
-def test_a_taught_network_never_takes_the_original_s_name(workplace: Path) -> None:
-    readers = ModelCatalog(path="model.safetensors")
-    for key in ("shipped:cnn", "model.safetensors", "model"):
+@pytest.mark.parametrize("key", ["shipped:cnn", "cnn.safetensors", "elsewhere/cnn.safetensors", "cnn"])
+def test_each_taught_network_gets_a_name_of_its_own(workplace: Path, key: str) -> None:
+    readers, names = ModelCatalog(path="model.safetensors"), []
+    for _ in range(3):
         path = readers.taught_path(key)
-        assert path.name not in ("cnn.safetensors", "model.safetensors")
         path.write_bytes(b"")
-        assert readers.taught_path(key) != path
+        names.append(str(path))
+        key = names[-1]
+    assert names == ["cnn.my-hand.safetensors", "cnn.my-hand-2.safetensors", "cnn.my-hand-3.safetensors"]
 
 
 # ---- the state alone

@@ -98,6 +98,9 @@ def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_s
     truth.value = "2 0 2 5"
     press(pad, keep)
     assert MyDigits(FILE).labels.tolist() == [2, 0, 2, 5]
+    pad.digits.delete(pad.digits.ids[1])
+    press(pad, keep)
+    assert sorted(MyDigits(FILE).labels.tolist()) == [0, 2, 2, 5], "what was deleted comes back, and none is doubled"
     truth.value = "205"
     press(pad, keep)
     assert "I see 4 digits on the page" in shown(pad)

@@ -110,11 +110,14 @@ class Teaching:
         """Keep drawings as these digits; the same ones kept again get the new labels instead."""
         digits = self._pad.digits
         images = [(one.to_mnist() if isinstance(one, Sketch) else one).tobytes() for one in drawings]
-        if images == list(self._last.values()) and self._last.keys() <= set(digits.ids):
-            for id, label in zip(self._last, labels, strict=True):
-                digits.relabel(id, label)
-        else:
-            self._last = dict(zip(digits.add_all(drawings, labels), images, strict=True))
+        before = list(self._last) if images == list(self._last.values()) else []
+        ids = {place: id for place, id in enumerate(before) if id in digits.ids}
+        new = [place for place in range(len(images)) if place not in ids]  # also those deleted since
+        for place, id in ids.items():
+            digits.relabel(id, labels[place])
+        if new:
+            ids |= zip(new, digits.add_all([drawings[n] for n in new], [labels[n] for n in new]), strict=True)
+        self._last = {ids[place]: image for place, image in enumerate(images)}
         self._pad.say(f"Kept as {', '.join(map(with_article, labels))}. You have {counted(len(digits))} now.")
         self._show_progress()
 

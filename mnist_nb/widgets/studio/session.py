@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from mnist_nb.checkpoints import CheckpointError, continue_run, read_metadata, save_checkpoint, save_run, state_path
+from mnist_nb.checkpoints import CheckpointError, continue_run, free_path, read_metadata, save_checkpoint, save_run
 from mnist_nb.data import Mnist, check_image
 from mnist_nb.files import parse_json, signature_of
 from mnist_nb.models import build_model, predict
@@ -165,7 +165,7 @@ class TrainingSession:
                 return None
             run, sentence = self.run, f"Going on at {self.run.position}."
             if self.path is not None and signature_of(self.path) not in (None, self._signature):
-                taken, self.path = self.path, _free_path(self.path)
+                taken, self.path = self.path, free_path(self.path)
                 self._told.append(f"{taken.name} holds another run by now; this one is saved in {self.path.name}.")
             self._wanted_rate = learning_rate or self._wanted_rate
             if self._take_rate(run):
@@ -395,9 +395,3 @@ class TrainingSession:
             self._signature, self.warning = signature_of(self.path), "".join(self._told[-1:])
         except (CheckpointError, OSError) as error:
             self.warning = f"Not saved: {error}."
-
-
-def _free_path(taken: Path) -> Path:
-    """A name beside the one that is taken: `model.safetensors` -> `model-2.safetensors`, or with the next number."""
-    names = (taken.with_stem(f"{taken.stem}-{number}") for number in itertools.count(2))
-    return next(path for path in names if not path.exists() and not state_path(path).exists())
