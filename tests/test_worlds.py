@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 import torch
-from cells import printed_by_cells
+from cells import NOTEBOOKS, has_widgets, printed_by_cells
 
 from mnist_nb import (
     Hyperparameters,
@@ -26,8 +26,10 @@ from mnist_nb import (
 )
 from mnist_nb.data import Mnist
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-SOLUTIONS = sorted((NOTEBOOKS / "solutions").glob("[0-9]*.ipynb"))
+IN_NO_BROWSER = sorted(
+    [path for path in NOTEBOOKS.glob("*.ipynb") if not has_widgets(path)] + [*NOTEBOOKS.glob("solutions/*.ipynb")]
+)
+"""Notebooks that run with the sample here; the others do in tests/browser/test_smoke.py."""
 JUDGE = re.compile(r"load_or_train\(")
 PANELS = re.compile(r"DrawingPad\(|Explorer\(|PixelEditor\(")
 """What looks for the reader's model, in a notebook's code: to judge it, or to offer it in a list."""
@@ -112,14 +114,11 @@ def test_its_panels_open_beside_any_model(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
-def test_solutions_run_to_their_end_with_the_sample_too(
-    path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The chapters do so in tests/browser/test_smoke.py."""
+@pytest.mark.parametrize("path", IN_NO_BROWSER, ids=lambda path: path.relative_to(NOTEBOOKS).as_posix())
+def test_runs_to_its_end_with_the_sample_too(path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
+    (workplace / "solutions").mkdir()
     for file in NOTEBOOKS.glob("*.json"):
         shutil.copy(file, workplace)
-    (workplace / "solutions").mkdir()
-    monkeypatch.chdir(workplace / "solutions")
+    monkeypatch.chdir(workplace / path.parent.relative_to(NOTEBOOKS))
     assert printed_by_cells(path)
