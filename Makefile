@@ -14,9 +14,10 @@ COPY := test-results/notebooks
 ALLOW_ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 ESLINT := npx --yes --prefer-offline eslint@9
 NBVAL := --nbval-current-env --nbval-cell-timeout=300
-# A file at a time on each of two workers, with one thread each: threads that wait for each other cost more than they gain.
-# In the order of their names: the browser's files take longest and come first, so that the workers end together.
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# A file at a time on each of three workers, for those that drive a browser wait for it; with one thread each, for threads
+# that wait for each other cost more than they gain. In the order of their names: the browser's files take longest and
+# come first, so that the workers end together.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
