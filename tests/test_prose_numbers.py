@@ -36,9 +36,11 @@ LISTED = {
         "19": "of 20: what 95 % means",
         "99.85": "100 % less 15 of 10,000",
         "9,830": "9,800 + 30",
+        "0.3": "98.3 less 98.0, and 30 of 10,000",
         "5,000": "the validation images",
     },
     "04_draw": {
+        "98": "notebook 02: the preset fast",
         "184": "benchmarks/README.md: writers",
         "42": "benchmarks/README.md: 184 writers, shrunk",
         "52": "benchmarks/README.md: 184 writers, shrunk",
@@ -75,7 +77,7 @@ LISTED = {
     "solutions/04_draw": {"300": "thirty of each digit", "45": "below the least angle that is printed"},
     "solutions/05_trust": {"1.5": "pixels of blur, for the reader to try"},
     "solutions/07_backpropagation": {"0.01": "the notebook's first rate"},
-    "solutions/09_convolution": {"1970": "history: Sobel and Prewitt"},
+    "solutions/09_convolution": {"1970": "history: Sobel and Prewitt", "16": "twice 8"},
 }
 
 

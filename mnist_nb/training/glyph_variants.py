@@ -56,8 +56,8 @@ def redraw_variants(images: Tensor, labels: Tensor, generator: torch.Generator, 
 def _flagged_one(ones: _Digits) -> Tensor:
     """A stroke from the top down to the left; on every fifth a foot as well."""
     head = torch.stack([_middle(ones.images, ones.top), ones.top], 1)
-    angle = torch.deg2rad(ones.between(0, 25, 70))  # from straight down
-    length = ones.height * ones.between(1, 0.2, 0.65)
+    angle = torch.deg2rad(ones.between(0, 30, 70))  # from straight down
+    length = ones.height * ones.between(1, 0.4, 0.9)
     flag = torch.stack([-angle.sin(), angle.cos()], 1) * length[:, None]
     image = torch.maximum(ones.images, line([head, head + flag], ones.radius))
     heel = torch.stack([_middle(ones.images, ones.bottom), ones.bottom], 1)
@@ -81,8 +81,8 @@ def _hooked_four(fours: _Digits) -> Tensor:
 
 def _crossed_seven(sevens: _Digits) -> Tensor:
     """A bar across the stem."""
-    y = sevens.top + sevens.height * sevens.between(0, 0.35, 0.75)
-    half = sevens.height * sevens.between(1, 0.12, 0.42)
+    y = sevens.top + sevens.height * sevens.between(0, 0.35, 0.85)
+    half = sevens.height * sevens.between(1, 0.12, 0.5)
     x = _middle(sevens.images, y) + half * sevens.between(2, -0.3, 0.3)
     crossing, bar = torch.stack([x, y], 1), torch.stack([half, half * sevens.between(3, -0.45, 0.2)], 1)
     return torch.maximum(sevens.images, line([crossing - bar, crossing + bar], sevens.radius))
@@ -90,11 +90,11 @@ def _crossed_seven(sevens: _Digits) -> Tensor:
 
 def _curled_nine(nines: _Digits) -> Tensor:
     """The digit made smaller towards its top, and in the room below a tail that curls to the left."""
-    across, down = nines.between(0, 0.8, 1), nines.between(1, 0.6, 1)
+    across, down = nines.between(0, 0.65, 1), nines.between(1, 0.45, 1)
     image = _stretch(nines.images, nines.top, nines.top, across, down)
     radius = nines.radius * (across * down).sqrt()
     end = nines.top + down * (nines.bottom - nines.top)
-    room, length = nines.bottom - end, nines.height * nines.between(2, 0.2, 0.7)
+    room, length = nines.bottom - end, nines.height * nines.between(2, 0.2, 0.8)
     start = torch.stack([_middle(image, end), end], 1)
     turn = torch.stack([length * nines.between(3, -0.3, 0.3), room * nines.between(4, 1.1, 1.6) + 1], 1)
     tip = torch.stack([-length, room - nines.height * nines.between(5, -0.02, 0.2)], 1)
