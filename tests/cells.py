@@ -2,19 +2,14 @@
 
 import contextlib
 import io
-import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-
-
-def has_widgets(path: Path) -> bool:
-    """Whether a notebook's code shows a pad, a studio or another panel, so that it takes a browser to try it."""
-    code = (cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
-    return any(re.search(r"(Pad|Studio|Explorer|Editor)\(", source) for source in code)
+IN_BROWSER = ("02_train.ipynb", "04_draw.ipynb", "draw.ipynb")
+"""Notebooks that run with the sample in a browser, to see a studio and a pad there; the others do without one."""
 
 
 def printed_by_cells(

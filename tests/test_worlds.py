@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 import torch
-from cells import NOTEBOOKS, has_widgets, printed_by_cells
+from cells import IN_BROWSER, NOTEBOOKS, printed_by_cells
 
 from mnist_nb import (
     Hyperparameters,
@@ -27,9 +27,8 @@ from mnist_nb import (
 from mnist_nb.data import Mnist
 
 IN_NO_BROWSER = sorted(
-    [path for path in NOTEBOOKS.glob("*.ipynb") if not has_widgets(path)] + [*NOTEBOOKS.glob("solutions/*.ipynb")]
+    [path for path in NOTEBOOKS.glob("*.ipynb") if path.name not in IN_BROWSER] + [*NOTEBOOKS.glob("solutions/*.ipynb")]
 )
-"""Notebooks that run with the sample here; the others do in tests/browser/test_smoke.py."""
 JUDGE = re.compile(r"load_or_train\(")
 PANELS = re.compile(r"DrawingPad\(|Explorer\(|PixelEditor\(")
 """What looks for the reader's model, in a notebook's code: to judge it, or to offer it in a list."""

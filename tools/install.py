@@ -138,7 +138,7 @@ def silence_of(page: str, patience: float) -> str:
 
     def ask() -> None:
         try:
-            with urllib.request.urlopen(page, timeout=patience) as answer:
+            with urllib.request.urlopen(page, timeout=2 * patience) as answer:  # below, one waits for half of that
                 answer.read()
         except (OSError, ValueError) as error:
             reasons.put(str(error).strip("<>") or type(error).__name__)

@@ -144,11 +144,11 @@ def in_page(page: Page, function: str, drawings: list[dict[str, Any]]) -> Any:
     return json.loads(page.evaluate(script, [function, json.dumps(drawings)]))
 
 
-def test_a_thousand_drawings_are_read_as_python_reads_them(open_page: Any, networks: dict[str, nn.Module]) -> None:
-    drawings = recorded(1000)
+def test_hundreds_of_drawings_are_read_as_python_reads_them(open_page: Any, networks: dict[str, nn.Module]) -> None:
+    drawings = recorded(300)
     expected = [in_python(drawing) for drawing in drawings]
     there = [image for image in expected if image is not None]
-    assert len(there) >= 980
+    assert len(there) >= 294
     for name, network in networks.items():
         found = in_page(open_page(name), "read", drawings)
         assert [reading is None for reading in found] == [image is None for image in expected]

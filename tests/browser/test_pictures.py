@@ -1,4 +1,4 @@
-"""The pictures of the README: `make screenshots` takes them again; here they are taken too, and thrown away."""
+"""The pictures of the README, which `make screenshots` takes again; other tests draw and train as they do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from playwright.sync_api import Locator
 
 from .conftest import NotebookPage, write_notebook
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif("MNIST_NB_PICTURES" not in os.environ, reason="takes pictures for make screenshots alone"),
+]
 
 FIVE = (  # two strokes, as a hand writes them: down and around, then the bar
     [(96, 62), (92, 92), (88, 122), (106, 112), (134, 108), (162, 122), (176, 150), (168, 184), (140, 208), (104, 212),
@@ -33,9 +36,9 @@ STUDIO = (
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where the pictures go: the folder in MNIST_NB_PICTURES, else one that is thrown away."""
-    folder = Path(os.environ.get("MNIST_NB_PICTURES", tmp_path)).resolve()
+def pictures() -> Path:
+    """Where the pictures go: the folder in MNIST_NB_PICTURES."""
+    folder = Path(os.environ["MNIST_NB_PICTURES"]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -5,8 +5,9 @@ import dataclasses
 from functools import cache
 
 import pytest
+from torch import nn
 
-from mnist_nb import PRESETS, Hyperparameters, TrainingRun, build_model, load_mnist, load_pretrained
+from mnist_nb import PRESETS, EpochRecord, Hyperparameters, TrainingRun, build_model, load_mnist, load_pretrained, train
 from mnist_nb.widgets.studio.records import RunRecord, summary
 
 pytestmark = pytest.mark.slow
@@ -18,8 +19,8 @@ SENTENCES = (MORE_EPOCHS, BY_HEART, TOO_LONG, LEAPT, GUESSING, LEVEL)
 
 
 @cache
-def trained(settings: Hyperparameters, shipped: bool = False) -> tuple[str, float]:
-    """What the studio says after a run, and the mean validation accuracy of its last two epochs.
+def trained(settings: Hyperparameters, shipped: bool = False) -> tuple[str, float, nn.Module]:
+    """What the studio says after a run, the mean validation accuracy of its last two epochs, and the network.
 
     The shipped network has seen all images: it is shown a part of them again.
     """
@@ -29,18 +30,25 @@ def trained(settings: Hyperparameters, shipped: bool = False) -> tuple[str, floa
     run = TrainingRun(model, data, settings, device="cpu")
     records = list(run.epochs())
     kept = RunRecord("run", settings, copy.deepcopy(model), run.batches_per_epoch, 0, run.epoch, records)
-    return summary(kept, run, []), sum(record.validation_accuracy for record in records[-2:]) / len(records[-2:])
+    return summary(kept, run, []), accuracy_of(records), model
+
+
+def accuracy_of(records: list[EpochRecord]) -> float:
+    last = [record.validation_accuracy for record in records[-2:]]
+    return sum(last) / len(last)
 
 
 def says(sentence: str, settings: Hyperparameters, shipped: bool = False) -> float:
-    said, accuracy = trained(settings, shipped)
+    said, accuracy, _ = trained(settings, shipped)
     assert [one for one in SENTENCES if one in said] == [sentence], said
     return accuracy
 
 
 def longer(settings: Hyperparameters) -> float:
-    """The accuracy after twice the epochs."""
-    return trained(dataclasses.replace(settings, epochs=2 * settings.epochs))[1]
+    """The accuracy after twice the epochs; without a schedule the second half goes on from the first."""
+    if settings.schedule != "constant":
+        return trained(dataclasses.replace(settings, epochs=2 * settings.epochs))[1]
+    return accuracy_of(list(train(copy.deepcopy(trained(settings)[2]), load_mnist(), settings, device="cpu")))
 
 
 @pytest.mark.usefixtures("full_mnist")
@@ -60,9 +68,7 @@ class TestAdvice:
         assert longer(settings) > says(MORE_EPOCHS, settings) + 0.003
 
     @pytest.mark.parametrize(
-        "settings",
-        [dataclasses.replace(FAST, seed=seed) for seed in range(3)],
-        ids=["fast, seed 0", "fast, seed 1", "fast, seed 2"],
+        "settings", [dataclasses.replace(FAST, seed=seed) for seed in range(2)], ids=["fast, seed 0", "fast, seed 1"]
     )
     def test_learnt_by_heart_more_epochs_hardly_help(self, settings: Hyperparameters) -> None:
         assert longer(settings) < says(BY_HEART, settings) + 0.0025
@@ -72,7 +78,7 @@ class TestAdvice:
         assert trained(dataclasses.replace(plain, augmentation="affine"))[1] > says(BY_HEART, plain) + 0.002
 
     def test_steps_too_long_are_not_learning_by_heart_and_a_lower_rate_or_a_schedule_helps(self) -> None:
-        rate = Hyperparameters(learning_rate=0.2)
+        rate = Hyperparameters(epochs=6, learning_rate=0.2)
         reached = says(TOO_LONG, rate)
         assert longer(rate) < reached + 0.01
         assert trained(dataclasses.replace(rate, learning_rate=0.05))[1] > reached + 0.01
