@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-IN_BROWSER = ("02_train.ipynb", "04_draw.ipynb", "draw.ipynb")
+IN_BROWSER = ("02_train.ipynb", "04_draw.ipynb")
 """Notebooks that run with the sample in a browser, to see a studio and a pad there; the others do without one."""
 
 

@@ -95,21 +95,26 @@ def test_prints_what_it_was_committed_with(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", list(WORLDS)[1:])
 @pytest.mark.parametrize("path", with_code(PANELS), ids=lambda path: path.stem)
 def test_its_panels_open_beside_any_model(
-    path: Path, world: str, workplace: Path, full_mnist: Mnist, monkeypatch: pytest.MonkeyPatch
+    path: Path, workplace: Path, full_mnist: Mnist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
     for file in NOTEBOOKS.glob("*.json"):
         shutil.copy(file, workplace)
-    WORLDS[world](full_mnist)
-    model = {file: file.read_bytes() for file in workplace.glob("model*")}
-    last = [
-        c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code" and PANELS.search(c.source)
-    ][-1]
-    assert printed_by_cells(path, until=last)  # no later cell knows of the model
-    assert {file: file.read_bytes() for file in model} == model, "what the reader left is left alone"
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    panels = [source for source in cells if PANELS.search(source)]
+    names: dict[str, Any] = {"__name__": "__main__"}
+    assert printed_by_cells(path, names, until=panels[-1])  # no later cell knows of the model
+    for world in list(WORLDS.values())[1:]:
+        for file in workplace.glob("model*"):
+            file.unlink()
+        world(full_mnist)
+        model = {file: file.read_bytes() for file in workplace.glob("model*")}
+        assert model
+        for source in panels:
+            exec(source, names)
+        assert {file: file.read_bytes() for file in model} == model, "what the reader left is left alone"
 
 
 @pytest.mark.slow

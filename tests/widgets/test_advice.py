@@ -26,7 +26,7 @@ def trained(settings: Hyperparameters, shipped: bool = False) -> tuple[str, floa
     """
     model, data = build_model(settings.network, seed=settings.seed), load_mnist()
     if shipped:
-        model, data = load_pretrained("mlp"), dataclasses.replace(data, train=data.train.take(8000))
+        model, data = load_pretrained("mlp"), dataclasses.replace(data, train=data.train.take(3000))
     run = TrainingRun(model, data, settings, device="cpu")
     records = list(run.epochs())
     kept = RunRecord("run", settings, copy.deepcopy(model), run.batches_per_epoch, 0, run.epoch, records)
