@@ -4,24 +4,23 @@ Their ten outputs stay as they are, bit for bit. Only `reject` learns, from what
 answer to MNIST's training digits and to images made from them that are none. It takes some minutes.
 """
 
-import dataclasses
 import math
 import sys
 
 import torch
+from teach_forms import KIND
 
 from mnist_nb import load_mnist, load_pretrained, read_metadata, save_checkpoint
 from mnist_nb.checkpoints import PRETRAINED
 from mnist_nb.models import digit_score, to_input
 from mnist_nb.models.refusal import LEARNT_THRESHOLD
-from mnist_nb.training.augmentation import KINDS, augment
+from mnist_nb.training.augmentation import augment
 from mnist_nb.training.backpropagation import autograd_gradients
 from mnist_nb.training.negatives import make_negatives
 from mnist_nb.training.optimizers import Adam
 from mnist_nb.training.plain import permutation
 from mnist_nb.training.run import schedule_factor
 
-KIND = dataclasses.replace(KINDS["handwriting"], styles=0.5)  # as tools/teach_forms.py shows them
 REFUSED = 0.007  # of MNIST's validation digits; of strangers' on a pad it is about a hundredth
 EPOCHS, STEPS, BATCH, LEARNING_RATE = 3, 2500, 256, 0.003
 NOISE, DECAY = {"mlp": 0.0, "cnn": 0.5}, {"mlp": 0.01, "cnn": 1.0}  # what kept strangers' letters apart best

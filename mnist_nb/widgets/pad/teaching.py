@@ -111,7 +111,8 @@ class Teaching:
         digits = self._pad.digits
         images = [(one.to_mnist() if isinstance(one, Sketch) else one).tobytes() for one in drawings]
         before = list(self._last) if images == list(self._last.values()) else []
-        ids = {place: id for place, id in enumerate(before) if id in digits.ids}
+        there = set(digits.ids)
+        ids = {place: id for place, id in enumerate(before) if id in there}
         new = [place for place in range(len(images)) if place not in ids]  # also those deleted since
         for place, id in ids.items():
             digits.relabel(id, labels[place])
