@@ -69,12 +69,8 @@ def run_as_process() -> NoReturn:
     """Run `main` and end the process: Ctrl-C gives one line and the status 130, whenever it comes."""
     try:
         status = main()
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as in the background
-            signal.signal(signal.SIGINT, _quit)
     except SystemExit as end:  # of argparse
         status = int(end.code or 0)
-    except KeyboardInterrupt:  # just after the command
-        _quit()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # None where it was closed from the start
             stream.flush()
@@ -167,9 +163,9 @@ def train_command(options: argparse.Namespace) -> int:
     data = mnist_nb.load_mnist(options.data)
     run, start = mnist_nb.continue_run(options.model, data, settings, fresh=options.fresh, device=options.device)
     print(start, flush=True)
-    status = 0
+    status, quits = 0, signal.getsignal(signal.SIGINT) is _quit
     try:
-        if signal.getsignal(signal.SIGINT) is _quit:
+        if quits:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # which the run defers to the end of a step
         total, done = run.steps_total, run.steps_done
         with tqdm(total=total, initial=done, unit="batch", leave=False, disable=None, dynamic_ncols=True) as bar:
@@ -186,6 +182,9 @@ def train_command(options: argparse.Namespace) -> int:
         if isinstance(end, mnist_nb.TrainingDivergedError):
             raise
         status = 130
+    finally:
+        if quits:
+            signal.signal(signal.SIGINT, _quit)  # all is saved, and a finalizer would print the exception
     if not run.finished:
         print(f"Stopped at {run.position}; saved in {options.model}. The same command goes on from exactly there.")
     else:

@@ -279,6 +279,23 @@ def test_ctrl_c_at_the_very_end_of_a_run_that_is_saved_is_no_crash(workplace):
     assert load_checkpoint("model.safetensors").name == "mlp"
 
 
+INTERRUPTED_BAR = """
+import os, signal, tqdm
+tqdm.tqdm.__del__ = lambda bar: os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_while_the_progress_bar_is_freed_is_one_line(workplace):
+    (workplace / "sitecustomize.py").write_text(INTERRUPTED_BAR)
+    paths = os.pathsep.join([str(workplace), os.environ.get("PYTHONPATH", "")])
+    process = as_process("train", "--epochs", "1", PYTHONPATH=paths)
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (130, "mnist_nb: stopped\n")
+    assert load_checkpoint("model.safetensors").name == "mlp"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk to print to")
 def test_a_log_on_a_full_disk_is_one_line(mnist_nb, monkeypatch, capsys):
     with open("/dev/full", "w") as full:
