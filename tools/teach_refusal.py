@@ -22,8 +22,8 @@ from mnist_nb.training.plain import permutation
 from mnist_nb.training.run import schedule_factor
 
 REFUSED = 0.007  # of MNIST's validation digits; of strangers' on a pad it is about a hundredth
-EPOCHS, STEPS, BATCH, LEARNING_RATE = 3, 2500, 256, 0.003
-NOISE, DECAY = {"mlp": 0.0, "cnn": 0.5}, {"mlp": 0.01, "cnn": 1.0}  # what kept strangers' letters apart best
+EPOCHS, STEPS, BATCH, LEARNING_RATE = 6, 2500, 256, 0.003
+NOISE, DECAY = {"mlp": 0.2, "cnn": 0.5}, {"mlp": 0.1, "cnn": 1.0}  # what kept strangers' letters apart best
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         for rows in permutation(0, epoch, len(split)).split(1000):
             images, labels = to_input(split.images[rows]), split.labels[rows]
             strange = augment(make_negatives(images, labels, generator), generator, KIND)
-            digits = augment(images, generator, KIND, labels)[: len(strange)]
+            digits = augment(images, generator, KIND, labels)[: 2 * len(strange)]
             with torch.no_grad():
                 for name, model in models.items():
                     for part, kept in zip((strange, digits), hidden[name], strict=True):

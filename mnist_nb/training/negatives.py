@@ -1,9 +1,10 @@
-"""Images that are no digits, for a network to learn to refuse: made from MNIST's digits and from random strokes.
+"""Images that are no digits, for a network to learn to refuse: made from MNIST's digits, or drawn by rule.
 
 They must be augmented as the digits are. Otherwise what is learnt is to tell an augmented image from one that is not,
 and real letters, which are neither, are taken for digits.
 """
 
+import functools
 from typing import Any
 
 import torch
@@ -13,14 +14,21 @@ from mnist_nb.data import SIDE
 from mnist_nb.training.backpropagation import autograd_gradients
 from mnist_nb.training.glyph_variants import line
 
-STROKES, POINTS = 4, 5  # of a random sign, two at least; of a stroke
+STROKES, POINTS = 4, 7  # of a sign, at most; of a stroke
+LETTERS = """
+A 72 29 46, A 72 26 69 46, E 17 13 46 79, E 3145 5479, F 17 13 46, F 13 28 56, F 28 3216, H 17 39 46, K 17 34 49,
+L 17 79, M 71 15 53 39, N 71 19 93, P 17 1364, R 17 1364 49, R 17 1364 59, V 18 83, W 17 75 59 93, X 19 37,
+d 39 6479, d 36 6479 69, e 46 6314 4789, e 46 6214 4799, e 5632 2147 79, f 3228 46, h 17 7469, k 17 67 49,
+m 47 7458 8569, n 47 7469, r 17 7123"""
+"""Letters that no digit looks like, by their strokes between nine places, which lie as the keys 1 to 9 of a telephone:
+two keys for a straight line, four for a cubic Bezier curve from the first to the last."""
 # ways to change a digit: mirrored or not, then quarters of a turn; and the digits that stay digits
 _TURNS = {(True, 0): "018", (True, 2): "012358", (False, 2): "0125689"}
 _TURNS |= dict.fromkeys([(False, 1), (False, 3), (True, 1), (True, 3)], "0")
 
 
 def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """A quarter as many images as are given, none of which is a digit: half of them from digits, half from strokes.
+    """A quarter as many images as are given, none of which is a digit: spoilt digits, letters and random strokes.
 
     Args:
         images: digits, float32 `[N, 28, 28]` in [0, 1], bright ink on black.
@@ -31,8 +39,9 @@ def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -
         float32 `[N // 4, 28, 28]` in [0, 1]; a few may look like a digit all the same.
     """
     count = len(images) // 4
-    signs = random_signs(count - count // 2, generator).to(images.device)
-    return torch.cat([_spoilt(images, labels, count // 2, generator), signs])
+    third = 3 * count // 10
+    signs = torch.cat([random_signs(third, generator), random_letters(count - 2 * third, generator)])
+    return torch.cat([_spoilt(images, labels, third, generator), signs.to(images.device)])
 
 
 def rejection_gradients(model: Any, digits: Tensor, strange: Tensor, momentum: float = 0.0) -> float:
@@ -102,6 +111,31 @@ def random_signs(count: int, generator: torch.Generator) -> Tensor:
     points = torch.where(there[:, :, None, None], points, points[:, :1])  # [count, strokes, points, (x, y)]
     points[..., 0] *= 0.4 + 0.6 * drawn[:, 1, 9, None, None]
     return _as_digits_lie(points, 0.8 + drawn[:, 2, 9])
+
+
+def random_letters(count: int, generator: torch.Generator) -> Tensor:
+    """Letters of `LETTERS`, each of the nine places moved a little, drawn as large as MNIST's digits."""
+    drawn = torch.rand(count, 11, 2, generator=generator, device=generator.device)
+    keys = torch.arange(9, device=drawn.device)
+    places = torch.stack([keys % 3, keys // 3], 1) + 0.45 * (drawn[:, 2:] - 0.5)
+    forms = _letter_forms().to(drawn.device)
+    strokes = forms[(drawn[:, 0, 0] * len(forms)).long()]
+    t = torch.linspace(0, 1, POINTS, device=drawn.device)[:, None]
+    bernstein = torch.cat([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3], 1)
+    points = bernstein @ places[torch.arange(count)[:, None, None], strokes]  # [count, strokes, points, (x, y)]
+    points[..., 0] *= 0.4 + 0.6 * drawn[:, 0, 1, None, None]
+    return _as_digits_lie(points, 0.8 + drawn[:, 1, 0])
+
+
+@functools.cache
+def _letter_forms() -> Tensor:
+    """The places 0 to 8 that the strokes go by, int64 `[forms, STROKES, 4]`; a stroke that is not there is a point."""
+    forms = []
+    for form in LETTERS.split(","):
+        strokes = [[int(key) - 1 for key in stroke] for stroke in form.split()[1:]]
+        strokes += [strokes[0][:1] * 4] * (STROKES - len(strokes))
+        forms.append([[keys[0], *keys, keys[-1]] if len(keys) == 2 else keys for keys in strokes])
+    return torch.tensor(forms)
 
 
 def _as_digits_lie(points: Tensor, radius: Tensor) -> Tensor:
