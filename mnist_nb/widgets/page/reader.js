@@ -431,7 +431,8 @@ function readNumber(strokes, size = CANVAS) {
   const rank = ({ box: [left, top, right, bottom] }) => [left + right, top + bottom, left, top, right, bottom];
   pieces.sort((a, b) => lexically(rank(a), rank(b)));
   const found = candidates(pieces, scale).map(({ group, shape }) => {
-    const reading = readPieces(group.map((at) => pieces[at])), evidence = [sureness(reading.score), ...shape];
+    const reading = readPieces(group.map((at) => pieces[at]));
+    const evidence = [sureness(reading.score), reading.probabilities[4], ...shape];
     return { group, reading, worth: evidence.reduce((sum, value, i) => sum + value * model.grouping[i], 0) };
   });
   const deal = bestDeal(found, pieces.length).map(({ group, reading }) => {
