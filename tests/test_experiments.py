@@ -1,5 +1,6 @@
 """The small experiments of notebook 06: each runs, gives what the figures need, and is kept with its settings."""
 
+import copy
 import dataclasses
 import json
 from math import comb
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from networks import same_weights
 
 from mnist_nb import Mnist, Split, build_model, plots, predict, save_checkpoint
 from mnist_nb.studies.initialization import INITIALISATIONS, initialise
@@ -117,13 +119,13 @@ class TestRounding:
 
     def test_rounding_leaves_the_model_and_its_answers(self, sample: Mnist) -> None:
         model = build_model("mlp", seed=0)
-        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        before = copy.deepcopy(model)
         images = sample.test.images[:50]
         copied, _ = quantize_model(model, "int8")
-        assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+        assert same_weights(model, before)
         assert torch.allclose(predict(copied, images), predict(model, images), atol=0.01)
         assert torch.equal(predict(quantize_model(model, "float32")[0], images), predict(model, images))
-        numbers, step = quantize(before["linear1.weight"])
+        numbers, step = quantize(model.linear1.weight.detach())
         assert torch.equal(copied.linear1.weight, numbers * step)
 
     @pytest.mark.parametrize("kind", ["float16", "bfloat16", "int8"])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from networks import same_weights
 from torch.nn import functional
 
 from mnist_nb import build_model
@@ -83,7 +84,7 @@ def test_a_restored_one_goes_on_bit_for_bit(network, kind):
     other.load_state_dict(ours.state_dict())
     take(model, ours, 0.003, *last)
     take(copy, other, 0.003, *last)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), copy.parameters(), strict=True))
+    assert same_weights(model, copy)
 
 
 def test_a_gradient_that_somebody_else_fills_between_two_steps_does_no_harm():
@@ -95,7 +96,7 @@ def test_a_gradient_that_somebody_else_fills_between_two_steps_does_no_harm():
         take(twin, undisturbed, 0.1, images, labels)
         model.zero_grad()
         functional.cross_entropy(model(images + 1), labels).backward()
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
+    assert same_weights(model, twin)
 
 
 def test_the_state_of_another_is_refused():
