@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import io
 import json
 import os
 import pickle
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from faults import full_disk
 from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,10 +48,6 @@ def filled(path: Path, per_digit: int = 3) -> MyDigits:
     for number in range(10 * per_digit):
         digits.add(image(number), number % 10)
     return digits
-
-
-def contents(digits: MyDigits) -> list[tuple[Any, ...]]:
-    return [(digit.id, digit.label, digit.held_out, digit.image.tobytes()) for digit in digits]
 
 
 # ---- keeping
@@ -178,6 +176,8 @@ SPOILT = {
     "lengths that do not add up": written([RECORD | {"strokes": STROKES | {"lengths": [3]}}]),
     "points nowhere": written([RECORD | {"strokes": STROKES | {"points": [[1, 1], [None, 2]]}}]),
     "no width": written([RECORD | {"strokes": STROKES | {"widths": [0]}}]),
+    "a width without end": written([RECORD | {"strokes": STROKES | {"widths": [10**400]}}]),
+    "a point at a number without end": written([RECORD | {"strokes": STROKES | {"points": [[10**400, 1], [2, 2]]}}]),
     "no canvas": written([RECORD | {"strokes": STROKES | {"size": 0}}]),
     "strokes of another kind": written([RECORD | {"strokes": "a line"}]),
     "fewer images than records": written([RECORD], np.ones((0, 28, 28), np.uint8)),
@@ -323,16 +323,12 @@ def test_no_file_holds_more_digits_than_it_should(workplace: Path, monkeypatch: 
 # ---- places that cannot be written to, and others that write
 
 
-def test_a_path_that_is_a_folder(workplace: Path) -> None:
-    Path("my_digits.safetensors").mkdir()
-    with pytest.raises(DigitsError, match=r"my_digits\.safetensors cannot be read"):
-        MyDigits()
-
-
-def test_a_folder_that_is_missing_or_a_file(workplace: Path) -> None:
+def test_a_path_that_is_a_folder_or_whose_folder_is_missing_or_a_file(workplace: Path) -> None:
+    Path("folder").mkdir()
     Path("file").write_text("")
-    with pytest.raises(DigitsError, match=r"cannot be read"):
-        MyDigits("file/d.safetensors")
+    for path in ("folder", "file/d.safetensors"):
+        with pytest.raises(DigitsError, match=f"{path} cannot be read"):
+            MyDigits(path)
     digits = MyDigits("missing/d.safetensors")
     with pytest.raises(DigitsError, match=r"cannot be written.*folder"):
         digits.add(image(), 1)
@@ -356,11 +352,7 @@ def test_an_export_that_is_there_is_no_failure_where_its_temporary_folder_stays(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits = filled(workplace / "d.safetensors", 1)
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "rmdir", fail)
+    monkeypatch.setattr(os, "rmdir", full_disk)
     for name in ("out", "out.zip"):
         assert MyDigits(workplace / f"{name}.safetensors").import_(digits.export(workplace / name)) == 10
 
@@ -369,12 +361,8 @@ def test_an_export_that_is_there_is_no_failure_where_its_temporary_folder_stays(
 def test_a_disk_that_fails_loses_nothing(workplace: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     digits = filled(workplace / "d.safetensors", 1)
     before = digits.path.read_bytes()
-
-    def fail(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr(f"mnist_nb.files.os.{call}", fail)
+        patch.setattr(f"mnist_nb.files.os.{call}", full_disk)
         for change in (lambda: digits.add(image(99), 1), lambda: digits.delete(digits.ids[0])):
             with pytest.raises(DigitsError, match=r"cannot be written: No space left.*make room"):
                 change()
@@ -464,6 +452,14 @@ def test_a_link_stays_a_link(workplace: Path) -> None:
 # ---- sharing
 
 
+def zipped(folder: Path, packing: int = zipfile.ZIP_STORED, inside: str = "") -> Path:
+    """A zip with the files of a folder."""
+    with zipfile.ZipFile(f"{folder}.zip", "w", packing) as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f"{inside}{file.name}")
+    return Path(f"{folder}.zip")
+
+
 @pytest.mark.parametrize("name", ["export", "export.zip"])
 def test_an_export_can_be_looked_at_and_imported(workplace: Path, name: str) -> None:
     digits = filled(workplace / "mine.safetensors", 2)
@@ -514,11 +510,8 @@ def test_two_exports_in_one_zip_are_named_and_so_is_a_blank_image(workplace: Pat
 
 @pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
 def test_a_zip_with_flipped_bits_is_digits_or_one_clear_error(packing: int, workplace: Path) -> None:
-    filled(workplace / "mine.safetensors", 1).export("folder")
-    with zipfile.ZipFile("whole.zip", "w", packing) as archive:
-        for path in sorted(Path("folder").iterdir()):
-            archive.write(path, path.name)
-    whole, chance = Path("whole.zip").read_bytes(), np.random.default_rng(0)
+    folder = filled(workplace / "mine.safetensors", 1).export("folder")
+    whole, chance = zipped(folder, packing).read_bytes(), np.random.default_rng(0)
     refused = 0
     for _ in range(300):
         damaged = bytearray(whole)
@@ -556,18 +549,6 @@ def test_digits_of_a_newer_version_are_left_alone(workplace: Path) -> None:
     assert Path("mine.safetensors").read_bytes() == newer
 
 
-def test_a_stroke_at_a_number_without_end_is_a_damaged_file(workplace: Path) -> None:
-    MyDigits("mine.safetensors").add(drawing(), 4)
-    tensors = safetensors.numpy.load(Path("mine.safetensors").read_bytes())
-    records = json.loads(tensors["records"].tobytes())
-    for place, value in (("widths", [10**400] * 3), ("points", [[10**400, 1]] * 7)):
-        forged = [records[0] | {"strokes": records[0]["strokes"] | {place: value}}]
-        tensors["records"] = np.frombuffer(json.dumps(forged).encode(), np.uint8)
-        Path("mine.safetensors").write_bytes(safetensors.numpy.save(tensors))
-        with pytest.raises(DigitsError, match="is not a whole file of digits"):
-            MyDigits("mine.safetensors")
-
-
 def test_a_friends_file_comes_with_its_strokes(workplace: Path) -> None:
     mine, friends = filled(workplace / "mine.safetensors"), MyDigits("friend.safetensors")
     friends.add(drawing(), 4)
@@ -578,78 +559,46 @@ def test_a_friends_file_comes_with_its_strokes(workplace: Path) -> None:
 
 def test_a_folder_that_was_zipped_by_hand(workplace: Path) -> None:
     folder = filled(workplace / "mine.safetensors", 1).export("class 5b")
-    with zipfile.ZipFile("class.zip", "w") as archive:
-        for file in folder.iterdir():
-            archive.write(file, f"class 5b/{file.name}")
-    assert MyDigits("new.safetensors").import_("class.zip") == 10
+    assert MyDigits("new.safetensors").import_(zipped(folder, inside="class 5b/")) == 10
 
 
-def spoil_label(folder: Path) -> None:
-    (folder / "labels.csv").write_text("file,label\n00000-0.png,0\n00001-1.png,eleven\n")
+def png(side: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("1", (side, side), 1).save(file, "png")
+    return file.getvalue()
 
 
-def spoil_columns(folder: Path) -> None:
-    (folder / "labels.csv").write_text("name;digit\n00000-0.png;0\n")
-
-
-def spoil_place(folder: Path) -> None:
-    (folder / "labels.csv").write_text("file,label\n../secret.png,0\n")
-
-
-def spoil_size(folder: Path) -> None:
-    Image.new("L", (5000, 5000), 255).save(folder / "00001-1.png")
-
-
-def spoil_content(folder: Path) -> None:
-    (folder / "00001-1.png").write_bytes(b"GIF89a")
-
-
-def spoil_end(folder: Path) -> None:
-    (folder / "00001-1.png").write_bytes((folder / "00001-1.png").read_bytes()[:100])
-
-
-def spoil_length(folder: Path) -> None:
-    (folder / "00001-1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(10**6))
-
-
-def lose_file(folder: Path) -> None:
-    (folder / "00001-1.png").unlink()
-
-
-def lose_table(folder: Path) -> None:
-    (folder / "labels.csv").unlink()
-
-
-@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("in_zip", [False, True], ids=["folder", "zip"])
 @pytest.mark.parametrize(
-    ("spoil", "reason"),
+    ("name", "content", "reason"),
     [
-        (spoil_label, "0 to 9"),
-        (spoil_columns, "columns file and label"),
-        (spoil_place, "files without folders"),
-        (spoil_size, "5000x5000"),
-        (spoil_content, "00001-1.png"),
-        (spoil_end, "00001-1.png"),
-        (spoil_length, "bytes long"),
-        (lose_file, "00001-1.png"),
-        (lose_table, r"no labels\.csv"),
+        ("labels.csv", b"file,label\n00000-0.png,0\n00001-1.png,eleven\n", "0 to 9"),
+        ("labels.csv", b"name;digit\n00000-0.png;0\n", "columns file and label"),
+        ("labels.csv", b"file,label\n../secret.png,0\n", "files without folders"),
+        ("labels.csv", None, r"no labels\.csv"),
+        ("00001-1.png", png(5000), "5000x5000"),
+        ("00001-1.png", b"GIF89a", "00001-1.png"),
+        ("00001-1.png", png(28)[:50], "00001-1.png"),
+        ("00001-1.png", b"\x89PNG\r\n\x1a\n" + bytes(10**6), "bytes long"),
+        ("00001-1.png", None, "00001-1.png"),
     ],
+    ids=["label", "columns", "place", "no table", "size", "format", "cut short", "length", "no file"],
 )
-def test_a_spoilt_import_adds_nothing(workplace: Path, spoil: Any, reason: str, zipped: bool) -> None:
+def test_a_spoilt_import_adds_nothing(
+    workplace: Path, name: str, content: bytes | None, reason: str, in_zip: bool
+) -> None:
     digits = filled(workplace / "mine.safetensors", 1)
-    before = contents(digits)
+    before = digits.path.read_bytes()
     path = digits.export("export")
-    spoil(path)
-    if zipped:
-        path = Path("export.zip")
-        with zipfile.ZipFile(path, "w") as archive:
-            for file in Path("export").iterdir():
-                archive.write(file, file.name)
-    with pytest.raises(DigitsError, match=reason):
-        MyDigits(digits.path).import_(path)
-    with pytest.raises(DigitsError, match=str(path)):
+    if content is None:
+        (path / name).unlink()
+    else:
+        (path / name).write_bytes(content)
+    if in_zip:
+        path = zipped(path)
+    with pytest.raises(DigitsError, match=rf"{path}.*{reason}"):
         digits.import_(path)
-    assert contents(MyDigits(digits.path)) == before
+    assert digits.path.read_bytes() == before
 
 
 def test_what_cannot_be_imported_is_said(workplace: Path) -> None:
@@ -666,11 +615,7 @@ def test_a_failed_export_leaves_nothing_behind(workplace: Path, monkeypatch: pyt
     here = set(workplace.iterdir())
     with pytest.raises(DigitsError, match="cannot be written"):
         digits.export("missing/export")
-
-    def fail(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(DigitsError, match="No space left"):
         digits.export("export")
     assert set(workplace.iterdir()) == here
