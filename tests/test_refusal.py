@@ -8,30 +8,17 @@ import pytest
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from test_pretrained import DRAWINGS
+from test_pretrained import DRAWINGS, sketch_of
 from test_reading import written
 from torch import nn
 from tree import part, shown
 
-from mnist_nb import (
-    DrawingPad,
-    Hyperparameters,
-    Sketch,
-    adapt,
-    build_model,
-    digit_score,
-    from_image,
-    load_checkpoint,
-    load_pretrained,
-    predict,
-    save_checkpoint,
-    train,
-)
-from mnist_nb.checkpoints import PRETRAINED
+from mnist_nb import DrawingPad, Hyperparameters, adapt, build_model, from_image, predict, train
+from mnist_nb.checkpoints import PRETRAINED, load_checkpoint, load_pretrained, save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.evaluation.refusal import roc_curve
 from mnist_nb.models import predict_and_score
-from mnist_nb.models.refusal import has_learnt_to_refuse, is_refused
+from mnist_nb.models.refusal import digit_score, has_learnt_to_refuse, is_refused
 from mnist_nb.training.negatives import make_negatives
 
 LETTERS = {
@@ -45,26 +32,14 @@ LETTERS = {
 }
 
 
-def image(strokes: list[list[tuple[int, int]]]) -> NDArray[np.uint8]:
-    sketch = Sketch(size=280)
-    for points in strokes:
-        sketch.add_stroke(np.array(points), width=14)
-    return sketch.to_mnist()
-
-
 @pytest.fixture
 def letters() -> NDArray[np.uint8]:
-    return np.stack([image(strokes) for strokes in LETTERS.values()])
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "model.safetensors"
+    return np.stack([sketch_of(strokes, width=14).to_mnist() for strokes in LETTERS.values()])
 
 
 @pytest.fixture
 def digits() -> NDArray[np.uint8]:
-    return np.stack([image(strokes) for strokes in DRAWINGS.values()])
+    return np.stack([sketch_of(strokes, width=14).to_mnist() for strokes in DRAWINGS.values()])
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "fresh", "own class"])
