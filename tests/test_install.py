@@ -54,7 +54,6 @@ build_wheel = build_editable
 """
 PYPI = {"torch": [("2.15.0", ["nvidia-cublas", "small"])], "torchvision": [("0.29.2", ["torch==2.15.0"])]}
 PYPI |= {name: [("1.0", [])] for name in ("nvidia-cublas", "small", "shown", "tested")}
-# the newest torch has no torchvision yet: the pair is what counts
 CPU = {
     "torch": [(f"2.{minor}.0+cpu", ["small"]) for minor in (14, 15, 16)],  # the newest has no torchvision yet
     "torchvision": [("0.28.0+cpu", ["torch==2.14.0"]), ("0.29.2+cpu", ["torch==2.15.0"])],
@@ -147,20 +146,10 @@ class Place:
         }  # fmt: skip
 
     def install(self, *options: str, uv: Path | None = None) -> subprocess.CompletedProcess[str]:
-        path = str(uv.parent) if uv else os.devnull
-        command = [
-            self.python,
-            "tools/install.py",
-            "--index",
-            f"{self.indexes.address}/cpu",
-            "--patience",
-            "1",
-            *options,
-        ]
-        environment = self.environment | {"PATH": path}
-        return subprocess.run(
-            [*command, *options], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=100
-        )
+        address = f"{self.indexes.address}/cpu"
+        command = [self.python, "tools/install.py", "--index", address, "--patience", "1", *options]
+        environment = self.environment | {"PATH": str(uv.parent) if uv else os.devnull}
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=100)
 
     def packages(self) -> dict[str, str]:
         program = "from importlib.metadata import distributions as d; print({p.name: p.version for p in d()})"
