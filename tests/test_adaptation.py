@@ -1,7 +1,6 @@
 """Teaching a model one person's hand: it learns, it does not forget, and it tells the truth about both."""
 
 import copy
-import dataclasses
 import subprocess
 import sys
 import warnings
@@ -185,51 +184,6 @@ def test_every_step_is_told_and_can_end_the_teaching(hand: tuple[Split, Split], 
         adapt(mlp, hand[0], tiny, on_step=listen)
     assert steps == [1, 2, 3, 4]
     assert same_weights(mlp, build_model("mlp", seed=0))
-
-
-IMAGES, LABELS = np.ones((3, 28, 28), np.uint8), np.array([1, 2, 3])
-
-
-@pytest.mark.parametrize(
-    ("images", "labels", "message"),
-    [
-        (IMAGES[:0], LABELS[:0], "no digits to teach: draw some"),
-        (IMAGES, [1, 2, 10], "0 to 9"),
-        (IMAGES, [1, 2, -1], "0 to 9"),
-        (IMAGES, [1.0, 2.0, 3.0], "int64"),
-        (IMAGES, [1, 2], r"\[3, 28, 28\]"),
-        (IMAGES / 255, LABELS, "uint8"),
-        (IMAGES[:, :14], LABELS, r"\[N, 28, 28\]"),
-        (IMAGES[0], [1], r"\[N, 28, 28\]"),
-    ],
-)
-def test_what_are_no_digits_is_refused(images: Any, labels: Any, message: str, tiny: Mnist) -> None:
-    with pytest.raises(ValueError, match=message):
-        adapt(build_model("mlp", seed=0), SimpleNamespace(images=images, labels=labels), tiny)
-
-
-def test_another_kind_of_model_is_refused_and_without_validation_images_nothing_is_taught(tiny: Mnist) -> None:
-    with pytest.raises(TypeError, match=r"Mlp or a Cnn.*got Linear"):
-        adapt(nn.Linear(784, 10), tiny.test, tiny)
-    bare = dataclasses.replace(tiny, validation=tiny.validation.take(0))
-    with pytest.raises(ValueError, match="the validation split is empty, but must hold images"):
-        adapt(build_model("mlp"), tiny.train.take(10), bare)
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        {"steps": 0},
-        {"learning_rate": 0},
-        {"learning_rate": 11},
-        {"learning_rate": float("nan")},
-        {"max_forgetting": -0.1},
-        {"steps": "3"},
-    ],
-)
-def test_a_setting_out_of_range_is_named(setting: dict[str, Any], tiny: Mnist) -> None:
-    with pytest.raises(ValueError, match=next(iter(setting))):
-        adapt(build_model("mlp", seed=0), tiny.test, tiny, **setting)
 
 
 def test_the_report_counts_what_was_read_right(tiny: Mnist) -> None:

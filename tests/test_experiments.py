@@ -68,10 +68,6 @@ class TestInitialisation:
         assert torch.equal(one, same)
         assert not torch.equal(one, other)
 
-    def test_an_unknown_kind_is_named(self) -> None:
-        with pytest.raises(ValueError, match=r"no initialisation 'half'.*Xavier"):
-            initialise(build_model("mlp", seed=0), "half", 0)
-
     def test_he_keeps_a_signals_size_through_relu(self, sample: Mnist) -> None:
         model = initialise(build_model("mlp", seed=0, hidden=(512, 512)), "He", 0)
         images = sample.test.images.flatten(1) / 255
@@ -98,11 +94,6 @@ class TestRounding:
     def test_zeros_stay_zeros(self) -> None:
         numbers, step = quantize(torch.zeros(3))
         assert (numbers * step).tolist() == [0, 0, 0]
-
-    @pytest.mark.parametrize("bits", [1, 9])
-    def test_other_numbers_of_bits_are_refused(self, bits: int) -> None:
-        with pytest.raises(ValueError, match="from 2 to 8"):
-            quantize(torch.ones(3), bits)
 
     def test_the_size_is_that_of_the_file(self, tmp_path: Path) -> None:
         model = build_model("mlp", seed=0)
@@ -136,10 +127,6 @@ class TestRounding:
         assert int(copied.norm1.num_batches_tracked) == 100_001
         images = sample.test.images[:20]
         assert torch.allclose(predict(copied, images), predict(model, images), atol=0.02)
-
-    def test_an_unknown_format_is_named(self) -> None:
-        with pytest.raises(ValueError, match=r"no format 'int9'.*float16.*int8"):
-            quantize_model(build_model("mlp", seed=0), "int9")
 
 
 class TestExperiments:
