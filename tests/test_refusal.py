@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,14 +33,8 @@ LETTERS = {
 }
 
 
-@pytest.fixture
-def letters() -> NDArray[np.uint8]:
-    return np.stack([sketch_of(strokes, width=14).to_mnist() for strokes in LETTERS.values()])
-
-
-@pytest.fixture
-def digits() -> NDArray[np.uint8]:
-    return np.stack([sketch_of(strokes, width=14).to_mnist() for strokes in DRAWINGS.values()])
+def images_of(drawings: dict[Any, Any]) -> NDArray[np.uint8]:
+    return np.stack([sketch_of(strokes, width=14).to_mnist() for strokes in drawings.values()])
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "fresh", "own class"])
@@ -71,10 +66,8 @@ def test_the_score_of_an_untaught_network_follows_its_weights(sample: Mnist) -> 
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_the_shipped_networks_refuse_letters_and_not_digits(
-    name: str, letters: NDArray[np.uint8], digits: NDArray[np.uint8], sample: Mnist
-) -> None:
-    model = load_pretrained(name)
+def test_the_shipped_networks_refuse_letters_and_not_digits(name: str, sample: Mnist) -> None:
+    model, letters, digits = load_pretrained(name), images_of(LETTERS), images_of(DRAWINGS)
     assert int(is_refused(model, digit_score(model, letters)).sum()) >= len(letters) - 1
     assert not bool(is_refused(model, digit_score(model, digits)).any())
     assert float(is_refused(model, digit_score(model, sample.test.images)).float().mean()) < 0.02
@@ -129,9 +122,9 @@ def test_images_that_are_no_digits_are_drawn_from_the_generator_alone(sample: Mn
     assert bool((first.sum((1, 2)) > 5).all())
 
 
-def test_a_taught_model_knows_its_owners_digits_and_still_refuses(
-    letters: NDArray[np.uint8], digits: NDArray[np.uint8], sample: Mnist
-) -> None:
+def test_a_taught_model_knows_its_owners_digits_and_still_refuses(sample: Mnist) -> None:
+    letters, digits = images_of(LETTERS), images_of(DRAWINGS)
+
     class Mine:
         images, labels = np.repeat(digits, 3, axis=0), np.repeat(np.arange(10), 3)
 

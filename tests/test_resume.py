@@ -24,11 +24,9 @@ SGD = Hyperparameters(epochs=3, learning_rate=0.02, batch_size=50)
 SETTINGS = {
     "sgd": SGD,
     "sgd without momentum": dataclasses.replace(SGD, momentum=0.0),
-    "adam": dataclasses.replace(SGD, optimizer="adam", learning_rate=0.002),
     "adamw": dataclasses.replace(SGD, optimizer="adamw", learning_rate=0.002),
     "one-cycle": dataclasses.replace(SGD, schedule="one-cycle"),
     "cosine with adam": dataclasses.replace(SGD, optimizer="adam", schedule="cosine", learning_rate=0.002),
-    "affine": dataclasses.replace(SGD, augmentation="affine"),
     "everything": dataclasses.replace(
         SGD, optimizer="adamw", schedule="one-cycle", augmentation="handwriting", learning_rate=0.004
     ),
