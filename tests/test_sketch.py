@@ -82,12 +82,12 @@ class TestSketchBecomesMnist:
 
     @given(st.floats(-1e30, 1e30), st.floats(1, 279))
     def test_a_line_that_crosses_the_canvas_from_far_away(self, x: float, y: float) -> None:
-        image = sketch_of([np.array([(140, y), (x, y)], np.float32)]).to_mnist()
+        image = sketch_of([[(140, y), (x, y)]]).to_mnist()
         assert_like_mnist(image)
 
     def test_only_what_is_on_the_canvas_counts(self) -> None:
-        through = sketch_of([np.array([(-500, 140), (140, 140), (140, 700)], np.float32)], 10).to_mnist()
-        inside = sketch_of([np.array([(-5, 140), (140, 140), (140, 285)], np.float32)], 10).to_mnist()
+        through = sketch_of([[(-500, 140), (140, 140), (140, 700)]], 10).to_mnist()
+        inside = sketch_of([[(-5, 140), (140, 140), (140, 285)]], 10).to_mnist()
         assert np.array_equal(through, inside)
 
     @given(st.floats(0, 280), st.floats(0, 280), st.floats(1, 60), st.integers(1, 5))
@@ -100,13 +100,13 @@ class TestSketchBecomesMnist:
     @given(st.floats(0, 2 * np.pi), st.floats(10, 130))
     def test_a_straight_line_has_the_width_of_the_pen(self, angle: float, length: float) -> None:
         line = 140 + np.outer([-0.5, 0.5], [np.cos(angle), np.sin(angle)]) * length
-        image = sketch_of([line.astype(np.float32)]).to_mnist(pen_width=3)
+        image = sketch_of([line]).to_mnist(pen_width=3)
         assert_like_mnist(image)
         middle = (BOX - 3) / max(abs(np.cos(angle)), abs(np.sin(angle)))
         assert image.sum() / 255 == pytest.approx(3 * middle + np.pi * 1.5**2, rel=0.04)
 
     def test_x_is_to_the_right_and_y_is_down(self) -> None:
-        corner = sketch_of([np.array([(50, 50), (50, 200), (200, 200)], np.float32)]).to_mnist().astype(bool)
+        corner = sketch_of([[(50, 50), (50, 200), (200, 200)]]).to_mnist().astype(bool)
         box = corner[np.ix_(corner.any(axis=1), corner.any(axis=0))]
         assert box[1:, 0].all()
         assert box[-1, :-1].all()
@@ -243,7 +243,7 @@ class TestEraser:
     def test_an_erased_stroke_is_as_if_never_drawn(self) -> None:
         sketch = sketch_of([THREE])
         expected = sketch.to_mnist()
-        far = np.array([(200, 10), (200, 250)], np.float32)
+        far = [(200, 10), (200, 250)]
         sketch.add_stroke(far, 20)
         assert difference(expected, sketch.to_mnist()) > 0.5
         sketch.add_stroke(far, 24, erase=True)
@@ -260,15 +260,14 @@ class TestEraser:
             sketch.to_mnist()
 
     def test_half_a_line_is_left(self) -> None:
-        sketch = sketch_of([np.array([(40, 140), (240, 140)], np.float32), np.array([(40, 140), (40, 40)], np.float32)])
+        corner = [(40, 140), (40, 40)]
+        sketch = sketch_of([[(40, 140), (240, 140)], corner])
         sketch.add_stroke([(150, 140), (260, 140)], 20, erase=True)
-        shorter = sketch_of(
-            [np.array([(40, 140), (140, 140)], np.float32), np.array([(40, 140), (40, 40)], np.float32)]
-        )
+        shorter = sketch_of([[(40, 140), (140, 140)], corner])
         assert difference_in_shape(shorter.to_mnist(), sketch.to_mnist()) < 0.25
 
     def test_a_gap_stays_open_however_wide_the_pen(self) -> None:
-        sketch = sketch_of([np.array([(30, 140), (250, 140)], np.float32)], 8)
+        sketch = sketch_of([[(30, 140), (250, 140)]], 8)
         sketch.add_stroke([(140, 100), (140, 180)], 24, erase=True)
         columns = sketch.to_mnist().sum(axis=0)
         inked = np.flatnonzero(columns)
@@ -400,7 +399,7 @@ class TestFromImage:
     @given(st.integers(0, 2**32 - 1))
     def test_an_image_made_like_mnist_comes_back(self, seed: int) -> None:
         generator = np.random.default_rng(seed)
-        original = sketch_of([generator.uniform(20, 260, (5, 2)).astype(np.float32)]).to_mnist()
+        original = sketch_of([generator.uniform(20, 260, (5, 2))]).to_mnist()
         for source in (original, 255 - original):
             assert difference(original, from_image(source)) < 0.02
 

@@ -76,15 +76,10 @@ def used_studio(data: Mnist, path: str | None = "model.safetensors") -> tuple[Pa
     return studio, [session, session.run, session.run and session.run.model, *studio.runs, studio.runs[0].model]
 
 
-def fresh_studio(data: Mnist) -> tuple[Panel, list[object]]:
-    studio = TrainingStudio(data)
-    return studio, [studio.session, studio.controls]
-
-
-def explorer(kind: type[Panel]) -> Callable[[Mnist], tuple[Panel, list[object]]]:
+def unused(kind: type[Panel], *parts: str) -> Callable[[Mnist], tuple[Panel, list[object]]]:
     def make(data: Mnist) -> tuple[Panel, list[object]]:
         panel = kind(data)
-        return panel, [panel.model]
+        return panel, [getattr(panel, name) for name in parts]
 
     return make
 
@@ -95,8 +90,8 @@ def explorer(kind: type[Panel]) -> Callable[[Mnist], tuple[Panel, list[object]]]
         used_pad,
         used_studio,
         lambda data: used_studio(data, None),
-        fresh_studio,
-        *map(explorer, (LayerExplorer, PixelEditor, PruningExplorer)),
+        unused(TrainingStudio, "session", "controls"),
+        *(unused(kind, "model") for kind in (LayerExplorer, PixelEditor, PruningExplorer)),
     ],
 )
 def test_a_closed_panel_is_forgotten_with_all_that_it_held(

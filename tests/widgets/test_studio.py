@@ -82,10 +82,15 @@ def stop_and_wait(studio: TrainingStudio) -> None:
     studio.session.wait()
 
 
-def train_a_little(studio: TrainingStudio) -> None:
-    """A run that is stopped in mid-epoch."""
+def begin(studio: TrainingStudio) -> None:
+    """A run that is on its way."""
     click(studio, "Train")
     wait_until(lambda: steps(studio) > 5)
+
+
+def train_a_little(studio: TrainingStudio) -> None:
+    """A run that is stopped in mid-epoch."""
+    begin(studio)
     stop_and_wait(studio)
 
 
@@ -127,22 +132,18 @@ def test_a_preset_is_one_choice_and_is_named_as_long_as_it_is_shown(name: str, m
     assert menu.value == PRESETS[name]
 
 
-def test_any_allowed_setting_can_be_shown(make: Make) -> None:
+def test_any_allowed_setting_can_be_shown_and_a_slider_in_the_page_may_round_as_it_likes(make: Make) -> None:
     # none of them is a step of its slider
     odd = Hyperparameters("cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1)
-    assert make(odd).controls.value == odd
-
-
-def test_a_slider_in_the_page_may_round_as_it_likes(make: Make) -> None:
-    controls = make().controls
+    controls = make(odd).controls
+    assert controls.value == odd
     controls.by_name["momentum"].value = 0.9000000000000001
     assert controls.value.momentum == 0.9
 
 
 def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
     studio = make(LONG)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 3)
+    begin(studio)
     locked = {name for name, control in studio.controls.by_name.items() if control.disabled}
     assert part(studio, "Preset").disabled
     stop_and_wait(studio)
@@ -206,8 +207,7 @@ def test_stopped_in_mid_epoch_and_resumed_it_ends_as_if_it_had_not_been(
 def test_another_studio_finds_the_stopped_run_in_the_file_and_ends_it_the_same(make: Make, tiny: Mnist) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
     studio = make(settings, "model.safetensors")
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 5)
+    begin(studio)
     studio.close()
     later = make(None, "model.safetensors")
     assert later.controls.value == settings
@@ -277,8 +277,7 @@ def test_a_second_studio_stops_the_run_of_the_first(make: Make) -> None:
 
 def test_closing_leaves_no_thread(make: Make) -> None:
     studio = make(LONG)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 0)
+    begin(studio)
     studio.close()
     assert running_threads() == []
     assert studio.session.state is State.STOPPED
@@ -293,8 +292,7 @@ def test_closing_leaves_no_thread(make: Make) -> None:
 def test_a_rate_moved_in_mid_run_is_in_its_history_and_in_its_resume(make: Make, tiny: Mnist) -> None:
     settings = dataclasses.replace(SHORT, batch_size=2, epochs=3)
     studio = make(settings)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 10)
+    begin(studio)
     studio.controls.by_name["learning_rate"].value = 0.002
     wait_until(lambda: studio.session.run and studio.session.run.learning_rate_changes)
     stop_and_wait(studio)
