@@ -399,7 +399,7 @@ class TestFromImage:
     @given(st.integers(0, 2**32 - 1))
     def test_an_image_made_like_mnist_comes_back(self, seed: int) -> None:
         generator = np.random.default_rng(seed)
-        original = sketch_of([generator.uniform(20, 260, (5, 2))]).to_mnist()
+        original = sketch_of([generator.uniform(20, 260, (5, 2)).astype(np.float32)]).to_mnist()
         for source in (original, 255 - original):
             assert difference(original, from_image(source)) < 0.02
 
