@@ -53,6 +53,21 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a model may be saved."""
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
 def pad(workplace: Path, tiny: Mnist) -> DrawingPad:
     """A drawing pad in a folder of its own."""
     return DrawingPad(tiny)
+
+
+@pytest.fixture
+def filled_pad(pad: DrawingPad, sample: Mnist) -> DrawingPad:
+    """The same, whose reader has kept three of each digit."""
+    for digit in range(10):
+        for index in (sample.test.labels == digit).nonzero().flatten()[:3].tolist():
+            pad.digits.add(sample.test.images[index], digit)
+    return pad

@@ -4,7 +4,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,14 @@ import mnist_nb
 from mnist_nb import Hyperparameters, MnistNbError, Sketch, build_model, predict
 from mnist_nb.data import Mnist, Split
 from mnist_nb.drawing import prepare
+from mnist_nb.evaluation.calibration import with_temperature
+from mnist_nb.evaluation.comparison import spread
+from mnist_nb.studies import inside
+from mnist_nb.studies.images import image_stats
+from mnist_nb.studies.initialization import initialise
+from mnist_nb.studies.pruning import prune
+from mnist_nb.studies.quantization import quantize, quantize_model
+from mnist_nb.training.augmentation import augment
 from mnist_nb.widgets.pad import DrawingPad
 from mnist_nb.widgets.studio import TrainingStudio
 
@@ -58,6 +66,8 @@ for _ in range(3000):
         ("per_digit must be", lambda data: mnist_nb.MyDigits().next_to_draw("3")),
         ("id", lambda data: mnist_nb.MyDigits().delete(NESTED)),
         ("digits must have", lambda data: mnist_nb.adapt(build_model(), None, data)),
+        ("no digits to teach: draw some", lambda data: mnist_nb.adapt(build_model(), data.test.take(0), data)),
+        ("int64", lambda data: mnist_nb.adapt(build_model(), LabelsInFloats(), data)),
         ("seed must be", lambda data: mnist_nb.adapt(build_model(), data.test, data, seed=-1)),
         ("train split is empty", lambda data: mnist_nb.adapt(build_model(), data.test, without(data, "train"))),
         ("'cpu:x'", lambda data: mnist_nb.TrainingRun(build_model(), data, Hyperparameters(), device="cpu:x")),
@@ -70,7 +80,6 @@ for _ in range(3000):
         ("closed file", lambda data: mnist_nb.from_image(closed_file())),
         ("points of a stroke", lambda data: DrawingPad(data).numbers.replay(["x"])),
         ("path must be", lambda data: mnist_nb.export_page(build_model(), "a\0b.html")),
-        ("model must be", lambda data: mnist_nb.export_page(3, "page.html")),
         ("model must be", lambda data: mnist_nb.read_number(data.test.images[0], "cnn")),
         ("crop must be", lambda data: mnist_nb.drawing.picture_steps(data.test.images[0], (0, 0, float("nan"), 1))),
         ("crop must be", lambda data: mnist_nb.drawing.picture_steps(data.test.images[0], (0, 0, 1))),
@@ -85,7 +94,38 @@ for _ in range(3000):
         ("strokes must be", lambda data: DrawingPad(data).numbers.replay(3)),
         ("an image", lambda data: mnist_nb.MyDigits().add(NESTED, 3)),
         ("name must be", lambda data: Split(data.test.images, data.test.labels, NESTED)),
-        ("title must be text", lambda data: mnist_nb.export_page(build_model(), "page.html", title=3)),
+        ("'transformer'.*'mlp', 'cnn'", lambda data: build_model("transformer")),
+        ("no model named 'resnet' ships", lambda data: mnist_nb.load_pretrained("resnet")),
+        ("'tpu'.*'cpu'", lambda data: mnist_nb.TrainingRun(build_model(), data, Hyperparameters(), device="tpu")),
+        ("fully connected network", lambda data: inside.activations(build_model("cnn"), data.test.images)),
+        ("uint8", lambda data: inside.activations(build_model(), data.test.images.float())),
+        ("0 to 127", lambda data: inside.weighted_sum(build_model(), -1, data.test.images[0])),
+        ("0 to 127", lambda data: inside.weighted_sum(build_model(), 128, data.test.images[0])),
+        ("odd", lambda data: inside.occlusion(build_model(), data.test.images[0], 7, size=4)),
+        ("odd", lambda data: inside.occlusion(build_model(), data.test.images[0], 7, size=-3)),
+        ("hidden1, hidden2, logits", lambda data: inside.activation_maximization(build_model(), "hidden3", 0)),
+        ("0 to 9", lambda data: inside.activation_maximization(build_model(), "logits", 10)),
+        ("from 0 to 1", lambda data: prune(build_model(), -0.1)),
+        ("from 0 to 1", lambda data: prune(build_model(), 1.1)),
+        ("from 0 to 1", lambda data: prune(build_model(), float("nan"))),
+        ("no initialisation 'half'.*Xavier", lambda data: initialise(build_model(), "half", 0)),
+        ("from 2 to 8", lambda data: quantize(data.test.images[0].float(), 1)),
+        ("from 2 to 8", lambda data: quantize(data.test.images[0].float(), 9)),
+        ("no format 'int9'.*float16.*int8", lambda data: quantize_model(build_model(), "int9")),
+        ("two runs or more, got 1", lambda data: spread([0.98])),
+        ("above 0", lambda data: with_temperature(mnist_nb.evaluate(build_model(), data.test), 0.0)),
+        ("above 0", lambda data: with_temperature(mnist_nb.evaluate(build_model(), data.test), float("nan"))),
+        ("'affin'.*'none', 'affine'", lambda data: augment(data.test.images / 255, torch.Generator(), "affin")),
+        ("image 1 has no ink", lambda data: image_stats([np.eye(28), np.zeros((28, 28))])),
+        (r"got shape \[28, 28\]", lambda data: image_stats(np.eye(28))),
+        ("steps", lambda data: mnist_nb.adapt(build_model(), data.test, data, steps=0)),
+        ("steps", lambda data: mnist_nb.adapt(build_model(), data.test, data, steps="3")),
+        ("learning_rate", lambda data: mnist_nb.adapt(build_model(), data.test, data, learning_rate=0)),
+        ("learning_rate", lambda data: mnist_nb.adapt(build_model(), data.test, data, learning_rate=11)),
+        ("learning_rate", lambda data: mnist_nb.adapt(build_model(), data.test, data, learning_rate=float("nan"))),
+        ("max_forgetting", lambda data: mnist_nb.adapt(build_model(), data.test, data, max_forgetting=-0.1)),
+        ("Mlp or a Cnn.*got Linear", lambda data: mnist_nb.adapt(nn.Linear(784, 10), data.test, data)),
+        ("validation split", lambda data: mnist_nb.adapt(build_model(), data.test, without(data, "validation"))),
     ],
 )
 def test_what_cannot_be_used_is_named(
@@ -102,6 +142,10 @@ def closed_file() -> io.BytesIO:
     file = io.BytesIO(b"x")
     file.close()
     return file
+
+
+class LabelsInFloats:
+    images, labels = np.ones((3, 28, 28), np.uint8), [1.0, 2.0, 3.0]
 
 
 class TextInBytes(io.RawIOBase):
@@ -199,7 +243,7 @@ def test_digits_a_model_and_a_run_are_not_replaced_by_something_else(workplace: 
     mnist_nb.save_checkpoint(model, "z.resume.safetensors")
     with pytest.raises(mnist_nb.CheckpointError, match="is no training state but a model"):
         mnist_nb.save_run(diverged, "z.safetensors")
-    assert load(workplace, before) == before
+    assert {name: (workplace / name).read_bytes() for name in before} == before
 
 
 def test_a_file_that_no_program_of_ours_wrote_is_not_replaced(workplace: Path, tiny: Mnist) -> None:
@@ -264,16 +308,13 @@ def as_a_plain_user() -> Iterator[None]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links")
-def test_a_link_in_a_circle_gives_way_to_a_file(workplace: Path) -> None:
+def test_a_link_in_a_circle_gives_way_to_a_file(workplace: Path, tiny: Mnist) -> None:
     os.symlink("model.safetensors", "model.safetensors")
     with pytest.raises(MnistNbError, match="cannot be read"):
         mnist_nb.load_checkpoint("model.safetensors")
-    mnist_nb.save_checkpoint(build_model("mlp", seed=0), "model.safetensors")
+    run, _ = mnist_nb.continue_run("model.safetensors", tiny, Hyperparameters())
+    mnist_nb.save_run(run, "model.safetensors")
     assert mnist_nb.load_checkpoint("model.safetensors").name == "mlp"
-
-
-def load(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in names}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes")

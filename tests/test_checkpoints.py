@@ -10,33 +10,15 @@ import sys
 import pytest
 import safetensors.torch
 import torch
+from faults import full_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from networks import same_weights
 
-from mnist_nb import (
-    CheckpointError,
-    Hyperparameters,
-    TrainingRun,
-    build_model,
-    load_checkpoint,
-    load_or_train,
-    load_pretrained,
-    read_metadata,
-    save_checkpoint,
-    save_run,
-)
+from mnist_nb import Hyperparameters, TrainingRun, build_model, load_or_train, load_pretrained
+from mnist_nb.checkpoints import CheckpointError, load_checkpoint, read_metadata, save_checkpoint, save_run
 from mnist_nb.files import write_atomically
 from mnist_nb.models import loss_and_accuracy
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.safetensors"
-
-
-def tensors_of(model):
-    return dict(model.state_dict())
-
 
 # ---- there and back
 
@@ -48,8 +30,7 @@ def test_a_model_comes_back_bit_for_bit(path, name):
     loaded = load_checkpoint(path)
     assert loaded.name == name
     assert not loaded.training
-    for key, tensor in tensors_of(model).items():
-        assert torch.equal(tensors_of(loaded)[key], tensor), key
+    assert same_weights(loaded, model)
 
 
 def test_a_wider_mlp_comes_back_as_wide(path):
@@ -72,7 +53,7 @@ def test_the_file_holds_the_six_tensors_and_string_metadata_only(path):
 def test_a_file_of_the_rust_program_loads(path):
     """Its six tensors, no metadata."""
     model = build_model("mlp", seed=3)
-    safetensors.torch.save_file(tensors_of(model), path)
+    safetensors.torch.save_file(model.state_dict(), path)
     assert torch.equal(load_checkpoint(path).linear1.weight, model.linear1.weight)
     assert read_metadata(path) == {}
 
@@ -120,31 +101,12 @@ def poison(value):
     ],
 )
 def test_the_wrong_tensors_are_refused_with_the_reason(path, damage, reason):
-    tensors = {name: tensor.clone() for name, tensor in tensors_of(build_model("mlp")).items()}
+    tensors = dict(build_model("mlp").state_dict())
     damage(tensors)
     safetensors.torch.save_file(tensors, path)
     with pytest.raises(CheckpointError, match=reason) as error:
         load_checkpoint(path)
     assert str(path) in str(error.value)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\x89PNG\r\n\x1a\n" + bytes(100),
-        b"PK\x03\x04" + bytes(100),
-        b"\x80\x04\x95" + bytes(100),
-        struct.pack("<Q", 2**60) + b"{}",
-        struct.pack("<Q", 2) + b"[]",
-        struct.pack("<Q", 20000) + b"[" * 20000,
-    ],
-    ids=["empty", "png", "zip", "pickle", "header of an exabyte", "header no object", "nested json"],
-)
-def test_other_files_are_refused(path, content):
-    path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
-        load_checkpoint(path)
 
 
 def test_a_huge_file_is_refused_unread(path):
@@ -154,17 +116,14 @@ def test_a_huge_file_is_refused_unread(path):
         load_checkpoint(path)
 
 
-def test_an_absent_file_says_how_to_get_one(path):
+def test_an_absent_file_says_how_to_get_one_and_a_folder_is_no_model(path):
     with pytest.raises(CheckpointError, match=r"there is no model at .*model\.safetensors: train one first"):
         load_checkpoint(path)
-
-
-def test_a_folder_is_no_model(tmp_path):
     with pytest.raises(CheckpointError):
-        load_checkpoint(tmp_path)
+        load_checkpoint(path.parent)
 
 
-WHOLE = safetensors.torch.save(tensors_of(build_model("mlp", seed=0, hidden=(16, 8))), {"model": "mlp"})
+WHOLE = safetensors.torch.save(build_model("mlp", seed=0, hidden=(16, 8)).state_dict(), {"model": "mlp"})
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -185,7 +144,7 @@ def test_a_damaged_file_is_an_error_or_a_finite_model_and_nothing_else(path, con
         model = load_checkpoint(path)
     except CheckpointError:
         return
-    assert all(torch.isfinite(tensor).all() for tensor in tensors_of(model).values())
+    assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())
 
 
 # ---- nothing half-written
@@ -194,10 +153,6 @@ def test_a_damaged_file_is_an_error_or_a_finite_model_and_nothing_else(path, con
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(path, monkeypatch):
     save_checkpoint(build_model("mlp", seed=1), path)
     before = path.read_bytes()
-
-    def full_disk(_handle):
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(CheckpointError, match=r"cannot be written: No space left on device"):
         save_checkpoint(build_model("mlp", seed=2), path)
@@ -269,22 +224,7 @@ def test_permissions_are_kept_and_new_files_have_the_users_own(path):
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"two", 0o640)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_a_symbolic_link_stays_a_link(tmp_path):
-    target, link = tmp_path / "real", tmp_path / "link"
-    target.write_bytes(b"old")
-    link.symlink_to(target)
-    write_atomically(link, b"new")
-    assert link.is_symlink()
-    assert target.read_bytes() == b"new"
-
-
 # ---- what ships
-
-
-def test_an_unknown_pretrained_model_is_refused_with_the_choices():
-    with pytest.raises(ValueError, match="no model named 'resnet' ships with the package"):
-        load_pretrained("resnet")
 
 
 def test_where_there_is_no_model_a_quick_one_is_trained_and_said_so(path, sample):

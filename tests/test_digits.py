@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import io
 import json
 import os
 import pickle
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from faults import full_disk
 from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,40 +50,28 @@ def filled(path: Path, per_digit: int = 3) -> MyDigits:
     return digits
 
 
-def contents(digits: MyDigits) -> list[tuple[Any, ...]]:
-    return [(digit.id, digit.label, digit.held_out, digit.image.tobytes()) for digit in digits]
-
-
 # ---- keeping
 
 
-def test_a_drawing_comes_back_with_its_strokes(workplace: Path) -> None:
+def test_images_and_drawings_with_their_strokes_come_back(workplace: Path) -> None:
     digits = MyDigits()
     assert len(digits) == 0
     assert digits.images.shape == (0, 28, 28)
-    id = digits.add(drawing(), 7)
+    ids = [digits.add(image(1), 1), digits.add(drawing(), 2), digits.add(torch.tensor(image(3)), 3)]
+    ids.append(digits.add(drawing(slant=40), np.int32(4)))  # type: ignore[arg-type]
     found = MyDigits()  # as after a restart
     assert found.path == Path("my_digits.safetensors")
-    assert (found.ids, found.labels.tolist()) == ([id], [7])
+    assert (found.ids, found.labels.tolist()) == (ids, [1, 2, 3, 4])
     assert found.images.dtype == torch.uint8
-    assert (found.images[0].numpy() == drawing().to_mnist()).all()
-    sketch = found.sketch(id)
+    assert (found.images[0].numpy() == image(1)).all()
+    assert (found.images[3].numpy() == drawing(slant=40).to_mnist()).all()
+    assert [found.sketch(id) is None for id in ids] == [True, False, True, False]
+    sketch = found.sketch(ids[1])
     assert sketch is not None
     assert sketch.size == 300
     for stroke, original in zip(sketch.strokes, drawing().strokes, strict=True):
         assert (stroke.points == original.points).all()
         assert (stroke.width, stroke.erase) == (original.width, original.erase)
-
-
-def test_images_and_drawings_stand_side_by_side(workplace: Path) -> None:
-    digits = MyDigits()
-    ids = [digits.add(image(1), 1), digits.add(drawing(), 2), digits.add(torch.tensor(image(3)), 3)]
-    ids.append(digits.add(drawing(slant=40), np.int32(4)))  # type: ignore[arg-type]
-    found = MyDigits()
-    assert found.ids == ids
-    assert found.labels.tolist() == [1, 2, 3, 4]
-    assert [found.sketch(id) is None for id in ids] == [True, False, True, False]
-    assert (found.sketch(ids[3]).to_mnist() == found.images[3].numpy()).all()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("label", [-1, 10, 2.0, "7", None, True])
@@ -133,17 +123,6 @@ def test_relabel_delete_and_bring_back(workplace: Path) -> None:
             change(-5)
 
 
-def test_it_asks_for_every_digit_three_times_in_no_obvious_order(workplace: Path) -> None:
-    digits, asked = MyDigits(), []
-    while (wanted := digits.next_to_draw()) is not None:
-        asked.append(wanted)
-        digits.add(image(len(asked)), wanted)
-    assert digits.counts() == [3] * 10
-    assert sorted(asked[:10]) == sorted(asked[10:20]) == list(range(10)) != asked[:10]
-    digits.delete(digits.ids[4])
-    assert digits.next_to_draw() == asked[4]
-
-
 def test_every_third_drawing_is_kept_apart_for_good(workplace: Path) -> None:
     digits = filled(workplace / "d.safetensors")
     teaching, held_out = digits.split()
@@ -178,6 +157,8 @@ SPOILT = {
     "lengths that do not add up": written([RECORD | {"strokes": STROKES | {"lengths": [3]}}]),
     "points nowhere": written([RECORD | {"strokes": STROKES | {"points": [[1, 1], [None, 2]]}}]),
     "no width": written([RECORD | {"strokes": STROKES | {"widths": [0]}}]),
+    "a width without end": written([RECORD | {"strokes": STROKES | {"widths": [10**400]}}]),
+    "a point at a number without end": written([RECORD | {"strokes": STROKES | {"points": [[10**400, 1], [2, 2]]}}]),
     "no canvas": written([RECORD | {"strokes": STROKES | {"size": 0}}]),
     "strokes of another kind": written([RECORD | {"strokes": "a line"}]),
     "fewer images than records": written([RECORD], np.ones((0, 28, 28), np.uint8)),
@@ -187,6 +168,11 @@ SPOILT = {
     "no JSON": written(b"{", np.ones((1, 28, 28), np.uint8)),
     "nested without end": written(b"[" * 100_000, np.ones((1, 28, 28), np.uint8)),
     "another tensor": written([RECORD], extra=np.ones(1, np.float32)),
+    "empty": b"",
+    "png": b"\x89PNG\r\n",
+    "pickle": pickle.dumps([1]),
+    "endless header": b"\xff" * 8 + b"{}",
+    "terabytes": (2**40).to_bytes(8, "little") + b"{" * 100,
 }
 
 
@@ -258,17 +244,6 @@ def test_a_file_with_wrong_contents_is_refused_and_left_alone(workplace: Path, c
     assert len(digits) == 2
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"\x89PNG\r\n", pickle.dumps([1]), b"\xff" * 8 + b"{}", (2**40).to_bytes(8, "little") + b"{" * 100],
-    ids=["empty", "png", "pickle", "endless header", "terabytes"],
-)
-def test_other_files_are_refused(workplace: Path, content: bytes) -> None:
-    Path("my_digits.safetensors").write_bytes(content)
-    with pytest.raises(DigitsError, match="not a whole file of digits"):
-        MyDigits()
-
-
 def test_a_truncated_file_is_refused_wherever_it_is_cut(workplace: Path) -> None:
     content = filled(workplace / "whole.safetensors", 1).path.read_bytes()
     for length in range(0, len(content), 97):
@@ -323,16 +298,12 @@ def test_no_file_holds_more_digits_than_it_should(workplace: Path, monkeypatch: 
 # ---- places that cannot be written to, and others that write
 
 
-def test_a_path_that_is_a_folder(workplace: Path) -> None:
-    Path("my_digits.safetensors").mkdir()
-    with pytest.raises(DigitsError, match=r"my_digits\.safetensors cannot be read"):
-        MyDigits()
-
-
-def test_a_folder_that_is_missing_or_a_file(workplace: Path) -> None:
+def test_a_path_that_is_a_folder_or_whose_folder_is_missing_or_a_file(workplace: Path) -> None:
+    Path("folder").mkdir()
     Path("file").write_text("")
-    with pytest.raises(DigitsError, match=r"cannot be read"):
-        MyDigits("file/d.safetensors")
+    for path in ("folder", "file/d.safetensors"):
+        with pytest.raises(DigitsError, match=f"{path} cannot be read"):
+            MyDigits(path)
     digits = MyDigits("missing/d.safetensors")
     with pytest.raises(DigitsError, match=r"cannot be written.*folder"):
         digits.add(image(), 1)
@@ -356,11 +327,7 @@ def test_an_export_that_is_there_is_no_failure_where_its_temporary_folder_stays(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits = filled(workplace / "d.safetensors", 1)
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "rmdir", fail)
+    monkeypatch.setattr(os, "rmdir", full_disk)
     for name in ("out", "out.zip"):
         assert MyDigits(workplace / f"{name}.safetensors").import_(digits.export(workplace / name)) == 10
 
@@ -369,12 +336,8 @@ def test_an_export_that_is_there_is_no_failure_where_its_temporary_folder_stays(
 def test_a_disk_that_fails_loses_nothing(workplace: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     digits = filled(workplace / "d.safetensors", 1)
     before = digits.path.read_bytes()
-
-    def fail(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr(f"mnist_nb.files.os.{call}", fail)
+        patch.setattr(f"mnist_nb.files.os.{call}", full_disk)
         for change in (lambda: digits.add(image(99), 1), lambda: digits.delete(digits.ids[0])):
             with pytest.raises(DigitsError, match=r"cannot be written: No space left.*make room"):
                 change()
@@ -464,6 +427,14 @@ def test_a_link_stays_a_link(workplace: Path) -> None:
 # ---- sharing
 
 
+def zipped(folder: Path, packing: int = zipfile.ZIP_STORED, inside: str = "") -> Path:
+    """A zip with the files of a folder."""
+    with zipfile.ZipFile(f"{folder}.zip", "w", packing) as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f"{inside}{file.name}")
+    return Path(f"{folder}.zip")
+
+
 @pytest.mark.parametrize("name", ["export", "export.zip"])
 def test_an_export_can_be_looked_at_and_imported(workplace: Path, name: str) -> None:
     digits = filled(workplace / "mine.safetensors", 2)
@@ -514,11 +485,8 @@ def test_two_exports_in_one_zip_are_named_and_so_is_a_blank_image(workplace: Pat
 
 @pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
 def test_a_zip_with_flipped_bits_is_digits_or_one_clear_error(packing: int, workplace: Path) -> None:
-    filled(workplace / "mine.safetensors", 1).export("folder")
-    with zipfile.ZipFile("whole.zip", "w", packing) as archive:
-        for path in sorted(Path("folder").iterdir()):
-            archive.write(path, path.name)
-    whole, chance = Path("whole.zip").read_bytes(), np.random.default_rng(0)
+    folder = filled(workplace / "mine.safetensors", 1).export("folder")
+    whole, chance = zipped(folder, packing).read_bytes(), np.random.default_rng(0)
     refused = 0
     for _ in range(300):
         damaged = bytearray(whole)
@@ -556,18 +524,6 @@ def test_digits_of_a_newer_version_are_left_alone(workplace: Path) -> None:
     assert Path("mine.safetensors").read_bytes() == newer
 
 
-def test_a_stroke_at_a_number_without_end_is_a_damaged_file(workplace: Path) -> None:
-    MyDigits("mine.safetensors").add(drawing(), 4)
-    tensors = safetensors.numpy.load(Path("mine.safetensors").read_bytes())
-    records = json.loads(tensors["records"].tobytes())
-    for place, value in (("widths", [10**400] * 3), ("points", [[10**400, 1]] * 7)):
-        forged = [records[0] | {"strokes": records[0]["strokes"] | {place: value}}]
-        tensors["records"] = np.frombuffer(json.dumps(forged).encode(), np.uint8)
-        Path("mine.safetensors").write_bytes(safetensors.numpy.save(tensors))
-        with pytest.raises(DigitsError, match="is not a whole file of digits"):
-            MyDigits("mine.safetensors")
-
-
 def test_a_friends_file_comes_with_its_strokes(workplace: Path) -> None:
     mine, friends = filled(workplace / "mine.safetensors"), MyDigits("friend.safetensors")
     friends.add(drawing(), 4)
@@ -578,78 +534,46 @@ def test_a_friends_file_comes_with_its_strokes(workplace: Path) -> None:
 
 def test_a_folder_that_was_zipped_by_hand(workplace: Path) -> None:
     folder = filled(workplace / "mine.safetensors", 1).export("class 5b")
-    with zipfile.ZipFile("class.zip", "w") as archive:
-        for file in folder.iterdir():
-            archive.write(file, f"class 5b/{file.name}")
-    assert MyDigits("new.safetensors").import_("class.zip") == 10
+    assert MyDigits("new.safetensors").import_(zipped(folder, inside="class 5b/")) == 10
 
 
-def spoil_label(folder: Path) -> None:
-    (folder / "labels.csv").write_text("file,label\n00000-0.png,0\n00001-1.png,eleven\n")
+def png(side: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("1", (side, side), 1).save(file, "png")
+    return file.getvalue()
 
 
-def spoil_columns(folder: Path) -> None:
-    (folder / "labels.csv").write_text("name;digit\n00000-0.png;0\n")
-
-
-def spoil_place(folder: Path) -> None:
-    (folder / "labels.csv").write_text("file,label\n../secret.png,0\n")
-
-
-def spoil_size(folder: Path) -> None:
-    Image.new("L", (5000, 5000), 255).save(folder / "00001-1.png")
-
-
-def spoil_content(folder: Path) -> None:
-    (folder / "00001-1.png").write_bytes(b"GIF89a")
-
-
-def spoil_end(folder: Path) -> None:
-    (folder / "00001-1.png").write_bytes((folder / "00001-1.png").read_bytes()[:100])
-
-
-def spoil_length(folder: Path) -> None:
-    (folder / "00001-1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(10**6))
-
-
-def lose_file(folder: Path) -> None:
-    (folder / "00001-1.png").unlink()
-
-
-def lose_table(folder: Path) -> None:
-    (folder / "labels.csv").unlink()
-
-
-@pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("in_zip", [False, True], ids=["folder", "zip"])
 @pytest.mark.parametrize(
-    ("spoil", "reason"),
+    ("name", "content", "reason"),
     [
-        (spoil_label, "0 to 9"),
-        (spoil_columns, "columns file and label"),
-        (spoil_place, "files without folders"),
-        (spoil_size, "5000x5000"),
-        (spoil_content, "00001-1.png"),
-        (spoil_end, "00001-1.png"),
-        (spoil_length, "bytes long"),
-        (lose_file, "00001-1.png"),
-        (lose_table, r"no labels\.csv"),
+        ("labels.csv", b"file,label\n00000-0.png,0\n00001-1.png,eleven\n", "0 to 9"),
+        ("labels.csv", b"name;digit\n00000-0.png;0\n", "columns file and label"),
+        ("labels.csv", b"file,label\n../secret.png,0\n", "files without folders"),
+        ("labels.csv", None, r"no labels\.csv"),
+        ("00001-1.png", png(5000), "5000x5000"),
+        ("00001-1.png", b"GIF89a", "00001-1.png"),
+        ("00001-1.png", png(28)[:50], "00001-1.png"),
+        ("00001-1.png", b"\x89PNG\r\n\x1a\n" + bytes(10**6), "bytes long"),
+        ("00001-1.png", None, "00001-1.png"),
     ],
+    ids=["label", "columns", "place", "no table", "size", "format", "cut short", "length", "no file"],
 )
-def test_a_spoilt_import_adds_nothing(workplace: Path, spoil: Any, reason: str, zipped: bool) -> None:
+def test_a_spoilt_import_adds_nothing(
+    workplace: Path, name: str, content: bytes | None, reason: str, in_zip: bool
+) -> None:
     digits = filled(workplace / "mine.safetensors", 1)
-    before = contents(digits)
+    before = digits.path.read_bytes()
     path = digits.export("export")
-    spoil(path)
-    if zipped:
-        path = Path("export.zip")
-        with zipfile.ZipFile(path, "w") as archive:
-            for file in Path("export").iterdir():
-                archive.write(file, file.name)
-    with pytest.raises(DigitsError, match=reason):
-        MyDigits(digits.path).import_(path)
-    with pytest.raises(DigitsError, match=str(path)):
+    if content is None:
+        (path / name).unlink()
+    else:
+        (path / name).write_bytes(content)
+    if in_zip:
+        path = zipped(path)
+    with pytest.raises(DigitsError, match=rf"{path}.*{reason}"):
         digits.import_(path)
-    assert contents(MyDigits(digits.path)) == before
+    assert digits.path.read_bytes() == before
 
 
 def test_what_cannot_be_imported_is_said(workplace: Path) -> None:
@@ -666,11 +590,7 @@ def test_a_failed_export_leaves_nothing_behind(workplace: Path, monkeypatch: pyt
     here = set(workplace.iterdir())
     with pytest.raises(DigitsError, match="cannot be written"):
         digits.export("missing/export")
-
-    def fail(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(DigitsError, match="No space left"):
         digits.export("export")
     assert set(workplace.iterdir()) == here

@@ -1,5 +1,6 @@
 """The small experiments of notebook 06: each runs, gives what the figures need, and is kept with its settings."""
 
+import copy
 import dataclasses
 import json
 from math import comb
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from networks import same_weights
 
 from mnist_nb import Mnist, Split, build_model, plots, predict, save_checkpoint
 from mnist_nb.studies.initialization import INITIALISATIONS, initialise
@@ -66,10 +68,6 @@ class TestInitialisation:
         assert torch.equal(one, same)
         assert not torch.equal(one, other)
 
-    def test_an_unknown_kind_is_named(self) -> None:
-        with pytest.raises(ValueError, match=r"no initialisation 'half'.*Xavier"):
-            initialise(build_model("mlp", seed=0), "half", 0)
-
     def test_he_keeps_a_signals_size_through_relu(self, sample: Mnist) -> None:
         model = initialise(build_model("mlp", seed=0, hidden=(512, 512)), "He", 0)
         images = sample.test.images.flatten(1) / 255
@@ -97,11 +95,6 @@ class TestRounding:
         numbers, step = quantize(torch.zeros(3))
         assert (numbers * step).tolist() == [0, 0, 0]
 
-    @pytest.mark.parametrize("bits", [1, 9])
-    def test_other_numbers_of_bits_are_refused(self, bits: int) -> None:
-        with pytest.raises(ValueError, match="from 2 to 8"):
-            quantize(torch.ones(3), bits)
-
     def test_the_size_is_that_of_the_file(self, tmp_path: Path) -> None:
         model = build_model("mlp", seed=0)
         safetensors.torch.save_file(model.state_dict(), tmp_path / "whole.safetensors")
@@ -117,13 +110,13 @@ class TestRounding:
 
     def test_rounding_leaves_the_model_and_its_answers(self, sample: Mnist) -> None:
         model = build_model("mlp", seed=0)
-        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        before = copy.deepcopy(model)
         images = sample.test.images[:50]
         copied, _ = quantize_model(model, "int8")
-        assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+        assert same_weights(model, before)
         assert torch.allclose(predict(copied, images), predict(model, images), atol=0.01)
         assert torch.equal(predict(quantize_model(model, "float32")[0], images), predict(model, images))
-        numbers, step = quantize(before["linear1.weight"])
+        numbers, step = quantize(model.linear1.weight.detach())
         assert torch.equal(copied.linear1.weight, numbers * step)
 
     @pytest.mark.parametrize("kind", ["float16", "bfloat16", "int8"])
@@ -134,10 +127,6 @@ class TestRounding:
         assert int(copied.norm1.num_batches_tracked) == 100_001
         images = sample.test.images[:20]
         assert torch.allclose(predict(copied, images), predict(model, images), atol=0.02)
-
-    def test_an_unknown_format_is_named(self) -> None:
-        with pytest.raises(ValueError, match=r"no format 'int9'.*float16.*int8"):
-            quantize_model(build_model("mlp", seed=0), "int9")
 
 
 class TestExperiments:

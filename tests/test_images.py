@@ -23,22 +23,6 @@ def test_the_boxes_and_peaks_are_scipys(tiny):
     assert stats.peaks.tolist() == [ndimage.maximum(image) for image in images]
 
 
-def test_an_image_made_by_the_five_steps_measures_as_the_makers_meant():
-    from mnist_nb.drawing.preprocessing import prepare
-
-    stats = image_stats([prepare(np.pad(np.ones((31, 7)), 40))])
-    assert stats.boxes.max() == 20
-    assert stats.peaks.tolist() == [255]
-    assert ((stats.centres > 13.5) & (stats.centres <= 14.5)).all()
-
-
-def test_what_has_no_ink_or_another_shape_is_refused():
-    with pytest.raises(ValueError, match="image 1 has no ink"):
-        image_stats([np.eye(28), np.zeros((28, 28))])
-    with pytest.raises(ValueError, match=r"got shape \[28, 28\]"):
-        image_stats(np.eye(28))
-
-
 def test_all_seventy_thousand_were_made_alike(full_mnist):
     splits = (full_mnist.train, full_mnist.validation, full_mnist.test)
     stats = image_stats(torch.cat([split.images for split in splits]))

@@ -1,6 +1,7 @@
 """The installer, in throw-away environments, with two indexes of tiny wheels here in place of PyTorch's and PyPI."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 import install
 import pytest
@@ -33,28 +35,17 @@ notebooks = ["shown"]
 test = ["mnist_nb[notebooks]", "tested"]
 """
 BACKEND = """
-import zipfile
-
-def wheel(folder, version):
-    name = "mnist_nb-1-py3-none-any.whl"
-    with zipfile.ZipFile(f"{folder}/{name}", "w") as file:
-        needs = ["torch>=2.9", "torchvision>=0.24", "small", 'shown; extra == "notebooks"',
-                 'mnist_nb[notebooks]; extra == "test"', 'tested; extra == "test"']
-        lines = ["Metadata-Version: 2.1", "Name: mnist_nb", "Version: 1", "Provides-Extra: notebooks",
-                 "Provides-Extra: test", *(f"Requires-Dist: {need}" for need in needs)]
-        file.writestr("mnist_nb-1.dist-info/METADATA", "\\n".join(lines) + "\\n")
-        file.writestr("mnist_nb-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        file.writestr("mnist_nb-1.dist-info/RECORD", "")
-    return name
+import os, shutil
 
 def build_editable(folder, config_settings=None, metadata_directory=None):
-    return wheel(folder, "1")
+    return os.path.basename(shutil.copy("mnist_nb-1-py3-none-any.whl", folder))
 
 build_wheel = build_editable
 """
+NEEDS = ["torch>=2.9", "torchvision>=0.24", "small", 'shown; extra == "notebooks"',
+         'mnist_nb[notebooks]; extra == "test"', 'tested; extra == "test"']  # fmt: skip
 PYPI = {"torch": [("2.15.0", ["nvidia-cublas", "small"])], "torchvision": [("0.29.2", ["torch==2.15.0"])]}
 PYPI |= {name: [("1.0", [])] for name in ("nvidia-cublas", "small", "shown", "tested")}
-# the newest torch has no torchvision yet: the pair is what counts
 CPU = {
     "torch": [(f"2.{minor}.0+cpu", ["small"]) for minor in (14, 15, 16)],  # the newest has no torchvision yet
     "torchvision": [("0.28.0+cpu", ["torch==2.14.0"]), ("0.29.2+cpu", ["torch==2.15.0"])],
@@ -63,7 +54,9 @@ CPU = {
 
 def make_wheel(folder: Path, name: str, version: str, needs: list[str]) -> None:
     stem = f"{name.replace('-', '_')}-{version}"
-    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {n}" for n in needs)]
+    extras = dict.fromkeys(re.findall(r'extra == "(\w+)"', " ".join(needs)))
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *(f"Provides-Extra: {n}" for n in extras)]
+    lines += [f"Requires-Dist: {need}" for need in needs]
     with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as file:
         file.writestr(f"{stem}.dist-info/METADATA", "\n".join(lines) + "\n")
         file.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
@@ -86,16 +79,13 @@ class Indexes:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                place = folder / self.path.strip("/").replace("%2B", "+").replace("%2b", "+")
-                if self.path.startswith("/cpu"):
-                    if indexes.hangs and self.path.endswith(indexes.hangs):
-                        indexes.released.wait(60)
-                        return
-                    if indexes.status != 200:
-                        self.send_error(indexes.status)
-                        return
-                if not place.exists():
-                    self.send_error(404)
+                place = folder / unquote(self.path.strip("/"))
+                fails = self.path.startswith("/cpu") and indexes.status != 200
+                if self.path.startswith("/cpu") and indexes.hangs and self.path.endswith(indexes.hangs):
+                    indexes.released.wait(60)
+                    return
+                if fails or not place.exists():
+                    self.send_error(indexes.status if fails else 404)
                     return
                 links = (f'<a href="{file.name.replace("+", "%2B")}">{file.name}</a>' for file in place.glob("*.whl"))
                 body = "\n".join(links).encode() if place.is_dir() else place.read_bytes()
@@ -133,6 +123,7 @@ class Place:
         shutil.copy(ROOT / "tools" / "install.py", self.folder / "tools")
         (self.folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
         (self.folder / "backend.py").write_text(BACKEND, encoding="utf-8")
+        make_wheel(self.folder, "mnist_nb", "1", NEEDS)
         venv.create(self.folder / ".venv", with_pip=False, symlinks=os.name != "nt")
         self.python = self.folder / ".venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
         import pip
@@ -147,20 +138,10 @@ class Place:
         }  # fmt: skip
 
     def install(self, *options: str, uv: Path | None = None) -> subprocess.CompletedProcess[str]:
-        path = str(uv.parent) if uv else os.devnull
-        command = [
-            self.python,
-            "tools/install.py",
-            "--index",
-            f"{self.indexes.address}/cpu",
-            "--patience",
-            "1",
-            *options,
-        ]
-        environment = self.environment | {"PATH": path}
-        return subprocess.run(
-            [*command, *options], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=100
-        )
+        address = f"{self.indexes.address}/cpu"
+        command = [self.python, "tools/install.py", "--index", address, "--patience", "1", *options]
+        environment = self.environment | {"PATH": str(uv.parent) if uv else os.devnull}
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=100)
 
     def packages(self) -> dict[str, str]:
         program = "from importlib.metadata import distributions as d; print({p.name: p.version for p in d()})"

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mnist_nb import build_model, predict
-from mnist_nb.models import choose_device, loss_and_accuracy, to_input
+from mnist_nb.models import loss_and_accuracy, to_input
 
 
 def test_the_mlp_has_the_six_tensors_of_the_rust_program():
@@ -20,17 +20,6 @@ def test_the_mlp_has_the_six_tensors_of_the_rust_program():
     }
 
 
-def test_the_mlp_computes_what_its_formula_says():
-    model = build_model("mlp", seed=1)
-    images = torch.rand(3, 28, 28)
-    weights = {name: tensor.double() for name, tensor in model.state_dict().items()}
-    hidden = images.double().reshape(3, 784)
-    for layer in ("linear1", "linear2"):
-        hidden = (hidden @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"]).clamp_min(0)
-    expected = hidden @ weights["linear3.weight"].T + weights["linear3.bias"]
-    torch.testing.assert_close(model(images).double(), expected, atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_a_seed_gives_the_same_weights_and_leaves_pytorchs_generator_alone(name):
     before = torch.get_rng_state()
@@ -38,11 +27,6 @@ def test_a_seed_gives_the_same_weights_and_leaves_pytorchs_generator_alone(name)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert not torch.equal(first["linear1.weight"], other["linear1.weight"])
-
-
-def test_an_unknown_model_is_refused_with_the_choices():
-    with pytest.raises(ValueError, match=r"'transformer'.*'mlp', 'cnn'"):
-        build_model("transformer")
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
@@ -84,9 +68,3 @@ def test_loss_and_accuracy_agree_with_pytorchs(sample):
     logits = model(to_input(images))
     assert loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), abs=1e-5)
     assert accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
-
-
-def test_an_absent_device_is_named_with_those_present():
-    with pytest.raises(ValueError, match=r"'tpu'.*'cpu'"):
-        choose_device("tpu")
-    assert choose_device("cpu") == torch.device("cpu")

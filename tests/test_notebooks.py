@@ -5,6 +5,7 @@ import statistics
 from itertools import pairwise
 from pathlib import Path
 
+import clean_notebooks
 import nbformat
 import pytest
 from nbformat import NotebookNode
@@ -74,10 +75,7 @@ class TestNotebooks:
         kinds = {output.output_type for cell in cells for output in cell.outputs}
         assert "error" not in kinds
 
-    def test_is_clean(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.syspath_prepend(ROOT / "tools")
-        import clean_notebooks
-
+    def test_is_clean(self, path: Path) -> None:
         wanted = clean_notebooks.text(clean_notebooks.clean(notebook(path)))
         assert path.read_text(encoding="utf-8") == wanted, f"run: python tools/clean_notebooks.py {path}"
 

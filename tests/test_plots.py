@@ -1,8 +1,6 @@
 """Figures: made without pyplot, shown by themselves, and about the numbers they were given."""
 
 import json
-import subprocess
-import sys
 from inspect import isfunction
 from pathlib import Path
 
@@ -90,12 +88,6 @@ def test_a_figure_shows_itself_as_a_png(tiny, run, evaluation, name):
     assert png.startswith(b"\x89PNG")
     width = int.from_bytes(png[16:20], "big")
     assert 200 < width <= 970  # JupyterLab's cell at a common window size
-
-
-@pytest.mark.slow
-def test_pyplot_is_never_imported():
-    program = "import sys, mnist_nb.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
 
 
 def test_training_curves_plot_the_records(run):

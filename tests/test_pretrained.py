@@ -1,9 +1,11 @@
 """The networks that ship with the package."""
 
 import json
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from mnist_nb import Hyperparameters, Sketch, evaluate, load_pretrained, predict, read_metadata
 from mnist_nb.checkpoints import PRETRAINED
@@ -24,6 +26,13 @@ DRAWINGS = {
 DRAWINGS[3][0] += [(140, 232), (100, 222), (85, 200)]
 
 
+def sketch_of(strokes: Iterable[ArrayLike], width: float = 12, size: float = 280) -> Sketch:
+    sketch = Sketch(size)
+    for stroke in strokes:
+        sketch.add_stroke(np.asarray(stroke), width)
+    return sketch
+
+
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_it_reads_mnist(full_mnist, name):
     assert evaluate(load_pretrained(name), full_mnist.test).accuracy > {"mlp": 0.985, "cnn": 0.99}[name]
@@ -34,9 +43,7 @@ def test_it_reads_drawings_wherever_and_however_large_they_are(name):
     model = load_pretrained(name)
     for scale, shift in ((1, 0), (0.4, 10), (0.5, 130)):
         for digit, strokes in DRAWINGS.items():
-            sketch = Sketch(size=280)
-            for points in strokes:
-                sketch.add_stroke(np.array(points) * scale + shift, width=12)
+            sketch = sketch_of(np.array(points) * scale + shift for points in strokes)
             assert int(predict(model, sketch.to_mnist()[None]).argmax()) == digit
 
 

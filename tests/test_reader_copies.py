@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from faults import full_disk
 from reader_copies import SERIES, copy_missing, main
 
 
@@ -53,13 +54,9 @@ def test_a_copy_that_a_full_disk_cuts_short_is_no_copy_and_comes_anew(
     series.mkdir()
     (series / "model.safetensors").write_bytes(b"weights" * 100)
     shutil.copy(SERIES / "draw.ipynb", series)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
         for place in ("os.fsync", "shutil.copyfileobj", "shutil._fastcopy_sendfile"):
-            patch.setattr(place, full)
+            patch.setattr(place, full_disk)
         patch.setattr("sys.argv", ["reader_copies", str(mine)])
         patch.setattr("reader_copies.copy_missing", partial(copy_missing, series=series))
         with pytest.raises(SystemExit, match=r"not complete \(No space left on device\): make room"):

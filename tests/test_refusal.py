@@ -2,36 +2,24 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from test_pretrained import DRAWINGS
+from test_pretrained import DRAWINGS, sketch_of
 from test_reading import written
 from torch import nn
 from tree import part, shown
 
-from mnist_nb import (
-    DrawingPad,
-    Hyperparameters,
-    Sketch,
-    adapt,
-    build_model,
-    digit_score,
-    from_image,
-    load_checkpoint,
-    load_pretrained,
-    predict,
-    save_checkpoint,
-    train,
-)
-from mnist_nb.checkpoints import PRETRAINED
+from mnist_nb import DrawingPad, Hyperparameters, adapt, build_model, from_image, predict, train
+from mnist_nb.checkpoints import PRETRAINED, load_checkpoint, load_pretrained, save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.evaluation.refusal import roc_curve
 from mnist_nb.models import predict_and_score
-from mnist_nb.models.refusal import has_learnt_to_refuse, is_refused
+from mnist_nb.models.refusal import digit_score, has_learnt_to_refuse, is_refused
 from mnist_nb.training.negatives import make_negatives
 
 LETTERS = {
@@ -45,26 +33,8 @@ LETTERS = {
 }
 
 
-def image(strokes: list[list[tuple[int, int]]]) -> NDArray[np.uint8]:
-    sketch = Sketch(size=280)
-    for points in strokes:
-        sketch.add_stroke(np.array(points), width=14)
-    return sketch.to_mnist()
-
-
-@pytest.fixture
-def letters() -> NDArray[np.uint8]:
-    return np.stack([image(strokes) for strokes in LETTERS.values()])
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "model.safetensors"
-
-
-@pytest.fixture
-def digits() -> NDArray[np.uint8]:
-    return np.stack([image(strokes) for strokes in DRAWINGS.values()])
+def images_of(drawings: dict[Any, Any]) -> NDArray[np.uint8]:
+    return np.stack([sketch_of(strokes, width=14).to_mnist() for strokes in drawings.values()])
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "fresh", "own class"])
@@ -96,10 +66,8 @@ def test_the_score_of_an_untaught_network_follows_its_weights(sample: Mnist) -> 
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_the_shipped_networks_refuse_letters_and_not_digits(
-    name: str, letters: NDArray[np.uint8], digits: NDArray[np.uint8], sample: Mnist
-) -> None:
-    model = load_pretrained(name)
+def test_the_shipped_networks_refuse_letters_and_not_digits(name: str, sample: Mnist) -> None:
+    model, letters, digits = load_pretrained(name), images_of(LETTERS), images_of(DRAWINGS)
     assert int(is_refused(model, digit_score(model, letters)).sum()) >= len(letters) - 1
     assert not bool(is_refused(model, digit_score(model, digits)).any())
     assert float(is_refused(model, digit_score(model, sample.test.images)).float().mean()) < 0.02
@@ -154,9 +122,9 @@ def test_images_that_are_no_digits_are_drawn_from_the_generator_alone(sample: Mn
     assert bool((first.sum((1, 2)) > 5).all())
 
 
-def test_a_taught_model_knows_its_owners_digits_and_still_refuses(
-    letters: NDArray[np.uint8], digits: NDArray[np.uint8], sample: Mnist
-) -> None:
+def test_a_taught_model_knows_its_owners_digits_and_still_refuses(sample: Mnist) -> None:
+    letters, digits = images_of(LETTERS), images_of(DRAWINGS)
+
     class Mine:
         images, labels = np.repeat(digits, 3, axis=0), np.repeat(np.arange(10), 3)
 

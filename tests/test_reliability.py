@@ -15,20 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_nb import (
-    CheckpointError,
-    Hyperparameters,
-    MyDigits,
-    TrainingRun,
-    build_model,
-    continue_run,
-    from_image,
-    load_checkpoint,
-    read_metadata,
-    save_checkpoint,
-    save_run,
-)
-from mnist_nb.checkpoints import Start
+from mnist_nb import Hyperparameters, MyDigits, TrainingRun, build_model, from_image, load_checkpoint, read_metadata
+from mnist_nb.checkpoints import CheckpointError, Start, continue_run, save_checkpoint, save_run, state_path
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
@@ -63,8 +51,7 @@ def for_ever(*acts: Callable[[], object]) -> None:
 
 @forks
 @pytest.mark.slow
-def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
+def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new_one(path: Path) -> None:
     models = [build_model(seed=seed) for seed in (1, 2)]
     weights = [model.linear1.weight for model in models]
     save_checkpoint(models[0], path)
@@ -82,8 +69,8 @@ def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new
 
 @forks
 @pytest.mark.slow
-def test_killed_at_random_moments_of_saving_a_run_it_goes_on_exactly(tiny, tmp_path: Path) -> None:
-    path, settings = tmp_path / "model.safetensors", Hyperparameters(epochs=9, batch_size=32, learning_rate=0.05)
+def test_killed_at_random_moments_of_saving_a_run_it_goes_on_exactly(tiny, path: Path) -> None:
+    settings = Hyperparameters(epochs=9, batch_size=32, learning_rate=0.05)
     runs = [TrainingRun(build_model(seed=0), tiny, settings, device="cpu") for _ in range(2)]
     for steps, run in zip((3, 4), runs, strict=True):
         for _ in range(steps):
@@ -102,8 +89,7 @@ def test_killed_at_random_moments_of_saving_a_run_it_goes_on_exactly(tiny, tmp_p
 
 @forks
 @pytest.mark.slow
-def test_two_programs_that_save_one_file_at_once_both_succeed_and_are_both_told(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
+def test_two_programs_that_save_one_file_at_once_both_succeed_and_are_both_told(path: Path) -> None:
     models = [build_model(seed=seed) for seed in (1, 2)]
     save_checkpoint(models[0], path)
 
@@ -112,23 +98,23 @@ def test_two_programs_that_save_one_file_at_once_both_succeed_and_are_both_told(
         for _ in range(40):
             save_checkpoint(models[number], path, tell=told.append)
             time.sleep(0.002)
-        (tmp_path / f"told{number}.json").write_text(json.dumps(told))
+        path.with_name(f"told{number}.json").write_text(json.dumps(told))
 
     children = [forked(lambda number=number: save_often(number)) for number in range(2)]
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
     found = load_checkpoint(path).linear1.weight
     assert any(torch.equal(found, model.linear1.weight) for model in models)
     for number in range(2):
-        told = json.loads((tmp_path / f"told{number}.json").read_text())
+        told = json.loads(path.with_name(f"told{number}.json").read_text())
         assert told
         assert all(f"Another program has saved {path}" in sentence for sentence in told)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders are not flushed there")
 def test_a_save_interrupted_just_after_the_file_took_its_place_is_still_ones_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, told = tmp_path / "model.safetensors", list[str]()
+    told: list[str] = []
     save_checkpoint(build_model(seed=0), path)
 
     def interrupt(_handle: int) -> None:
@@ -145,8 +131,8 @@ def test_a_save_interrupted_just_after_the_file_took_its_place_is_still_ones_own
     assert told == []
 
 
-def test_a_save_over_anothers_warns_once_and_not_over_ones_own(tmp_path: Path) -> None:
-    path, model = tmp_path / "model.safetensors", build_model(seed=0)
+def test_a_save_over_anothers_warns_once_and_not_over_ones_own(path: Path) -> None:
+    model = build_model(seed=0)
     told: list[str] = []
     save_checkpoint(model, path, tell=told.append)
     save_checkpoint(model, path, tell=told.append)
@@ -168,11 +154,11 @@ class Harmful:
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 5])
-def test_a_pickle_is_read_by_nothing(tmp_path: Path, tiny, protocol: int) -> None:
-    mark, path = tmp_path / "mark", tmp_path / "model.safetensors"
+def test_a_pickle_is_read_by_nothing(path: Path, tiny, protocol: int) -> None:
+    mark, other = path.with_name("mark"), path.with_name("torch.safetensors")
     path.write_bytes(pickle.dumps(Harmful(mark), protocol))
-    torch.save(Harmful(mark), tmp_path / "torch.safetensors")
-    for file in (path, tmp_path / "torch.safetensors"):
+    torch.save(Harmful(mark), other)
+    for file in (path, other):
         for read in (load_checkpoint, read_metadata, from_image, lambda file: len(MyDigits(file))):
             with pytest.raises(ValueError, match=r".+"):
                 read(file)
@@ -194,6 +180,10 @@ TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 @pytest.mark.parametrize(
     "content",
     [
+        b"",
+        b"\x89PNG\r\n\x1a\n" + bytes(100),
+        b"PK\x03\x04" + bytes(100),
+        packed([]),
         struct.pack("<Q", 2**62) + b"{}",
         struct.pack("<Q", 2**40) + b"{" * 100,
         packed({"a": {"dtype": "F32", "shape": [2**40, 2**40], "data_offsets": [0, 8]}}, bytes(8)),
@@ -209,18 +199,17 @@ TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         packed(b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}} trailing', bytes(8)),
         packed(b"\xff\xfe\x00", bytes(8)),
     ],
-    ids=["exabytes", "terabyte header", "product overflows", "beyond the end", "backwards", "overlap", "deep list",
-         "deep object", "long number", "many names", "long metadata", "no strings", "trailing", "no text"],
+    ids=["empty", "png", "zip", "no object", "exabytes", "terabyte header", "product overflows", "beyond the end",
+         "backwards", "overlap", "deep list", "deep object", "long number", "many names", "long metadata", "no strings",
+         "trailing", "no text"],
 )  # fmt: skip
-def test_a_header_that_lies_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "model.safetensors"
+def test_what_is_no_model_is_one_clear_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model\.safetensors is "):
         load_checkpoint(path)
 
 
-def test_a_checkpoint_cut_at_any_4_kb_boundary_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
+def test_a_checkpoint_cut_at_any_4_kb_boundary_is_refused(path: Path) -> None:
     save_checkpoint(build_model(seed=0), path)
     content = path.read_bytes()
     for size in range(0, len(content), 4096):
@@ -229,8 +218,8 @@ def test_a_checkpoint_cut_at_any_4_kb_boundary_is_refused(tmp_path: Path) -> Non
             load_checkpoint(path)
 
 
-def test_a_single_flipped_bit_anywhere_in_the_numbers_is_noticed(tmp_path: Path) -> None:
-    path, bits = tmp_path / "model.safetensors", random.Random(0)
+def test_a_single_flipped_bit_anywhere_in_the_numbers_is_noticed(path: Path) -> None:
+    bits = random.Random(0)
     save_checkpoint(build_model(seed=0), path)
     content = path.read_bytes()
     begin = 8 + int.from_bytes(content[:8], "little")
@@ -243,12 +232,12 @@ def test_a_single_flipped_bit_anywhere_in_the_numbers_is_noticed(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_thousand_damaged_training_states_cost_the_state_and_not_the_weights(tiny, tmp_path: Path) -> None:
-    path, settings, bits = tmp_path / "model.safetensors", Hyperparameters(epochs=2, batch_size=32), random.Random(1)
+def test_a_thousand_damaged_training_states_cost_the_state_and_not_the_weights(tiny, path: Path) -> None:
+    settings, bits = Hyperparameters(epochs=2, batch_size=32), random.Random(1)
     run = TrainingRun(build_model(seed=0), tiny, settings, device="cpu")
     run.step()
     save_run(run, path)
-    state = tmp_path / "model.resume.safetensors"
+    state = state_path(path)
     content = state.read_bytes()
     header = int.from_bytes(content[:8], "little")
     for number in range(1000):

@@ -5,17 +5,10 @@ import threading
 
 import pytest
 import torch
+from networks import same_weights
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model
 from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
-
-
-@pytest.fixture(autouse=True)
-def python_handles_interrupts():
-    """As in a terminal or a kernel; a test that runs in the background has interrupts ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_waits_until_the_work_is_done():
@@ -51,9 +44,10 @@ def test_it_comes_where_it_is_called_for():
 
 def test_who_handles_interrupts_already_still_does():
     heard = []
-    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     with defer_interrupts():
         signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
     assert heard == [signal.SIGINT]
 
 
@@ -90,8 +84,7 @@ def test_a_run_interrupted_in_mid_step_goes_on_as_if_nothing_had_been(tiny, monk
     assert halted.steps_done == at + 1
     list(halted.epochs())
     assert halted.batch_losses == whole.batch_losses
-    for mine, other in zip(halted.model.parameters(), whole.model.parameters(), strict=True):
-        assert torch.equal(mine, other)
+    assert same_weights(halted.model, whole.model)
 
 
 @pytest.mark.parametrize(

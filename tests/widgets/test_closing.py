@@ -27,13 +27,10 @@ def own_threads() -> list[str]:
 
 @pytest.mark.slow
 def test_a_pad_closed_in_mid_lesson_ends_it_and_leaves_no_thread_and_no_file(
-    workplace: Path, tiny: Mnist, sample: Mnist, monkeypatch: pytest.MonkeyPatch
+    workplace: Path, filled_pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(teaching, "STEPS", 600)  # four lessons long
-    pad = DrawingPad(tiny)
-    for digit in range(10):
-        for index in (sample.test.labels == digit).nonzero().flatten()[:3].tolist():
-            pad.digits.add(sample.test.images[index], digit)
+    pad = filled_pad
     pad.teaching.teach()
     assert pad.teaching.is_teaching
     pad.close()
@@ -79,15 +76,10 @@ def used_studio(data: Mnist, path: str | None = "model.safetensors") -> tuple[Pa
     return studio, [session, session.run, session.run and session.run.model, *studio.runs, studio.runs[0].model]
 
 
-def fresh_studio(data: Mnist) -> tuple[Panel, list[object]]:
-    studio = TrainingStudio(data)
-    return studio, [studio.session, studio.controls]
-
-
-def explorer(kind: type[Panel]) -> Callable[[Mnist], tuple[Panel, list[object]]]:
+def unused(kind: type[Panel], *parts: str) -> Callable[[Mnist], tuple[Panel, list[object]]]:
     def make(data: Mnist) -> tuple[Panel, list[object]]:
         panel = kind(data)
-        return panel, [panel.model]
+        return panel, [getattr(panel, name) for name in parts]
 
     return make
 
@@ -98,8 +90,8 @@ def explorer(kind: type[Panel]) -> Callable[[Mnist], tuple[Panel, list[object]]]
         used_pad,
         used_studio,
         lambda data: used_studio(data, None),
-        fresh_studio,
-        *map(explorer, (LayerExplorer, PixelEditor, PruningExplorer)),
+        unused(TrainingStudio, "session", "controls"),
+        *(unused(kind, "model") for kind in (LayerExplorer, PixelEditor, PruningExplorer)),
     ],
 )
 def test_a_closed_panel_is_forgotten_with_all_that_it_held(
@@ -110,6 +102,7 @@ def test_a_closed_panel_is_forgotten_with_all_that_it_held(
     panel, held = make(tiny)
     alive = [weakref.ref(one) for one in (panel, *held)]
     panel.close()
+    panel.close()  # once more does no harm
     del panel, held
     gc.collect()
     assert [reference() for reference in alive] == [None] * len(alive)

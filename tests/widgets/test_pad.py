@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipycanvas import Canvas
@@ -73,14 +72,6 @@ def test_replayed_strokes_are_read_like_a_hand_s(pad: DrawingPad) -> None:
     np.testing.assert_array_equal(pad.guess.probabilities, replayed.probabilities)
 
 
-def test_the_guess_is_the_network_s_of_the_image_shown(pad: DrawingPad) -> None:
-    pad.replay([SEVEN], width=9)
-    assert pad.guess is not None
-    np.testing.assert_array_equal(pad.image, pad.state.to_mnist())
-    expected = predict(load_pretrained(), torch.from_numpy(pad.image)[None])[0]
-    np.testing.assert_array_equal(pad.guess.probabilities, expected)
-
-
 def test_a_stroke_ends_where_the_pointer_leaves_and_moves_without_a_press_draw_nothing(pad: DrawingPad) -> None:
     event(pad, "mouse_move", x=10, y=10)
     assert pad.state.strokes == ()
@@ -125,6 +116,8 @@ def test_undo_redo_and_clear(pad: DrawingPad) -> None:
     pad.undo(), pad.undo(), pad.undo()
     assert pad.image is None
     assert "nothing to undo" in shown(pad)
+    press(pad, "Move left by one pixel")
+    assert "nothing on the pad" in shown(pad)
 
 
 EVENTS = st.lists(
@@ -360,10 +353,7 @@ def test_a_stroke_on_a_picture_begins_a_new_drawing(pad: DrawingPad) -> None:
     [
         (ImageTransform(thickness=1), lambda before, after: after.sum() > 1.2 * before.sum()),
         (ImageTransform(thickness=-1), lambda before, after: after.sum() < 0.8 * before.sum()),
-        (
-            ImageTransform(scale=1.5),
-            lambda before, after: np.ptp(np.nonzero(after)[0]) > 1.3 * np.ptp(np.nonzero(before)[0]),
-        ),
+        (ImageTransform(scale=1.5), lambda before, after: after.any(1).sum() > 1.3 * before.any(1).sum()),
         (ImageTransform(turn=90), lambda before, after: np.abs(np.rot90(before, -1).astype(int) - after).mean() < 8),
         (ImageTransform(right=30), lambda before, after: not after.any()),
     ],
@@ -371,11 +361,6 @@ def test_a_stroke_on_a_picture_begins_a_new_drawing(pad: DrawingPad) -> None:
 def test_what_a_change_does(change: ImageTransform, check: Callable[[Any, Any], bool], sample: Mnist) -> None:
     image = sample.test.images[0].numpy()
     assert check(image, change.apply(image))
-
-
-def test_an_empty_pad_says_that_there_is_nothing_to_change(pad: DrawingPad) -> None:
-    press(pad, "Move left by one pixel")
-    assert "nothing on the pad" in shown(pad)
 
 
 def upload(name: str, content: bytes) -> tuple[dict[str, Any], ...]:
@@ -398,14 +383,14 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
 # ---- which network reads
 
 
-def test_the_best_shipped_network_reads_first_and_another_can_be_chosen(pad: DrawingPad) -> None:
+def test_the_best_shipped_network_reads_the_image_shown_first_and_another_can_be_chosen(pad: DrawingPad) -> None:
     assert pad.model_picker.key == "shipped:cnn"
-    pad.replay([THREE])
-    pad.model_picker.list.value = "shipped:mlp"
-    assert pad.state.model.name == "mlp"
-    np.testing.assert_array_equal(
-        pad.guess.probabilities, predict(load_pretrained("mlp"), torch.from_numpy(pad.image)[None])[0]
-    )
+    pad.replay([THREE], width=9)
+    np.testing.assert_array_equal(pad.image, pad.state.to_mnist())
+    for name in ("cnn", "mlp"):
+        pad.model_picker.list.value = f"shipped:{name}"
+        assert pad.state.model.name == name
+        np.testing.assert_array_equal(pad.guess.probabilities, predict(load_pretrained(name), pad.image[None])[0])
 
 
 def test_the_reader_s_own_network_is_offered_and_a_damaged_one_is_named(workplace: Path, tiny: Mnist) -> None:

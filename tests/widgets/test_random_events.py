@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -109,8 +108,6 @@ class Studio(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_no_order_of_events_confuses_the_studio(tiny: Mnist) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     Studio.data = tiny
     case = Studio.TestCase
     case.settings = settings(
@@ -121,4 +118,3 @@ def test_no_order_of_events_confuses_the_studio(tiny: Mnist) -> None:
         derandomize=True,
     )
     case().runTest()
-    torch.set_num_threads(threads)

@@ -7,7 +7,6 @@ import html
 import os
 import random
 import re
-import signal
 import threading
 import time
 import weakref
@@ -18,6 +17,7 @@ import pytest
 import torch
 from ipywidgets import Button, SelectionSlider, Text, ToggleButtons
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from networks import same_weights
 from torch import nn
 from tree import part, shown, widgets
 
@@ -27,7 +27,6 @@ from mnist_nb.training import PRESETS
 from mnist_nb.training.optimizers import Sgd
 from mnist_nb.widgets.studio import TrainingStudio
 from mnist_nb.widgets.studio.records import MAX_POINTS, RunRecord, State
-from mnist_nb.widgets.studio.session import TrainingSession
 
 LONG = Hyperparameters(epochs=200, learning_rate=0.001, batch_size=4)  # 31,000 steps: no test waits for its end
 SHORT = Hyperparameters(epochs=2, learning_rate=0.01, batch_size=50)  # 26 steps
@@ -41,7 +40,7 @@ def make(tiny: Mnist, workplace: Path) -> Iterator[Make]:
     """Makes studios over a few hundred images, in memory unless a path is given, and closes them."""
     made: list[TrainingStudio] = []
 
-    def studio(settings: Hyperparameters = SHORT, path: str | None = None) -> TrainingStudio:
+    def studio(settings: Hyperparameters | None = SHORT, path: str | None = None) -> TrainingStudio:
         made.append(TrainingStudio(tiny, path, settings, device="cpu"))
         return made[-1]
 
@@ -83,13 +82,20 @@ def stop_and_wait(studio: TrainingStudio) -> None:
     studio.session.wait()
 
 
+def begin(studio: TrainingStudio) -> None:
+    """A run that is on its way."""
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 5)
+
+
+def train_a_little(studio: TrainingStudio) -> None:
+    """A run that is stopped in mid-epoch."""
+    begin(studio)
+    stop_and_wait(studio)
+
+
 def running_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "training"]
-
-
-def same_weights(model: nn.Module, other: nn.Module) -> bool:
-    pairs = zip(model.state_dict().items(), other.state_dict().values(), strict=True)
-    return all(torch.equal(mine, theirs) for (_, mine), theirs in pairs)
 
 
 def trained(data: Mnist, settings: Hyperparameters, stop_at: int | None = None) -> nn.Module:
@@ -126,22 +132,18 @@ def test_a_preset_is_one_choice_and_is_named_as_long_as_it_is_shown(name: str, m
     assert menu.value == PRESETS[name]
 
 
-def test_any_allowed_setting_can_be_shown(make: Make) -> None:
+def test_any_allowed_setting_can_be_shown_and_a_slider_in_the_page_may_round_as_it_likes(make: Make) -> None:
     # none of them is a step of its slider
     odd = Hyperparameters("cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1)
-    assert make(odd).controls.value == odd
-
-
-def test_a_slider_in_the_page_may_round_as_it_likes(make: Make) -> None:
-    controls = make().controls
+    controls = make(odd).controls
+    assert controls.value == odd
     controls.by_name["momentum"].value = 0.9000000000000001
     assert controls.value.momentum == 0.9
 
 
 def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
     studio = make(LONG)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 3)
+    begin(studio)
     locked = {name for name, control in studio.controls.by_name.items() if control.disabled}
     assert part(studio, "Preset").disabled
     stop_and_wait(studio)
@@ -152,43 +154,31 @@ def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
 # ---- train, stop, resume
 
 
-def test_a_session_goes_from_idle_to_running_to_stopped_to_finished(tiny: Mnist) -> None:
-    session = TrainingSession(tiny, device="cpu")
-    assert session.state is State.IDLE
-    assert not session.resume()
-    session.stop()  # harmless
-    assert session.start(LONG)
-    assert session.state is State.RUNNING
-    assert not session.start(LONG)
-    assert not session.resume()
-    session.stop()
-    session.stop()
-    session.wait()
-    assert session.state is State.STOPPED
-    assert session.can_resume
-    assert session.resume()
-    session.close()
-    assert session.state is State.STOPPED
-    assert not session.start(SHORT)
-    other = TrainingSession(tiny, device="cpu")
-    other.start(SHORT)
-    other.wait()
-    assert other.state is State.FINISHED
-    assert not other.resume()
-
-
-def test_the_buttons_say_what_can_be_done(make: Make) -> None:
+def test_a_session_does_what_fits_its_state_and_the_buttons_say_what_that_is(make: Make) -> None:
     studio = make(LONG)
+    session = studio.session
 
     def usable() -> set[str]:
         return {label for label in ("Train", "Stop", "Resume") if not buttons(studio, label)[0].disabled}
 
-    assert usable() == {"Train"}
+    assert (session.state, usable()) == (State.IDLE, {"Train"})
+    assert not session.resume()
+    session.stop()  # harmless
     click(studio, "Train")
     wait_until(lambda: usable() == {"Stop"})
+    assert session.state is State.RUNNING
+    assert not session.start(LONG)
+    assert not session.resume()
+    session.stop()
     stop_and_wait(studio)
-    assert usable() == {"Train", "Resume"}
+    assert (session.state, usable()) == (State.STOPPED, {"Train", "Resume"})
     assert "Stopped at epoch 1, batch" in shown(studio)
+    assert session.resume()
+    session.stop()
+    session.wait()
+    studio.train(**dataclasses.asdict(SHORT))
+    assert (session.state, usable()) == (State.FINISHED, {"Train"})
+    assert not session.resume()
 
 
 @pytest.mark.parametrize("path", [None, "model.safetensors"])
@@ -217,15 +207,13 @@ def test_stopped_in_mid_epoch_and_resumed_it_ends_as_if_it_had_not_been(
 def test_another_studio_finds_the_stopped_run_in_the_file_and_ends_it_the_same(make: Make, tiny: Mnist) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
     studio = make(settings, "model.safetensors")
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 5)
+    begin(studio)
     studio.close()
-    later = TrainingStudio(tiny, "model.safetensors", device="cpu")
+    later = make(None, "model.safetensors")
     assert later.controls.value == settings
     assert "Resume goes on with it" in shown(later)
     later.resume()
     assert same_weights(later.model, trained(tiny, settings))
-    later.close()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -289,10 +277,10 @@ def test_a_second_studio_stops_the_run_of_the_first(make: Make) -> None:
 
 def test_closing_leaves_no_thread(make: Make) -> None:
     studio = make(LONG)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 0)
+    begin(studio)
     studio.close()
     assert running_threads() == []
+    assert studio.session.state is State.STOPPED
     assert len(studio.runs[0].batch_losses) == steps(studio)
     with pytest.raises(RuntimeError, match="closed"):
         studio.train()
@@ -304,8 +292,7 @@ def test_closing_leaves_no_thread(make: Make) -> None:
 def test_a_rate_moved_in_mid_run_is_in_its_history_and_in_its_resume(make: Make, tiny: Mnist) -> None:
     settings = dataclasses.replace(SHORT, batch_size=2, epochs=3)
     studio = make(settings)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 10)
+    begin(studio)
     studio.controls.by_name["learning_rate"].value = 0.002
     wait_until(lambda: studio.session.run and studio.session.run.learning_rate_changes)
     stop_and_wait(studio)
@@ -326,9 +313,7 @@ def test_a_rate_moved_in_mid_run_is_in_its_history_and_in_its_resume(make: Make,
 
 def test_a_rate_moved_while_stopped_holds_from_there_on_and_other_settings_do_not(make: Make) -> None:
     studio = make(LONG)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 3)
-    stop_and_wait(studio)
+    train_a_little(studio)
     stopped_at = steps(studio)
     studio.controls.by_name["learning_rate"].value = 0.003
     studio.controls.by_name["epochs"].value = 1
@@ -411,15 +396,6 @@ def test_a_network_of_another_kind_is_refused_in_words(make: Make) -> None:
     assert not buttons(studio, "Train")[0].disabled
 
 
-@pytest.fixture
-def interrupts() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, also where the tests were started in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_stops_as_stop_does_and_keeps_what_was_learnt(make: Make, tiny: Mnist) -> None:
     studio = make(LONG)
 
@@ -654,9 +630,7 @@ def test_the_code_in_a_row_makes_the_runs_settings_again(name: str, make: Make, 
 def test_a_run_whose_file_another_studio_took_goes_on_in_a_file_of_its_own(make: Make, tiny: Mnist) -> None:
     settings = Hyperparameters(epochs=3, batch_size=8, learning_rate=0.002, momentum=0.5)
     first = make(settings, "model.safetensors")
-    click(first, "Train")
-    wait_until(lambda: steps(first) > 5)
-    stop_and_wait(first)
+    train_a_little(first)
     second = make(SHORT, "model.safetensors")
     second.train(fresh=True)
     theirs = Path("model.safetensors").read_bytes()
@@ -672,9 +646,7 @@ def test_a_run_whose_file_another_studio_took_goes_on_in_a_file_of_its_own(make:
 
 def test_restoring_a_stopped_run_writes_it_where_another_studio_took_its_file(make: Make, tiny: Mnist) -> None:
     first = make(LONG, "model.safetensors")
-    click(first, "Train")
-    wait_until(lambda: steps(first) > 5)
-    stop_and_wait(first)
+    train_a_little(first)
     make(SHORT, "model.safetensors").train(fresh=True)
     first.restore(first.runs[0])
     assert "in place and in model.safetensors" in shown(first)
@@ -688,9 +660,7 @@ def test_a_restore_that_cannot_be_written_leaves_the_stopped_run_to_be_resumed(m
     Path("there").mkdir()
     finished = studio.train()
     studio.controls.value = LONG
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 5)
-    stop_and_wait(studio)
+    train_a_little(studio)
     Path("there").rename("elsewhere")
     with pytest.raises(ValueError, match="cannot be written"):
         studio.restore(finished)
@@ -704,16 +674,12 @@ def test_a_run_that_explodes_leaves_the_unfinished_one_before_it_to_be_resumed(
 ) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
     studio = make(settings, path)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 5)
-    stop_and_wait(studio)
+    train_a_little(studio)
     exploded = studio.train(fresh=fresh, optimizer="adam", learning_rate=10.0)
     assert exploded.state is State.FAILED
     assert "run 1 is still there: Resume goes on with it" in shown(studio)
     if path is not None:  # for another studio too, or the command line
-        later = TrainingStudio(tiny, path, device="cpu")
-        assert "Resume goes on with it" in shown(later)
-        later.close()
+        assert "Resume goes on with it" in shown(make(None, path))
     assert same_weights(studio.resume().model, trained(tiny, settings))
 
 
@@ -722,18 +688,14 @@ def test_a_stopped_run_outlives_that_another_is_restored(path: str | None, make:
     settings = dataclasses.replace(SHORT, batch_size=4)
     studio = make(settings, path)
     first = studio.train(fresh=True, epochs=1)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 5)
-    stop_and_wait(studio)
+    train_a_little(studio)
     click(studio, "Restore", 0)
     assert same_weights(studio.model, first.model)
     assert "run 2 is still there: restore it, and Resume goes on with it" in shown(studio)
     studio.train(fresh=False, epochs=1)
     click(studio, "Restore", 1)
     if path is not None:  # for another studio too, or the command line
-        later = TrainingStudio(tiny, path, device="cpu")
-        assert "Resume goes on with it" in shown(later)
-        later.close()
+        assert "Resume goes on with it" in shown(make(None, path))
     assert same_weights(studio.resume().model, trained(tiny, settings))
 
 
@@ -753,9 +715,7 @@ def test_what_is_said_of_a_restored_run_is_of_now_and_not_of_runs_that_were_remo
     studio = make(dataclasses.replace(SHORT, batch_size=4), "folder/model.safetensors")
     first = studio.train(fresh=True, epochs=1)
     assert "Not saved" in shown(studio)
-    click(studio, "Train")
-    wait_until(lambda: steps(studio) > 5)
-    stop_and_wait(studio)
+    train_a_little(studio)
     studio.session.remove(studio.runs[1])
     (workplace / "folder").mkdir()
     studio.restore(first)
