@@ -38,23 +38,20 @@ def python(folder: Path, *words: str) -> str:
     return result.stdout
 
 
-def test_a_field_becomes_an_option_a_slider_and_a_line_in_the_file(changed: Path) -> None:
+def test_a_field_is_an_option_a_slider_and_a_line_in_the_file_and_a_network_is_trained_kept_and_measured(
+    changed: Path,
+) -> None:
     assert "how much each step shrinks the weights [0 to 1]" in " ".join(
         python(changed, "-m", "mnist_nb", "train", "--help").split()
     )
-    python(changed, "-m", "mnist_nb", "train", "--epochs", "1", "--weight-decay", "0.25")
+    python(changed, "-m", "mnist_nb", "train", "--network", "linear", "--epochs", "1", "--weight-decay", "0.25")
+    assert "read right" in python(changed, "-m", "mnist_nb", "test")
     program = """
-from mnist_nb import Hyperparameters, read_metadata
+from mnist_nb import Hyperparameters, load_checkpoint, read_metadata
 from mnist_nb.widgets.controls import Controls
 slider = Controls(Hyperparameters(weight_decay=0.5)).by_name["weight_decay"]
 label = slider.description.partition("<")[0]  # its hint follows
 print(label, slider.value, '"weight_decay": 0.25' in read_metadata("model.safetensors")["hyperparameters"])
+print(load_checkpoint("model.safetensors").name)
 """
-    assert python(changed, "-c", program).split() == ["Weight", "decay", "0.5", "True"]
-
-
-def test_a_network_trains_is_kept_and_is_measured(changed: Path) -> None:
-    python(changed, "-m", "mnist_nb", "train", "--network", "linear", "--epochs", "1")
-    assert "read right" in python(changed, "-m", "mnist_nb", "test")
-    kind = "from mnist_nb import load_checkpoint; print(load_checkpoint('model.safetensors').name)"
-    assert python(changed, "-c", kind).strip() == "linear"
+    assert python(changed, "-c", program).split() == ["Weight", "decay", "0.5", "True", "linear"]

@@ -51,6 +51,11 @@ _RUN_ALL = """() => {
     window.jupyterapp.commands.execute("notebook:run-all-cells").then(
         () => { window.runAll = "done" }, error => { window.runAll = "failed: " + error });
 }"""
+_PUT_CELLS = """sources => {
+    const { sharedModel } = window.jupyterapp.shell.currentWidget.content.model;
+    sharedModel.insertCells(0, sources.map(source => ({cell_type: "code", source, metadata: {}, outputs: []})));
+    sharedModel.deleteCellRange(sources.length, sharedModel.cells.length);
+}"""
 _CELLS = """() => {
     const outputs = [];
     const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
@@ -86,12 +91,24 @@ class NotebookPage:
         self.server = server
         self.screenshots = screenshots
         self.name = ""
+        self.is_open = False
+
+    def show(self, *sources: str) -> NotebookPage:
+        """Run these code cells without an error: in place of those of the open notebook, or else in a new one."""
+        if self.is_open:
+            self.page.evaluate(_PUT_CELLS, sources)
+        else:
+            self.open(write_notebook(self.server.folder, "shown.ipynb", *sources))
+        self.run_all()
+        assert self.errors() == []
+        return self
 
     def open(self, name: str, timeout: float = START_SECONDS) -> NotebookPage:
         """Open a notebook of the server's folder and wait until its kernel is ready."""
-        self.name = Path(name).stem
+        self.name = self.name or Path(name).stem
         self.page.goto(f"{self.server.address}/{name}?reset", wait_until="domcontentloaded")
         self.wait_until_ready(timeout)
+        self.is_open = True
         return self
 
     def wait_until_ready(self, timeout: float = START_SECONDS) -> None:
@@ -106,6 +123,11 @@ class NotebookPage:
         state = self.page.evaluate("window.runAll")
         assert state == "done", state
         return self
+
+    def shut_down(self) -> None:
+        """End all kernels."""
+        self.page.evaluate("async () => { await window.jupyterapp?.serviceManager?.sessions?.shutdownAll() }")
+        self.is_open = False
 
     def code_cells(self) -> list[dict[str, Any]]:
         """Each code cell's `index`, execution `count` and `outputs` as they stand in the page."""
@@ -268,15 +290,43 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield server
 
 
-@pytest.fixture
-def notebook(browser: Browser, jupyter: Server, screenshots: Path) -> Iterator[NotebookPage]:
-    """A fresh browser page for one notebook; its kernel is shut down afterwards."""
+@contextmanager
+def blank_page(browser: Browser, server: Server, screenshots: Path, name: str = "") -> Iterator[NotebookPage]:
+    """A fresh browser page for a notebook, named as its screenshots shall be; its kernel is shut down afterwards."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=True)
     page = context.new_page()
     page.set_default_timeout(30_000)
-    yield NotebookPage(page, jupyter, screenshots)
-    page.evaluate("async () => { await window.jupyterapp?.serviceManager?.sessions?.shutdownAll() }")
+    notebook = NotebookPage(page, server, screenshots)
+    notebook.name = name
+    yield notebook
+    notebook.shut_down()
     context.close()
+
+
+@pytest.fixture
+def notebook(browser: Browser, jupyter: Server, screenshots: Path) -> Iterator[NotebookPage]:
+    """A page for this test alone."""
+    with blank_page(browser, jupyter, screenshots) as notebook:
+        yield notebook
+
+
+@pytest.fixture(scope="module")
+def page_of_file(browser: Browser, jupyter: Server, screenshots: Path) -> Iterator[NotebookPage]:
+    """A page for all tests of a file; they ask for `shared_notebook`."""
+    with blank_page(browser, jupyter, screenshots) as notebook:
+        yield notebook
+
+
+@pytest.fixture
+def shared_notebook(page_of_file: NotebookPage, request: pytest.FixtureRequest) -> NotebookPage:
+    """A notebook that the tests of a file `show` one after the other: to open one takes longer than most that they do.
+
+    The panel of each is a new one in the same kernel. After a test that failed, the next begins with a new kernel.
+    """
+    if request.session.testsfailed:
+        page_of_file.shut_down()
+    page_of_file.name = request.node.name
+    return page_of_file
 
 
 def write_notebook(folder: Path, name: str, *sources: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import NotebookPage, write_notebook
+from .conftest import NotebookPage
 
 pytestmark = pytest.mark.browser
 
@@ -19,9 +19,7 @@ class Explorer:
 
     def __init__(self, notebook: NotebookPage, kind: str) -> None:
         self.notebook, self.page = notebook, notebook.page
-        notebook.open(write_notebook(notebook.server.folder, f"{kind}.ipynb", HEAD, f"{kind}(data)")).run_all()
-        assert notebook.errors() == []
-        self.panel = notebook.reveal(".mnist-pad")
+        self.panel = notebook.show(HEAD, f"{kind}(data)").reveal(".mnist-pad")
 
     def press(self, slider: str, key: str, times: int = 1) -> None:
         """Put the focus on a slider and press a key."""
@@ -53,8 +51,8 @@ class Explorer:
         assert self.notebook.widget_errors() == []
 
 
-def test_layers_follow_the_image_and_the_unit(notebook: NotebookPage) -> None:
-    explorer = Explorer(notebook, "LayerExplorer")
+def test_layers_follow_the_image_and_the_unit(shared_notebook: NotebookPage) -> None:
+    explorer = Explorer(shared_notebook, "LayerExplorer")
     explorer.says("Image 0 is a 7")
     explorer.press("Unit", "ArrowRight", 5)
     explorer.says("Unit 5:")
@@ -71,8 +69,8 @@ def test_layers_follow_the_image_and_the_unit(notebook: NotebookPage) -> None:
     explorer.done()
 
 
-def test_pixels_are_flipped_with_arrows_tab_and_enter(notebook: NotebookPage) -> None:
-    editor = Explorer(notebook, "PixelEditor")
+def test_pixels_are_flipped_with_arrows_tab_and_enter(shared_notebook: NotebookPage) -> None:
+    editor = Explorer(shared_notebook, "PixelEditor")
     editor.says("0 pixels flipped")
     before = editor.bars()
     editor.press("Row", "ArrowLeft", 5)
@@ -96,8 +94,8 @@ def test_pixels_are_flipped_with_arrows_tab_and_enter(notebook: NotebookPage) ->
     assert editor.bars() == before
 
 
-def test_pruning_breaks_the_network_at_the_end(notebook: NotebookPage) -> None:
-    explorer = Explorer(notebook, "PruningExplorer")
+def test_pruning_breaks_the_network_at_the_end(shared_notebook: NotebookPage) -> None:
+    explorer = Explorer(shared_notebook, "PruningExplorer")
     explorer.says("0 % of the weights are 0: 9")  # it reads more than 90 %
     explorer.press("Percent", "PageUp", 1)
     explorer.press("Percent", "ArrowRight", 5)

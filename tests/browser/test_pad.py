@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from .conftest import NotebookPage, write_notebook
+from .conftest import NotebookPage
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +17,8 @@ THREE = [(90, 60), (150, 50), (180, 90), (130, 130), (185, 160), (170, 220), (90
 SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
 CELLS = (
     "import os\nos.environ['MNIST_NB_SOURCE'] = 'sample'\nfrom mnist_nb import DrawingPad",
-    "pad = DrawingPad(path='PLACE/model.safetensors', digits='PLACE/digits.safetensors')\npad",
+    "from tempfile import mkdtemp\nplace = mkdtemp(dir='.')\n"
+    "pad = DrawingPad(path=f'{place}/model.safetensors', digits=f'{place}/digits.safetensors')\npad",
 )
 INK = """canvas => {
     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -96,15 +96,11 @@ class Pad:
 
 
 @pytest.fixture
-def pad(notebook: NotebookPage, tmp_path: Any) -> Pad:
-    cells = [cell.replace("PLACE", tmp_path.as_posix()) for cell in CELLS]
-    notebook.open(write_notebook(notebook.server.folder, "pad.ipynb", *cells)).run_all()
-    assert notebook.errors() == []
-    return Pad(notebook)
+def pad(shared_notebook: NotebookPage) -> Pad:
+    return Pad(shared_notebook.show(*CELLS))
 
 
 def test_draw_leave_undo_reload_collect_and_teach(pad: Pad) -> None:
-    """One page for all of it: opening a notebook takes longer than everything that is done in it."""
     pad.mouse(THREE)
     pad.says("I read a 3")
     assert pad.page.locator(".mnist-pad figure img").first.is_visible()
@@ -154,7 +150,7 @@ def test_draw_leave_undo_reload_collect_and_teach(pad: Pad) -> None:
     for number in range(1, 4):
         pad.says("Please draw")
         pad.mouse([(x + 4 * number * (at % 2), y) for at, (x, y) in enumerate(THREE)])
-        pad.says("a", ".pad-words")
+        pad.says("I read a 3")
         if number == 1:
             pad.page.keyboard.press("Enter")
         else:
@@ -234,3 +230,54 @@ def test_a_photo_is_shown_with_its_digit_in_a_frame_and_cropped(pad: Pad) -> Non
     pad.says("seven.jpg was prepared", ".pad-say")
     pad.notebook.screenshot("photo")
     assert pad.notebook.widget_errors() == []
+
+
+TWO = [(12, 42), (22, 26), (44, 24), (54, 44), (40, 74), (24, 98), (10, 118), (34, 114), (62, 116)]
+ZERO = [(40, 22), (20, 36), (12, 70), (22, 106), (42, 116), (60, 96), (64, 60), (54, 30), (40, 22)]
+SIX = [(54, 20), (32, 40), (16, 76), (22, 108), (42, 118), (58, 100), (52, 78), (34, 74), (18, 90)]
+SLIM_SEVEN = [(10, 24), (60, 24), (40, 70), (28, 118)]
+BAR = [(22, 70), (56, 68)]
+
+
+def test_a_number_is_written_and_read(pad: Pad) -> None:
+    """On the wide page, with the mouse: it is read above its digits and below."""
+    page = pad.page
+    page.set_viewport_size({"width": 1366, "height": 768})
+    pad.tab("Whole numbers")
+    pad.canvas = page.get_by_title("Paper to write a number on")
+    pad.canvas.scroll_into_view_if_needed()
+    pad.says("Write a number")
+    for left, digit in zip((60, 190, 320, 450), (TWO, ZERO, TWO, SIX), strict=True):
+        pad.mouse([(left + x, 40 + y) for x, y in digit])
+    pad.says("I read 2026, ")
+    assert page.locator(".mnist-pad .pad-thumbs figcaption").all_inner_texts()[0].startswith("2, ")
+    page.locator(".mnist-pad .pad-thumbs").first.scroll_into_view_if_needed()
+    for theme in ("Light", "Dark"):
+        page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}"
+        )
+        page.locator(f"[data-jp-theme-light={str(theme == 'Light').lower()}]").first.wait_for(state="attached")
+        pad.notebook.screenshot(f"2026-{theme}")
+    pad.canvas.scroll_into_view_if_needed()
+
+    page.get_by_label("That was").fill("2025")
+    pad.press("Keep each digit of the number")
+    pad.says("Kept as a 2, a 0, a 2, a 5. You have 4 digits now.", ".pad-say")
+
+    pad.press("Take back")
+    pad.says("I read 202, ")
+    for path in (SLIM_SEVEN, BAR):
+        pad.mouse([(450 + x, 40 + y) for x, y in path])
+    pad.says("I read 2027, ")
+
+    # the keyboard leaves the paper with Tab, backwards too
+    page.keyboard.press("Tab")
+    page.wait_for_function("document.activeElement.title.startsWith('Take back')")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    pad.says("I read 202, ")
+    pad.press("Empty the wide page")
+    pad.says("Write a number")
+    page.wait_for_timeout(300)
+    hint: int = pad.canvas.evaluate(INK)
+    assert hint < 500  # nothing but the hint

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from .conftest import NotebookPage, Server, write_notebook
+from .conftest import NotebookPage, Server
 from .slow import SlowLine, slow_line
 from .test_pad import CELLS, SEVEN, THREE, Pad
 
@@ -20,13 +19,9 @@ def line(jupyter: Server) -> Iterator[SlowLine]:
         yield line
 
 
-def test_no_stroke_is_lost_or_bent_with_150_ms_added_each_way(
-    line: SlowLine, notebook: NotebookPage, tmp_path: Path
-) -> None:
+def test_no_stroke_is_lost_or_bent_with_150_ms_added_each_way(line: SlowLine, notebook: NotebookPage) -> None:
     notebook.server = notebook.server.through(line.port)
-    cells = [cell.replace("PLACE", tmp_path.as_posix()) for cell in CELLS]
-    notebook.open(write_notebook(notebook.server.folder, "slow.ipynb", *cells)).run_all()
-    pad = Pad(notebook)
+    pad = Pad(notebook.show(*CELLS))
     lag = pad.page.locator(".mnist-pad .pad-say", has_text="The kernel answers after")
     pad.mouse(THREE)
     pad.says("I read a 3")

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, expect
 
 from mnist_nb import Hyperparameters
 
-from .conftest import NotebookPage, write_notebook
+from .conftest import NotebookPage
 
 pytestmark = pytest.mark.browser
 
@@ -116,62 +116,11 @@ class StudioPage:
 
 
 @pytest.fixture
-def studio(notebook: NotebookPage, request: pytest.FixtureRequest) -> StudioPage:
-    name = write_notebook(notebook.server.folder, f"{request.node.name}.ipynb", PANEL, FIGURE, STATE)
-    notebook.page.set_viewport_size({"width": 1280, "height": 1300})
-    notebook.open(name).run_all()
-    assert notebook.errors() == []
-    assert notebook.widget_errors() == []
-    notebook.reveal(".mnist-studio")
-    return StudioPage(notebook)
-
-
-def test_train_stop_resume_change_the_rate_compare_and_reopen(
-    studio: StudioPage, record_property: Callable[[str, object], None]
-) -> None:
-    notebook = studio.notebook
-    notebook.screenshot("1-before")
-    assert studio.move("Learning rate") == "0.0015"
-
-    studio.train()
-    studio.until(lambda: studio.curves.count() and studio.points() > 1, "the chart to grow")
-    first = studio.points()
-    studio.until(lambda: studio.points() != first, "the chart to grow on")  # a long line is thinned out
-    assert studio.is_locked("Momentum")
-    assert not studio.is_locked("Learning rate")
-    notebook.screenshot("2-during")
-    latencies = [studio.stop()]
-    assert studio.rows.count() == 1
-
-    stood = studio.done()
-    studio.button("Resume").click()
-    studio.until(lambda: studio.done() > stood, "the run to go on")
-    assert studio.move("Learning rate") == "0.002"  # while it runs
-    expect(studio.rows.first).to_contain_text("0.0015 → 0.002", timeout=LONG_WAIT)
-    studio.until(lambda: studio.curves.count() == 2, "the first epoch's accuracy")
-    latencies.append(studio.stop())
-
-    studio.move("Momentum", "ArrowLeft")
-    studio.train()
-    expect(studio.rows).to_have_count(2, timeout=LONG_WAIT)
-    studio.until(lambda: studio.curves.count() == 4, "loss and accuracy of both runs")
-    latencies.append(studio.stop())
-    notebook.screenshot("3-after")
-    expect(studio.rows.nth(1).locator(".studio-code")).to_have_value(re.compile("momentum=0.89"))
-
-    studio.run_cell(1)
-    notebook.output(1).locator("img").wait_for(timeout=LONG_WAIT)
-    notebook.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save') }")
-    notebook.page.evaluate("async () => { await window.jupyterapp.serviceManager.sessions.shutdownAll() }")
-    notebook.open(f"{notebook.name}.ipynb")
-    image = notebook.reveal(".jp-RenderedImage img", timeout=LONG_WAIT / 1000)
-    studio.until(lambda: image.evaluate("image => image.complete"), "the figure to load")
-    assert image.evaluate("image => image.naturalWidth") > 300
-    notebook.screenshot("4-reopened")
-
-    told = ", ".join(f"{latency:.0f}" for latency in latencies)
-    record_property("stop_ms", told)
-    print(f"\nfrom the click on Stop to the page that says so: {told} ms")
+def studio(shared_notebook: NotebookPage) -> StudioPage:
+    shared_notebook.page.set_viewport_size({"width": 1280, "height": 1300})
+    shared_notebook.show(PANEL, FIGURE, STATE).reveal(".mnist-studio")
+    assert shared_notebook.widget_errors() == []
+    return StudioPage(shared_notebook)
 
 
 def test_nothing_is_cut_off_and_a_laptop_shows_all_from_train_to_the_bars(studio: StudioPage) -> None:
@@ -257,13 +206,10 @@ def test_a_page_reloaded_in_mid_run_finds_the_run_again(studio: StudioPage) -> N
     expect(studio.notebook.output(2)).to_contain_text("threads 0, stopped, finite True, problem []", timeout=LONG_WAIT)
 
 
-def test_a_kernel_restarted_in_mid_run_loses_no_finished_epoch(notebook: NotebookPage) -> None:
+def test_a_kernel_restarted_in_mid_run_loses_no_finished_epoch(studio: StudioPage) -> None:
+    notebook = studio.notebook
     panel = PANEL.replace("path=None", "path='restarted.safetensors'").replace("else 64", "else 256")
-    name = write_notebook(notebook.server.folder, "restarted.ipynb", panel, STATE)
-    notebook.page.set_viewport_size({"width": 1280, "height": 1300})
-    notebook.open(name).run_all()
-    notebook.reveal(".mnist-studio")
-    studio = StudioPage(notebook)
+    notebook.show(panel, STATE).reveal(".mnist-studio")
     studio.train()
     studio.until(lambda: studio.curves.count() == 2 and studio.points(1) >= 2, "two finished epochs")
     studio.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel() }")
@@ -279,3 +225,52 @@ def test_a_kernel_restarted_in_mid_run_loses_no_finished_epoch(notebook: Noteboo
     studio.button("Resume").click()
     studio.until(lambda: studio.done() > stood, "the run to go on")
     studio.stop()
+
+
+def test_train_stop_resume_change_the_rate_compare_and_reopen(
+    studio: StudioPage, record_property: Callable[[str, object], None]
+) -> None:
+    notebook = studio.notebook
+    notebook.screenshot("1-before")
+    assert studio.move("Learning rate") == "0.0015"
+
+    studio.train()
+    studio.until(lambda: studio.curves.count() and studio.points() > 1, "the chart to grow")
+    first = studio.points()
+    studio.until(lambda: studio.points() != first, "the chart to grow on")  # a long line is thinned out
+    assert studio.is_locked("Momentum")
+    assert not studio.is_locked("Learning rate")
+    notebook.screenshot("2-during")
+    latencies = [studio.stop()]
+    assert studio.rows.count() == 1
+
+    stood = studio.done()
+    studio.button("Resume").click()
+    studio.until(lambda: studio.done() > stood, "the run to go on")
+    assert studio.move("Learning rate") == "0.002"  # while it runs
+    expect(studio.rows.first).to_contain_text("0.0015 → 0.002", timeout=LONG_WAIT)
+    studio.until(lambda: studio.curves.count() == 2, "the first epoch's accuracy")
+    latencies.append(studio.stop())
+
+    studio.move("Momentum", "ArrowLeft")
+    studio.train()
+    expect(studio.rows).to_have_count(2, timeout=LONG_WAIT)
+    studio.until(lambda: studio.curves.count() == 4, "loss and accuracy of both runs")
+    latencies.append(studio.stop())
+    notebook.screenshot("3-after")
+    expect(studio.rows.nth(1).locator(".studio-code")).to_have_value(re.compile("momentum=0.89"))
+
+    studio.run_cell(1)
+    notebook.output(1).locator("img").wait_for(timeout=LONG_WAIT)
+    notebook.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save') }")
+    notebook.shut_down()
+    notebook.page.reload()
+    notebook.wait_until_ready()
+    image = notebook.reveal(".jp-RenderedImage img", timeout=LONG_WAIT / 1000)
+    studio.until(lambda: image.evaluate("image => image.complete"), "the figure to load")
+    assert image.evaluate("image => image.naturalWidth") > 300
+    notebook.screenshot("4-reopened")
+
+    told = ", ".join(f"{latency:.0f}" for latency in latencies)
+    record_property("stop_ms", told)
+    print(f"\nfrom the click on Stop to the page that says so: {told} ms")
