@@ -85,8 +85,8 @@ _MEASURED: dict[str, tuple[int, float, Hyperparameters]] = {
     "fast": (2, 0.981, Hyperparameters(epochs=6, batch_size=128, learning_rate=0.15, schedule="one-cycle")),
     "best": (47, 0.991, _adamw("mlp", 50, 256, 0.004, augmentation="elastic")),
     "best, cnn": (97, 0.995, _adamw("cnn", 10, 64, 0.004, augmentation="affine")),
-    "best for drawing": (52, 0.989, _adamw("mlp", 40, 256, 0.004, augmentation="handwriting")),
-    "best for drawing, cnn": (56, 0.994, _adamw("cnn", 6, 128, 0.005, augmentation="handwriting")),
+    "best for drawing": (135, 0.988, _adamw("mlp", 40, 256, 0.004, augmentation="handwriting")),
+    "best for drawing, cnn": (85, 0.994, _adamw("cnn", 6, 128, 0.005, augmentation="handwriting")),
     "defaults": (4, 0.933, Hyperparameters()),
     "no momentum, as in the Rust original": (4, 0.776, Hyperparameters(momentum=0.0)),
 }
