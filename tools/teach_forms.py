@@ -44,8 +44,7 @@ def main() -> None:
         for key, value in model.state_dict().items():
             if value.is_floating_point():
                 value.copy_(before[key].lerp(value, KEPT))
-        *_, last = (part for part in model.children() if isinstance(part, torch.nn.Linear))
-        for value in last.state_dict().values():
+        for value in model.linear_layers[-1].state_dict().values():
             value.div_(TEMPERATURE[name])
         path = PRETRAINED / f"{name}.safetensors"
         save_checkpoint(model.eval(), path, read_metadata(path))

@@ -1,7 +1,7 @@
 """Teach the networks that ship with the package to refuse what is no digit: python tools/teach_refusal.py [NAME...]
 
 Their ten outputs stay as they are, bit for bit. Only `reject` learns, from what the finished network's hidden layers
-answer to MNIST's training digits and to images made from them that are none. It takes some minutes.
+answer to MNIST's training digits and to images that are none. It takes some minutes.
 """
 
 import math

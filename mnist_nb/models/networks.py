@@ -32,6 +32,11 @@ class Network(nn.Module):
         """What the hidden layers answer, side by side, `[N, units]`, for images in [0, 1]."""
         raise NotImplementedError
 
+    @property
+    def linear_layers(self) -> list[nn.Linear]:
+        """The fully connected layers that read, the last of which gives the ten outputs."""
+        return [part for part in self.children() if isinstance(part, nn.Linear)]
+
     def add_reject(self, seed: int = 0) -> None:
         """Give it the network that refuses, untaught, if it has none: a logit for no digit, and one for a digit."""
         if self.reject is None:
@@ -43,7 +48,7 @@ class Network(nn.Module):
     def logits_and_score(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """For images in [0, 1] the ten outputs, and what `reject` says: the probability `[N]` of a digit at all."""
         assert self.reject is not None
-        hidden, (*_, last) = self.hidden(images), (part for part in self.children() if isinstance(part, nn.Linear))
+        hidden, last = self.hidden(images), self.linear_layers[-1]
         refusing: Tensor = self.reject(hidden)
         return last(functional.relu(hidden[:, -last.in_features :])), refusing.softmax(1)[:, 1]
 

@@ -116,10 +116,9 @@ def adapt(
     return taught
 
 
-def _head(model: nn.Module) -> nn.Sequential:
+def _head(model: Mlp | Cnn) -> nn.Sequential:
     """The model's fully connected layers, still its own, with a ReLU before each: features are never below 0."""
-    layers = [layer for layer in model.children() if isinstance(layer, nn.Linear)]
-    return nn.Sequential(*(part for layer in layers for part in (nn.ReLU(), layer)))
+    return nn.Sequential(*(part for layer in model.linear_layers for part in (nn.ReLU(), layer)))
 
 
 @torch.no_grad()

@@ -39,9 +39,9 @@ def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -
         float32 `[N // 4, 28, 28]` in [0, 1]; a few may look like a digit all the same.
     """
     count = len(images) // 4
-    third = 3 * count // 10
-    signs = torch.cat([random_signs(third, generator), random_letters(count - 2 * third, generator)])
-    return torch.cat([_spoilt(images, labels, third, generator), signs.to(images.device)])
+    part = 3 * count // 10  # of spoilt digits, and of random signs
+    signs = torch.cat([random_signs(part, generator), random_letters(count - 2 * part, generator)])
+    return torch.cat([_spoilt(images, labels, part, generator), signs.to(images.device)])
 
 
 def rejection_gradients(model: Any, digits: Tensor, strange: Tensor, momentum: float = 0.0) -> float:
@@ -109,8 +109,7 @@ def random_signs(count: int, generator: torch.Generator) -> Tensor:
     points = begin[:, :, None] * (1 - t) ** 2 + middle[:, :, None] * 2 * t * (1 - t) + end[:, :, None] * t**2
     there = number < 2 + zigzag + (drawn[:, :1, 9] * (3 - 1 * zigzag)).floor()  # two strokes make a 1 with a flag
     points = torch.where(there[:, :, None, None], points, points[:, :1])  # [count, strokes, points, (x, y)]
-    points[..., 0] *= 0.4 + 0.6 * drawn[:, 1, 9, None, None]
-    return _as_digits_lie(points, 0.8 + drawn[:, 2, 9])
+    return _as_digits_lie(points, 0.4 + 0.6 * drawn[:, 1, 9], 0.8 + drawn[:, 2, 9])
 
 
 def random_letters(count: int, generator: torch.Generator) -> Tensor:
@@ -123,8 +122,7 @@ def random_letters(count: int, generator: torch.Generator) -> Tensor:
     t = torch.linspace(0, 1, POINTS, device=drawn.device)[:, None]
     bernstein = torch.cat([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3], 1)
     points = bernstein @ places[torch.arange(count)[:, None, None], strokes]  # [count, strokes, points, (x, y)]
-    points[..., 0] *= 0.4 + 0.6 * drawn[:, 0, 1, None, None]
-    return _as_digits_lie(points, 0.8 + drawn[:, 1, 0])
+    return _as_digits_lie(points, 0.4 + 0.6 * drawn[:, 0, 1], 0.8 + drawn[:, 1, 0])
 
 
 @functools.cache
@@ -138,8 +136,13 @@ def _letter_forms() -> Tensor:
     return torch.tensor(forms)
 
 
-def _as_digits_lie(points: Tensor, radius: Tensor) -> Tensor:
-    """Strokes `[n, strokes, points, 2]` as images: the longer side 20 pixels, the middle of the ink at index 14."""
+def _as_digits_lie(points: Tensor, across: Tensor, radius: Tensor) -> Tensor:
+    """Strokes `[n, strokes, points, 2]` as images: the longer side 20 pixels, the middle of the ink at index 14.
+
+    Args:
+        across, radius: `[n]`, how much wider the strokes are made first, and half the width of the pen in pixels.
+    """
+    points = torch.stack([points[..., 0] * across[:, None, None], points[..., 1]], 3)
     sides = (points.amax((1, 2)) - points.amin((1, 2))).amax(1)
     points = points * ((20 - 2 * radius) / sides.clamp_min(0.2))[:, None, None, None]
     lengths = points.diff(dim=2).norm(dim=3, keepdim=True) + 1e-6

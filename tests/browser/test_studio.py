@@ -115,12 +115,16 @@ class StudioPage:
         assert self.notebook.errors() == []
 
 
+def show_studio(notebook: NotebookPage, *cells: str) -> StudioPage:
+    notebook.page.set_viewport_size({"width": 1280, "height": 1300})
+    notebook.show(*cells).reveal(".mnist-studio")
+    assert notebook.widget_errors() == []
+    return StudioPage(notebook)
+
+
 @pytest.fixture
 def studio(shared_notebook: NotebookPage) -> StudioPage:
-    shared_notebook.page.set_viewport_size({"width": 1280, "height": 1300})
-    shared_notebook.show(PANEL, FIGURE, STATE).reveal(".mnist-studio")
-    assert shared_notebook.widget_errors() == []
-    return StudioPage(shared_notebook)
+    return show_studio(shared_notebook, PANEL, FIGURE, STATE)
 
 
 def test_nothing_is_cut_off_and_a_laptop_shows_all_from_train_to_the_bars(studio: StudioPage) -> None:
@@ -206,10 +210,10 @@ def test_a_page_reloaded_in_mid_run_finds_the_run_again(studio: StudioPage) -> N
     expect(studio.notebook.output(2)).to_contain_text("threads 0, stopped, finite True, problem []", timeout=LONG_WAIT)
 
 
-def test_a_kernel_restarted_in_mid_run_loses_no_finished_epoch(studio: StudioPage) -> None:
-    notebook = studio.notebook
+def test_a_kernel_restarted_in_mid_run_loses_no_finished_epoch(shared_notebook: NotebookPage) -> None:
+    notebook = shared_notebook
     panel = PANEL.replace("path=None", "path='restarted.safetensors'").replace("else 64", "else 256")
-    notebook.show(panel, STATE).reveal(".mnist-studio")
+    studio = show_studio(notebook, panel, STATE)
     studio.train()
     studio.until(lambda: studio.curves.count() == 2 and studio.points(1) >= 2, "two finished epochs")
     studio.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel() }")
