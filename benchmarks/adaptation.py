@@ -1,9 +1,12 @@
-"""Teaching a hand: three drawings of each digit from one writer, and how that writer's other digits are read then.
+"""Teaching a hand: three drawings of each digit from one writer, and how that writer's other digits
+are read then.
 
-    python benchmarks/adaptation.py --strokes pendigits-orig.tra [--model NAME_OR_PATH ...] [--seed 0]
+    python benchmarks/adaptation.py --strokes pendigits-orig.tra [--model NAME_OR_PATH ...] [--seed
+    0]
 
-The strokes are the UNIPEN text that strokes.py reads, drawn on the pad as it draws them. Every writer's lesson starts
-from the same model. MNIST is the test set, which `adapt` never sees: it guards the validation set.
+The strokes are the UNIPEN text that strokes.py reads, drawn on the pad as it draws them. Every
+writer's lesson starts from the same model. MNIST is the test set, which `adapt` never sees: it
+guards the validation set.
 """
 
 from __future__ import annotations
@@ -21,14 +24,14 @@ from torch import nn
 from mnist_nb.checkpoints import load_checkpoint, load_pretrained
 from mnist_nb.data import Mnist, Split, load_mnist
 from mnist_nb.evaluation import evaluate
-from mnist_nb.my_digits import adapt
-from mnist_nb.my_digits.adaptation import ForgettingWarning
+from mnist_nb.handwriting.adaptation import ForgettingWarning, adapt
 
 PER_DIGIT = 3
 
 
 def lessons(path: str, seed: int) -> list[tuple[int, Split, Split]]:
-    """For each writer: who it is, three drawings of each digit picked at random, and all the others."""
+    """For each writer: who it is, three drawings of each digit picked at random, and all the
+    others."""
     drawn = replay(path, seed)
     generator = np.random.default_rng(seed)
     everything = Split(torch.from_numpy(drawn.images), torch.from_numpy(drawn.labels).long())
@@ -39,11 +42,15 @@ def lessons(path: str, seed: int) -> list[tuple[int, Split, Split]]:
             mine = np.flatnonzero((drawn.writers == writer) & (drawn.labels == digit))
             taught[generator.permutation(mine)[:PER_DIGIT]] = True
         others = (drawn.writers == writer) & ~taught
-        found.append((int(writer), *(everything.subset(torch.from_numpy(mask)) for mask in (taught, others))))
+        found.append(
+            (int(writer), *(everything.subset(torch.from_numpy(mask)) for mask in (taught, others)))
+        )
     return found
 
 
-def measure(name: str, model: nn.Module, writers: list[tuple[int, Split, Split]], data: Mnist, seed: int) -> None:
+def measure(
+    name: str, model: nn.Module, writers: list[tuple[int, Split, Split]], data: Mnist, seed: int
+) -> None:
     """Teach the model each writer's hand and print a line for each, and what they come to."""
     mnist_before = evaluate(model, data.test).accuracy
     print(f"\n{name}: MNIST test {mnist_before:.2%}")
@@ -65,18 +72,33 @@ def measure(name: str, model: nn.Module, writers: list[tuple[int, Split, Split]]
     print(
         f"  mean          {before.mean():8.2%} {after.mean():8.2%}  {seconds.mean():8.2f}  {mnist.mean() * 100:+9.2f}"
     )
-    print(f" worst          {before.min():8.2%} {after.min():8.2%}  {seconds.max():8.2f}  {mnist.min() * 100:+9.2f}")
+    print(
+        f" worst          {before.min():8.2%} {after.min():8.2%}  {seconds.max():8.2f}  {mnist.min() * 100:+9.2f}"
+    )
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--strokes", required=True, help="a UNIPEN text file of digits by several writers")
-    parser.add_argument("--model", nargs="+", default=["mlp", "cnn"], help="shipped models, or files of others")
-    parser.add_argument("--seed", type=int, default=0, help="of the drawing, the choice of what is taught, the lesson")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--strokes", required=True, help="a UNIPEN text file of digits by several writers"
+    )
+    parser.add_argument(
+        "--model", nargs="+", default=["mlp", "cnn"], help="shipped models, or files of others"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the drawing, the choice of what is taught, the lesson",
+    )
     options = parser.parse_args()
     data, writers = load_mnist(), lessons(options.strokes, options.seed)
-    print(f"{len(writers)} writers, {PER_DIGIT} drawings of each digit taught; {torch.get_num_threads()} threads")
+    print(
+        f"{len(writers)} writers, {PER_DIGIT} drawings of each digit taught; {torch.get_num_threads()} threads"
+    )
     for name in options.model:
         model = load_checkpoint(name) if Path(name).suffix else load_pretrained(name)
         measure(name, model, writers, data, options.seed)

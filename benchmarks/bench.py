@@ -2,10 +2,11 @@
 
     python benchmarks/bench.py [PART ...] [--quick]
 
-Seconds travel badly from one machine to another, and on a shared machine from one minute to the next. So contenders
-take turns, several rounds of them in one process, and what counts is the ratio of the medians. Each part prints a
-table, writes it with all that was measured into benchmarks/results/, as JSON, Markdown and a figure, and puts it into
-benchmarks/README.md. SEEDS=3 in the environment shortens the races, which are run with five.
+Seconds travel badly from one machine to another, and on a shared machine from one minute to the
+next. So contenders take turns, several rounds of them in one process, and what counts is the ratio
+of the medians. Each part prints a table, writes it with all that was measured into
+benchmarks/results/, as JSON, Markdown and a figure, and puts it into benchmarks/README.md. SEEDS=3
+in the environment shortens the races, which are run with five.
 """
 
 from __future__ import annotations
@@ -38,10 +39,16 @@ from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure
 
 def main() -> None:
     """Measure the parts that were asked for, all if none was."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure (all of it)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--quick", action="store_true", help="fewer rounds and seeds: minutes instead of most of an hour"
+        "parts", nargs="*", choices=[*PARTS, []], help="what to measure (all of it)"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="fewer rounds and seeds: minutes instead of most of an hour",
     )
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
@@ -60,14 +67,23 @@ def epochs(quick: bool) -> None:
     rounds = 2 if quick else 5
     results: dict[str, Times] = {}
     for batch_size in (64, 256, 1024):
-        results[f"mlp, batch {batch_size}"] = compare(contenders.MLP, data, "mlp", batch_size, rounds, threads=1)
+        results[f"mlp, batch {batch_size}"] = compare(
+            contenders.MLP, data, "mlp", batch_size, rounds, threads=1
+        )
     cores = os.cpu_count() or 1
-    results["cnn, batch 128"] = compare(contenders.CNN, data, "cnn", 128, 1 if quick else 2, threads=cores)
+    results["cnn, batch 128"] = compare(
+        contenders.CNN, data, "cnn", 128, 1 if quick else 2, threads=cores
+    )
     keep("epochs", results, table_of_epochs(results), figure_of_epochs(results))
 
 
 def compare(
-    makers: Mapping[str, contenders.Maker], data: Mnist, network: str, batch_size: int, rounds: int, threads: int
+    makers: Mapping[str, contenders.Maker],
+    data: Mnist,
+    network: str,
+    batch_size: int,
+    rounds: int,
+    threads: int,
 ) -> Times:
     """Seconds of one epoch of each contender, taking turns; an epoch before that warms each up."""
     torch.set_num_threads(threads)
@@ -84,25 +100,34 @@ def compare(
 
 
 def table_of_epochs(results: Mapping[str, Times]) -> list[str]:
-    """A table for each network and batch size; what all are compared with is the floor, where there is one, and us."""
+    """A table for each network and batch size; what all are compared with is the floor, where there
+    is one, and us."""
     lines: list[str] = []
     for title, times in results.items():
         threads = (os.cpu_count() or 1) if title.startswith("cnn") else 1
         against = [name for name in times if name.startswith("floor") or name == "mnist_nb"]
         columns = " | ".join(f"x {name.split(':')[0]}" for name in against)
         lines += ["", f"**{title}**, {threads} thread{'s' * (threads > 1)}", ""]
-        lines += [f"| | seconds per epoch, median (least to most) | {columns} |", "| --- " * (2 + len(against)) + "|"]
+        lines += [
+            f"| | seconds per epoch, median (least to most) | {columns} |",
+            "| --- " * (2 + len(against)) + "|",
+        ]
         for name, seconds in times.items():
             middle = np.median(seconds)
             ratios = " | ".join(f"{middle / np.median(times[other]):.2f}" for other in against)
-            lines.append(f"| {name} | {middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | {ratios} |")
+            lines.append(
+                f"| {name} | {middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | {ratios} |"
+            )
     return lines
 
 
 def figure_of_epochs(results: Mapping[str, Times]) -> Figure:
-    """Bars of the medians on a logarithmic axis, a panel for each batch size, the spread as whiskers."""
+    """Bars of the medians on a logarithmic axis, a panel for each batch size, the spread as
+    whiskers."""
     figure = new_figure(9, 1.1 + 2.1 * len(results))
-    for axes, (title, times) in zip(figure.subplots(len(results), 1, squeeze=False).flat, results.items(), strict=True):
+    for axes, (title, times) in zip(
+        figure.subplots(len(results), 1, squeeze=False).flat, results.items(), strict=True
+    ):
         names = list(times)[::-1]
         middles = np.array([np.median(times[name]) for name in names])
         reach = np.array([[np.median(times[name]) - min(times[name]), max(times[name]) - np.median(times[name])]
@@ -110,7 +135,14 @@ def figure_of_epochs(results: Mapping[str, Times]) -> Figure:
         colours = [COLOURS[1] if name == "mnist_nb" else COLOURS[0] for name in names]
         axes.barh(names, middles, xerr=reach, color=colours, height=0.7)
         for place, middle in enumerate(middles):
-            axes.text(middle, place, f"   {middle:.2f}", va="center", fontsize=8, backgroundcolor=(1, 1, 1, 0.6))
+            axes.text(
+                middle,
+                place,
+                f"   {middle:.2f}",
+                va="center",
+                fontsize=8,
+                backgroundcolor=(1, 1, 1, 0.6),
+            )
         axes.set(xscale="log", title=title, xlabel="seconds per epoch (logarithmic)")
         axes.margins(x=0.15)
         despine(axes)
@@ -134,13 +166,17 @@ RACES = {
     "race-best": Race("mlp, preset best", "best", {}, (0.97, 0.98, 0.985, 0.99)),
     "race-best-cnn": Race('cnn, preset "best, cnn"', "best, cnn", {}, (0.99, 0.994, 0.995, 0.996)),
     "race-best-cnn-longer": Race(
-        'cnn, preset "best, cnn", 24 epochs', "best, cnn", {"epochs": 24}, (0.99, 0.994, 0.995, 0.996)
+        'cnn, preset "best, cnn", 24 epochs',
+        "best, cnn",
+        {"epochs": 24},
+        (0.99, 0.994, 0.995, 0.996),
     ),
 }
 
 
 def race(name: str, quick: bool) -> None:
-    """Wall clock from a cold process, data on disk, to test accuracies; by seeds, and how many reached each."""
+    """Wall clock from a cold process, data on disk, to test accuracies; by seeds, and how many
+    reached each."""
     title, preset, changes, thresholds = RACES[name]
     script = str(Path(__file__).with_name("race.py"))
     runs: list[Any] = []
@@ -149,26 +185,47 @@ def race(name: str, quick: bool) -> None:
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=quiet())
         runs.append(json.loads(output.stdout.splitlines()[-1]))
         say(f"{title}, seed {seed}: {runs[-1]['epochs'][-1]}")
-    lines = [f"| {title}: accuracy on test | reached by | seconds from a cold start, median | of training |"]
+    lines = [
+        f"| {title}: accuracy on test | reached by | seconds from a cold start, median | of training |"
+    ]
     lines += ["| --- | --- | --- | --- |"]
     for threshold in thresholds:
         reached = [hit for run in runs if (hit := first_above(run["epochs"], threshold))]
         wall, training = (
-            f"{np.median([hit[key] for hit in reached]):.1f}" if reached else "" for key in ("wall", "training")
+            f"{np.median([hit[key] for hit in reached]):.1f}" if reached else ""
+            for key in ("wall", "training")
         )
         lines.append(f"| {threshold:.1%} | {len(reached)} of {len(runs)} | {wall} | {training} |")
     last = [run["epochs"][-1] for run in runs]
     shares = [epoch["test"] for epoch in last]
-    wall, training = (f"{np.median([epoch[key] for epoch in last]):.1f}" for key in ("wall", "training"))
+    wall, training = (
+        f"{np.median([epoch[key] for epoch in last]):.1f}" for key in ("wall", "training")
+    )
     spread = f"at the end {np.mean(shares):.2%} ({min(shares):.2%} to {max(shares):.2%})"
     lines.append(f"| {spread} | | {wall} | {training} |")
     figure = new_figure(7, 3.6)
     axes = figure.subplots()
     for seed, run in enumerate(runs):
         errors = [1 - epoch["test"] for epoch in run["epochs"]]
-        look = {"color": COLOURS[seed], "linestyle": DASHES[seed], "marker": MARKERS[seed], "markersize": 3}
-        axes.plot([epoch["wall"] for epoch in run["epochs"]], errors, label=f"seed {seed}", linewidth=1, **look)
-    axes.set(yscale="log", title=title, xlabel="seconds from a cold start", ylabel="share of test images read wrong")
+        look = {
+            "color": COLOURS[seed],
+            "linestyle": DASHES[seed],
+            "marker": MARKERS[seed],
+            "markersize": 3,
+        }
+        axes.plot(
+            [epoch["wall"] for epoch in run["epochs"]],
+            errors,
+            label=f"seed {seed}",
+            linewidth=1,
+            **look,
+        )
+    axes.set(
+        yscale="log",
+        title=title,
+        xlabel="seconds from a cold start",
+        ylabel="share of test images read wrong",
+    )
     axes.legend(frameon=False)
     despine(axes)
     keep(name, runs, lines, figure)
@@ -196,21 +253,30 @@ MEMORIES = {
 
 
 def start(quick: bool) -> None:
-    """Seconds of imports and of `load_mnist()` from a warm cache; peak memory of a default training."""
+    """Seconds of imports and of `load_mnist()` from a warm cache; peak memory of a default
+    training."""
     rounds = 3 if quick else 9
     times: Times = {name: [] for name in STARTS}
     for _ in range(rounds + 1):
         for name, program in STARTS.items():
             command = [sys.executable, "-c", program]
-            times[name].append(timed(lambda command=command: subprocess.run(command, check=True, env=quiet())))
+            times[name].append(
+                timed(lambda command=command: subprocess.run(command, check=True, env=quiet()))
+            )
     times = {name: seconds[1:] for name, seconds in times.items()}  # the first round read the disk
     load_mnist()
-    times["load_mnist(), warm cache, checksums included"] = [timed(load_mnist) for _ in range(rounds)]
+    times["load_mnist(), warm cache, checksums included"] = [
+        timed(load_mnist) for _ in range(rounds)
+    ]
     lines = ["| | seconds, median (least to most) | x import torch |", "| --- | --- | --- |"]
     for name, seconds in times.items():
         middle = np.median(seconds)
-        ratio = f"{middle / np.median(times['import torch']):.2f}" if name.startswith("import") else ""
-        lines.append(f"| {name} | {middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | {ratio} |")
+        ratio = (
+            f"{middle / np.median(times['import torch']):.2f}" if name.startswith("import") else ""
+        )
+        lines.append(
+            f"| {name} | {middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f}) | {ratio} |"
+        )
     peaks = {name: peak_memory(program) for name, program in MEMORIES.items()}
     lines += ["", "| peak memory of a process | MB |", "| --- | --- |"]
     lines += [f"| {name} | {peak:.0f} |" for name, peak in peaks.items()]
@@ -219,14 +285,22 @@ def start(quick: bool) -> None:
         "| a notebook's first cells, until the data are there | seconds, median | MB at most |",
         "| --- | --- | --- |",
     ]
-    openings = {path.stem: opening(path, 2 if quick else 5) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
-    lines += [f"| {name} | {np.median(seconds):.1f} | {peak:.0f} |" for name, (seconds, peak) in openings.items()]
+    openings = {
+        path.stem: opening(path, 2 if quick else 5) for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+    }
+    lines += [
+        f"| {name} | {np.median(seconds):.1f} | {peak:.0f} |"
+        for name, (seconds, peak) in openings.items()
+    ]
     keep("start", {"seconds": times, "megabytes": peaks, "openings": openings}, lines, None)
 
 
 def opening(path: Path, rounds: int) -> tuple[list[float], float]:
-    """Seconds of a notebook's cells up to the one that loads the data, each time in a new process, and peak memory."""
-    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    """Seconds of a notebook's cells up to the one that loads the data, each time in a new process,
+    and peak memory."""
+    cells = [
+        cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
+    ]
     last = next((number for number, source in enumerate(cells) if "load_mnist(" in source), 0)
     program = "\n".join(cells[: last + 1])
     command = [sys.executable, "-c", program]
@@ -238,11 +312,16 @@ def opening(path: Path, rounds: int) -> tuple[list[float], float]:
 
 
 def peak_memory(program: str, folder: Path | None = None) -> float:
-    """The most memory, in 10^6 bytes, that a process of its own with this program held, in this folder."""
+    """The most memory, in 10^6 bytes, that a process of its own with this program held, in this
+    folder."""
     report = "\nfrom measure import peak_memory; print(peak_memory())"
     where = {**quiet(), "PYTHONPATH": str(Path(__file__).parent)}
     output = subprocess.run(
-        [sys.executable, "-c", program + report], check=True, stdout=subprocess.PIPE, env=where, cwd=folder
+        [sys.executable, "-c", program + report],
+        check=True,
+        stdout=subprocess.PIPE,
+        env=where,
+        cwd=folder,
     )
     return float(output.stdout.splitlines()[-1])
 
@@ -251,7 +330,8 @@ def peak_memory(program: str, folder: Path | None = None) -> float:
 
 
 def growth(quick: bool) -> None:
-    """Seconds per epoch against the number of images and against the hidden width, with the floor beside it."""
+    """Seconds per epoch against the number of images and against the hidden width, with the floor
+    beside it."""
     torch.set_num_threads(1)
     data = load_mnist()
     rounds = 2 if quick else 5
@@ -261,13 +341,20 @@ def growth(quick: bool) -> None:
     for count in counts:
         part = Mnist(data.train.take(count), data.validation, data.test, data.source)
         results["images"][str(count)] = turns(
-            {"mnist_nb": contenders.ours(part, "mlp", 64), "floor": contenders.floor(part, "mlp", 64)}, rounds
+            {
+                "mnist_nb": contenders.ours(part, "mlp", 64),
+                "floor": contenders.floor(part, "mlp", 64),
+            },
+            rounds,
         )
     part = Mnist(data.train.take(15_000), data.validation, data.test, data.source)
     for width in widths:
         hidden = (width, 64)
         results["width"][str(width)] = turns(
-            {"mnist_nb": contenders.ours(part, "mlp", 64, hidden), "floor": contenders.floor(part, "mlp", 64, hidden)},
+            {
+                "mnist_nb": contenders.ours(part, "mlp", 64, hidden),
+                "floor": contenders.floor(part, "mlp", 64, hidden),
+            },
             rounds,
         )
     lines = []
@@ -285,7 +372,14 @@ def growth(quick: bool) -> None:
         for number, name in enumerate(("mnist_nb", "floor")):
             sizes = [int(size) for size in results[what]]
             middles = [np.median(times[name]) for times in results[what].values()]
-            axes.plot(sizes, middles, MARKERS[number], linestyle=DASHES[number], color=COLOURS[number], label=name)
+            axes.plot(
+                sizes,
+                middles,
+                MARKERS[number],
+                linestyle=DASHES[number],
+                color=COLOURS[number],
+                label=name,
+            )
         axes.set(xscale="log", yscale="log", xlabel=label, ylabel="seconds per epoch")
         axes.legend(frameon=False)
         despine(axes)

@@ -1,8 +1,9 @@
-"""One epoch of the same network, as different libraries' users write it; each maker returns a function to time.
+"""One epoch of the same network, as different libraries' users write it; each maker returns a
+function to time.
 
-All see the same 55,000 images, shuffled, with SGD and momentum 0.9 for the fully connected network. Preparing what is
-prepared once, such as loading files or scaling all images in memory, is left out of the time; what a program does in
-every epoch is in it.
+All see the same 55,000 images, shuffled, with SGD and momentum 0.9 for the fully connected network.
+Preparing what is prepared once, such as loading files or scaling all images in memory, is left out
+of the time; what a program does in every epoch is in it.
 """
 
 from __future__ import annotations
@@ -27,27 +28,37 @@ RATE, MOMENTUM = 0.001, 0.9
 
 
 def ours(data: Mnist, network: str, batch_size: int, hidden: tuple[int, int] = (128, 64)) -> Epoch:
-    """This package's loop, with as good as nothing to validate on, since the others do not validate either."""
+    """This package's loop, with as good as nothing to validate on, since the others do not validate
+    either."""
     few = Split(data.validation.images[:10], data.validation.labels[:10], "validation")
     options = {"hidden": hidden} if network == "mlp" else {}
-    settings = Hyperparameters(network=network, epochs=200, batch_size=batch_size, learning_rate=RATE)
-    run = TrainingRun(build_model(network, seed=0, **options), Mnist(data.train, few, few, data.source), settings)
+    settings = Hyperparameters(
+        network=network, epochs=200, batch_size=batch_size, learning_rate=RATE
+    )
+    run = TrainingRun(
+        build_model(network, seed=0, **options), Mnist(data.train, few, few, data.source), settings
+    )
     epochs = run.epochs()
     return lambda: next(epochs)
 
 
 def common_script(data: Mnist, network: str, batch_size: int) -> Epoch:
-    """What most tutorials do: torchvision's data set, ToTensor and Normalize for each image anew, a DataLoader."""
+    """What most tutorials do: torchvision's data set, ToTensor and Normalize for each image anew, a
+    DataLoader."""
     from torchvision import datasets, transforms
 
-    prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
+    prepare = transforms.Compose(
+        [transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))]
+    )
     images = datasets.MNIST(_torchvision_root(), train=True, transform=prepare)
     return _loader_loop(Subset(images, range(len(data.train))), network, batch_size)
 
 
 def tensor_loader(data: Mnist, network: str, batch_size: int) -> Epoch:
     """A DataLoader over tensors that were scaled once."""
-    return _loader_loop(TensorDataset(to_input(data.train.images), data.train.labels), network, batch_size)
+    return _loader_loop(
+        TensorDataset(to_input(data.train.images), data.train.labels), network, batch_size
+    )
 
 
 def sklearn(data: Mnist, network: str, batch_size: int) -> Epoch:
@@ -56,7 +67,12 @@ def sklearn(data: Mnist, network: str, batch_size: int) -> Epoch:
 
     pixels, labels = to_input(data.train.images).flatten(1).numpy(), data.train.labels.numpy()
     classifier = MLPClassifier(
-        (128, 64), solver="sgd", batch_size=batch_size, learning_rate_init=RATE, momentum=MOMENTUM, alpha=0.0
+        (128, 64),
+        solver="sgd",
+        batch_size=batch_size,
+        learning_rate_init=RATE,
+        momentum=MOMENTUM,
+        alpha=0.0,
     )
     return lambda: classifier.partial_fit(pixels, labels, classes=range(10))
 
@@ -91,21 +107,32 @@ def keras(data: Mnist, network: str, batch_size: int) -> Epoch:
         from keras import Sequential, layers, optimizers
 
     if network == "mlp":
-        parts = [layers.Flatten(), layers.Dense(128, "relu"), layers.Dense(64, "relu"), layers.Dense(10, "softmax")]
+        parts = [
+            layers.Flatten(),
+            layers.Dense(128, "relu"),
+            layers.Dense(64, "relu"),
+            layers.Dense(10, "softmax"),
+        ]
     else:
         parts = [layers.Reshape((28, 28, 1))]
         for channels in (16, 32, 64):
-            parts += [layers.Conv2D(channels, 3, padding="same", use_bias=False), layers.BatchNormalization()]
+            parts += [
+                layers.Conv2D(channels, 3, padding="same", use_bias=False),
+                layers.BatchNormalization(),
+            ]
             parts += [layers.MaxPooling2D(2), layers.ReLU()]
         parts += [layers.Flatten(), layers.Dense(64, "relu"), layers.Dense(10, "softmax")]
     model = Sequential([layers.Input((28, 28)), *parts])
     model.compile(optimizers.SGD(RATE, MOMENTUM), "sparse_categorical_crossentropy")
     images, labels = to_input(data.train.images).numpy(), data.train.labels.numpy()
-    return lambda: model.fit(images, labels, batch_size=batch_size, epochs=1, shuffle=True, verbose=0)
+    return lambda: model.fit(
+        images, labels, batch_size=batch_size, epochs=1, shuffle=True, verbose=0
+    )
 
 
 def floor(data: Mnist, network: str, batch_size: int, hidden: tuple[int, int] = (128, 64)) -> Epoch:
-    """The eight matrix products of a step of the fully connected network, and nothing else: no faster is possible."""
+    """The eight matrix products of a step of the fully connected network, and nothing else: no
+    faster is possible."""
     sizes = (784, *hidden, 10)
     inputs = [torch.rand(batch_size, size) for size in sizes]
     weights = [torch.rand(after, before) for before, after in pairwise(sizes)]
@@ -136,7 +163,9 @@ MLP: dict[str, Maker] = {
     "Keras 3 on torch": keras,
     "torchvision, ToTensor, Normalize, DataLoader": common_script,
 }
-CNN: dict[str, Maker] = {name: maker for name, maker in MLP.items() if maker not in (floor, sklearn)}
+CNN: dict[str, Maker] = {
+    name: maker for name, maker in MLP.items() if maker not in (floor, sklearn)
+}
 
 
 def _torchvision_root() -> str:

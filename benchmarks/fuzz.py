@@ -1,16 +1,19 @@
-"""Damaged model files, and arguments that are none, by the hundred thousand: a result or an error in words.
+"""Damaged model files, and arguments that are none, by the hundred thousand: a result or an error
+in words.
 
     python benchmarks/fuzz.py [--count 100000]
     python benchmarks/fuzz.py --arguments [--minutes 10]
 
-A damaged file is a CheckpointError or a finite model, quickly, and nothing else. A public function that is given an
-argument of another type, NaN, another shape, size or range gives a result, or a ValueError or TypeError that this
-package raised itself, not one from inside of it, and whose text names the argument.
+A damaged file is a CheckpointError or a finite model, quickly, and nothing else. A public function
+that is given an argument of another type, NaN, another shape, size or range gives a result, or a
+ValueError or TypeError that this package raised itself, not one from inside of it, and whose text
+names the argument.
 
-Where the tests try some thousand variants in seconds, this takes its time. Flipped bits, cut and stretched files,
-blocks copied elsewhere, headers rewritten as JSON with other shapes, types, offsets and names, and files of other
-formats; half of them have no checksum, as those of other programs have none. It prints how many were refused, how many
-loaded, the slowest, and the most memory that the process held.
+Where the tests try some thousand variants in seconds, this takes its time. Flipped bits, cut and
+stretched files, blocks copied elsewhere, headers rewritten as JSON with other shapes, types,
+offsets and names, and files of other formats; half of them have no checksum, as those of other
+programs have none. It prints how many were refused, how many loaded, the slowest, and the most
+memory that the process held.
 """
 
 from __future__ import annotations
@@ -42,7 +45,15 @@ import mnist_nb
 from mnist_nb import CheckpointError, build_model, load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist, Split, load_sample
 
-MAGIC = [b"PK\x03\x04", b"\x89PNG\r\n\x1a\n", b"\x80\x05\x95", b"\x1f\x8b\x08", b"\x93NUMPY", b"{", b""]
+MAGIC = [
+    b"PK\x03\x04",
+    b"\x89PNG\r\n\x1a\n",
+    b"\x80\x05\x95",
+    b"\x1f\x8b\x08",
+    b"\x93NUMPY",
+    b"{",
+    b"",
+]
 DTYPES = ["F64", "F32", "F16", "BF16", "I64", "I8", "U8", "BOOL", "F8_E4M3", "", "X"]
 
 
@@ -84,9 +95,13 @@ def reworded(content: bytearray, chance: random.Random) -> bytearray:
         case 2 if "data_offsets" in entry:
             entry["data_offsets"] = [chance.choice(numbers) for _ in range(chance.randint(0, 3))]
         case 3:
-            header[chance.choice(["linear1.weight", "x" * 10_000, "", "conv1.weight"])] = header.pop(name)
+            header[chance.choice(["linear1.weight", "x" * 10_000, "", "conv1.weight"])] = (
+                header.pop(name)
+            )
         case 4:
-            header["__metadata__"] = chance.choice([{"a": 1}, [], "x", {"sha256": "0"}, {"model": "cnn"}, None])
+            header["__metadata__"] = chance.choice(
+                [{"a": 1}, [], "x", {"sha256": "0"}, {"model": "cnn"}, None]
+            )
         case _:
             header[name] = chance.choice(numbers)
     text = json.dumps(header).encode()
@@ -96,7 +111,15 @@ def reworded(content: bytearray, chance: random.Random) -> bytearray:
 def foreign(content: bytearray, chance: random.Random) -> bytearray:
     """The beginning of another format, with anything behind."""
     magic = chance.choice(
-        [b"PK\x03\x04", b"\x89PNG\r\n\x1a\n", b"\x80\x05\x95", b"\x1f\x8b\x08", b"\x93NUMPY", b"{", b""]
+        [
+            b"PK\x03\x04",
+            b"\x89PNG\r\n\x1a\n",
+            b"\x80\x05\x95",
+            b"\x1f\x8b\x08",
+            b"\x93NUMPY",
+            b"{",
+            b"",
+        ]
     )
     return bytearray(magic + chance.randbytes(chance.randint(0, 2000)))
 
@@ -203,10 +226,10 @@ def calls(data: Mnist, folder: Path) -> list[tuple[str, Callable[..., Any], dict
         ("add_stroke", stroke, {"points": [(5, 5), (99, 99)], "width": 16, "erase": False}),
         ("to_mnist", sketch.to_mnist, {"pen_width": 2.5}),
         ("from_arrays", mnist_nb.Sketch.from_arrays, dict(sketch.to_arrays())),
-        ("prepare", mnist_nb.drawing.prepare, {"grey": images[0].numpy()}),
+        ("prepare", mnist_nb.handwriting.prepare, {"grey": images[0].numpy()}),
         ("from_image", mnist_nb.from_image, {"source": images[0].numpy()}),
         ("find_ink", mnist_nb.find_ink, {"source": images[0].numpy()}),
-        ("picture_steps", mnist_nb.drawing.picture_steps, {"source": images[0].numpy(), "crop": (0, 0, 1, 1)}),
+        ("picture_steps", mnist_nb.handwriting.picture_steps, {"source": images[0].numpy(), "crop": (0, 0, 1, 1)}),
         ("read_number", mnist_nb.read_number, {"source": images[0].numpy(), "model": model}),
         ("digit_score", mnist_nb.digit_score, {"model": model, "images": images}),
         ("check", mnist_nb.check, {"exercise": "02.3", "answer": 3}),
@@ -244,7 +267,12 @@ def never_called(every: list[tuple[str, Callable[..., Any], dict[str, Any]]]) ->
     """The public functions and classes that are not among these."""
     public = {name for name in mnist_nb.__all__ if callable(getattr(mnist_nb, name))}
     errors = {name for name in public if name.endswith("Error")}
-    return public - errors - {name.partition(".")[0] for name, _, _ in every} - {"Sketch", "EpochRecord"}
+    return (
+        public
+        - errors
+        - {name.partition(".")[0] for name, _, _ in every}
+        - {"Sketch", "EpochRecord"}
+    )
 
 
 def closed(panel: type) -> Callable[..., Any]:
@@ -311,8 +339,11 @@ EXPECTED = re.compile(
 
 
 def problem(name: str, error: BaseException, changed: dict[str, Any]) -> str:
-    """What is wrong with an error: empty if it is one in words about one of the arguments, and what was expected."""
-    if isinstance(error, MemoryError) or not isinstance(error, ValueError | TypeError | mnist_nb.MnistNbError):
+    """What is wrong with an error: empty if it is one in words about one of the arguments, and what
+    was expected."""
+    if isinstance(error, MemoryError) or not isinstance(
+        error, ValueError | TypeError | mnist_nb.MnistNbError
+    ):
         return f"{name} raises {type(error).__name__}: {str(error)[:90]}"
     text = str(error)
     words = "|".join(f"{key}|{key.replace('_', ' ')}|{PLAIN.get(key, key)}" for key in changed)
@@ -346,7 +377,10 @@ def fuzz_arguments(minutes: float, chance: random.Random) -> int:
             name, call, right = chance.choice(every)
             wrong = chance.sample(sorted(right), min(len(right), chance.choice([1, 1, 1, 2])))
             changed = {key: hostile(chance, values) for key in wrong}
-            if any(key in ("on_batch", "on_step", "tell") and callable(value) for key, value in changed.items()):
+            if any(
+                key in ("on_batch", "on_step", "tell") and callable(value)
+                for key, value in changed.items()
+            ):
                 continue  # what the caller's own function raises is the caller's
             try:
                 with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -360,18 +394,28 @@ def fuzz_arguments(minutes: float, chance: random.Random) -> int:
                 if what := problem(name, error, changed):
                     problems[what] += 1
                     if problems[what] == 1:
-                        say(f"{what}  [{', '.join(f'{key}={reprlib.repr(value)}' for key, value in changed.items())}]")
-    print(f"{results + refused:,} calls: {results:,} results, {refused:,} errors in words, {len(problems)} others")
+                        say(
+                            f"{what}  [{', '.join(f'{key}={reprlib.repr(value)}' for key, value in changed.items())}]"
+                        )
+    print(
+        f"{results + refused:,} calls: {results:,} results, {refused:,} errors in words, {len(problems)} others"
+    )
     return len(problems)
 
 
 def main() -> None:
     """Try the variants, and print what came of them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--arguments", action="store_true", help="of public functions, in place of files")
-    parser.add_argument("--minutes", type=float, default=10, help="how long, for --arguments (%(default)s)")
+    parser.add_argument(
+        "--arguments", action="store_true", help="of public functions, in place of files"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=10, help="how long, for --arguments (%(default)s)"
+    )
     options = parser.parse_args()
     chance = random.Random(options.seed)
     if options.arguments:
@@ -400,7 +444,9 @@ def main() -> None:
             slowest = max(slowest, time.process_time() - started)
             if number % 10_000 == 9_999:
                 say(f"{number + 1:,}: {refused:,} refused, {loaded:,} loaded")
-    print(f"{options.count:,} variants: {refused:,} refused, {loaded:,} loaded as finite models, nothing else")
+    print(
+        f"{options.count:,} variants: {refused:,} refused, {loaded:,} loaded as finite models, nothing else"
+    )
     print(
         f"slowest {1000 * slowest:.0f} ms of processor time; memory grew from {before:.0f} to {peak_memory():.0f} MB "
         "at its most"

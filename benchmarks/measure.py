@@ -49,7 +49,9 @@ def machine() -> dict[str, Any]:
     family = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
-        named = [line for line in information.read_text().splitlines() if line.startswith("model name")]
+        named = [
+            line for line in information.read_text().splitlines() if line.startswith("model name")
+        ]
         family = named[0].partition(":")[2].strip() if named else family
     packages = ("torch", "numpy", "scikit-learn")
     return {
@@ -67,7 +69,9 @@ def keep(name: str, results: Any, lines: Sequence[str], figure: Figure | None) -
     words = ", ".join(f"{key} {value}" for key, value in here.items())
     table = "\n".join([*lines, "", f"({words})", ""]).lstrip("\n")
     print(f"\n{table}", flush=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": here, "results": results}, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(
+        json.dumps({"machine": here, "results": results}, indent=1) + "\n"
+    )
     (RESULTS / f"{name}.md").write_text(table)
     README.write_text(with_table(README.read_text(), name, table))
     if figure is not None:

@@ -2,7 +2,8 @@
 
     python benchmarks/pad.py
 
-The strokes are 200 random curves of one to three strokes with 20 to 120 points each, as a mouse gives them.
+The strokes are 200 random curves of one to three strokes with 20 to 120 points each, as a mouse
+gives them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import torch
 from measure import keep
 
 from mnist_nb import load_pretrained, predict
-from mnist_nb.drawing.preprocessing import prepare
-from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.handwriting.preprocessing import prepare
+from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.widgets.pad import DrawingPad
-from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.prediction import read
 
 DRAWINGS = 200
@@ -57,17 +58,23 @@ def main() -> None:
     rasters = [sketch.preparation_steps().cropped for sketch in sketches]
     images = [sketch.to_mnist() for sketch in sketches]
     results = {
-        "strokes to 28x28 (raster and prepare)": measure(lambda sketch: sketch.to_mnist(), sketches),
+        "strokes to 28x28 (raster and prepare)": measure(
+            lambda sketch: sketch.to_mnist(), sketches
+        ),
         "of which prepare": measure(prepare, rasters),
     }
     for name in ("mlp", "cnn"):
         model = load_pretrained(name)
-        results[f"predict, {name}"] = measure(lambda image, model=model: predict(model, image[None]), images)
+        results[f"predict, {name}"] = measure(
+            lambda image, model=model: predict(model, image[None]), images
+        )
         results[f"a guess, {name}: raster, prepare, predict"] = measure(
             lambda s, m=model: read(m, s.to_mnist()), sketches
         )
     guess = read(load_pretrained("cnn"), images[0])
-    results["words, bars and picture for the page"] = measure(lambda image: pad_page.reading(image, guess), images)
+    results["words, bars and picture for the page"] = measure(
+        lambda image: pad_page.reading(image, guess), images
+    )
     pad = DrawingPad(path="none/model.safetensors", digits="none/digits.safetensors")
     results["a whole pen-up: guess, page and canvas"] = measure(pad.draw, sketches)
     lines = ["| one thread | ms, median | 95 % under |", "| --- | --- | --- |"]

@@ -2,8 +2,9 @@
 
     python benchmarks/page.py
 
-It needs Chromium and what the tests are installed with. From the click that runs the cell to the first bars; then how
-late ink and bars are behind the pen, and what goes over the line, as it is and with 75 and 150 ms added each way.
+It needs Chromium and what the tests are installed with. From the click that runs the cell to the
+first bars; then how late ink and bars are behind the pen, and what goes over the line, as it is and
+with 75 and 150 ms added each way.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ from measure import keep
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from browser.conftest import CHROMIUM_NAMES, QUIET, NotebookPage, Server, open_to_tests, serving, write_notebook
+from browser.conftest import (
+    CHROMIUM_NAMES,
+    QUIET,
+    NotebookPage,
+    Server,
+    open_to_tests,
+    serving,
+    write_notebook,
+)
 from browser.slow import slow_line
 from browser.test_pad import THREE, Pad
 
-CELL = (
-    "from mnist_nb import DrawingPad\npad = DrawingPad(path='none/model.safetensors', digits='none/d.safetensors')\npad"
-)
+CELL = "from mnist_nb import DrawingPad\npad = DrawingPad(path='none/model.safetensors', digits='none/d.safetensors')\npad"
 DELAYS = (0.0, 0.075, 0.15)
 STROKES = 8
 
@@ -72,11 +79,14 @@ def curve() -> list[list[float]]:
     """A 3 of 60 points, as a mouse gives it in a second."""
     corners = np.array(THREE, float)
     along = np.linspace(0, len(corners) - 1, 60)
-    return np.stack([np.interp(along, range(len(corners)), corners[:, axis]) for axis in (0, 1)], axis=1).tolist()
+    return np.stack(
+        [np.interp(along, range(len(corners)), corners[:, axis]) for axis in (0, 1)], axis=1
+    ).tolist()
 
 
 def opening(page: Any, server: Server) -> tuple[NotebookPage, dict[str, float]]:
-    """The notebook, and milliseconds from the click that runs its cell to the pad, and on to the first bars."""
+    """The notebook, and milliseconds from the click that runs its cell to the pad, and on to the
+    first bars."""
     notebook = NotebookPage(page, server, Path(tempfile.gettempdir()))
     notebook.open(write_notebook(server.folder, "page.ipynb", CELL))
     started = time.perf_counter()
@@ -94,7 +104,8 @@ def opening(page: Any, server: Server) -> tuple[NotebookPage, dict[str, float]]:
 
 
 def strokes(notebook: NotebookPage, messages: dict[str, int]) -> dict[str, Any]:
-    """How late the ink of some strokes was, what was lost, and how many messages each took each way."""
+    """How late the ink of some strokes was, what was lost, and how many messages each took each
+    way."""
     pad = Pad(notebook)
     late, lost, sent, received = [], 0, [], []
     for _ in range(STROKES):
@@ -113,12 +124,15 @@ def strokes(notebook: NotebookPage, messages: dict[str, int]) -> dict[str, Any]:
 
 
 def count(socket: Any, messages: dict[str, int]) -> None:
-    """Count the messages of a connection, but for those that only say that the kernel is busy, or is so no longer."""
+    """Count the messages of a connection, but for those that only say that the kernel is busy, or
+    is so no longer."""
 
     def counted(way: str) -> Any:
         def one(data: str | bytes) -> None:
             text = data if isinstance(data, str) else data.decode("latin1")
-            first = re.search(r'"msg_type": ?"(\w+)"', text)  # its own; a second one is of what it answers
+            first = re.search(
+                r'"msg_type": ?"(\w+)"', text
+            )  # its own; a second one is of what it answers
             messages[way] += first is not None and first[1] == "comm_msg"
 
         return one
@@ -131,7 +145,9 @@ def main() -> None:
     """Measure and print the table."""
     chromium = next(filter(None, map(shutil.which, CHROMIUM_NAMES)))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*QUIET, "--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=[*QUIET, "--no-sandbox"]
+        )
         lab = serving(Path(folder), *open_to_tests("lab"), place="lab/tree", ready="api/status")
         with lab as server, slow_line(server.port) as line:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -147,13 +163,18 @@ def main() -> None:
     lines = ["| the pad in JupyterLab | ms |", "| --- | --- |"]
     lines.append(f"| from the click that runs the cell to the pad | {first['pad']:.0f} |")
     lines.append(f"| from there to the bars of the first short stroke | {first['bars']:.0f} |")
-    lines += ["", "| added each way | ink behind the pen, ms, median (95 % under) | points without ink | messages |"]
+    lines += [
+        "",
+        "| added each way | ink behind the pen, ms, median (95 % under) | points without ink | messages |",
+    ]
     lines.append("| --- | --- | --- | --- |")
     for delay in DELAYS:
         one = results[f"{1000 * delay:.0f} ms"]
         late = f"{np.median(one['late']):.0f} ({np.quantile(one['late'], 0.95):.0f})"
         many = f"{np.median(one['sent']):.0f} to the kernel, {np.median(one['received']):.0f} back"
-        lines.append(f"| {1000 * delay:.0f} ms | {late} | {one['lost']} of {60 * STROKES} | {many} |")
+        lines.append(
+            f"| {1000 * delay:.0f} ms | {late} | {one['lost']} of {60 * STROKES} | {many} |"
+        )
     keep("page", results, lines, None)
 
 

@@ -2,9 +2,10 @@
 
     python benchmarks/pictures.py FOLDER [--model cnn] [--wrong FOLDER]
 
-The files are named LABEL_KIND_NUMBER, such as 7_photo_012.jpg. "Sure" counts what is read wrongly at over 90 %;
-`--wrong` keeps, for each picture that is not read right, what was found in it as a figure. MNIST's own images go the
-same way for comparison: as they are, cut to their ink, and eight times as large with one pixel of margin.
+The files are named LABEL_KIND_NUMBER, such as 7_photo_012.jpg. "Sure" counts what is read wrongly
+at over 90 %; `--wrong` keeps, for each picture that is not read right, what was found in it as a
+figure. MNIST's own images go the same way for comparison: as they are, cut to their ink, and eight
+times as large with one pixel of margin.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import numpy as np
 from torch import nn
 
 from mnist_nb import load_mnist, load_pretrained, plots, predict
-from mnist_nb.drawing import picture_steps
 from mnist_nb.files import write_atomically
+from mnist_nb.handwriting.pictures import picture_steps
 
 
 def read(model: nn.Module, source: Any) -> tuple[int, float]:
@@ -39,13 +40,17 @@ def cropped(image: np.ndarray, margin: int, times: int) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="the pictures: LABEL_KIND_NUMBER.png and so on")
     parser.add_argument("--model", default="cnn", help="a shipped network (default: cnn)")
     parser.add_argument("--wrong", type=Path, help="a folder for figures of what is not read right")
     options = parser.parse_args()
     model = load_pretrained(options.model)
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])  # pictures, read right, wrong and sure, refused
+    counts: dict[str, list[int]] = defaultdict(
+        lambda: [0, 0, 0, 0]
+    )  # pictures, read right, wrong and sure, refused
 
     def count(kind: str, label: int, guess: int, sure: float) -> None:
         result = (1, guess == label, guess != label and sure > 0.9, guess < 0)
@@ -66,9 +71,13 @@ def main() -> None:
     for image, label in zip(test.images.numpy()[:500], test.labels.tolist(), strict=False):
         count("500 of them, cut to their ink", label, *read(model, cropped(image, 0, 1)))
         count("500 of them, x 8, margin 1", label, *read(model, cropped(image, 1, 8)))
-    print("| kind | pictures | read right | wrong and over 90 % sure | refused |\n| --- | --- | --- | --- | --- |")
+    print(
+        "| kind | pictures | read right | wrong and over 90 % sure | refused |\n| --- | --- | --- | --- | --- |"
+    )
     for kind, (total, right, sure_wrong, refused) in counts.items():
-        print(f"| {kind} | {total:,} | {right:,} ({100 * right / total:.1f} %) | {sure_wrong} | {refused} |")
+        print(
+            f"| {kind} | {total:,} | {right:,} ({100 * right / total:.1f} %) | {sure_wrong} | {refused} |"
+        )
 
 
 if __name__ == "__main__":

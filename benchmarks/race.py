@@ -2,7 +2,8 @@
 
     python benchmarks/race.py PRESET SEED CHANGES_AS_JSON STARTED
 
-The test images are looked at after each epoch, to say when an accuracy was reached, and nothing is chosen by it.
+The test images are looked at after each epoch, to say when an accuracy was reached, and nothing is
+chosen by it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ def main(preset: str, seed: str, changes: str, started: str) -> None:
     """Train, and print a line of JSON with a record for each epoch."""
     settings = dataclasses.replace(PRESETS[preset], seed=int(seed), **json.loads(changes))
     data = load_mnist()
-    run = TrainingRun(build_model(settings.network, seed=settings.seed), data, settings, device="cpu")
+    run = TrainingRun(
+        build_model(settings.network, seed=settings.seed), data, settings, device="cpu"
+    )
     looked, epochs = 0.0, []
     for record in run.epochs():
         begin = time.time()

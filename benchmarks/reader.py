@@ -2,8 +2,9 @@
 
     python benchmarks/reader.py
 
-It needs Chromium and what the tests are installed with. Two hundred recorded drawings, each read after ten others that
-warm the page up; then a number of eight digits, read as a whole and again after one more stroke.
+It needs Chromium and what the tests are installed with. Two hundred recorded drawings, each read
+after ten others that warm the page up; then a number of eight digits, read as a whole and again
+after one more stroke.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def main() -> None:
     more = {**long, "strokes": [*long["strokes"], {"points": [[5, 5], [5, 60]], "width": 6}]}
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*QUIET, "--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=[*QUIET, "--no-sandbox"]
+        )
         for name in ("mlp", "cnn"):
             path = Path(folder) / f"{name}.html"
             export_page(PRETRAINED / f"{name}.safetensors", path)

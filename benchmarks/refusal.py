@@ -1,10 +1,13 @@
-"""Letters on the drawing pad: how well does a network tell what is no digit from digits, by each way to score it?
+"""Letters on the drawing pad: how well does a network tell what is no digit from digits, by each
+way to score it?
 
-    python benchmarks/refusal.py --characters FILE [--strokes FILE] [--model PATH_OR_NAME ...] [--seed 0]
+    python benchmarks/refusal.py --characters FILE [--strokes FILE] [--model PATH_OR_NAME ...]
+    [--seed 0]
 
-The characters are lines of text, one for each: the character, its writer, then the strokes, `|` between them, each of
-points `x,y` with y down; the strokes, more digits by other writers, are the UNIPEN text that strokes.py reads. All are
-drawn on the pad as strokes.py draws them. Only letters that no digit looks like count as letters.
+The characters are lines of text, one for each: the character, its writer, then the strokes, `|`
+between them, each of points `x,y` with y down; the strokes, more digits by other writers, are the
+UNIPEN text that strokes.py reads. All are drawn on the pad as strokes.py draws them. Only letters
+that no digit looks like count as letters.
 """
 
 from __future__ import annotations
@@ -18,21 +21,25 @@ from numpy.typing import NDArray
 from strokes import draw, load, replay
 from torch import Tensor, nn
 
-from mnist_nb.evaluation.refusal import roc_curve
-from mnist_nb.models import digit_score, predict
+from mnist_nb.handwriting.refusal import digit_score, is_refused
+from mnist_nb.labs.roc import roc_curve
+from mnist_nb.models import predict
 from mnist_nb.models.networks import ask
-from mnist_nb.models.refusal import is_refused
 
 LETTERS = "AEFHKLMNPRVWXdefhkmnprvwx"
 
 
 def replay_characters(path: Path, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
-    """Every character of the file drawn at random with the given seed: images `[N, 28, 28]` and what each shows."""
+    """Every character of the file drawn at random with the given seed: images `[N, 28, 28]` and
+    what each shows."""
     generator = np.random.default_rng(seed)
     images, shown = [], []
     for line in path.read_text(encoding="utf-8").splitlines():
         character, _, strokes = line.split(maxsplit=2)
-        parts = [np.array([point.split(",") for point in part.split()], np.float32) for part in strokes.split("|")]
+        parts = [
+            np.array([point.split(",") for point in part.split()], np.float32)
+            for part in strokes.split("|")
+        ]
         images.append(draw([part for part in parts if len(part)], generator).to_mnist())
         shown.append(character)
     return np.stack(images), np.array(shown)
@@ -49,10 +56,16 @@ def scores(model: nn.Module, images: NDArray[np.uint8]) -> dict[str, Tensor]:
 
 def main() -> None:
     """Read the command line, draw the characters, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--characters", required=True, type=Path, help="digits and letters, a line of text for each")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--characters", required=True, type=Path, help="digits and letters, a line of text for each"
+    )
     parser.add_argument("--strokes", type=Path, help="digits as UNIPEN text")
-    parser.add_argument("--model", nargs="+", default=["mlp", "cnn"], help="checkpoint files or pretrained names")
+    parser.add_argument(
+        "--model", nargs="+", default=["mlp", "cnn"], help="checkpoint files or pretrained names"
+    )
     parser.add_argument("--seed", type=int, default=0, help="draws place, size and brush")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -61,7 +74,10 @@ def main() -> None:
     digits = {"the same people's digits": images[np.char.isdigit(shown)]}
     if options.strokes:
         digits["other people's digits"] = replay(options.strokes, options.seed).images
-    print(f"{len(letters)} letters; " + "; ".join(f"{len(part)} of {name}" for name, part in digits.items()))
+    print(
+        f"{len(letters)} letters; "
+        + "; ".join(f"{len(part)} of {name}" for name, part in digits.items())
+    )
     head = "network | way to score | against | AUROC | letters refused with 1 % of digits | as shipped: letters, digits"
     print(f"| {head} |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -72,7 +88,9 @@ def main() -> None:
             for way, real in scores(model, part).items():
                 shipped = "| - |"
                 if way == "digit_score":
-                    by_model = [float(is_refused(model, one).float().mean()) for one in (strange[way], real)]
+                    by_model = [
+                        float(is_refused(model, one).float().mean()) for one in (strange[way], real)
+                    ]
                     shipped = f"| {by_model[0]:.1%}, {by_model[1]:.2%} |"
                 curve = roc_curve(real, strange[way])
                 shares = f"{curve.area:.4f} | {curve.at(0.01):.1%} {shipped}"

@@ -2,8 +2,9 @@
 
     python benchmarks/soak.py [--runs 200]
 
-A studio, as a reader has it open all afternoon, trains one epoch of the sample after another, each time with a new
-network and its file on disk. It keeps its last twenty runs; once these are there, nothing should grow any more.
+A studio, as a reader has it open all afternoon, trains one epoch of the sample after another, each
+time with a new network and its file on disk. It keeps its last twenty runs; once these are there,
+nothing should grow any more.
 """
 
 from __future__ import annotations
@@ -29,13 +30,17 @@ def resident() -> float:
 
 def main() -> None:
     """Train again and again, and print the memory on the way."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=200)
     options = parser.parse_args()
     print("runs     MB  threads")
     with tempfile.TemporaryDirectory() as folder:
         studio = TrainingStudio(
-            load_sample(), path=Path(folder, "model.safetensors"), hyperparameters=Hyperparameters(epochs=1)
+            load_sample(),
+            path=Path(folder, "model.safetensors"),
+            hyperparameters=Hyperparameters(epochs=1),
         )
         for number in range(1, options.runs + 1):
             studio.train(fresh=True)

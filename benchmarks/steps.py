@@ -21,9 +21,15 @@ def augmentation(quick: bool) -> None:
     lines += ["| --- | --- | --- | --- |"]
     results: dict[str, Times] = {}
     for network, batch_size in (("mlp", 64), ("mlp", 256), ("cnn", 128)):
-        settings = Hyperparameters(network=network, epochs=200, batch_size=batch_size, optimizer="adamw")
+        settings = Hyperparameters(
+            network=network, epochs=200, batch_size=batch_size, optimizer="adamw"
+        )
         ready = {
-            kind: steps(data, dataclasses.replace(settings, augmentation=kind), STEPS if network == "mlp" else 5)
+            kind: steps(
+                data,
+                dataclasses.replace(settings, augmentation=kind),
+                STEPS if network == "mlp" else 5,
+            )
             for kind in KINDS
         }
         times = results[f"{network}, {batch_size}"] = turns(ready, rounds)

@@ -1,11 +1,12 @@
-"""Handwriting replayed on the drawing pad: how many digits that people wrote with a pen does a model read?
+"""Handwriting replayed on the drawing pad: how many digits that people wrote with a pen does a
+model read?
 
     python benchmarks/strokes.py --strokes FILE [--model PATH_OR_NAME ...] [--seed 0]
 
-The strokes are UNIPEN text, such as the original files of "Pen-Based Recognition of Handwritten Digits" (E. Alpaydin,
-F. Alimoglu, UCI Machine Learning Repository). Each digit is drawn once on a 280-pixel canvas, at a random place and
-size and with a brush of 8 to 26 pixels, and read twice: prepared by `Sketch` as MNIST was, and, the naive way, as the
-canvas simply shrunk to 28x28.
+The strokes are UNIPEN text, such as the original files of "Pen-Based Recognition of Handwritten
+Digits" (E. Alpaydin, F. Alimoglu, UCI Machine Learning Repository). Each digit is drawn once on a
+280-pixel canvas, at a random place and size and with a brush of 8 to 26 pixels, and read twice:
+prepared by `Sketch` as MNIST was, and, the naive way, as the canvas simply shrunk to 28x28.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from mnist_nb.checkpoints import load_checkpoint, load_pretrained
-from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.evaluation import Evaluation
+from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.models import predict
 
 CANVAS = 280
@@ -56,8 +57,15 @@ def read_unipen(path: str | Path) -> list[PenDigit]:
     for block in Path(path).read_text(encoding="latin-1").split(".SEGMENT")[1:]:
         head, *pens = block.split(".PEN_DOWN")
         label, writer = (int(word) for word in head.split(".COMMENT")[1].split()[:2])
-        strokes = [np.array(pen.split(".PEN_UP")[0].split(), np.float32).reshape(-1, 2) * (1, -1) for pen in pens]
-        digits.append(PenDigit(label, writer, [stroke.astype(np.float32) for stroke in strokes if len(stroke)]))
+        strokes = [
+            np.array(pen.split(".PEN_UP")[0].split(), np.float32).reshape(-1, 2) * (1, -1)
+            for pen in pens
+        ]
+        digits.append(
+            PenDigit(
+                label, writer, [stroke.astype(np.float32) for stroke in strokes if len(stroke)]
+            )
+        )
     if not digits:
         raise ValueError(f"{path} holds no .SEGMENT: expected digits as UNIPEN text")
     return digits
@@ -80,19 +88,29 @@ def shrink(sketch: Sketch) -> NDArray[np.uint8]:
     canvas = Image.new("L", (CANVAS, CANVAS))
     pen = ImageDraw.Draw(canvas)
     for stroke in sketch.strokes:
-        pen.line([tuple(point) for point in stroke.points.tolist()], 255, round(stroke.width), joint="curve")
+        pen.line(
+            [tuple(point) for point in stroke.points.tolist()],
+            255,
+            round(stroke.width),
+            joint="curve",
+        )
         for x, y in stroke.points[[0, -1]]:
             pen.circle((float(x), float(y)), stroke.width / 2, 255)
     return np.asarray(canvas.resize((28, 28), Image.Resampling.BOX))
 
 
 def replay(path: str | Path, seed: int = 0, *, naive: bool = False) -> Replay:
-    """Every digit of a UNIPEN file drawn at random with the given seed, as the images that a model is given."""
+    """Every digit of a UNIPEN file drawn at random with the given seed, as the images that a model
+    is given."""
     generator = np.random.default_rng(seed)
     digits = read_unipen(path)
     sketches = (draw(digit.strokes, generator) for digit in digits)
     images = np.stack([shrink(sketch) if naive else sketch.to_mnist() for sketch in sketches])
-    return Replay(images, np.array([digit.label for digit in digits]), np.array([digit.writer for digit in digits]))
+    return Replay(
+        images,
+        np.array([digit.label for digit in digits]),
+        np.array([digit.writer for digit in digits]),
+    )
 
 
 def load(model: str) -> nn.Module:
@@ -107,7 +125,9 @@ def report(name: str, evaluation: Evaluation, writers: NDArray[np.int64]) -> str
     by_writer = {int(writer): right[writers == writer].mean() for writer in np.unique(writers)}
     worst = min(by_writer, key=by_writer.__getitem__)
     digits = "  ".join(f"{score.digit}: {score.recall:.1%}" for score in evaluation.per_digit())
-    pairs = ", ".join(f"{label} as {guess}: {count}" for label, guess, count in evaluation.confused_pairs(6))
+    pairs = ", ".join(
+        f"{label} as {guess}: {count}" for label, guess, count in evaluation.confused_pairs(6)
+    )
     return (
         f"{name:<40} {evaluation.accuracy:7.2%}  {low:.2%} to {high:.2%}  {by_writer[worst]:7.1%} (writer {worst})\n"
         f"    of each digit  {digits}\n    read wrong     {pairs}"
@@ -116,10 +136,15 @@ def report(name: str, evaluation: Evaluation, writers: NDArray[np.int64]) -> str
 
 def main() -> None:
     """Read the command line, replay the digits, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--strokes", required=True, type=Path, help="digits as UNIPEN text")
     parser.add_argument(
-        "--model", nargs="+", default=["mlp", "cnn"], help="checkpoint files or names of pretrained models"
+        "--model",
+        nargs="+",
+        default=["mlp", "cnn"],
+        help="checkpoint files or names of pretrained models",
     )
     parser.add_argument("--seed", type=int, default=0, help="draws place, size and brush")
     options = parser.parse_args()

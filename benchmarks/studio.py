@@ -1,10 +1,11 @@
-"""What watching costs: of a run in the studio, in a real kernel, the share that goes into looking at it.
+"""What watching costs: of a run in the studio, in a real kernel, the share that goes into looking
+at it.
 
     python benchmarks/studio.py [--rounds 5]
 
-The panel is drawn as for a reader, at most five times a second: the curves, the first layer's weights, dead units and
-update ratios, the pinned digit. Processor time is counted, of all threads, in the looks and in the whole run: a machine
-that does other things as well stretches both.
+The panel is drawn as for a reader, at most five times a second: the curves, the first layer's
+weights, dead units and update ratios, the pinned digit. Processor time is counted, of all threads,
+in the looks and in the whole run: a machine that does other things as well stretches both.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ print(json.dumps(measured))
 
 def main() -> None:
     """Measure, and keep the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     manager, client = start_new_kernel(kernel_name="python3")
@@ -68,7 +71,9 @@ def main() -> None:
     lines = ["| network | the run, s | looks | ms each | share of the run |", "| --- " * 5 + "|"]
     for name, rounds in measured.items():
         whole, looking, looks = np.median(np.array(rounds), axis=0)
-        lines.append(f"| {name} | {whole:.2f} | {looks:.0f} | {1000 * looking / looks:.1f} | {looking / whole:.1%} |")
+        lines.append(
+            f"| {name} | {whole:.2f} | {looks:.0f} | {1000 * looking / looks:.1f} | {looking / whole:.1%} |"
+        )
     print("\n".join(lines))
 
 

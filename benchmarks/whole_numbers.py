@@ -1,12 +1,15 @@
-"""Whole numbers: how many that are put together from one writer's own digits, or stand in a picture, are read right?
+"""Whole numbers: how many that are put together from one writer's own digits, or stand in a
+picture, are read right?
 
-    python benchmarks/whole_numbers.py --strokes FILE [--characters FILE] [--pictures FOLDER] [--model NAME_OR_PATH]
+    python benchmarks/whole_numbers.py --strokes FILE [--characters FILE] [--pictures FOLDER]
+    [--model NAME_OR_PATH]
 
-FILE is UNIPEN text as for `strokes.py`; the second, digits one a line: the character, the writer, then strokes of x,y
-with "|" between them. Each number has 2 to 6 digits of one writer, heights varied by 15 % and baselines by 10 %, with
-gaps from a touch to half a digit: on half the numbers between the digits' boxes, on half between their ink, so that
-they reach over and under each other. A third is slanted. The strokes come in random order. FOLDER holds
-`several.tsv` (name, true reading with "/" between lines, kind) and those pictures in `several/`.
+FILE is UNIPEN text as for `strokes.py`; the second, digits one a line: the character, the writer,
+then strokes of x,y with "|" between them. Each number has 2 to 6 digits of one writer, heights
+varied by 15 % and baselines by 10 %, with gaps from a touch to half a digit: on half the numbers
+between the digits' boxes, on half between their ink, so that they reach over and under each other.
+A third is slanted. The strokes come in random order. FOLDER holds `several.tsv` (name, true reading
+with "/" between lines, kind) and those pictures in `several/`.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from numpy.typing import NDArray
 from strokes import PenDigit, load, read_unipen
 
 from mnist_nb import Sketch, read_number, wilson_interval
-from mnist_nb.drawing.preprocessing import walk
+from mnist_nb.handwriting.preprocessing import walk
 
 Strokes = list[NDArray[np.float64]]
 PER_WRITER = 20
@@ -34,20 +37,27 @@ def read_characters(path: str | Path) -> list[PenDigit]:
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         label, writer, strokes = line.split(maxsplit=2)
         if label.isdigit():
-            paths = [np.array([xy.split(",") for xy in part.split()], np.float32) for part in strokes.split("|")]
+            paths = [
+                np.array([xy.split(",") for xy in part.split()], np.float32)
+                for part in strokes.split("|")
+            ]
             digits.append(PenDigit(int(label), int(writer), paths))
     return digits
 
 
 def ink(strokes: Strokes) -> NDArray[np.float64]:
     """Close points along strokes."""
-    return np.concatenate([walk(path[:-1], path[1:], 3) if len(path) > 1 else path for path in strokes])
+    return np.concatenate(
+        [walk(path[:-1], path[1:], 3) if len(path) > 1 else path for path in strokes]
+    )
 
 
 def gap_between_ink(left: Strokes, right: Strokes) -> float:
     """How far `right` may be moved left until the ink of both meets in a row, or nearly so."""
     one, two = ink(left), ink(right)
-    rows = np.arange(min(one[:, 1].min(), two[:, 1].min()), max(one[:, 1].max(), two[:, 1].max()), 4)
+    rows = np.arange(
+        min(one[:, 1].min(), two[:, 1].min()), max(one[:, 1].max(), two[:, 1].max()), 4
+    )
     beside = [(one[abs(one[:, 1] - y) <= 6, 0], two[abs(two[:, 1] - y) <= 6, 0]) for y in rows]
     return float(min((b.min() - a.max() for a, b in beside if len(a) and len(b)), default=np.inf))
 
@@ -61,7 +71,10 @@ def compose(digits: list[PenDigit], random: np.random.Generator, count: int) -> 
         points = np.concatenate(digit.strokes)
         scale = height / typical * random.uniform(0.85, 1.15)
         foot = np.array([points[:, 0].min(), points[:, 1].max()])
-        new = [(path - foot) * scale + (0, random.uniform(-0.1, 0.1) * height) for path in digit.strokes]
+        new = [
+            (path - foot) * scale + (0, random.uniform(-0.1, 0.1) * height)
+            for path in digit.strokes
+        ]
         if last:
             gap = random.uniform(0, widest) * height
             new = [path + np.array([right, 0]) for path in new]
@@ -82,7 +95,8 @@ def compose(digits: list[PenDigit], random: np.random.Generator, count: int) -> 
 
 
 def edits(read: str, true: str) -> int:
-    """The fewest digits to change, add or take away (Levenshtein's distance), at most all of them."""
+    """The fewest digits to change, add or take away (Levenshtein's distance), at most all of
+    them."""
     row = list(range(len(true) + 1))
     for done, one in enumerate(read, 1):
         last, row[0] = row[0], done
@@ -94,7 +108,10 @@ def edits(read: str, true: str) -> int:
 def report(name: str, readings: list[tuple[str, str]]) -> str:
     """A row: digits and numbers read right, of (read, true)."""
     flat = [(read.replace("/", ""), true.replace("/", "")) for read, true in readings]
-    total, numbers = sum(len(true) for _, true in flat), sum(read == true for read, true in readings)
+    total, numbers = (
+        sum(len(true) for _, true in flat),
+        sum(read == true for read, true in readings),
+    )
     digits = total - sum(edits(*pair) for pair in flat)
     low, high = wilson_interval(numbers, len(readings))
     return (
@@ -105,12 +122,21 @@ def report(name: str, readings: list[tuple[str, str]]) -> str:
 
 def main() -> None:
     """Read the command line, put numbers together, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--strokes", type=Path, help="digits as UNIPEN text")
     parser.add_argument("--characters", type=Path, help="characters one a line")
     parser.add_argument("--pictures", type=Path, help="a folder of pictures with several.tsv")
-    parser.add_argument("--model", default="cnn", help="a checkpoint file or the name of a pretrained model")
-    parser.add_argument("--part", choices=["all", "even", "odd"], default="all", help="only writers with such a place")
+    parser.add_argument(
+        "--model", default="cnn", help="a checkpoint file or the name of a pretrained model"
+    )
+    parser.add_argument(
+        "--part",
+        choices=["all", "even", "odd"],
+        default="all",
+        help="only writers with such a place",
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, random = load(options.model), np.random.default_rng(0)
@@ -127,7 +153,9 @@ def main() -> None:
                 pair = read_number(sketch, model).text.replace("\n", ""), true
                 rows[f"pen, {name}, all"].append(pair)
                 rows[f"pen, {name}, {count} digits"].append(pair)
-    table = (options.pictures / "several.tsv").read_text().splitlines()[1:] if options.pictures else []
+    table = (
+        (options.pictures / "several.tsv").read_text().splitlines()[1:] if options.pictures else []
+    )
     for name, true, kind in (line.split("\t") for line in table):
         try:
             text = read_number(options.pictures / "several" / name, model).text.replace("\n", "/")

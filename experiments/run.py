@@ -1,10 +1,12 @@
-"""What makes a network good: the small experiments whose curves notebook 06 draws. `make experiments`, or
+"""What makes a network good: the small experiments whose curves notebook 06 draws. `make
+experiments`, or
 
     python experiments/run.py [training_set] [initialisation] [width] [memorization] [bits] [votes]
 
-Each experiment changes one thing and leaves the rest, five epochs of settings that learn fast, as it is. It is
-repeated with other seeds, and all is measured on the validation images. The numbers go to notebooks/experiments.json;
-an experiment that was not asked for keeps the numbers it has there. All six take a few minutes on one core.
+Each experiment changes one thing and leaves the rest, five epochs of settings that learn fast, as
+it is. It is repeated with other seeds, and all is measured on the validation images. The numbers go
+to notebooks/experiments.json; an experiment that was not asked for keeps the numbers it has there.
+All six take a few minutes on one core.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ from torch import nn
 
 from mnist_nb import Hyperparameters, Mnist, Split, TrainingRun, build_model, load_mnist, predict
 from mnist_nb.files import write_atomically
+from mnist_nb.labs.initialization import INITIALISATIONS, initialise
+from mnist_nb.labs.quantization import quantize_model
 from mnist_nb.models import loss_and_accuracy
-from mnist_nb.studies.initialization import INITIALISATIONS, initialise
-from mnist_nb.studies.quantization import quantize_model
 from mnist_nb.training import TrainingDivergedError
 
 FILE = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
@@ -60,20 +62,27 @@ def training_set(
         chosen = [some_of(data, size, seed) for seed in seeds]
         epochs = min(200, max(1, round(steps / math.ceil(size / settings.batch_size))))
         models = [
-            trained(part, seeded(settings, seed, epochs=epochs)) for part, seed in zip(chosen, seeds, strict=True)
+            trained(part, seeded(settings, seed, epochs=epochs))
+            for part, seed in zip(chosen, seeds, strict=True)
         ]
-        training.append([accuracy(model, part.train) for model, part in zip(models, chosen, strict=True)])
+        training.append(
+            [accuracy(model, part.train) for model, part in zip(models, chosen, strict=True)]
+        )
         validation.append([accuracy(model, data.validation) for model in models])
     return {"sizes": list(sizes), "training_accuracy": training, "validation_accuracy": validation}
 
 
-def initialisation(data: Mnist, settings: Hyperparameters = FAST, seeds: Sequence[int] = SEEDS) -> Results:
+def initialisation(
+    data: Mnist, settings: Hyperparameters = FAST, seeds: Sequence[int] = SEEDS
+) -> Results:
     """Accuracy after each epoch, from 0, for each way to draw the first weights."""
     curves: dict[str, list[list[float]]] = {}
     for kind in ("PyTorch's own", *INITIALISATIONS):
         models = [build_model("mlp", seed=seed) for seed in seeds]
         if kind in INITIALISATIONS:
-            models = [initialise(model, kind, seed) for model, seed in zip(models, seeds, strict=True)]
+            models = [
+                initialise(model, kind, seed) for model, seed in zip(models, seeds, strict=True)
+            ]
         curves[kind] = [
             by_epoch(model, data, seeded(settings, seed))["validation_accuracy"]
             for model, seed in zip(models, seeds, strict=True)
@@ -88,19 +97,25 @@ def width(
     widths: Sequence[int] = (4, 8, 16, 32, 64, 128, 256, 512),
 ) -> Results:
     """Accuracy against the units in the first hidden layer; the second has half as many."""
-    models = [[trained(data, seeded(settings, seed), (units, units // 2)) for seed in seeds] for units in widths]
+    models = [
+        [trained(data, seeded(settings, seed), (units, units // 2)) for seed in seeds]
+        for units in widths
+    ]
     return {
         "widths": list(widths),
         "weights": [sum(tensor.numel() for tensor in group[0].parameters()) for group in models],
         "training_accuracy": [[accuracy(model, data.train) for model in group] for group in models],
-        "validation_accuracy": [[accuracy(model, data.validation) for model in group] for group in models],
+        "validation_accuracy": [
+            [accuracy(model, data.validation) for model in group] for group in models
+        ],
     }
 
 
 def memorization(
     data: Mnist, settings: Hyperparameters = LONG, seeds: Sequence[int] = SEEDS, images: int = 1_000
 ) -> Results:
-    """Training and validation accuracy after each epoch on too few images: with their labels, and with labels mixed."""
+    """Training and validation accuracy after each epoch on too few images: with their labels, and
+    with labels mixed."""
     results: Results = {"images": images}
     for name, mix in (("true labels", False), ("mixed labels", True)):
         parts = [some_of(data, images, seed, mix) for seed in seeds]
@@ -116,32 +131,55 @@ def bits(
     data: Mnist,
     settings: Hyperparameters = FAST,
     seeds: Sequence[int] = SEEDS,
-    kinds: Sequence[str] = ("float32", "float16", "bfloat16", "int8", "int6", "int5", "int4", "int3", "int2"),
+    kinds: Sequence[str] = (
+        "float32",
+        "float16",
+        "bfloat16",
+        "int8",
+        "int6",
+        "int5",
+        "int4",
+        "int3",
+        "int2",
+    ),
 ) -> Results:
     """Accuracy and file size of networks whose weights were rounded after training."""
-    models = [[quantize_model(trained(data, seeded(settings, seed)), kind) for seed in seeds] for kind in kinds]
+    models = [
+        [quantize_model(trained(data, seeded(settings, seed)), kind) for seed in seeds]
+        for kind in kinds
+    ]
     return {
         "kinds": list(kinds),
         "bytes": [group[0][1] for group in models],
-        "validation_accuracy": [[accuracy(model, data.validation) for model, _ in group] for group in models],
+        "validation_accuracy": [
+            [accuracy(model, data.validation) for model, _ in group] for group in models
+        ],
     }
 
 
-def votes(data: Mnist, settings: Hyperparameters = FAST, seeds: Sequence[int] = tuple(range(10))) -> Results:
-    """Accuracy of the mean of several networks' probabilities, for each choice of up to five of them."""
-    said = [predict(trained(data, seeded(settings, seed)), data.validation.images) for seed in seeds]
+def votes(
+    data: Mnist, settings: Hyperparameters = FAST, seeds: Sequence[int] = tuple(range(10))
+) -> Results:
+    """Accuracy of the mean of several networks' probabilities, for each choice of up to five of
+    them."""
+    said = [
+        predict(trained(data, seeded(settings, seed)), data.validation.images) for seed in seeds
+    ]
 
     def together(group: tuple[int, ...]) -> float:
         guesses = torch.stack([said[number] for number in group]).mean(0).argmax(1)
         return short((guesses == data.validation.labels).double().mean())
 
     voters = range(1, min(5, len(seeds)) + 1)
-    accuracies = [[together(group) for group in combinations(range(len(seeds)), count)] for count in voters]
+    accuracies = [
+        [together(group) for group in combinations(range(len(seeds)), count)] for count in voters
+    ]
     return {"voters": list(voters), "validation_accuracy": accuracies}
 
 
 EXPERIMENTS: dict[str, Callable[[Mnist], Results]] = {
-    function.__name__: function for function in (training_set, initialisation, width, memorization, bits, votes)
+    function.__name__: function
+    for function in (training_set, initialisation, width, memorization, bits, votes)
 }
 
 
@@ -153,20 +191,26 @@ def seeded(settings: Hyperparameters, seed: int, **changes: Any) -> Hyperparamet
 
 
 @functools.cache  # several experiments begin with the same networks
-def trained(data: Mnist, settings: Hyperparameters, hidden: tuple[int, int] = (128, 64)) -> nn.Module:
+def trained(
+    data: Mnist, settings: Hyperparameters, hidden: tuple[int, int] = (128, 64)
+) -> nn.Module:
     """A network trained to the end of the settings."""
     # a run validates after every epoch; here only the end counts, and it is measured by `accuracy`
     unwatched = Mnist(data.train, data.validation.take(1), data.test, data.source)
-    run = TrainingRun(build_model("mlp", seed=settings.seed, hidden=hidden), unwatched, settings, device="cpu")
+    run = TrainingRun(
+        build_model("mlp", seed=settings.seed, hidden=hidden), unwatched, settings, device="cpu"
+    )
     for _ in run.epochs():
         pass
     return run.model.eval()
 
 
 def by_epoch(model: nn.Module, data: Mnist, settings: Hyperparameters) -> dict[str, list[float]]:
-    """Accuracy in training (of at most 5,000 images) and validation before training and after each epoch.
+    """Accuracy in training (of at most 5,000 images) and validation before training and after each
+    epoch.
 
-    A run that diverges stays where it was: the accuracy that its last good weights have is repeated.
+    A run that diverges stays where it was: the accuracy that its last good weights have is
+    repeated.
     """
     run = TrainingRun(model, data, settings, device="cpu")
     curves: dict[str, list[float]] = {"training_accuracy": [], "validation_accuracy": []}
@@ -182,7 +226,8 @@ def by_epoch(model: nn.Module, data: Mnist, settings: Hyperparameters) -> dict[s
 
 
 def some_of(data: Mnist, size: int, seed: int, mix: bool = False) -> Mnist:
-    """The data with a random choice of the training images, and their labels mixed among them if wanted."""
+    """The data with a random choice of the training images, and their labels mixed among them if
+    wanted."""
     generator = torch.Generator().manual_seed(seed)
     chosen = data.train.subset(torch.randperm(len(data.train), generator=generator)[:size])
     if mix:
@@ -216,20 +261,32 @@ def described(experiment: Callable[..., Results]) -> dict[str, Any]:
 
 def keep(kept: Mapping[str, Any], path: Path = FILE) -> None:
     """Write all experiments to the file: short lines, and always in the same order."""
-    lines = [f"{json.dumps(name)}: {json.dumps(kept[name])}" for name in ("about", *EXPERIMENTS) if name in kept]
+    lines = [
+        f"{json.dumps(name)}: {json.dumps(kept[name])}"
+        for name in ("about", *EXPERIMENTS)
+        if name in kept
+    ]
     write_atomically(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def main() -> None:
     """Run the experiments that were asked for, all if none was."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (all of them)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (all of them)"
+    )
     names = parser.parse_args().names or list(EXPERIMENTS)
     if unknown := set(names) - EXPERIMENTS.keys():
-        parser.error(f"no experiment is called {', '.join(sorted(unknown))}: choose from {', '.join(EXPERIMENTS)}")
+        parser.error(
+            f"no experiment is called {', '.join(sorted(unknown))}: choose from {', '.join(EXPERIMENTS)}"
+        )
     data = load_mnist()
     if data.is_sample:
-        sys.exit("The experiments are kept with the numbers of the full MNIST, which is not at hand (see above)")
+        sys.exit(
+            "The experiments are kept with the numbers of the full MNIST, which is not at hand (see above)"
+        )
     kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     kept["about"] = (
         f"Made by experiments/run.py with PyTorch {version('torch')} on a CPU; measured on the validation images."

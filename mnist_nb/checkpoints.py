@@ -29,19 +29,25 @@ PRETRAINED = Path(__file__).parent / "models" / "pretrained"
 
 @check_arguments
 def save_checkpoint(
-    model: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None, *, tell: Tell | None = None
+    model: nn.Module,
+    path: str | Path,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    tell: Tell | None = None,
 ) -> None:
-    """Write the model's tensors, and string metadata, to a safetensors file that other programs can read.
+    """Write the model's tensors, and string metadata, to a safetensors file that other programs can
+    read.
 
     Args:
         model: an `Mlp` or a `Cnn`.
         path: the file; an old one is replaced in one step, or kept if anything goes wrong.
         metadata: strings beside "model", the versions and the checksum, which are always there.
-        tell: called with a sentence if another program has saved the file meanwhile; None warns instead.
+        tell: called with a sentence if another program has saved the file meanwhile; None warns
+            instead.
 
     Raises:
-        CheckpointError: if the file cannot be written, or the model could not be read again: one of another class, with
-            numbers of another type, or not finite. The old file stays.
+        CheckpointError: if the file cannot be written, or the model could not be read again: one of
+            another class, with numbers of another type, or not finite. The old file stays.
     """
     files.tell_if_changed(path, tell)
     files.keep_other_kinds(path, "model")
@@ -50,7 +56,8 @@ def save_checkpoint(
 
 @check_arguments
 def load_checkpoint(source: str | Path | bytes, *, name: str = "") -> nn.Module:
-    """Read a model from a safetensors file, ours or the Rust program's; on the CPU, in evaluation mode.
+    """Read a model from a safetensors file, ours or the Rust program's; on the CPU, in evaluation
+    mode.
 
     Which network it is follows from the names of its tensors, its hidden width from their shapes.
 
@@ -66,7 +73,8 @@ def load_checkpoint(source: str | Path | bytes, *, name: str = "") -> nn.Module:
 
 @check_arguments
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """The string metadata of a checkpoint: settings, epoch, accuracy, versions; empty for another program's file.
+    """The string metadata of a checkpoint: settings, epoch, accuracy, versions; empty for another
+    program's file.
 
     Raises:
         CheckpointError: if there is no such file or it is not a safetensors file.
@@ -76,26 +84,31 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 @check_arguments
 def load_pretrained(name: str = "cnn") -> nn.Module:
-    """A model that ships with the package, trained for drawings: "mlp", or "cnn", which reads hands best.
+    """A model that ships with the package, trained for drawings: "mlp", or "cnn", which reads hands
+    best.
 
     Raises:
         ValueError: for a name that is not one of those.
     """
     names = sorted(file.stem for file in PRETRAINED.glob("*.safetensors"))
     if name not in names:
-        raise ValueError(f"no model named {name!r} ships with the package: choose one of {', '.join(names)}")
+        raise ValueError(
+            f"no model named {name!r} ships with the package: choose one of {', '.join(names)}"
+        )
     return load_checkpoint(PRETRAINED / f"{name}.safetensors")
 
 
 @check_arguments
 def load_or_train(path: str | Path, data: Mnist, at_least: Share = 0.97) -> tuple[nn.Module, str]:
-    """The model in the file where it reads well enough, else one trained in seconds; and a sentence that says which.
+    """The model in the file where it reads well enough, else one trained in seconds; and a sentence
+    that says which.
 
-    So a notebook's text stays true, whatever lies in the file. The quick one is trained with the preset "fast" and
-    kept nowhere.
+    So a notebook's text stays true, whatever lies in the file. The quick one is trained with the
+    preset "fast" and kept nowhere.
 
     Args:
-        at_least: the validation accuracy in [0, 1] that the file's model must reach; with the sample, 0.1 less will do.
+        at_least: the validation accuracy in [0, 1] that the file's model must reach; with the
+            sample, 0.1 less will do.
 
     Raises:
         ValueError: for an accuracy out of range.
@@ -105,7 +118,10 @@ def load_or_train(path: str | Path, data: Mnist, at_least: Share = 0.97) -> tupl
         model = load_checkpoint(path)
         accuracy = loss_and_accuracy(model, data.validation.images, data.validation.labels)[1]
         if accuracy >= wanted:
-            return model, f"Using the model in {path}: it reads {accuracy:.1%} of the validation images."
+            return (
+                model,
+                f"Using the model in {path}: it reads {accuracy:.1%} of the validation images.",
+            )
         why = f"The model in {path} reads {accuracy:.1%}, and what is said here needs {wanted:.0%}"
     except CheckpointError as error:
         why = str(error) if os.path.exists(path) else f"There is no {path} yet"
@@ -132,7 +148,8 @@ class Start(enum.Enum):
 
 
 class RunStart(NamedTuple):
-    """What `continue_run` decided; as text, a sentence about the run as it stands, to be said at once."""
+    """What `continue_run` decided; as text, a sentence about the run as it stands, to be said at
+    once."""
 
     kind: Start
     path: Path
@@ -144,27 +161,36 @@ class RunStart(NamedTuple):
 
 
 def state_path(path: str | Path) -> Path:
-    """Where the training state that belongs to a checkpoint lies: `model.safetensors` -> `model.resume.safetensors`."""
+    """Where the training state that belongs to a checkpoint lies: `model.safetensors` ->
+    `model.resume.safetensors`."""
     path = Path(path)
     return path.with_name(f"{path.stem}.resume{path.suffix}")
 
 
 def free_path(path: Path) -> Path:
-    """The path itself, or with the first number that is free: `model.safetensors` -> `model-2.safetensors`."""
+    """The path itself, or with the first number that is free: `model.safetensors` ->
+    `model-2.safetensors`."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    return next(one for one in itertools.chain([path], numbered) if not one.exists() and not state_path(one).exists())
+    return next(
+        one
+        for one in itertools.chain([path], numbered)
+        if not one.exists() and not state_path(one).exists()
+    )
 
 
 @check_arguments
 def save_run(run: TrainingRun, path: str | Path, *, tell: Tell | None = None) -> None:
-    """Write the run's weights to `path`, and beside it a file that alone is enough to resume the run exactly.
+    """Write the run's weights to `path`, and beside it a file that alone is enough to resume the
+    run exactly.
 
-    That file is written first and notes which weights it will replace. So after a crash between the two writes,
-    `continue_run` knows that it belongs here, and goes on from it. Of a run that diverged only the last good weights
-    are kept; if it did in its first epoch, a model that lies there already stays instead.
+    That file is written first and notes which weights it will replace. So after a crash between the
+    two writes, `continue_run` knows that it belongs here, and goes on from it. Of a run that
+    diverged only the last good weights are kept; if it did in its first epoch, a model that lies
+    there already stays instead.
 
     Args:
-        tell: called with a sentence if another program has saved the weights meanwhile; None warns instead.
+        tell: called with a sentence if another program has saved the weights meanwhile; None warns
+            instead.
 
     Raises:
         CheckpointError: if a file cannot be written.
@@ -195,12 +221,18 @@ def save_run(run: TrainingRun, path: str | Path, *, tell: Tell | None = None) ->
 
 @check_arguments
 def continue_run(
-    path: str | Path, data: Mnist, hyperparameters: Hyperparameters, *, fresh: bool = False, device: str | None = None
+    path: str | Path,
+    data: Mnist,
+    hyperparameters: Hyperparameters,
+    *,
+    fresh: bool = False,
+    device: str | None = None,
 ) -> tuple[TrainingRun, RunStart]:
     """A run that goes on from the checkpoint, or begins if there is none, and how it does.
 
-    An unfinished run with the same settings is resumed exactly; a finished one is given `epochs` more; other
-    settings, or weights that the training state does not belong to, start from the weights alone.
+    An unfinished run with the same settings is resumed exactly; a finished one is given `epochs`
+    more; other settings, or weights that the training state does not belong to, start from the
+    weights alone.
 
     Args:
         path: the checkpoint; it need not exist.
@@ -220,7 +252,11 @@ def continue_run(
     model, metadata = _load(path)
     state = _read_state(path, files.digest(_tensors(model)))
     if state is not None:  # it may hold later weights, if a crash fell between the two files
-        own = {name.removeprefix("model."): one for name, one in state[0].items() if name.startswith("model.")}
+        own = {
+            name.removeprefix("model."): one
+            for name, one in state[0].items()
+            if name.startswith("model.")
+        }
         model = _recognise(own)[0] or model
     if model.name != hyperparameters.network:
         raise CheckpointError(
@@ -247,14 +283,23 @@ def continue_run(
 def _take_up(run: TrainingRun, path: Path, tensors: Mapping[str, Tensor], words: str) -> RunStart:
     """Give the run a training state, or only its epoch where the settings are others."""
     values = files.parse_json(words)
-    new, old = run.hyperparameters, Hyperparameters(**values["hyperparameters"])  # a field it lacks has its default
+    new, old = (
+        run.hyperparameters,
+        Hyperparameters(**values["hyperparameters"]),
+    )  # a field it lacks has its default
     if new != old or values["images"] != len(run.data.train):
         if not 0 <= values["epoch"] < 10**9:
             raise ValueError(f"epoch {values['epoch']}")
         run.first_epoch = run.epoch = int(values["epoch"])
         before, after = dataclasses.asdict(old), dataclasses.asdict(new)
-        changed = [f"{name} {after[name]} instead of {before[name]}" for name in after if after[name] != before[name]]
-        return RunStart(Start.OTHER_SETTINGS, path, run, "; ".join(changed) or "another set of training images")
+        changed = [
+            f"{name} {after[name]} instead of {before[name]}"
+            for name in after
+            if after[name] != before[name]
+        ]
+        return RunStart(
+            Start.OTHER_SETTINGS, path, run, "; ".join(changed) or "another set of training images"
+        )
     run.load_state_dict(tensors, values)
     if not run.finished:
         return RunStart(Start.RESUMED, path, run)
@@ -267,17 +312,24 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _checked_weights(model: nn.Module, path: str | Path) -> tuple[str, dict[str, Tensor]]:
-    """The network's name and its weights; an error if they could not be read again, for then they are not written."""
+    """The network's name and its weights; an error if they could not be read again, for then they
+    are not written."""
     tensors = _tensors(model)
     found, problem = _recognise(tensors)
     if found is None:
-        raise CheckpointError(f"{path} is left as it is, for this model could not be read again: {problem}")
+        raise CheckpointError(
+            f"{path} is left as it is, for this model could not be read again: {problem}"
+        )
     return str(found.name), tensors
 
 
-def _write_weights(path: str | Path, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def _write_weights(
+    path: str | Path, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> None:
     versions = {"mnist_nb": version("mnist_nb"), "torch": str(torch.__version__)}
-    files.write_tensors(path, tensors, {"model": name, **versions, **metadata, "sha256": files.digest(tensors)})
+    files.write_tensors(
+        path, tensors, {"model": name, **versions, **metadata, "sha256": files.digest(tensors)}
+    )
 
 
 def _load(source: str | Path | bytes, name: str = "") -> tuple[nn.Module, dict[str, str]]:
@@ -304,7 +356,10 @@ def _recognise(tensors: Mapping[str, Tensor]) -> tuple[nn.Module | None, str]:
         if set(model.state_dict()) != set(tensors):
             continue
         if name == Mlp.name:  # as wide as its tensors are
-            widths = tuple(len(bias) if bias.ndim else 0 for bias in (tensors["linear1.bias"], tensors["linear2.bias"]))
+            widths = tuple(
+                len(bias) if bias.ndim else 0
+                for bias in (tensors["linear1.bias"], tensors["linear2.bias"])
+            )
             if all(0 < width <= 4096 for width in widths):
                 model = build_model(name, seed=0, reject=refuses, hidden=widths)
         for key, wanted in model.state_dict().items():
@@ -320,19 +375,25 @@ def _recognise(tensors: Mapping[str, Tensor]) -> tuple[nn.Module | None, str]:
 
 
 def _read_state(path: Path, weights: str) -> tuple[dict[str, Tensor], str] | None:
-    """The training state beside the checkpoint, as tensors and JSON, if it belongs to the weights with this digest."""
+    """The training state beside the checkpoint, as tensors and JSON, if it belongs to the weights
+    with this digest."""
     try:
         tensors, metadata = files.read_tensors(state_path(path))
     except CheckpointError:  # there is none, or a damaged one, which belongs to nothing
         return None
-    belongs = metadata.get("weights") == weights or metadata.get("replaces") == json.dumps(signature_of(path))
+    belongs = metadata.get("weights") == weights or metadata.get("replaces") == json.dumps(
+        signature_of(path)
+    )
     whole = metadata.get("sha256") == _checksum(tensors, metadata)
     return (tensors, metadata.get("state", "")) if belongs and whole else None
 
 
 def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """Of a training state, numbers and words: a flipped bit in a momentum would be noticed by nobody."""
-    words = [metadata[key] for key in ("weights", "state", "replaces") if key in metadata]  # 0.1.0 had no "replaces"
+    """Of a training state, numbers and words: a flipped bit in a momentum would be noticed by
+    nobody."""
+    words = [
+        metadata[key] for key in ("weights", "state", "replaces") if key in metadata
+    ]  # 0.1.0 had no "replaces"
     return hashlib.sha256("\n".join([files.digest(tensors), *words]).encode()).hexdigest()
 
 

@@ -1,4 +1,5 @@
-"""Running a notebook's cells in this process: quicker than a kernel, and nothing is drawn that nobody looks at."""
+"""Running a notebook's cells in this process: quicker than a kernel, and nothing is drawn that
+nobody looks at."""
 
 import contextlib
 import io
@@ -9,13 +10,15 @@ import nbformat
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 IN_BROWSER = ("02_train.ipynb", "04_draw.ipynb")
-"""Notebooks that run with the sample in a browser, to see a studio and a pad there; the others do without one."""
+"""Notebooks that run with the sample in a browser, to see a studio and a pad there; the others do
+without one."""
 
 
 def printed_by_cells(
     path: Path, names: dict[str, Any] | None = None, until: str | None = None
 ) -> list[tuple[str, str, str]]:
-    """(source, what it prints now, what it printed when it was committed) of each code cell that is compared.
+    """(source, what it prints now, what it printed when it was committed) of each code cell that is
+    compared.
 
     Args:
         path: the notebook; its cells run in the current folder.

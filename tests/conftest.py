@@ -11,8 +11,12 @@ import torch
 from mnist_nb import DrawingPad
 from mnist_nb.data import Mnist, SampleWarning, load_mnist, load_sample
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and by what the tests start there
-torch.set_num_threads(1)  # the tests' networks are small: on a busy machine more threads wait for each other
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # ignored in the background, and by what the tests start there
+torch.set_num_threads(
+    1
+)  # the tests' networks are small: on a busy machine more threads wait for each other
 
 
 @pytest.fixture(scope="session")
@@ -42,12 +46,15 @@ def sample() -> Mnist:
 @pytest.fixture(scope="session")
 def tiny(sample: Mnist) -> Mnist:
     """A few hundred images of the sample: an epoch takes a few milliseconds."""
-    return Mnist(sample.train.take(620), sample.validation.take(100), sample.test.take(200), "sample")
+    return Mnist(
+        sample.train.take(620), sample.validation.take(100), sample.test.take(200), "sample"
+    )
 
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is also the current one, so that no test writes beside the reader's own models."""
+    """An empty folder that is also the current one, so that no test writes beside the reader's own
+    models."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,4 +1,5 @@
-"""Teaching a model one person's hand: it learns, it does not forget, and it tells the truth about both."""
+"""Teaching a model one person's hand: it learns, it does not forget, and it tells the truth about
+both."""
 
 import copy
 import subprocess
@@ -16,15 +17,17 @@ from torch import nn
 
 from mnist_nb.data import Mnist, Split
 from mnist_nb.evaluation import evaluate
+from mnist_nb.handwriting.adaptation import SHARES, ForgettingWarning, adapt, compare_before_after
+from mnist_nb.handwriting.my_digits import MyDigits
 from mnist_nb.models import build_model, predict
-from mnist_nb.my_digits import MyDigits, adapt
-from mnist_nb.my_digits.adaptation import SHARES, ForgettingWarning, compare_before_after
 from mnist_nb.training import Hyperparameters, train
 
 
 def mirrored(split: Split, first: int, count: int) -> Split:
     """The hand of someone who writes in a mirror."""
-    return Split(split.images[first : first + count].flip(2), split.labels[first : first + count], "mirrored")
+    return Split(
+        split.images[first : first + count].flip(2), split.labels[first : first + count], "mirrored"
+    )
 
 
 @pytest.fixture(scope="module", params=["mlp", "cnn"])
@@ -32,7 +35,9 @@ def model(request: pytest.FixtureRequest, sample: Mnist) -> nn.Module:
     """A network that reads most of the sample."""
     network = build_model(request.param, seed=0)
     epochs = 6 if request.param == "mlp" else 1
-    settings = Hyperparameters(epochs=epochs, optimizer="adamw", learning_rate=0.003, schedule="one-cycle")
+    settings = Hyperparameters(
+        epochs=epochs, optimizer="adamw", learning_rate=0.003, schedule="one-cycle"
+    )
     for _ in train(network, sample, settings, device="cpu"):
         pass
     return network.eval()
@@ -44,17 +49,24 @@ def hand(sample: Mnist) -> tuple[Split, Split]:
     return mirrored(sample.test, 0, 60), mirrored(sample.test, 60, 300)
 
 
-def test_it_learns_a_hand_and_keeps_mnist(model: nn.Module, hand: tuple[Split, Split], sample: Mnist) -> None:
+def test_it_learns_a_hand_and_keeps_mnist(
+    model: nn.Module, hand: tuple[Split, Split], sample: Mnist
+) -> None:
     taught = adapt(model, hand[0], sample, max_forgetting=0.02)
     report = compare_before_after(model, taught, hand[1], sample.test)
     assert report.digits_before is not None
     assert report.digits_after is not None
     assert report.digits_after.accuracy > report.digits_before.accuracy + 0.05
-    assert evaluate(taught, sample.validation).accuracy >= evaluate(model, sample.validation).accuracy - 0.02
+    assert (
+        evaluate(taught, sample.validation).accuracy
+        >= evaluate(model, sample.validation).accuracy - 0.02
+    )
     assert not taught.training
 
 
-def test_the_model_given_is_left_as_it_was(model: nn.Module, hand: tuple[Split, Split], sample: Mnist) -> None:
+def test_the_model_given_is_left_as_it_was(
+    model: nn.Module, hand: tuple[Split, Split], sample: Mnist
+) -> None:
     given, state = copy.deepcopy(model).train(), torch.random.get_rng_state()
     taught = adapt(given, hand[0], sample, steps=3, max_forgetting=1)
     assert same_weights(given, model)
@@ -64,8 +76,12 @@ def test_the_model_given_is_left_as_it_was(model: nn.Module, hand: tuple[Split, 
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_the_same_seed_gives_the_same_model(model: nn.Module, hand: tuple[Split, Split], tiny: Mnist) -> None:
-    first, again, other = (adapt(model, hand[0], tiny, steps=4, max_forgetting=1, seed=seed) for seed in (5, 5, 6))
+def test_the_same_seed_gives_the_same_model(
+    model: nn.Module, hand: tuple[Split, Split], tiny: Mnist
+) -> None:
+    first, again, other = (
+        adapt(model, hand[0], tiny, steps=4, max_forgetting=1, seed=seed) for seed in (5, 5, 6)
+    )
     assert same_weights(first, again)
     assert not same_weights(first, other)
 
@@ -73,7 +89,9 @@ def test_the_same_seed_gives_the_same_model(model: nn.Module, hand: tuple[Split,
 def test_forgetting_too_much_gives_the_old_weights_and_a_warning(
     model: nn.Module, hand: tuple[Split, Split], sample: Mnist
 ) -> None:
-    with pytest.warns(ForgettingWarning, match=r"old weights were kept.*MNIST from \d+\.\d+% to \d+\.\d+%.*0\.50%"):
+    with pytest.warns(
+        ForgettingWarning, match=r"old weights were kept.*MNIST from \d+\.\d+% to \d+\.\d+%.*0\.50%"
+    ):
         taught = adapt(model, hand[0], sample, steps=10, learning_rate=10)
     assert taught is not model
     assert same_weights(taught, model)
@@ -90,21 +108,29 @@ def test_a_model_whose_answers_are_no_numbers_is_not_taught(tiny: Mnist) -> None
 
 
 @pytest.mark.slow
-def test_it_goes_only_as_far_as_forgetting_allows(model: nn.Module, hand: tuple[Split, Split], sample: Mnist) -> None:
-    """The largest part of the way from the old weights to the taught ones that keeps MNIST, and none larger."""
+def test_it_goes_only_as_far_as_forgetting_allows(
+    model: nn.Module, hand: tuple[Split, Split], sample: Mnist
+) -> None:
+    """The largest part of the way from the old weights to the taught ones that keeps MNIST, and
+    none larger."""
     wrong = Split(hand[0].images, (hand[0].labels + 1) % 10)  # a lesson that costs a lot
     old = model.state_dict()
     whole = adapt(model, wrong, sample, learning_rate=0.003, max_forgetting=1).state_dict()
     was_right, falls, errors, parts = evaluate(model, sample.validation).is_correct, [], [], []
     for share in SHARES:
         part = copy.deepcopy(model)
-        part.load_state_dict({name: torch.lerp(old[name].double(), whole[name].double(), share) for name in old})
+        part.load_state_dict(
+            {name: torch.lerp(old[name].double(), whole[name].double(), share) for name in old}
+        )
         is_right = evaluate(part, sample.validation).is_correct
         falls.append(float((was_right.double() - is_right.double()).mean()))
         errors.append(float((was_right != is_right).sum().sqrt() / len(was_right)))
         parts.append(part)
     allowed = falls[len(SHARES) // 2] + 0.01
-    kept = [fall + min(2 * error, allowed / 2) <= allowed for fall, error in zip(falls, errors, strict=True)]
+    kept = [
+        fall + min(2 * error, allowed / 2) <= allowed
+        for fall, error in zip(falls, errors, strict=True)
+    ]
     best = kept.index(True)
     assert best > 0
     with warnings.catch_warnings():
@@ -128,7 +154,9 @@ def test_convolutions_stay_as_they_were(hand: tuple[Split, Split], tiny: Mnist) 
     """And with them the means and variances of their normalisation: so teaching takes a second."""
     cnn = build_model("cnn", seed=1)
     taught = adapt(cnn, hand[0], tiny, steps=2, max_forgetting=1).state_dict()
-    changed = {name for name, tensor in cnn.state_dict().items() if not torch.equal(tensor, taught[name])}
+    changed = {
+        name for name, tensor in cnn.state_dict().items() if not torch.equal(tensor, taught[name])
+    }
     assert changed == {"linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"}
 
 
@@ -157,11 +185,15 @@ def test_the_number_of_threads_is_left_as_it_was(hand: tuple[Split, Split], tiny
         torch.set_num_threads(before)
 
 
-def test_digits_may_be_a_store_or_arrays(workplace: Path, hand: tuple[Split, Split], tiny: Mnist) -> None:
+def test_digits_may_be_a_store_or_arrays(
+    workplace: Path, hand: tuple[Split, Split], tiny: Mnist
+) -> None:
     mlp, store = build_model("mlp", seed=0), MyDigits()
     for image, label in zip(hand[0].images[:12], hand[0].labels[:12], strict=True):
         store.add(image, int(label))
-    arrays = SimpleNamespace(images=store.images.numpy(), labels=store.labels.numpy().astype(np.uint8))
+    arrays = SimpleNamespace(
+        images=store.images.numpy(), labels=store.labels.numpy().astype(np.uint8)
+    )
     given: tuple[Any, ...] = (store, arrays, hand[0].take(12))
     first, *others = (adapt(mlp, digits, tiny, steps=3, max_forgetting=1) for digits in given)
     assert all(same_weights(first, other) for other in others)
@@ -171,7 +203,9 @@ def test_more_digits_than_a_batch_holds(tiny: Mnist) -> None:
     adapt(build_model("mlp", seed=0), tiny.train.take(500), tiny, steps=3, max_forgetting=1)
 
 
-def test_every_step_is_told_and_can_end_the_teaching(hand: tuple[Split, Split], tiny: Mnist) -> None:
+def test_every_step_is_told_and_can_end_the_teaching(
+    hand: tuple[Split, Split], tiny: Mnist
+) -> None:
     mlp, steps = build_model("mlp", seed=0), []
 
     def listen(step: int, loss: float) -> None:

@@ -10,7 +10,11 @@ def test_the_page_shows_the_imports_of_the_code() -> None:
 
 
 def test_every_module_says_in_its_first_line_what_it_is() -> None:
-    assert [name for name in architecture.modules() if not architecture.purpose(name).strip().endswith(".")] == []
+    assert [
+        name
+        for name in architecture.modules()
+        if not architecture.purpose(name).strip().endswith(".")
+    ] == []
 
 
 def test_an_arrow_that_a_longer_way_replaces_is_left_out() -> None:

@@ -1,4 +1,5 @@
-"""What public functions say of arguments that they cannot use: which one it is, and what was expected."""
+"""What public functions say of arguments that they cannot use: which one it is, and what was
+expected."""
 
 import contextlib
 import io
@@ -17,14 +18,14 @@ from torch import nn
 import mnist_nb
 from mnist_nb import Hyperparameters, MnistNbError, Sketch, build_model, predict
 from mnist_nb.data import Mnist, Split
-from mnist_nb.drawing import prepare
 from mnist_nb.evaluation.calibration import with_temperature
 from mnist_nb.evaluation.comparison import spread
-from mnist_nb.studies import inside
-from mnist_nb.studies.images import image_stats
-from mnist_nb.studies.initialization import initialise
-from mnist_nb.studies.pruning import prune
-from mnist_nb.studies.quantization import quantize, quantize_model
+from mnist_nb.handwriting.preprocessing import prepare
+from mnist_nb.labs import inside
+from mnist_nb.labs.images import image_stats
+from mnist_nb.labs.initialization import initialise
+from mnist_nb.labs.pruning import prune
+from mnist_nb.labs.quantization import quantize, quantize_model
 from mnist_nb.training.augmentation import augment
 from mnist_nb.widgets.pad import DrawingPad
 from mnist_nb.widgets.studio import TrainingStudio
@@ -56,9 +57,15 @@ for _ in range(3000):
         ("images must be a Tensor", lambda data: Split(data.test.images.numpy(), data.test.labels)),
         ("indices must be", lambda data: data.test.subset(torch.tensor([999]))),
         ("split must hold", lambda data: mnist_nb.evaluate(build_model(), data.test.take(0))),
-        ("at_least must be", lambda data: mnist_nb.load_or_train("none.safetensors", data, float("nan"))),
+        (
+            "at_least must be",
+            lambda data: mnist_nb.load_or_train("none.safetensors", data, float("nan")),
+        ),
         ("momentum must be", lambda data: Hyperparameters(momentum=NESTED)),
-        ("metadata must be", lambda data: mnist_nb.save_checkpoint(build_model(), "m.safetensors", {"epoch": 3})),
+        (
+            "metadata must be",
+            lambda data: mnist_nb.save_checkpoint(build_model(), "m.safetensors", {"epoch": 3}),
+        ),
         ("size must be", lambda data: Sketch("280")),
         ("size must be", lambda data: Sketch(2**70)),
         ("points", lambda data: Sketch.from_arrays("nan", [1], [1.0], [0], 280)),
@@ -66,26 +73,51 @@ for _ in range(3000):
         ("per_digit must be", lambda data: mnist_nb.MyDigits().next_to_draw("3")),
         ("id", lambda data: mnist_nb.MyDigits().delete(NESTED)),
         ("digits must have", lambda data: mnist_nb.adapt(build_model(), None, data)),
-        ("no digits to teach: draw some", lambda data: mnist_nb.adapt(build_model(), data.test.take(0), data)),
+        (
+            "no digits to teach: draw some",
+            lambda data: mnist_nb.adapt(build_model(), data.test.take(0), data),
+        ),
         ("int64", lambda data: mnist_nb.adapt(build_model(), LabelsInFloats(), data)),
         ("seed must be", lambda data: mnist_nb.adapt(build_model(), data.test, data, seed=-1)),
-        ("train split is empty", lambda data: mnist_nb.adapt(build_model(), data.test, without(data, "train"))),
-        ("'cpu:x'", lambda data: mnist_nb.TrainingRun(build_model(), data, Hyperparameters(), device="cpu:x")),
+        (
+            "train split is empty",
+            lambda data: mnist_nb.adapt(build_model(), data.test, without(data, "train")),
+        ),
+        (
+            "'cpu:x'",
+            lambda data: mnist_nb.TrainingRun(
+                build_model(), data, Hyperparameters(), device="cpu:x"
+            ),
+        ),
         ("data must be", lambda data: DrawingPad(3)),
         ("hyperparameters must be", lambda data: TrainingStudio(data, None, {"epochs": 3})),
         ("model must be", lambda data: mnist_nb.digit_score("cnn", data.test.images)),
-        ("model must take", lambda data: mnist_nb.digit_score(build_model().double(), data.test.images)),
+        (
+            "model must take",
+            lambda data: mnist_nb.digit_score(build_model().double(), data.test.images),
+        ),
         ("embedded null", lambda data: mnist_nb.from_image("a\0b")),
         ("expected a picture", lambda data: mnist_nb.from_image([[1, 2], [3]])),
         ("closed file", lambda data: mnist_nb.from_image(closed_file())),
         ("points of a stroke", lambda data: DrawingPad(data).numbers.replay(["x"])),
         ("path must be", lambda data: mnist_nb.export_page(build_model(), "a\0b.html")),
         ("model must be", lambda data: mnist_nb.read_number(data.test.images[0], "cnn")),
-        ("crop must be", lambda data: mnist_nb.drawing.picture_steps(data.test.images[0], (0, 0, float("nan"), 1))),
-        ("crop must be", lambda data: mnist_nb.drawing.picture_steps(data.test.images[0], (0, 0, 1))),
+        (
+            "crop must be",
+            lambda data: mnist_nb.handwriting.picture_steps(
+                data.test.images[0], (0, 0, float("nan"), 1)
+            ),
+        ),
+        (
+            "crop must be",
+            lambda data: mnist_nb.handwriting.picture_steps(data.test.images[0], (0, 0, 1)),
+        ),
         ("points of a stroke", lambda data: Sketch().add_stroke([(10**400, 0)], 3)),
         ("fit together", lambda data: Sketch.from_arrays([[1, 2]], [1], [10**400], [0], 280)),
-        ("fit together", lambda data: Sketch.from_arrays([[1, 2]], [1], [1.0], np.zeros((1, 2)), 280)),
+        (
+            "fit together",
+            lambda data: Sketch.from_arrays([[1, 2]], [1], [1.0], np.zeros((1, 2)), 280),
+        ),
         ("bytes-like object", lambda data: mnist_nb.from_image(TextInBytes())),
         ("No such file", lambda data: mnist_nb.find_ink("nowhere.png")),
         ("No such file", lambda data: mnist_nb.from_image("")),
@@ -96,14 +128,23 @@ for _ in range(3000):
         ("name must be", lambda data: Split(data.test.images, data.test.labels, NESTED)),
         ("'transformer'.*'mlp', 'cnn'", lambda data: build_model("transformer")),
         ("no model named 'resnet' ships", lambda data: mnist_nb.load_pretrained("resnet")),
-        ("'tpu'.*'cpu'", lambda data: mnist_nb.TrainingRun(build_model(), data, Hyperparameters(), device="tpu")),
-        ("fully connected network", lambda data: inside.activations(build_model("cnn"), data.test.images)),
+        (
+            "'tpu'.*'cpu'",
+            lambda data: mnist_nb.TrainingRun(build_model(), data, Hyperparameters(), device="tpu"),
+        ),
+        (
+            "fully connected network",
+            lambda data: inside.activations(build_model("cnn"), data.test.images),
+        ),
         ("uint8", lambda data: inside.activations(build_model(), data.test.images.float())),
         ("0 to 127", lambda data: inside.weighted_sum(build_model(), -1, data.test.images[0])),
         ("0 to 127", lambda data: inside.weighted_sum(build_model(), 128, data.test.images[0])),
         ("odd", lambda data: inside.occlusion(build_model(), data.test.images[0], 7, size=4)),
         ("odd", lambda data: inside.occlusion(build_model(), data.test.images[0], 7, size=-3)),
-        ("hidden1, hidden2, logits", lambda data: inside.activation_maximization(build_model(), "hidden3", 0)),
+        (
+            "hidden1, hidden2, logits",
+            lambda data: inside.activation_maximization(build_model(), "hidden3", 0),
+        ),
         ("0 to 9", lambda data: inside.activation_maximization(build_model(), "logits", 10)),
         ("from 0 to 1", lambda data: prune(build_model(), -0.1)),
         ("from 0 to 1", lambda data: prune(build_model(), 1.1)),
@@ -113,19 +154,48 @@ for _ in range(3000):
         ("from 2 to 8", lambda data: quantize(data.test.images[0].float(), 9)),
         ("no format 'int9'.*float16.*int8", lambda data: quantize_model(build_model(), "int9")),
         ("two runs or more, got 1", lambda data: spread([0.98])),
-        ("above 0", lambda data: with_temperature(mnist_nb.evaluate(build_model(), data.test), 0.0)),
-        ("above 0", lambda data: with_temperature(mnist_nb.evaluate(build_model(), data.test), float("nan"))),
-        ("'affin'.*'none', 'affine'", lambda data: augment(data.test.images / 255, torch.Generator(), "affin")),
+        (
+            "above 0",
+            lambda data: with_temperature(mnist_nb.evaluate(build_model(), data.test), 0.0),
+        ),
+        (
+            "above 0",
+            lambda data: with_temperature(
+                mnist_nb.evaluate(build_model(), data.test), float("nan")
+            ),
+        ),
+        (
+            "'affin'.*'none', 'affine'",
+            lambda data: augment(data.test.images / 255, torch.Generator(), "affin"),
+        ),
         ("image 1 has no ink", lambda data: image_stats([np.eye(28), np.zeros((28, 28))])),
         (r"got shape \[28, 28\]", lambda data: image_stats(np.eye(28))),
         ("steps", lambda data: mnist_nb.adapt(build_model(), data.test, data, steps=0)),
         ("steps", lambda data: mnist_nb.adapt(build_model(), data.test, data, steps="3")),
-        ("learning_rate", lambda data: mnist_nb.adapt(build_model(), data.test, data, learning_rate=0)),
-        ("learning_rate", lambda data: mnist_nb.adapt(build_model(), data.test, data, learning_rate=11)),
-        ("learning_rate", lambda data: mnist_nb.adapt(build_model(), data.test, data, learning_rate=float("nan"))),
-        ("max_forgetting", lambda data: mnist_nb.adapt(build_model(), data.test, data, max_forgetting=-0.1)),
-        ("Mlp or a Cnn.*got Linear", lambda data: mnist_nb.adapt(nn.Linear(784, 10), data.test, data)),
-        ("validation split", lambda data: mnist_nb.adapt(build_model(), data.test, without(data, "validation"))),
+        (
+            "learning_rate",
+            lambda data: mnist_nb.adapt(build_model(), data.test, data, learning_rate=0),
+        ),
+        (
+            "learning_rate",
+            lambda data: mnist_nb.adapt(build_model(), data.test, data, learning_rate=11),
+        ),
+        (
+            "learning_rate",
+            lambda data: mnist_nb.adapt(build_model(), data.test, data, learning_rate=float("nan")),
+        ),
+        (
+            "max_forgetting",
+            lambda data: mnist_nb.adapt(build_model(), data.test, data, max_forgetting=-0.1),
+        ),
+        (
+            "Mlp or a Cnn.*got Linear",
+            lambda data: mnist_nb.adapt(nn.Linear(784, 10), data.test, data),
+        ),
+        (
+            "validation split",
+            lambda data: mnist_nb.adapt(build_model(), data.test, without(data, "validation")),
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named(
@@ -155,7 +225,11 @@ class TextInBytes(io.RawIOBase):
 
 def without(data: Mnist, split: str) -> Mnist:
     return Mnist(
-        **{name: getattr(data, name).take(0 if name == split else 99) for name in vars(data) if name != "source"},
+        **{
+            name: getattr(data, name).take(0 if name == split else 99)
+            for name in vars(data)
+            if name != "source"
+        },
         source="x",
     )
 
@@ -170,7 +244,12 @@ def test_an_argument_of_another_type_is_an_error_of_ours_and_both_of_pythons(tin
 def test_numpys_numbers_are_numbers(tiny: Mnist) -> None:
     assert mnist_nb.wilson_interval(np.int64(3), np.int32(9)) == mnist_nb.wilson_interval(3, 9)
     assert Sketch(np.float32(280)).size == 280
-    assert torch.equal(*(predict(build_model(seed=0), tiny.test.images, batch_size=size) for size in (np.int8(3), 3)))
+    assert torch.equal(
+        *(
+            predict(build_model(seed=0), tiny.test.images, batch_size=size)
+            for size in (np.int8(3), 3)
+        )
+    )
     drawing = Sketch()
     drawing.add_stroke([(50, 50), (100, 200)], 16)
     np.testing.assert_array_equal(drawing.to_mnist(np.int8(3)), drawing.to_mnist(3.0))
@@ -189,18 +268,28 @@ def test_ink_however_faint_or_strong_is_the_same_digit(grey: float, tiny: Mnist)
 
 
 def test_metadata_that_are_nested_without_end_are_passed_over(workplace: Path, tiny: Mnist) -> None:
-    tensors = {name: one.contiguous() for name, one in build_model("mlp", seed=0).state_dict().items()}
+    tensors = {
+        name: one.contiguous() for name, one in build_model("mlp", seed=0).state_dict().items()
+    }
     nested = "[" * 100_000 + "]" * 100_000
-    for metadata in ({"hyperparameters": nested, "epoch": "3"}, {"hyperparameters": json.dumps([1])}):
+    for metadata in (
+        {"hyperparameters": nested, "epoch": "3"},
+        {"hyperparameters": json.dumps([1])},
+    ):
         Path("model.safetensors").write_bytes(safetensors.torch.save(tensors, metadata))
         studio = TrainingStudio(tiny)
         assert studio.session.run is None
         studio.close()
         mnist_nb.export_page("model.safetensors", "page.html")
-        assert mnist_nb.continue_run("model.safetensors", tiny, Hyperparameters())[1].kind.name == "WEIGHTS"
+        assert (
+            mnist_nb.continue_run("model.safetensors", tiny, Hyperparameters())[1].kind.name
+            == "WEIGHTS"
+        )
 
 
-def test_a_run_is_refused_a_device_before_its_state_comes_to_lie_beside_it(workplace: Path, tiny: Mnist) -> None:
+def test_a_run_is_refused_a_device_before_its_state_comes_to_lie_beside_it(
+    workplace: Path, tiny: Mnist
+) -> None:
     run = mnist_nb.TrainingRun(build_model("mlp", seed=0), tiny, Hyperparameters())
     Path("folder").mkdir()
     for path in ("folder", ""):
@@ -213,16 +302,23 @@ def test_a_run_is_refused_a_device_before_its_state_comes_to_lie_beside_it(workp
 def test_a_link_that_leads_to_no_folder_is_refused_before_anything_comes_to_lie_beside_it(
     workplace: Path, tiny: Mnist
 ) -> None:
-    run, link = mnist_nb.TrainingRun(build_model("mlp", seed=0), tiny, Hyperparameters()), Path("model.safetensors")
+    run, link = (
+        mnist_nb.TrainingRun(build_model("mlp", seed=0), tiny, Hyperparameters()),
+        Path("model.safetensors"),
+    )
     link.symlink_to("gone/model.safetensors")
-    with pytest.raises(mnist_nb.CheckpointError, match=r"cannot be written: there is no folder .*gone"):
+    with pytest.raises(
+        mnist_nb.CheckpointError, match=r"cannot be written: there is no folder .*gone"
+    ):
         mnist_nb.save_run(run, link)
     with pytest.raises(mnist_nb.DigitsError, match=r"cannot be written: there is no folder .*gone"):
         mnist_nb.MyDigits(link).add(tiny.test.images[0], 7)
     assert list(workplace.iterdir()) == [link.absolute()]
 
 
-def test_digits_a_model_and_a_run_are_not_replaced_by_something_else(workplace: Path, tiny: Mnist) -> None:
+def test_digits_a_model_and_a_run_are_not_replaced_by_something_else(
+    workplace: Path, tiny: Mnist
+) -> None:
     mnist_nb.MyDigits("digits.safetensors").add(tiny.test.images[0], 7)
     model = build_model("mlp", seed=0)
     run = mnist_nb.TrainingRun(model, tiny, Hyperparameters())
@@ -236,7 +332,9 @@ def test_digits_a_model_and_a_run_are_not_replaced_by_something_else(workplace: 
         lambda: mnist_nb.export_page(model, "digits.safetensors"),
         lambda: mnist_nb.export_page(model, "run.safetensors"),
     ):
-        with pytest.raises(mnist_nb.CheckpointError, match="which this save would replace: rename one of them"):
+        with pytest.raises(
+            mnist_nb.CheckpointError, match="which this save would replace: rename one of them"
+        ):
             save()
     diverged = mnist_nb.TrainingRun(build_model("mlp", seed=1), tiny, Hyperparameters())
     diverged.diverged = True
@@ -252,13 +350,18 @@ def test_a_file_that_no_program_of_ours_wrote_is_not_replaced(workplace: Path, t
     for name in ("notes.ipynb", "photo.png", "notes"):
         Path(name).write_text("somebody's own")
         for save in (mnist_nb.save_checkpoint, mnist_nb.export_page):
-            with pytest.raises(mnist_nb.CheckpointError, match=rf"{name} is no \w+, and this save would replace it"):
+            with pytest.raises(
+                mnist_nb.CheckpointError, match=rf"{name} is no \w+, and this save would replace it"
+            ):
                 save(model, name)
         with pytest.raises(mnist_nb.CheckpointError, match=f"{name} is no model"):
             mnist_nb.save_run(run, name)
         assert Path(name).read_text() == "somebody's own"
     assert len(list(workplace.iterdir())) == 3
-    for name, save in (("damaged.safetensors", mnist_nb.save_checkpoint), ("old.html", mnist_nb.export_page)):
+    for name, save in (
+        ("damaged.safetensors", mnist_nb.save_checkpoint),
+        ("old.html", mnist_nb.export_page),
+    ):
         Path(name).write_text("of which nothing is lost")
         save(model, name)
 
@@ -275,10 +378,15 @@ def test_a_file_that_no_program_of_ours_wrote_is_not_replaced(workplace: Path, t
         lambda path, data: mnist_nb.MyDigits("mine.safetensors").export(path),
     ],
 )
-def test_a_folder_that_one_may_not_look_into(call: Callable[..., object], workplace: Path, tiny: Mnist) -> None:
+def test_a_folder_that_one_may_not_look_into(
+    call: Callable[..., object], workplace: Path, tiny: Mnist
+) -> None:
     Path("locked").mkdir(mode=0)
     workplace.chmod(0o755)
-    with as_a_plain_user(), pytest.raises(MnistNbError, match=r"cannot be (read|written): Permission denied"):
+    with (
+        as_a_plain_user(),
+        pytest.raises(MnistNbError, match=r"cannot be (read|written): Permission denied"),
+    ):
         call("locked/x.safetensors", tiny)
 
 
@@ -287,7 +395,10 @@ def test_panels_where_one_may_not_look(workplace: Path, tiny: Mnist) -> None:
     Path("locked").mkdir(mode=0)
     workplace.chmod(0o755)
     with as_a_plain_user():
-        studio, pad = TrainingStudio(tiny, "locked/x.safetensors"), DrawingPad(tiny, path="locked/x.safetensors")
+        studio, pad = (
+            TrainingStudio(tiny, "locked/x.safetensors"),
+            DrawingPad(tiny, path="locked/x.safetensors"),
+        )
         sentence = mnist_nb.load_or_train("locked/x.safetensors", tiny)[1]
         with pytest.raises(MnistNbError, match="Permission denied"):
             studio.train()

@@ -1,4 +1,5 @@
-"""What an augmented batch must be: the same digits, changed within the ranges, the same from the same seed."""
+"""What an augmented batch must be: the same digits, changed within the ranges, the same from the
+same seed."""
 
 import dataclasses
 
@@ -17,7 +18,8 @@ def _generator(seed: int = 0) -> torch.Generator:
 
 @pytest.fixture
 def images() -> Tensor:
-    """Sixty-four made-up digits: a ring and a bar, somewhat different each, centred at pixel index 14."""
+    """Sixty-four made-up digits: a ring and a bar, somewhat different each, centred at pixel index
+    14."""
     y, x = torch.meshgrid(torch.arange(28.0) - 14, torch.arange(28.0) - 14, indexing="ij")
     radius = torch.linspace(4, 7, 64)[:, None, None]
     ring = (1.5 - ((x**2 + y**2).sqrt() - radius).abs()).clamp(0, 1)
@@ -64,8 +66,12 @@ def test_none_returns_the_images(images: Tensor) -> None:
     assert augment(images, _generator(), "none") is images
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Ranges) if field.name != "styles"])
-def test_a_tiny_range_changes_next_to_nothing_and_a_wide_one_something(images: Tensor, field: str) -> None:
+@pytest.mark.parametrize(
+    "field", [field.name for field in dataclasses.fields(Ranges) if field.name != "styles"]
+)
+def test_a_tiny_range_changes_next_to_nothing_and_a_wide_one_something(
+    images: Tensor, field: str
+) -> None:
     tiny = augment(images, _generator(), Ranges(**{field: 1e-6}))
     assert (tiny - images).abs().max() < 1e-3
     wide = augment(images, _generator(), Ranges(**{field: 0.5}))
@@ -88,7 +94,9 @@ def test_shift_is_a_share_of_the_side(images: Tensor) -> None:
     assert moved.amin(0).max() < -0.05 * 28
 
 
-@pytest.mark.parametrize("ranges", [Ranges(rotation=45), Ranges(scale=0.2), Ranges(shear=0.3), Ranges(aspect=0.2)])
+@pytest.mark.parametrize(
+    "ranges", [Ranges(rotation=45), Ranges(scale=0.2), Ranges(shear=0.3), Ranges(aspect=0.2)]
+)
 def test_the_centre_of_mass_stays_in_place(images: Tensor, ranges: Ranges) -> None:
     assert (_centre(augment(images, _generator(), ranges)) - 14).abs().max() < 0.2
 

@@ -20,11 +20,16 @@ def test_the_written_out_gradient_equals_autograds(batch, keep):
         labels = torch.randint(0, 10, (count,), generator=generator)
         before = images.clone()
 
-        loss, expected_loss = fill(images, labels, keep), autograd_gradients(automatic, images, labels, keep)
+        loss, expected_loss = (
+            fill(images, labels, keep),
+            autograd_gradients(automatic, images, labels, keep),
+        )
 
         assert loss == pytest.approx(expected_loss, rel=1e-5)
         assert torch.equal(images, before)
-        for (name, mine), theirs in zip(by_hand.named_parameters(), automatic.parameters(), strict=True):
+        for (name, mine), theirs in zip(
+            by_hand.named_parameters(), automatic.parameters(), strict=True
+        ):
             assert theirs.grad.abs().max() > 0, name
             torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-6, rtol=1e-4)
 
@@ -60,4 +65,6 @@ def test_the_gradients_can_be_used_with_autograd_afterwards():
 def test_other_networks_and_places_go_through_autograd():
     assert isinstance(choose_gradient_fn(build_model("mlp"), CPU), ManualBackprop)
     assert not isinstance(choose_gradient_fn(build_model("cnn"), CPU), ManualBackprop)
-    assert not isinstance(choose_gradient_fn(build_model("mlp"), torch.device("cuda")), ManualBackprop)
+    assert not isinstance(
+        choose_gradient_fn(build_model("mlp"), torch.device("cuda")), ManualBackprop
+    )

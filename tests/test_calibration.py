@@ -9,7 +9,8 @@ from mnist_nb.evaluation import Evaluation, calibration
 
 
 def sample(count, seed, temperature=1.0):
-    """Answers whose labels were drawn with the very probabilities given; then made surer or less sure."""
+    """Answers whose labels were drawn with the very probabilities given; then made surer or less
+    sure."""
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(count, 10, generator=generator)
     labels = torch.multinomial(logits.softmax(1), 1, generator=generator).flatten()
@@ -24,9 +25,13 @@ def evaluation():
 def test_every_image_is_in_one_bin(evaluation):
     bins = calibration.reliability_bins(evaluation, 10)
     assert [part.low for part in bins] == pytest.approx([number / 10 for number in range(10)])
-    assert [part.high for part in bins] == pytest.approx([(number + 1) / 10 for number in range(10)])
+    assert [part.high for part in bins] == pytest.approx(
+        [(number + 1) / 10 for number in range(10)]
+    )
     assert sum(part.images for part in bins) == 500
-    assert sum(part.images * part.accuracy for part in bins if part.images) == pytest.approx(evaluation.n_correct)
+    assert sum(part.images * part.accuracy for part in bins if part.images) == pytest.approx(
+        evaluation.n_correct
+    )
     assert all(part.low < part.confidence <= part.high for part in bins if part.images)
     assert bins[0].images == 0  # the likeliest of ten has at least a tenth, here always more
     assert np.isnan(bins[0].accuracy)
@@ -50,12 +55,15 @@ def test_negative_log_likelihood_is_pytorchs_cross_entropy(evaluation):
     assert calibration.negative_log_likelihood(evaluation) == pytest.approx(expected, rel=1e-6)
     probabilities = evaluation.probabilities.double()
     probabilities /= probabilities.sum(1, keepdim=True)
-    assert expected == pytest.approx(metrics.log_loss(evaluation.labels, probabilities, labels=range(10)), rel=1e-6)
+    assert expected == pytest.approx(
+        metrics.log_loss(evaluation.labels, probabilities, labels=range(10)), rel=1e-6
+    )
 
 
 def test_the_brier_score_sums_the_binary_ones_of_scikit_learn(evaluation):
     binary = [
-        metrics.brier_score_loss(evaluation.labels == digit, evaluation.probabilities[:, digit]) for digit in range(10)
+        metrics.brier_score_loss(evaluation.labels == digit, evaluation.probabilities[:, digit])
+        for digit in range(10)
     ]
     assert calibration.brier_score(evaluation) == pytest.approx(sum(binary))
 
@@ -90,7 +98,10 @@ def test_no_other_temperature_has_a_smaller_loss(evaluation):
     fitted = calibration.fit_temperature(evaluation)
     best = calibration.negative_log_likelihood(calibration.with_temperature(evaluation, fitted))
     assert all(
-        best <= calibration.negative_log_likelihood(calibration.with_temperature(evaluation, fitted * factor))
+        best
+        <= calibration.negative_log_likelihood(
+            calibration.with_temperature(evaluation, fitted * factor)
+        )
         for factor in (0.9, 0.99, 1.01, 1.1)
     )
 
@@ -103,7 +114,9 @@ def test_coverage_is_the_accuracy_of_the_surest(evaluation):
         answered = evaluation.confidence >= least
         place = int(answered.sum()) - 1
         assert curve.share[place] == pytest.approx(answered.double().mean().item())
-        assert curve.accuracy[place] == pytest.approx(evaluation.is_correct[answered].double().mean().item())
+        assert curve.accuracy[place] == pytest.approx(
+            evaluation.is_correct[answered].double().mean().item()
+        )
         assert curve.confidence[place] >= least > curve.confidence[place + 1]
 
 

@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from networks import same_weights
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, load_or_train, load_pretrained
-from mnist_nb.checkpoints import CheckpointError, load_checkpoint, read_metadata, save_checkpoint, save_run
+from mnist_nb.checkpoints import (
+    CheckpointError,
+    load_checkpoint,
+    read_metadata,
+    save_checkpoint,
+    save_run,
+)
 from mnist_nb.files import write_atomically
 from mnist_nb.models import loss_and_accuracy
 
@@ -43,7 +49,9 @@ def test_the_file_holds_the_six_tensors_and_string_metadata_only(path):
     header_length = struct.unpack("<Q", path.read_bytes()[:8])[0]
     header = json.loads(path.read_bytes()[8 : 8 + header_length])
     metadata = header.pop("__metadata__")
-    assert sorted(header) == sorted(f"linear{n}.{kind}" for n in (1, 2, 3) for kind in ("weight", "bias"))
+    assert sorted(header) == sorted(
+        f"linear{n}.{kind}" for n in (1, 2, 3) for kind in ("weight", "bias")
+    )
     assert metadata["note"] == "hello"
     assert metadata["model"] == "mlp"
     assert all(isinstance(value, str) for value in metadata.values())
@@ -58,7 +66,9 @@ def test_a_file_of_the_rust_program_loads(path):
     assert read_metadata(path) == {}
 
 
-@pytest.mark.parametrize("name", ["a name with spaces.safetensors", "模型-ψηφία.safetensors", "😀" * 60])
+@pytest.mark.parametrize(
+    "name", ["a name with spaces.safetensors", "模型-ψηφία.safetensors", "😀" * 60]
+)
 def test_any_file_name_will_do(tmp_path, name):
     save_checkpoint(build_model("mlp", seed=1), tmp_path / name)
     assert load_checkpoint(str(tmp_path / name)).name == "mlp"
@@ -92,7 +102,10 @@ def poison(value):
         (without("linear2.bias"), "its tensors are named"),
         (lambda tensors: tensors.update(extra=torch.zeros(1)), "its tensors are named"),
         (lambda tensors: tensors.clear(), "nothing at all"),
-        (replacing("linear1.weight", lambda t: t.T.contiguous()), r"linear1\.weight is .*\[784, 128\]"),
+        (
+            replacing("linear1.weight", lambda t: t.T.contiguous()),
+            r"linear1\.weight is .*\[784, 128\]",
+        ),
         (replacing("linear2.bias", lambda t: t[:10].contiguous()), r"linear\d\.(weight|bias) is"),
         (replacing("linear1.bias", lambda t: t.sum()), "linear1.bias is"),
         (replacing("linear3.weight", lambda t: t.half()), "torch.float16"),
@@ -117,16 +130,22 @@ def test_a_huge_file_is_refused_unread(path):
 
 
 def test_an_absent_file_says_how_to_get_one_and_a_folder_is_no_model(path):
-    with pytest.raises(CheckpointError, match=r"there is no model at .*model\.safetensors: train one first"):
+    with pytest.raises(
+        CheckpointError, match=r"there is no model at .*model\.safetensors: train one first"
+    ):
         load_checkpoint(path)
     with pytest.raises(CheckpointError):
         load_checkpoint(path.parent)
 
 
-WHOLE = safetensors.torch.save(build_model("mlp", seed=0, hidden=(16, 8)).state_dict(), {"model": "mlp"})
+WHOLE = safetensors.torch.save(
+    build_model("mlp", seed=0, hidden=(16, 8)).state_dict(), {"model": "mlp"}
+)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.one_of(
         st.integers(0, len(WHOLE) - 1).map(lambda end: WHOLE[:end]),
@@ -134,7 +153,11 @@ WHOLE = safetensors.torch.save(build_model("mlp", seed=0, hidden=(16, 8)).state_
             lambda cut: WHOLE[: cut[0]] + cut[1] + WHOLE[cut[0] + len(cut[1]) :]
         ),
         st.tuples(st.integers(0, 8 * len(WHOLE) - 1)).map(
-            lambda bit: WHOLE[: bit[0] // 8] + bytes([WHOLE[bit[0] // 8] ^ 1 << bit[0] % 8]) + WHOLE[bit[0] // 8 + 1 :]
+            lambda bit: (
+                WHOLE[: bit[0] // 8]
+                + bytes([WHOLE[bit[0] // 8] ^ 1 << bit[0] % 8])
+                + WHOLE[bit[0] // 8 + 1 :]
+            )
         ),
     )
 )
@@ -167,7 +190,10 @@ def test_what_a_program_that_was_killed_left_is_removed_by_a_later_save(path):
         assert subprocess.run([sys.executable, "-c", killed, str(path)]).returncode == 9
     old, young = path.parent.iterdir()
     os.utime(old, (1e9, 1e9))
-    mine = [path.with_name(name) for name in (".bashrc", f".{path.name}.notes.part", f".{path.name}.lock")]
+    mine = [
+        path.with_name(name)
+        for name in (".bashrc", f".{path.name}.notes.part", f".{path.name}.lock")
+    ]
     for file in mine:
         file.write_text("not of a save")
         os.utime(file, (1e9, 1e9))
@@ -196,7 +222,10 @@ def test_a_device_or_a_pipe_is_never_replaced_by_a_file(tmp_path):
     ("change", "reason"),
     [
         (lambda model: model.double(), "torch.float64"),
-        (lambda model: torch.nn.init.constant_(model.linear1.bias, float("nan")), "NaN or infinite"),
+        (
+            lambda model: torch.nn.init.constant_(model.linear1.bias, float("nan")),
+            "NaN or infinite",
+        ),
         (lambda model: setattr(model, "linear4", torch.nn.Linear(10, 10)), "its tensors are named"),
     ],
     ids=["other numbers", "NaN", "another network"],
@@ -246,7 +275,8 @@ def test_a_model_that_reads_too_little_is_named_with_its_accuracy_and_left_alone
     content = path.read_bytes()
     model, sentence = load_or_train(path, sample)
     assert re.match(
-        rf"The model in {re.escape(str(path))} reads \d+\.\d%, and what is said here needs 87%; so", sentence
+        rf"The model in {re.escape(str(path))} reads \d+\.\d%, and what is said here needs 87%; so",
+        sentence,
     )
     assert loss_and_accuracy(model, sample.validation.images, sample.validation.labels)[1] > 0.87
     assert path.read_bytes() == content

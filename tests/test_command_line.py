@@ -66,7 +66,12 @@ def test_options_and_presets_reach_the_settings(mnist_nb):
     words += ["--learning-rate", "0.01", "--model", "other.safetensors"]
     assert mnist_nb("train", *words).returncode == 0
     settings = read_metadata(mnist_nb.folder / "other.safetensors")["hyperparameters"]
-    for part in ('"epochs": 1', '"batch_size": 500', '"optimizer": "adam"', '"schedule": "one-cycle"'):
+    for part in (
+        '"epochs": 1',
+        '"batch_size": 500',
+        '"optimizer": "adam"',
+        '"schedule": "one-cycle"',
+    ):
         assert part in settings
 
 
@@ -82,7 +87,10 @@ def test_the_measurement_has_an_interval_and_a_table(mnist_nb):
     result = mnist_nb("test")
     assert result.returncode == 0, result.stderr
     accuracy, low, high = map(
-        float, re.search(r"accuracy ([\d.]+)% \(95 % interval ([\d.]+)% to ([\d.]+)%\)", result.stdout).groups()
+        float,
+        re.search(
+            r"accuracy ([\d.]+)% \(95 % interval ([\d.]+)% to ([\d.]+)%\)", result.stdout
+        ).groups(),
     )
     assert 70 < low < accuracy < high < 100
     assert len(re.findall(r"^ +\d  +[\d.]+ \(", result.stdout, re.MULTILINE)) == 10
@@ -102,7 +110,10 @@ def test_the_measurement_has_an_interval_and_a_table(mnist_nb):
         (("train", "--device", "cuda"), "'cuda' is not on this machine"),
         (("train", "--learning-rate", "10"), "learning rate 10 is too high"),
         (("train", "--model", "cnn.safetensors"), "network of the kind cnn"),
-        (("train", "--model", "bad.safetensors"), "bad.safetensors is not a whole safetensors file"),
+        (
+            ("train", "--model", "bad.safetensors"),
+            "bad.safetensors is not a whole safetensors file",
+        ),
         (("test", "--model", "bad.safetensors"), "bad.safetensors is not a whole safetensors file"),
     ],
 )
@@ -126,7 +137,8 @@ def test_help_says_that_without_a_word_it_trains(mnist_nb):
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """A package that lies elsewhere, with its notebooks in it, as a wheel puts it; calls of JupyterLab are kept."""
+    """A package that lies elsewhere, with its notebooks in it, as a wheel puts it; calls of
+    JupyterLab are kept."""
     package = tmp_path / "site-packages" / "mnist_nb"
     (package / "notebooks" / "solutions").mkdir(parents=True)
     (package / "notebooks" / "draw.ipynb").write_text("{}")
@@ -135,14 +147,18 @@ def installed(tmp_path, monkeypatch):
     opened = []
 
     def call(command):
-        assert "--LabApp.default_url=/lab/tree/draw.ipynb" in command, "the address printed leads to the pad"
+        assert "--LabApp.default_url=/lab/tree/draw.ipynb" in command, (
+            "the address printed leads to the pad"
+        )
         return opened.append(Path(command[3])) or 0
 
     monkeypatch.setattr("subprocess.call", call)
     return package, opened
 
 
-def test_draw_from_an_installed_package_copies_the_notebooks_here_and_opens_the_copy(mnist_nb, installed):
+def test_draw_from_an_installed_package_copies_the_notebooks_here_and_opens_the_copy(
+    mnist_nb, installed
+):
     _, opened = installed
     first = mnist_nb("draw")
     copy = mnist_nb.folder / "notebooks" / "draw.ipynb"
@@ -179,13 +195,16 @@ def interruptible(test):
 
 
 def as_process(*words, at_start=None):
-    """`python -m mnist_nb` with these words, beside this process; `at_start` is run before anything else."""
+    """`python -m mnist_nb` with these words, beside this process; `at_start` is run before anything
+    else."""
     environment = os.environ | {"MNIST_NB_SOURCE": "sample"}
     if at_start is not None:
         Path("sitecustomize.py").write_text(at_start)
         environment["PYTHONPATH"] = os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "mnist_nb", *words]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 @interruptible
@@ -223,10 +242,20 @@ sys.meta_path.insert(0, Interrupting())
 
 @interruptible
 @pytest.mark.parametrize(
-    "name", ["argparse", "torch", "torch.nn", "mnist_nb.training", "mnist_nb.evaluation", "safetensors.torch"]
+    "name",
+    [
+        "argparse",
+        "torch",
+        "torch.nn",
+        "mnist_nb.training",
+        "mnist_nb.evaluation",
+        "safetensors.torch",
+    ],
 )
 def test_ctrl_c_while_it_is_still_importing_is_one_line(workplace, name):
-    process = as_process("test", "--model", "none.safetensors", at_start=INTERRUPTED_IMPORT.format(name=name))
+    process = as_process(
+        "test", "--model", "none.safetensors", at_start=INTERRUPTED_IMPORT.format(name=name)
+    )
     output, errors = process.communicate(timeout=120)
     assert (process.returncode, output, errors) == (130, "", "mnist_nb: stopped\n")
 

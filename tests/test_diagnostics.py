@@ -7,7 +7,13 @@ import torch
 from networks import same_weights
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model
-from mnist_nb.training.diagnostics import HEALTHY_RATIO, copy_weights, dead_units, diagnose, update_ratios
+from mnist_nb.labs.diagnostics import (
+    HEALTHY_RATIO,
+    copy_weights,
+    dead_units,
+    diagnose,
+    update_ratios,
+)
 
 
 @pytest.fixture(params=["mlp", "cnn"])
@@ -23,7 +29,9 @@ def test_a_step_of_a_known_length_has_a_known_ratio(model):
         model.linear2.bias.add_(5)  # biases do not count
     ratios = update_ratios(before, model)
     assert list(ratios) == [
-        name for name, part in model.named_modules() if hasattr(part, "weight") and part.weight.ndim > 1
+        name
+        for name, part in model.named_modules()
+        if hasattr(part, "weight") and part.weight.ndim > 1
     ]
     assert ratios.pop("linear1") == pytest.approx(1e-3, rel=1e-3)
     assert ratios.pop("linear2") == pytest.approx(2)
@@ -59,7 +67,9 @@ def test_a_unit_that_fires_for_the_last_image_alone_is_alive(tiny):
 
 def test_the_first_layer_is_shown_as_it_is(model, tiny):
     found = diagnose(model, tiny.validation.images)
-    first = model.linear1.weight.view(128, 28, 28) if model.name == "mlp" else model.conv1.weight[:, 0]
+    first = (
+        model.linear1.weight.view(128, 28, 28) if model.name == "mlp" else model.conv1.weight[:, 0]
+    )
     assert torch.equal(found.filters, first)
     assert found.update_ratios == {}
 
@@ -75,11 +85,15 @@ def test_looking_changes_nothing(model, tiny):
 
 def after(steps, rate, data):
     """The ratios of a run's last step and its dead units."""
-    run = TrainingRun(build_model("mlp", seed=0), data, Hyperparameters(learning_rate=rate), device="cpu")
+    run = TrainingRun(
+        build_model("mlp", seed=0), data, Hyperparameters(learning_rate=rate), device="cpu"
+    )
     for _ in range(steps):
         before = copy_weights(run.model)
         run.step()
-    return update_ratios(before, run.model).values(), dead_units(run.model, data.validation.images[:100])
+    return update_ratios(before, run.model).values(), dead_units(
+        run.model, data.validation.images[:100]
+    )
 
 
 def test_steps_stay_in_the_healthy_band_where_it_goes_well_and_leave_it_where_not(sample):

@@ -24,10 +24,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import mnist_nb.my_digits.files
-import mnist_nb.my_digits.store
-from mnist_nb.drawing.sketch import EmptySketchError, Sketch
-from mnist_nb.my_digits import DigitsError, MyDigits
+import mnist_nb.handwriting.digit_files
+import mnist_nb.handwriting.my_digits
+from mnist_nb.handwriting.my_digits import DigitsError, MyDigits
+from mnist_nb.handwriting.sketch import EmptySketchError, Sketch
 
 
 def image(number: int = 0) -> np.ndarray:
@@ -86,7 +86,14 @@ def test_a_label_is_a_digit(workplace: Path, label: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [np.ones((28, 28)), np.ones((1, 28, 28), np.uint8), np.ones((280, 280), np.uint8), "a picture", None]
+    "wrong",
+    [
+        np.ones((28, 28)),
+        np.ones((1, 28, 28), np.uint8),
+        np.ones((280, 280), np.uint8),
+        "a picture",
+        None,
+    ],
 )
 def test_only_images_as_the_network_sees_them_are_kept(workplace: Path, wrong: Any) -> None:
     with pytest.raises(DigitsError, match=r"uint8 and shape \[28, 28\]"):
@@ -134,7 +141,9 @@ def test_every_third_drawing_is_kept_apart_for_good(workplace: Path) -> None:
         digits.add(image(number), number % 10)
     after = {one.id: one.held_out for one in MyDigits(digits.path)}
     assert all(after[id] for id in apart)
-    assert [sum(one.held_out for one in digits if one.label == label) for label in range(10)] == [2] * 10  # of 6 or 7
+    assert [sum(one.held_out for one in digits if one.label == label) for label in range(10)] == [
+        2
+    ] * 10  # of 6 or 7
 
 
 # ---- damaged files
@@ -144,7 +153,9 @@ def written(records: Any, images: Any = None, **more: np.ndarray) -> bytes:
     """A file of digits that holds these records, in JSON or as bytes, and an image for each."""
     text = records if isinstance(records, bytes) else json.dumps(records).encode()
     images = np.ones((len(records), 28, 28), np.uint8) if images is None else images
-    return safetensors.numpy.save({"images": images, "records": np.frombuffer(text, np.uint8), **more})
+    return safetensors.numpy.save(
+        {"images": images, "records": np.frombuffer(text, np.uint8), **more}
+    )
 
 
 STROKES = {"points": [[1, 1], [2, 2]], "lengths": [2], "widths": [3], "erase": [0], "size": 280}
@@ -158,7 +169,9 @@ SPOILT = {
     "points nowhere": written([RECORD | {"strokes": STROKES | {"points": [[1, 1], [None, 2]]}}]),
     "no width": written([RECORD | {"strokes": STROKES | {"widths": [0]}}]),
     "a width without end": written([RECORD | {"strokes": STROKES | {"widths": [10**400]}}]),
-    "a point at a number without end": written([RECORD | {"strokes": STROKES | {"points": [[10**400, 1], [2, 2]]}}]),
+    "a point at a number without end": written(
+        [RECORD | {"strokes": STROKES | {"points": [[10**400, 1], [2, 2]]}}]
+    ),
     "no canvas": written([RECORD | {"strokes": STROKES | {"size": 0}}]),
     "strokes of another kind": written([RECORD | {"strokes": "a line"}]),
     "fewer images than records": written([RECORD], np.ones((0, 28, 28), np.uint8)),
@@ -193,7 +206,9 @@ def before(**changes: np.ndarray) -> bytes:
     return safetensors.numpy.save(tensors | changes)
 
 
-def test_a_file_of_the_version_before_is_read_whole_and_kept_in_the_new_way(workplace: Path) -> None:
+def test_a_file_of_the_version_before_is_read_whole_and_kept_in_the_new_way(
+    workplace: Path,
+) -> None:
     Path("my_digits.safetensors").write_bytes(before())
     for _ in range(2):  # as it was written, and after a change
         digits = MyDigits()
@@ -231,14 +246,20 @@ WRONG_BEFORE = {
 
 @pytest.mark.parametrize("content", [*SPOILT.values(), *(before(**change) for change in WRONG_BEFORE.values())],
                          ids=[*SPOILT, *(f"before: {fault}" for fault in WRONG_BEFORE)])  # fmt: skip
-def test_a_file_with_wrong_contents_is_refused_and_left_alone(workplace: Path, content: bytes) -> None:
+def test_a_file_with_wrong_contents_is_refused_and_left_alone(
+    workplace: Path, content: bytes
+) -> None:
     digits = MyDigits()
     digits.add(image(), 1)
     digits.add(drawing(), 2)
     digits.path.write_bytes(content)
-    with pytest.raises(DigitsError, match=r"my_digits\.safetensors is not a whole file of digits .*rename it"):
+    with pytest.raises(
+        DigitsError, match=r"my_digits\.safetensors is not a whole file of digits .*rename it"
+    ):
         MyDigits()
-    with pytest.raises(DigitsError, match="rename it"):  # nor does a kernel that knew the old file write over it
+    with pytest.raises(
+        DigitsError, match="rename it"
+    ):  # nor does a kernel that knew the old file write over it
         digits.add(image(2), 2)
     assert digits.path.read_bytes() == content
     assert len(digits) == 2
@@ -253,7 +274,11 @@ def test_a_truncated_file_is_refused_wherever_it_is_cut(workplace: Path) -> None
 
 
 @settings(max_examples=300, deadline=None)
-@given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=4))
+@given(
+    flips=st.lists(
+        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=4
+    )
+)
 def test_flipped_bits_give_digits_or_one_clear_error(
     tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[float, int]]
 ) -> None:
@@ -287,8 +312,10 @@ def test_a_file_too_large_to_be_ours_is_not_even_read(workplace: Path) -> None:
         MyDigits()
 
 
-def test_no_file_holds_more_digits_than_it_should(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnist_nb.my_digits.files, "MAX_DIGITS", 10)
+def test_no_file_holds_more_digits_than_it_should(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist_nb.handwriting.digit_files, "MAX_DIGITS", 10)
     digits = filled(workplace / "d.safetensors", 1)
     with pytest.raises(DigitsError, match="more than 10"):
         digits.add(image(99), 1)
@@ -311,7 +338,9 @@ def test_a_path_that_is_a_folder_or_whose_folder_is_missing_or_a_file(workplace:
     assert not Path("missing").exists()
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions do not stop this user")
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() == 0, reason="permissions do not stop this user"
+)
 def test_a_folder_without_permission(workplace: Path) -> None:
     digits = filled(workplace / "d.safetensors", 1)
     workplace.chmod(0o500)
@@ -329,11 +358,16 @@ def test_an_export_that_is_there_is_no_failure_where_its_temporary_folder_stays(
     digits = filled(workplace / "d.safetensors", 1)
     monkeypatch.setattr(os, "rmdir", full_disk)
     for name in ("out", "out.zip"):
-        assert MyDigits(workplace / f"{name}.safetensors").import_(digits.export(workplace / name)) == 10
+        assert (
+            MyDigits(workplace / f"{name}.safetensors").import_(digits.export(workplace / name))
+            == 10
+        )
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace", "chmod"])
-def test_a_disk_that_fails_loses_nothing(workplace: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+def test_a_disk_that_fails_loses_nothing(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
     digits = filled(workplace / "d.safetensors", 1)
     before = digits.path.read_bytes()
     with monkeypatch.context() as patch:
@@ -381,7 +415,10 @@ def test_two_kernels_that_add_at_once_lose_nothing(workplace: Path) -> None:
 
 def test_threads_that_share_a_store_lose_nothing(workplace: Path) -> None:
     digits = MyDigits()
-    threads = [threading.Thread(target=lambda: [digits.add(image(), 3) for _ in range(10)]) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: [digits.add(image(), 3) for _ in range(10)])
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -404,9 +441,11 @@ def test_changes_by_another_kernel_are_merged_and_seen(workplace: Path) -> None:
     assert here.ids == [second]
 
 
-def test_a_lock_that_is_never_released_is_named(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_is_never_released_is_named(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digits = filled(workplace / "d.safetensors", 1)
-    monkeypatch.setattr(mnist_nb.my_digits.store, "_PATIENCE", 0.05)
+    monkeypatch.setattr(mnist_nb.handwriting.my_digits, "_PATIENCE", 0.05)
     with (
         FileLock(workplace / ".d.safetensors.lock"),
         pytest.raises(DigitsError, match=r"d\.safetensors has been locked"),
@@ -480,11 +519,16 @@ def test_two_exports_in_one_zip_are_named_and_so_is_a_blank_image(workplace: Pat
     Image.new("L", (28, 28)).save("both/a/00003-3.png")
     with pytest.raises(DigitsError, match=r"00003-3\.png.*no ink"):
         MyDigits("new.safetensors").import_("both/a")
-    assert MyDigits("new.safetensors").import_(Path("mine.safetensors").read_bytes(), name="upload") == 10
+    assert (
+        MyDigits("new.safetensors").import_(Path("mine.safetensors").read_bytes(), name="upload")
+        == 10
+    )
 
 
 @pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
-def test_a_zip_with_flipped_bits_is_digits_or_one_clear_error(packing: int, workplace: Path) -> None:
+def test_a_zip_with_flipped_bits_is_digits_or_one_clear_error(
+    packing: int, workplace: Path
+) -> None:
     folder = filled(workplace / "mine.safetensors", 1).export("folder")
     whole, chance = zipped(folder, packing).read_bytes(), np.random.default_rng(0)
     refused = 0
@@ -500,7 +544,9 @@ def test_a_zip_with_flipped_bits_is_digits_or_one_clear_error(packing: int, work
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes")
-def test_a_pipe_or_another_file_under_an_images_name_is_named_and_not_waited_for(workplace: Path) -> None:
+def test_a_pipe_or_another_file_under_an_images_name_is_named_and_not_waited_for(
+    workplace: Path,
+) -> None:
     filled(workplace / "mine.safetensors", 1).export("folder")
     image = next(Path("folder").glob("*.png"))
     image.write_bytes(b"no picture")
@@ -518,7 +564,8 @@ def test_digits_of_a_newer_version_are_left_alone(workplace: Path) -> None:
     newer = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": "3"})
     Path("mine.safetensors").write_bytes(newer)
     with pytest.raises(
-        DigitsError, match=r"mine\.safetensors was written by a newer version of this package: update it"
+        DigitsError,
+        match=r"mine\.safetensors was written by a newer version of this package: update it",
     ):
         MyDigits("mine.safetensors")
     assert Path("mine.safetensors").read_bytes() == newer
@@ -557,7 +604,17 @@ def png(side: int) -> bytes:
         ("00001-1.png", b"\x89PNG\r\n\x1a\n" + bytes(10**6), "bytes long"),
         ("00001-1.png", None, "00001-1.png"),
     ],
-    ids=["label", "columns", "place", "no table", "size", "format", "cut short", "length", "no file"],
+    ids=[
+        "label",
+        "columns",
+        "place",
+        "no table",
+        "size",
+        "format",
+        "cut short",
+        "length",
+        "no file",
+    ],
 )
 def test_a_spoilt_import_adds_nothing(
     workplace: Path, name: str, content: bytes | None, reason: str, in_zip: bool
@@ -578,14 +635,18 @@ def test_a_spoilt_import_adds_nothing(
 
 def test_what_cannot_be_imported_is_said(workplace: Path) -> None:
     Path("notes.txt").write_text("hello")
-    Path("broken.zip").write_bytes(filled(workplace / "m.safetensors", 1).export("e.zip").read_bytes()[30:])
+    Path("broken.zip").write_bytes(
+        filled(workplace / "m.safetensors", 1).export("e.zip").read_bytes()[30:]
+    )
     digits = MyDigits()
     for name in ("nowhere", "notes.txt", "broken.zip"):
         with pytest.raises(DigitsError, match=name):
             digits.import_(name)
 
 
-def test_a_failed_export_leaves_nothing_behind(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_export_leaves_nothing_behind(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digits = filled(workplace / "mine.safetensors", 1)
     here = set(workplace.iterdir())
     with pytest.raises(DigitsError, match="cannot be written"):

@@ -17,7 +17,11 @@ pytestmark = pytest.mark.slow
 
 def run(*command: object, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     result = subprocess.run(
-        [str(word) for word in command], cwd=folder, env=os.environ | environment, capture_output=True, text=True
+        [str(word) for word in command],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result
@@ -25,9 +29,12 @@ def run(*command: object, folder: Path, **environment: str) -> subprocess.Comple
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a wheel and a source distribution, made from the files that git knows or would take."""
+    """A folder with a wheel and a source distribution, made from the files that git knows or would
+    take."""
     sources, folder = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("dist")
-    known = run("git", "ls-files", "--cached", "--others", "--exclude-standard", folder=ROOT).stdout.splitlines()
+    known = run(
+        "git", "ls-files", "--cached", "--others", "--exclude-standard", folder=ROOT
+    ).stdout.splitlines()
     for name in known:
         if (ROOT / name).is_file():
             (sources / name).parent.mkdir(parents=True, exist_ok=True)
@@ -39,13 +46,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with the wheel in it, and what it depends on lent by the one that tests."""
+    """The Python of an environment with the wheel in it, and what it depends on lent by the one
+    that tests."""
     home = tmp_path_factory.mktemp("elsewhere") / "env"
     venv.create(home, with_pip=False, symlinks=os.name != "nt")
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", *built.glob("*.whl"),
         folder=built)  # fmt: skip
-    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=home).stdout.strip())
+    site = Path(
+        run(
+            python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=home
+        ).stdout.strip()
+    )
     (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python
 
@@ -53,9 +65,17 @@ def python(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_all_modules_data_and_notebooks(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())
-    package = [path for path in (ROOT / "mnist_nb").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    package = [
+        path
+        for path in (ROOT / "mnist_nb").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
     wanted = {path.relative_to(ROOT).as_posix() for path in package if path.suffix != ".md"}
-    notebooks = [path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
+    notebooks = [
+        path
+        for path in (ROOT / "notebooks").rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in path.parts
+    ]
     wanted |= {"mnist_nb/" + path.relative_to(ROOT).as_posix() for path in notebooks}
     assert wanted <= inside
     assert all(name.startswith(("mnist_nb/", "mnist_nb-")) for name in inside)
@@ -65,15 +85,25 @@ def test_the_source_distribution_carries_the_tests_and_tools(built: Path) -> Non
     (source,) = built.glob("*.tar.gz")
     with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"Makefile", "environment.yml", "notebooks/04_draw.ipynb", "tests/test_distribution.py"} <= names
+    assert {
+        "Makefile",
+        "environment.yml",
+        "notebooks/04_draw.ipynb",
+        "tests/test_distribution.py",
+    } <= names
 
 
 def test_installed_elsewhere_it_trains_and_tests(python: Path, tmp_path: Path) -> None:
     sample = {"MNIST_NB_SOURCE": "sample"}
-    where = run(python, "-c", "import mnist_nb; print(mnist_nb.__file__)", folder=tmp_path).stdout.strip()
+    where = run(
+        python, "-c", "import mnist_nb; print(mnist_nb.__file__)", folder=tmp_path
+    ).stdout.strip()
     assert Path(where).is_relative_to(python.parent.parent)
     run(python, "-m", "mnist_nb", "train", "--epochs", "1", folder=tmp_path, **sample)
-    assert "test images read right" in run(python, "-m", "mnist_nb", "test", folder=tmp_path, **sample).stdout
+    assert (
+        "test images read right"
+        in run(python, "-m", "mnist_nb", "test", folder=tmp_path, **sample).stdout
+    )
 
 
 def test_installed_elsewhere_notebook_04_runs(python: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""What the pages promise is there: files that they link to, targets of make, options of commands."""
+"""What the pages promise is there: files that they link to, targets of make, options of
+commands."""
 
 import re
 from pathlib import Path
@@ -28,8 +29,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_target_of_make_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    code = re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    code = re.findall(
+        r"`make ([a-z-]+)|^make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert {first or second for first, second in code} <= targets
 
 
@@ -48,7 +53,10 @@ def test_the_pictures_open_at_once() -> None:
 def test_the_tables_of_speed_are_those_that_were_measured() -> None:
     page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     tables = dict(re.findall(r"<!-- ([\w-]+) -->\n(.*?)<!-- end -->", page, re.DOTALL))
-    measured = {file.stem: file.read_text(encoding="utf-8") for file in (ROOT / "benchmarks/results").glob("*.md")}
+    measured = {
+        file.stem: file.read_text(encoding="utf-8")
+        for file in (ROOT / "benchmarks/results").glob("*.md")
+    }
     assert {name: table.strip() for name, table in tables.items()} == {
         name: table.strip() for name, table in measured.items()
     }

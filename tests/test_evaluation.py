@@ -16,7 +16,9 @@ def evaluation():
     """Two hundred made-up answers, about half of them right, and no 9 among the labels."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 9, (200,), generator=generator)
-    scores = torch.randn(200, 10, generator=generator) + 2.0 * torch.nn.functional.one_hot(labels, 10)
+    scores = torch.randn(200, 10, generator=generator) + 2.0 * torch.nn.functional.one_hot(
+        labels, 10
+    )
     return Evaluation(scores.softmax(1), labels)
 
 
@@ -38,7 +40,9 @@ def test_scores_per_digit_are_scikit_learns(evaluation):
         evaluation.labels, evaluation.predictions, labels=range(10), zero_division=0.0
     )
     counts = evaluation.confusion
-    for score, precision, recall, f1, support in zip(evaluation.per_digit(), *expected, strict=True):
+    for score, precision, recall, f1, support in zip(
+        evaluation.per_digit(), *expected, strict=True
+    ):
         assert (score.precision, score.recall, score.f1) == pytest.approx((precision, recall, f1))
         assert (score.support, score.predicted) == (support, counts[:, score.digit].sum())
         assert score.true_positives == counts[score.digit, score.digit]
@@ -54,16 +58,23 @@ def wilson(correct, total):
 def test_the_intervals_per_digit_are_scipys(evaluation):
     counts = evaluation.confusion
     for score in evaluation.per_digit()[:9]:
-        hits, read, written = counts[score.digit, score.digit], counts[:, score.digit].sum(), counts[score.digit].sum()
+        hits, read, written = (
+            counts[score.digit, score.digit],
+            counts[:, score.digit].sum(),
+            counts[score.digit].sum(),
+        )
         assert score.precision_interval == pytest.approx(wilson(hits, read), abs=1e-6)
         assert score.recall_interval == pytest.approx(wilson(hits, written), abs=1e-6)
         shares = wilson(hits, read + written - hits)
-        assert score.f1_interval == pytest.approx([2 / (1 + 1 / share) for share in shares], abs=1e-6)
+        assert score.f1_interval == pytest.approx(
+            [2 / (1 + 1 / share) for share in shares], abs=1e-6
+        )
         assert score.f1_interval[0] < score.f1 < score.f1_interval[1]
 
 
 def test_the_f1_interval_catches_the_truth_about_95_times_in_100():
-    """A thousand samples from a world whose F1 is known: 1,000 images of a digit or read as it, 900 of them both."""
+    """A thousand samples from a world whose F1 is known: 1,000 images of a digit or read as it, 900
+    of them both."""
     truth = 2 * 0.9 / 1.9
     caught = 0
     for hits in np.random.default_rng(0).binomial(1000, 0.9, size=1000).tolist():
@@ -87,7 +98,8 @@ def test_without_leaves_images_out(evaluation):
 
 
 def test_the_rejected_labels_are_those_of_mnists_test_images(full_mnist):
-    """The labels that the published votes were about, beside ours: the indices mean the same images."""
+    """The labels that the published votes were about, beside ours: the indices mean the same
+    images."""
     published = [8, 0, 9, 4, 2, 5, 6, 6, 5, 5, 0, 1, 4, 6, 5]
     assert full_mnist.test.labels[list(REJECTED_LABELS)].tolist() == published
     assert all(0 <= votes <= 2 for votes in REJECTED_LABELS.values())
@@ -96,7 +108,10 @@ def test_the_rejected_labels_are_those_of_mnists_test_images(full_mnist):
 def test_the_surest_mistakes_and_the_least_sure_correct_predictions_come_in_order(evaluation):
     worst, unsure = evaluation.most_confident_mistakes(5), evaluation.least_confident_correct(5)
     right = evaluation.is_correct
-    mistaken, correct = sorted(evaluation.confidence[~right].tolist()), sorted(evaluation.confidence[right].tolist())
+    mistaken, correct = (
+        sorted(evaluation.confidence[~right].tolist()),
+        sorted(evaluation.confidence[right].tolist()),
+    )
     assert evaluation.confidence[worst].tolist() == mistaken[:-6:-1]
     assert evaluation.confidence[unsure].tolist() == correct[:5]
     assert not right[worst].any()
@@ -117,7 +132,9 @@ def test_evaluate_predicts_every_image(tiny):
     assert torch.equal(evaluation.labels, tiny.test.labels)
 
 
-@pytest.mark.parametrize(("correct", "total"), [(0, 10), (10, 10), (1, 3), (9800, 10_000), (9940, 10_000), (0, 1)])
+@pytest.mark.parametrize(
+    ("correct", "total"), [(0, 10), (10, 10), (1, 3), (9800, 10_000), (9940, 10_000), (0, 1)]
+)
 def test_the_wilson_interval_is_scipys(correct, total):
     assert wilson_interval(correct, total) == pytest.approx(wilson(correct, total), abs=1e-6)
 

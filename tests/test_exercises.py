@@ -1,4 +1,5 @@
-"""Exercises answer back: each has its question, right answers are known as such, and wrong ones get help."""
+"""Exercises answer back: each has its question, right answers are known as such, and wrong ones get
+help."""
 
 import re
 import tomllib
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from mnist_nb import MnistNbError, check
-from mnist_nb.studies import exercises
+from mnist_nb.labs import exercises
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 TABLE = tomllib.loads(Path(exercises.__file__).with_suffix(".toml").read_text(encoding="utf-8"))
@@ -19,7 +20,8 @@ PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 
 
 def checks(path: Path) -> dict[str, tuple[str, str]]:
-    """For each exercise that a notebook checks: the answer as it is written, and what the cell says."""
+    """For each exercise that a notebook checks: the answer as it is written, and what the cell
+    says."""
     found = {}
     for cell in nbformat.read(path, as_version=4).cells:
         for number, answer in CHECKED.findall(cell.source) if cell.cell_type == "code" else ():
@@ -37,14 +39,20 @@ class TestNotebooks:
             for number in re.findall(r"^(\d)\. \*\*", text.split("## Exercises\n")[1], re.MULTILINE)
         ]
         waiting = checks(path)
-        assert list(waiting) == numbers == [number for number in TABLE if number.startswith(path.stem[:2])]
+        assert (
+            list(waiting)
+            == numbers
+            == [number for number in TABLE if number.startswith(path.stem[:2])]
+        )
         assert {answer for answer, _ in waiting.values()} == {"..."}
         assert all(said.startswith("Not answered yet") for _, said in waiting.values())
 
     def test_every_solution_is_right(self, path: Path) -> None:
         solved = checks(path.parent / "solutions" / path.name)
         assert sorted(solved) == [number for number in TABLE if number.startswith(path.stem[:2])]
-        assert {number: said for number, (_, said) in solved.items() if not said.startswith("✓ Right.")} == {}
+        assert {
+            number: said for number, (_, said) in solved.items() if not said.startswith("✓ Right.")
+        } == {}
 
 
 @pytest.mark.parametrize("number", TABLE)
@@ -71,7 +79,10 @@ def test_a_number_within_the_range_is_right(answer: object) -> None:
         (0.0001, "✗ 0.0001 is too small. With momentum"),
         (3, "✗ 3 is too large. With momentum"),
         (float("nan"), "✗ nan is not a number. With momentum"),
-        ("fast", "✗ This asks for the learning rate without momentum, such as 0.5, and not for 'fast'."),
+        (
+            "fast",
+            "✗ This asks for the learning rate without momentum, such as 0.5, and not for 'fast'.",
+        ),
         (None, "✗ This asks for"),
         (torch.ones(2), "✗ This asks for"),
     ],
@@ -84,10 +95,15 @@ def test_another_number_gets_help(answer: object, help_: str) -> None:
 
 def test_a_share_in_per_cent_is_told_so() -> None:
     reply = check("02.1", 95.5)
-    assert (reply.right, reply.sentence) == (False, "✗ Nearly: as a share of 1, not in per cent; 0.955.")
+    assert (reply.right, reply.sentence) == (
+        False,
+        "✗ Nearly: as a share of 1, not in per cent; 0.955.",
+    )
 
 
-@pytest.mark.parametrize("answer", [(0, 400), [0, 400], "0, 400", "(0 and 400)", torch.tensor([0, 400])])
+@pytest.mark.parametrize(
+    "answer", [(0, 400), [0, 400], "0, 400", "(0 and 400)", torch.tensor([0, 400])]
+)
 def test_several_numbers_may_be_written_in_any_way(answer: object) -> None:
     expected = answer != "(0 and 400)"
     assert check("03.4", answer).right == expected

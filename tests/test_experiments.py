@@ -1,4 +1,5 @@
-"""The small experiments of notebook 06: each runs, gives what the figures need, and is kept with its settings."""
+"""The small experiments of notebook 06: each runs, gives what the figures need, and is kept with
+its settings."""
 
 import copy
 import dataclasses
@@ -14,8 +15,8 @@ import torch
 from networks import same_weights
 
 from mnist_nb import Mnist, Split, build_model, plots, predict, save_checkpoint
-from mnist_nb.studies.initialization import INITIALISATIONS, initialise
-from mnist_nb.studies.quantization import quantize, quantize_model
+from mnist_nb.labs.initialization import INITIALISATIONS, initialise
+from mnist_nb.labs.quantization import quantize, quantize_model
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = {
@@ -43,7 +44,10 @@ def run(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def shape(results: dict[str, object]) -> dict[str, object]:
     """The names in an experiment's results, down to the lists."""
-    return {key: shape(value) if isinstance(value, dict) else type(value) for key, value in results.items()}
+    return {
+        key: shape(value) if isinstance(value, dict) else type(value)
+        for key, value in results.items()
+    }
 
 
 class TestInitialisation:
@@ -64,7 +68,9 @@ class TestInitialisation:
         assert not any(parameter.grad_fn for parameter in model.parameters())
 
     def test_the_seed_decides(self) -> None:
-        one, same, other = (initialise(build_model("mlp", seed=0), "He", seed).linear2.weight for seed in (3, 3, 4))
+        one, same, other = (
+            initialise(build_model("mlp", seed=0), "He", seed).linear2.weight for seed in (3, 3, 4)
+        )
         assert torch.equal(one, same)
         assert not torch.equal(one, other)
 
@@ -89,7 +95,9 @@ class TestRounding:
     def test_agrees_with_torchs_own(self) -> None:
         values = torch.randn(1000, generator=torch.Generator().manual_seed(0))
         numbers, step = quantize(values)
-        assert torch.allclose(numbers * step, torch.fake_quantize_per_tensor_affine(values, step, 0, -127, 127))
+        assert torch.allclose(
+            numbers * step, torch.fake_quantize_per_tensor_affine(values, step, 0, -127, 127)
+        )
 
     def test_zeros_stay_zeros(self) -> None:
         numbers, step = quantize(torch.zeros(3))
@@ -98,14 +106,25 @@ class TestRounding:
     def test_the_size_is_that_of_the_file(self, tmp_path: Path) -> None:
         model = build_model("mlp", seed=0)
         safetensors.torch.save_file(model.state_dict(), tmp_path / "whole.safetensors")
-        assert quantize_model(model, "float32")[1] == (tmp_path / "whole.safetensors").stat().st_size
+        assert (
+            quantize_model(model, "float32")[1] == (tmp_path / "whole.safetensors").stat().st_size
+        )
         save_checkpoint(model, tmp_path / "model.safetensors")  # the same, and a line of metadata
-        assert (tmp_path / "model.safetensors").stat().st_size - quantize_model(model, "float32")[1] < 1000
+        assert (tmp_path / "model.safetensors").stat().st_size - quantize_model(model, "float32")[
+            1
+        ] < 1000
 
     def test_fewer_bits_make_smaller_files(self) -> None:
         model = build_model("mlp", seed=0)
         weights = sum(tensor.numel() for tensor in model.parameters())
-        for bits, kind in ((32, "float32"), (16, "float16"), (16, "bfloat16"), (8, "int8"), (4, "int4"), (3, "int3")):
+        for bits, kind in (
+            (32, "float32"),
+            (16, "float16"),
+            (16, "bfloat16"),
+            (8, "int8"),
+            (4, "int4"),
+            (3, "int3"),
+        ):
             assert quantize_model(model, kind)[1] == pytest.approx(weights * bits / 8, abs=1500)
 
     def test_rounding_leaves_the_model_and_its_answers(self, sample: Mnist) -> None:
@@ -115,7 +134,9 @@ class TestRounding:
         copied, _ = quantize_model(model, "int8")
         assert same_weights(model, before)
         assert torch.allclose(predict(copied, images), predict(model, images), atol=0.01)
-        assert torch.equal(predict(quantize_model(model, "float32")[0], images), predict(model, images))
+        assert torch.equal(
+            predict(quantize_model(model, "float32")[0], images), predict(model, images)
+        )
         numbers, step = quantize(model.linear1.weight.detach())
         assert torch.equal(copied.linear1.weight, numbers * step)
 
@@ -177,9 +198,13 @@ class TestKept:
 
     def test_has_a_value_for_each_seed(self) -> None:
         for name in ("training_set", "width", "bits"):
-            assert {len(seeds) for seeds in KEPT[name]["results"]["validation_accuracy"]} == {len(KEPT[name]["seeds"])}
+            assert {len(seeds) for seeds in KEPT[name]["results"]["validation_accuracy"]} == {
+                len(KEPT[name]["seeds"])
+            }
         curves = KEPT["initialisation"]["results"]["validation_accuracy"]
         assert {np.shape(runs) for runs in curves.values()} == {(5, 6)}
         assert list(curves)[1:] == list(INITIALISATIONS)
         votes = KEPT["votes"]["results"]
-        assert [len(groups) for groups in votes["validation_accuracy"]] == [comb(10, n) for n in votes["voters"]]
+        assert [len(groups) for groups in votes["validation_accuracy"]] == [
+            comb(10, n) for n in votes["voters"]
+        ]

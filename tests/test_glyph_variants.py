@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mnist_nb.training.glyph_variants import redraw_variants
+from mnist_nb.handwriting.variants import redraw_variants
 
 
 def _generator(seed: int = 0) -> torch.Generator:
@@ -12,7 +12,9 @@ def _generator(seed: int = 0) -> torch.Generator:
 
 
 def _restyle(image: Tensor, label: int, count: int = 32) -> Tensor:
-    return redraw_variants(image.expand(count, -1, -1), torch.full((count,), label), _generator(), 1.0)
+    return redraw_variants(
+        image.expand(count, -1, -1), torch.full((count,), label), _generator(), 1.0
+    )
 
 
 def _bar() -> Tensor:
@@ -79,7 +81,11 @@ def test_other_digits_are_left_alone(label: int) -> None:
 
 def test_share_is_the_part_of_the_digits_that_changes() -> None:
     ones = _bar().expand(500, -1, -1)
-    changed = (redraw_variants(ones, torch.ones(500, dtype=torch.int64), _generator(), 0.3) != ones).flatten(1).any(1)
+    changed = (
+        (redraw_variants(ones, torch.ones(500, dtype=torch.int64), _generator(), 0.3) != ones)
+        .flatten(1)
+        .any(1)
+    )
     assert 0.24 < changed.float().mean() < 0.36
 
 

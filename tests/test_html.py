@@ -18,10 +18,15 @@ def test_every_notebook_becomes_a_page_with_its_figures_and_all_links_lead_to_pa
     tool = str(ROOT / "tools" / "make_html.py")
     monkeypatch.setattr(sys, "argv", [tool, str(tmp_path)])
     runpy.run_path(tool, run_name="__main__")  # a Python of its own would load torch again
-    notebooks = [path.relative_to(ROOT / "notebooks") for path in (ROOT / "notebooks").rglob("[0-9]*.ipynb")]
+    notebooks = [
+        path.relative_to(ROOT / "notebooks") for path in (ROOT / "notebooks").rglob("[0-9]*.ipynb")
+    ]
     notebooks = [path for path in notebooks if ".ipynb_checkpoints" not in path.parts]
     pages = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.html")}
-    assert pages == {path.with_suffix(".html") for path in notebooks} | {Path("index.html"), Path("pad.html")}
+    assert pages == {path.with_suffix(".html") for path in notebooks} | {
+        Path("index.html"),
+        Path("pad.html"),
+    }
 
     for page in pages - {Path("pad.html")}:
         content = (tmp_path / page).read_text(encoding="utf-8")

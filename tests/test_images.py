@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from mnist_nb.studies.images import count_shared, image_stats, nearest
+from mnist_nb.labs.images import count_shared, image_stats, nearest
 
 
 def test_the_centres_are_scipys(tiny):

@@ -12,9 +12,9 @@ from torch.nn.utils import prune as torch_prune
 
 from mnist_nb import build_model, load_pretrained, predict
 from mnist_nb.data import Mnist
+from mnist_nb.labs import inside
+from mnist_nb.labs.pruning import prune, pruning_curve
 from mnist_nb.models import loss_and_accuracy
-from mnist_nb.studies import inside
-from mnist_nb.studies.pruning import prune, pruning_curve
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,10 @@ class TestActivations:
         below = tiny.test.images.flatten(1).numpy() / 255.0
         for number, values in enumerate(inside.activations(model, tiny.test.images), 1):
             layer = getattr(model, f"linear{number}")
-            below = below @ layer.weight.detach().double().numpy().T + layer.bias.detach().double().numpy()
+            below = (
+                below @ layer.weight.detach().double().numpy().T
+                + layer.bias.detach().double().numpy()
+            )
             below = np.maximum(below, 0) if number < 3 else below
             np.testing.assert_allclose(values, below, atol=1e-4)
 
@@ -56,7 +59,9 @@ def test_the_mean_by_digit_is_numpys() -> None:
     labels = torch.arange(50) % 9  # no nines
     means = inside.mean_by_digit(values, labels).numpy()
     for digit in range(9):
-        np.testing.assert_allclose(means[digit], values.numpy()[labels.numpy() == digit].mean(0), rtol=1e-5)
+        np.testing.assert_allclose(
+            means[digit], values.numpy()[labels.numpy() == digit].mean(0), rtol=1e-5
+        )
     assert np.isnan(means[9]).all()
 
 
@@ -65,12 +70,18 @@ class TestSaliency:
     def test_the_gradient_foretells_a_small_step(self, network: str) -> None:
         model = load_pretrained(network).double().eval()
         # noise, since on equal pixels of paper a maximum has no gradient of its own
-        image, digit = torch.randint(0, 256, (28, 28), generator=torch.Generator().manual_seed(0)).to(torch.uint8), 4
+        image, digit = (
+            torch.randint(0, 256, (28, 28), generator=torch.Generator().manual_seed(0)).to(
+                torch.uint8
+            ),
+            4,
+        )
         with torch.no_grad():
             pixels = image.double()[None] / 255
             steps = 1e-6 * torch.eye(784, dtype=torch.float64).view(-1, 28, 28)[::37]
             difference = (model(pixels + steps) - model(pixels - steps))[:, digit] / 2e-6
-        # in double precision the quotient is exact to many digits; the saliency is asked in single precision
+        # in double precision the quotient is exact to many digits; the saliency is asked in single
+        # precision
         found = inside.gradient_saliency(load_pretrained(network), image, digit).flatten()[::37]
         np.testing.assert_allclose(found, difference, atol=2e-3)
 
@@ -82,7 +93,9 @@ class TestSaliency:
 
 
 class TestOcclusion:
-    @pytest.mark.parametrize(("row", "column", "size"), [(0, 0, 5), (27, 13, 5), (14, 14, 1), (10, 12, 7)])
+    @pytest.mark.parametrize(
+        ("row", "column", "size"), [(0, 0, 5), (27, 13, 5), (14, 14, 1), (10, 12, 7)]
+    )
     def test_is_the_loss_of_probability_under_a_cover(
         self, model: nn.Module, tiny: Mnist, row: int, column: int, size: int
     ) -> None:
@@ -109,7 +122,9 @@ class TestFlips:
         assert torch.nonzero(once != image).tolist() == [[3, 20]]
         assert torch.equal(inside.flip(once, 3, 20), image)
 
-    def test_each_is_what_predict_says_of_the_flipped_image(self, model: nn.Module, tiny: Mnist) -> None:
+    def test_each_is_what_predict_says_of_the_flipped_image(
+        self, model: nn.Module, tiny: Mnist
+    ) -> None:
         image = tiny.test.images[5]
         every = inside.flip_each(model, image)
         for row, column in [(0, 0), (7, 13), (14, 14), (27, 27)]:
@@ -131,7 +146,11 @@ class TestActivationMaximization:
     def test_without_rules_it_is_answered_more_strongly_still(self, model: nn.Module) -> None:
         kinds: tuple[dict[str, float], ...] = ({}, {"decay": 0, "blur": 0})
         images = [inside.activation_maximization(model, "logits", 8, **rules) for rules in kinds]
-        ruled, free = inside.activations(model, (torch.stack(images) * 255).to(torch.uint8)).logits[:, 8].tolist()
+        ruled, free = (
+            inside.activations(model, (torch.stack(images) * 255).to(torch.uint8))
+            .logits[:, 8]
+            .tolist()
+        )
         assert free > ruled
 
     def test_of_the_first_layer_is_ink_where_weights_are_above_zero(self, model: nn.Module) -> None:
@@ -145,9 +164,15 @@ class TestPruning:
     @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
     @pytest.mark.parametrize("network", ["mlp", "cnn"])
     def test_takes_what_pytorchs_own_pruning_takes(self, network: str, share: float) -> None:
-        expected = load_pretrained(network).to(memory_format=torch.contiguous_format)  # its way to number the weights
+        expected = load_pretrained(network).to(
+            memory_format=torch.contiguous_format
+        )  # its way to number the weights
         expected.reject = None  # what refuses is left whole
-        parts = [(part, "weight") for part in expected.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
+        parts = [
+            (part, "weight")
+            for part in expected.modules()
+            if isinstance(part, nn.Linear | nn.Conv2d)
+        ]
         torch_prune.global_unstructured(parts, torch_prune.L1Unstructured, amount=share)
         state = prune(load_pretrained(network), share).state_dict()
         for name, part in expected.named_modules():
@@ -161,16 +186,23 @@ class TestPruning:
         assert list(pruned.state_dict()) == list(model.state_dict())
         assert torch.equal(pruned.linear1.bias, model.linear1.bias)
 
-    def test_the_curve_begins_at_the_accuracy_and_ends_at_the_biases(self, model: nn.Module, tiny: Mnist) -> None:
+    def test_the_curve_begins_at_the_accuracy_and_ends_at_the_biases(
+        self, model: nn.Module, tiny: Mnist
+    ) -> None:
         curve = pruning_curve(model, tiny.test, [0.0, 1.0])
-        assert curve[0] == pytest.approx(loss_and_accuracy(model, tiny.test.images, tiny.test.labels)[1])
+        assert curve[0] == pytest.approx(
+            loss_and_accuracy(model, tiny.test.images, tiny.test.labels)[1]
+        )
         always = int(model.linear3.bias.argmax())
         assert curve[1] == pytest.approx(float((tiny.test.labels == always).float().mean()))
 
 
 def test_similarity_is_scikit_learns_largest_cosine() -> None:
     generator = torch.Generator().manual_seed(0)
-    values, reference = torch.randn(700, 12, generator=generator), torch.randn(40, 12, generator=generator)
+    values, reference = (
+        torch.randn(700, 12, generator=generator),
+        torch.randn(40, 12, generator=generator),
+    )
     expected = cosine_similarity(values, reference).max(1)
     np.testing.assert_allclose(inside.similarity(values, reference), expected, atol=1e-6)
     assert inside.similarity(torch.zeros(1, 12), reference).tolist() == [0]

@@ -43,13 +43,19 @@ def test_predict_gives_probabilities_whatever_the_batch(name):
 def test_predict_asks_in_evaluation_mode_and_restores_the_mode():
     model = build_model("cnn", seed=0).train()
     images = torch.randint(0, 256, (8, 28, 28), dtype=torch.uint8)
-    torch.testing.assert_close(predict(model, images)[:1], predict(model, images[:1]))  # batch norm would mix them
+    torch.testing.assert_close(
+        predict(model, images)[:1], predict(model, images[:1])
+    )  # batch norm would mix them
     assert model.training
 
 
 @pytest.mark.parametrize(
     "images",
-    [torch.zeros(28, 28, dtype=torch.uint8), torch.zeros(1, 28, 28), np.zeros((1, 27, 28), dtype=np.uint8)],
+    [
+        torch.zeros(28, 28, dtype=torch.uint8),
+        torch.zeros(1, 28, 28),
+        np.zeros((1, 27, 28), dtype=np.uint8),
+    ],
     ids=["one image without its axis", "floats", "another size"],
 )
 def test_predict_refuses_what_a_network_would_silently_misread(images):
@@ -63,7 +69,11 @@ def test_inputs_are_scaled_to_0_1():
 
 
 def test_loss_and_accuracy_agree_with_pytorchs(sample):
-    model, images, labels = build_model("mlp", seed=2), sample.test.images[:300], sample.test.labels[:300]
+    model, images, labels = (
+        build_model("mlp", seed=2),
+        sample.test.images[:300],
+        sample.test.labels[:300],
+    )
     loss, accuracy = loss_and_accuracy(model, images, labels)
     logits = model(to_input(images))
     assert loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), abs=1e-5)

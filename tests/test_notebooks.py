@@ -1,4 +1,5 @@
-"""Guards of the notebooks: each is whole, clean and executed, and has the frame that readers find their way by."""
+"""Guards of the notebooks: each is whole, clean and executed, and has the frame that readers find
+their way by."""
 
 import re
 import statistics
@@ -11,10 +12,18 @@ import pytest
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+NOTEBOOKS = sorted(
+    path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
+)
 CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "notebooks" and path.stem != "draw"]
 SOLUTIONS = [path for path in NOTEBOOKS if path.parent.name == "solutions"]
-KINDS = ("Change and look", "Measure", "Build", "Think", "Think and prove")  # of exercises, the easiest first
+KINDS = (
+    "Change and look",
+    "Measure",
+    "Build",
+    "Think",
+    "Think and prove",
+)  # of exercises, the easiest first
 
 
 def notebook(path: Path) -> NotebookNode:
@@ -33,7 +42,10 @@ def prose(path: Path) -> str:
 
 def headings(path: Path) -> list[tuple[int, str]]:
     """The level and the words of each heading, in order."""
-    return [(len(marks), words) for marks, words in re.findall(r"^(#+) (.+)$", prose(path), re.MULTILINE)]
+    return [
+        (len(marks), words)
+        for marks, words in re.findall(r"^(#+) (.+)$", prose(path), re.MULTILINE)
+    ]
 
 
 def title(path: Path) -> str:
@@ -41,8 +53,11 @@ def title(path: Path) -> str:
 
 
 def section(path: Path, heading: str) -> str:
-    """What stands under a heading of the second level, up to the next one or to the line at the foot."""
-    found = re.findall(rf"^## {heading}\n(.*?)(?=^## |^---$|\Z)", prose(path), re.DOTALL | re.MULTILINE)
+    """What stands under a heading of the second level, up to the next one or to the line at the
+    foot."""
+    found = re.findall(
+        rf"^## {heading}\n(.*?)(?=^## |^---$|\Z)", prose(path), re.DOTALL | re.MULTILINE
+    )
     assert len(found) == 1, f"there should be one section {heading!r}, but there are {len(found)}"
     return str(found[0])
 
@@ -77,7 +92,9 @@ class TestNotebooks:
 
     def test_is_clean(self, path: Path) -> None:
         wanted = clean_notebooks.text(clean_notebooks.clean(notebook(path)))
-        assert path.read_text(encoding="utf-8") == wanted, f"run: python tools/clean_notebooks.py {path}"
+        assert path.read_text(encoding="utf-8") == wanted, (
+            f"run: python tools/clean_notebooks.py {path}"
+        )
 
     def test_names_no_place_of_one_machine(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
@@ -105,7 +122,9 @@ class TestNotebooks:
         levels = [level for level, _ in headings(path)]
         assert levels[0] == 1
         assert levels.count(1) == 1, "a notebook has one title"
-        assert all(after - before <= 1 for before, after in pairwise(levels)), "a heading's level was left out"
+        assert all(after - before <= 1 for before, after in pairwise(levels)), (
+            "a heading's level was left out"
+        )
 
     def test_its_links_lead_somewhere(self, path: Path) -> None:
         targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)[^)]*\)", prose(path))
@@ -116,22 +135,31 @@ class TestNotebooks:
 class TestFrame:
     def test_begins_with_title_reason_goals_and_time(self, path: Path) -> None:
         first = notebook(path).cells[0].source.split("\n\n")
-        assert len(first) == 6, "title, why, 'By the end you will', its list, time, and how to: six paragraphs"
+        assert len(first) == 6, (
+            "title, why, 'By the end you will', its list, time, and how to: six paragraphs"
+        )
         heading, why, will, goals, time, how = first
         assert re.fullmatch(rf"# {path.stem[:2]} · [^\n]+", heading)
         assert re.fullmatch(r"[^#*\n][^\n]+[.?]", why)
         assert will == "**By the end you will**"
         assert 3 <= len(bullets(goals)) <= 6
         assert goals.count("\n") + 1 == len(bullets(goals))
-        assert re.fullmatch(r"\*\*Time:\*\* about \d+ minutes\. \*\*Before this:\*\* [^\n]+\.", time)
-        assert re.fullmatch(r"\*\*How to:\*\* .+ runs a cell, .+Run All.+Clear Outputs.+\(glossary\.md\)\.", how)
+        assert re.fullmatch(
+            r"\*\*Time:\*\* about \d+ minutes\. \*\*Before this:\*\* [^\n]+\.", time
+        )
+        assert re.fullmatch(
+            r"\*\*How to:\*\* .+ runs a cell, .+Run All.+Clear Outputs.+\(glossary\.md\)\.", how
+        )
 
     def test_what_was_learned_mirrors_the_goals(self, path: Path) -> None:
         goals = bullets(notebook(path).cells[0].source)
         assert len(bullets(section(path, "You learned"))) == len(goals)
 
     def test_ends_with_what_was_learned_and_exercises(self, path: Path) -> None:
-        assert [words for level, words in headings(path) if level == 2][-2:] == ["You learned", "Exercises"]
+        assert [words for level, words in headings(path) if level == 2][-2:] == [
+            "You learned",
+            "Exercises",
+        ]
 
     def test_exercises_go_from_looking_to_thinking(self, path: Path) -> None:
         found = exercises(path)
@@ -144,7 +172,9 @@ class TestFrame:
 
     def test_hints_are_folded_and_the_solutions_linked(self, path: Path) -> None:
         text = section(path, "Exercises")
-        hints = re.findall(r"^<details><summary>Hint for (\d+)</summary>\n\n.+?\n\n</details>$", text, re.S | re.M)
+        hints = re.findall(
+            r"^<details><summary>Hint for (\d+)</summary>\n\n.+?\n\n</details>$", text, re.S | re.M
+        )
         assert hints
         assert len(hints) == text.count("<details>") == text.count("</details>")
         assert {int(number) for number in hints} <= {number for number, _ in exercises(path)}
@@ -153,8 +183,15 @@ class TestFrame:
 
     def test_the_last_cell_leads_to_its_neighbours(self, path: Path) -> None:
         place = CHAPTERS.index(path)
-        neighbours = [("Previous", CHAPTERS[place - 1 : place]), ("Next", CHAPTERS[place + 1 : place + 2])]
-        links = [f"{word}: [{title(other)}]({other.name})" for word, others in neighbours for other in others]
+        neighbours = [
+            ("Previous", CHAPTERS[place - 1 : place]),
+            ("Next", CHAPTERS[place + 1 : place + 2]),
+        ]
+        links = [
+            f"{word}: [{title(other)}]({other.name})"
+            for word, others in neighbours
+            for other in others
+        ]
         assert notebook(path).cells[-1].source.split("\n---\n")[-1].strip() == " · ".join(links)
 
 
@@ -172,5 +209,7 @@ class TestSolutions:
 
 
 def test_every_chapter_has_a_number_of_its_own() -> None:
-    assert [path.stem[:3] for path in CHAPTERS] == [f"{number:02}_" for number in range(1, len(CHAPTERS) + 1)]
+    assert [path.stem[:3] for path in CHAPTERS] == [
+        f"{number:02}_" for number in range(1, len(CHAPTERS) + 1)
+    ]
     assert [path.name for path in SOLUTIONS] == [path.name for path in CHAPTERS]

@@ -12,7 +12,10 @@ from mnist_nb.training.optimizers import Adam, Sgd
 CPU = torch.device("cpu")
 PAIRS = {
     "sgd": (lambda p: Sgd(p), lambda p: torch.optim.SGD(p, lr=0.1)),
-    "sgd with momentum": (lambda p: Sgd(p, 0.9), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)),
+    "sgd with momentum": (
+        lambda p: Sgd(p, 0.9),
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+    ),
     "adam": (lambda p: Adam(p), lambda p: torch.optim.Adam(p, lr=0.003)),
     "adamw": (lambda p: Adam(p, decay=0.01), lambda p: torch.optim.AdamW(p, lr=0.003)),
 }
@@ -21,7 +24,10 @@ PAIRS = {
 def batches(count, size=16):
     generator = torch.Generator().manual_seed(0)
     for _ in range(count):
-        yield torch.rand(size, 28, 28, generator=generator), torch.randint(0, 10, (size,), generator=generator)
+        yield (
+            torch.rand(size, 28, 28, generator=generator),
+            torch.randint(0, 10, (size,), generator=generator),
+        )
 
 
 def take(model, optimizer, rate, images, labels):
@@ -35,7 +41,9 @@ def take(model, optimizer, rate, images, labels):
 @pytest.mark.parametrize("kind", PAIRS)
 def test_training_with_them_is_training_with_autograd_and_torch_optim(network, kind):
     model, twin = build_model(network, seed=1), build_model(network, seed=1)
-    exact = torch.float64 if network == "cnn" else torch.float32  # or rounding decides which pixel is a pool's largest
+    exact = (
+        torch.float64 if network == "cnn" else torch.float32
+    )  # or rounding decides which pixel is a pool's largest
     model, twin = model.to(exact), twin.to(exact)
     ours, theirs = PAIRS[kind][0](model.parameters()), PAIRS[kind][1](twin.parameters())
     for images, labels in batches(12):

@@ -4,7 +4,9 @@ import mnist_nb
 
 
 def test_every_promised_name_is_there_and_is_listed() -> None:
-    assert {"load_mnist", "train", "save_checkpoint", "Sketch", "adapt", "MnistNbError"} <= set(mnist_nb.__all__)
+    assert {"load_mnist", "train", "save_checkpoint", "Sketch", "adapt", "MnistNbError"} <= set(
+        mnist_nb.__all__
+    )
     for name in mnist_nb.__all__:
         assert getattr(mnist_nb, name) is not None
         assert name in dir(mnist_nb)

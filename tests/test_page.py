@@ -1,4 +1,5 @@
-"""The page that holds a network and a pad: what is in its file, and what is refused. How it reads: tests/browser."""
+"""The page that holds a network and a pad: what is in its file, and what is refused. How it reads:
+tests/browser."""
 
 import json
 import re
@@ -9,7 +10,14 @@ import torch
 from torch import nn
 from tree import part, shown
 
-from mnist_nb import CheckpointError, DrawingPad, build_model, export_page, load_pretrained, save_checkpoint
+from mnist_nb import (
+    CheckpointError,
+    DrawingPad,
+    build_model,
+    export_page,
+    load_pretrained,
+    save_checkpoint,
+)
 from mnist_nb.__main__ import main
 from mnist_nb.checkpoints import PRETRAINED
 
@@ -25,7 +33,11 @@ def test_one_file_of_700_kb_at_most_with_nothing_from_elsewhere(name: str, workp
 
 
 def test_a_title_stays_text(workplace: Path) -> None:
-    export_page(build_model("mlp", seed=0), "page.html", title="</title><script>alert(1)</script> $model & 'more'")
+    export_page(
+        build_model("mlp", seed=0),
+        "page.html",
+        title="</title><script>alert(1)</script> $model & 'more'",
+    )
     text = Path("page.html").read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert text.count("&lt;script&gt;alert(1)&lt;/script&gt; $model &amp; &#x27;more&#x27;") == 2
@@ -35,7 +47,9 @@ def test_it_says_how_its_network_was_trained(workplace: Path) -> None:
     export_page(PRETRAINED / "cnn.safetensors", "page.html")
     text = Path("page.html").read_text(encoding="utf-8")
     assert "a convolutional network of 60," in text
-    assert re.search(r"for 16 epochs of batches of \d+ \(adamw, learning rate [\d.]+\); it read 99\.\d\d %", text)
+    assert re.search(
+        r"for 16 epochs of batches of \d+ \(adamw, learning rate [\d.]+\); it read 99\.\d\d %", text
+    )
     save_checkpoint(load_pretrained("mlp"), "taught.safetensors", {"taught": "30 digits"})
     export_page("taught.safetensors", "page.html")
     assert "taught a hand from 30 digits." in Path("page.html").read_text(encoding="utf-8")
@@ -60,7 +74,16 @@ def nan_model() -> nn.Module:
         (build_model("mlp", seed=0), 7, TypeError, "title.*text"),
         ("missing.safetensors", "mine", CheckpointError, "missing.safetensors"),
     ],
-    ids=["another kind", "no model", "NaN", "too large", "long title", "empty title", "no title", "no file"],
+    ids=[
+        "another kind",
+        "no model",
+        "NaN",
+        "too large",
+        "long title",
+        "empty title",
+        "no title",
+        "no file",
+    ],
 )
 def test_what_cannot_be_a_page_is_one_sentence_and_the_old_page_stays(
     model: nn.Module, title: str, error: type[Exception], words: str, workplace: Path
@@ -87,12 +110,18 @@ def test_the_weights_are_the_networks_own(workplace: Path) -> None:
     assert content["shapes"] == [[128, 784], [64, 128], [10, 64]]
 
 
-def test_the_command_line_writes_a_page(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_writes_a_page(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["page", "--model", "cnn", "-o", "mine.html", "--title", "Ada's reader"]) == 0
-    assert re.fullmatch(r"mine\.html: 3\d\d kB\. Open it in any browser, or send it on\.\n", capsys.readouterr().out)
+    assert re.fullmatch(
+        r"mine\.html: 3\d\d kB\. Open it in any browser, or send it on\.\n", capsys.readouterr().out
+    )
     assert "<h1>Ada&#x27;s reader</h1>" in Path("mine.html").read_text(encoding="utf-8")
     assert main(["page"]) == 2
-    assert capsys.readouterr().err.startswith("mnist_nb page: there is no model at model.safetensors: train one first")
+    assert capsys.readouterr().err.startswith(
+        "mnist_nb page: there is no model at model.safetensors: train one first"
+    )
 
 
 def test_the_pad_saves_the_network_that_reads_and_says_where(workplace: Path) -> None:

@@ -17,9 +17,15 @@ def test_what_is_put_after_the_parameters_cell_is_what_is_trained(
     """papermill looks for the tag, and puts a cell with other values behind the one that has it."""
     monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    (place,) = [at for at, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+    (place,) = [
+        at
+        for at, cell in enumerate(notebook.cells)
+        if "parameters" in cell.metadata.get("tags", [])
+    ]
     notebook.cells.insert(place + 1, nbformat.v4.new_code_cell("epochs = 2\nlearning_rate = 0.02"))
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
 
     printed = "".join(output.get("text", "") for output in notebook.cells[place + 2].outputs)
     assert re.findall(r"epoch +(\d+)", printed) == ["1", "2"]

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
-from mnist_nb.drawing import picture_steps, preparation_steps
-from mnist_nb.evaluation.refusal import roc_curve
 from mnist_nb.evaluation.robustness import CORRUPTIONS
-from mnist_nb.studies.images import image_stats
-from mnist_nb.studies.inside import activations, mean_by_digit, weighted_sum
+from mnist_nb.handwriting.pictures import picture_steps
+from mnist_nb.handwriting.preprocessing import preparation_steps
+from mnist_nb.labs.images import image_stats
+from mnist_nb.labs.inside import activations, mean_by_digit, weighted_sum
+from mnist_nb.labs.roc import roc_curve
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
 KEPT = json.loads(NUMBERS.read_text(encoding="utf-8"))
@@ -21,7 +22,9 @@ KEPT = json.loads(NUMBERS.read_text(encoding="utf-8"))
 
 @pytest.fixture(scope="module")
 def run(tiny):
-    run = TrainingRun(build_model("mlp", seed=0), tiny, Hyperparameters(epochs=3, learning_rate=0.05))
+    run = TrainingRun(
+        build_model("mlp", seed=0), tiny, Hyperparameters(epochs=3, learning_rate=0.05)
+    )
     list(run.epochs())
     return run
 
@@ -31,7 +34,11 @@ def evaluation(run, tiny):
     return evaluate(run.model, tiny.test)
 
 
-FIGURES = [name for name, value in vars(plots).items() if isfunction(value) and name not in ("smooth", "new_figure")]
+FIGURES = [
+    name
+    for name, value in vars(plots).items()
+    if isfunction(value) and name not in ("smooth", "new_figure")
+]
 
 
 def figures(data, run, evaluation):
@@ -41,7 +48,9 @@ def figures(data, run, evaluation):
     stats = image_stats(images)
     values = activations(run.model, images)
     results = {name: KEPT[name]["results"] for name in KEPT if name != "about"}
-    levels = {name: {"a": [0.9] * len(corruption.severities)} for name, corruption in CORRUPTIONS.items()}
+    levels = {
+        name: {"a": [0.9] * len(corruption.severities)} for name, corruption in CORRUPTIONS.items()
+    }
     return {
         "image_grid": lambda: plots.image_grid(data.train.images[:13], [str(n) for n in range(13)]),
         "digit_grid": lambda: plots.digit_grid(data.train.images, data.train.labels),
@@ -69,7 +78,9 @@ def figures(data, run, evaluation):
         "saliency_maps": lambda: plots.saliency_maps(
             first, {"a": torch.ones(28, 28), "b": -torch.ones(28, 28)}, ["unit", "unit"]
         ),
-        "units_by_digit": lambda: plots.units_by_digit(mean_by_digit(values.hidden2, data.test.labels)),
+        "units_by_digit": lambda: plots.units_by_digit(
+            mean_by_digit(values.hidden2, data.test.labels)
+        ),
         "layer_by_layer": lambda: plots.layer_by_layer(first, values),
         "sum_written_out": lambda: plots.sum_written_out(first, weighted_sum(run.model, 3, first)),
         "digit_maps": lambda: plots.digit_maps(
@@ -108,7 +119,9 @@ def test_smoothing_is_the_mean_of_the_last_values():
 
 def test_the_confusion_matrix_writes_every_count(evaluation):
     axes = plots.confusion_matrix(evaluation).axes[0]
-    assert [int(text.get_text().replace(",", "")) for text in axes.texts] == evaluation.confusion.flatten().tolist()
+    assert [
+        int(text.get_text().replace(",", "")) for text in axes.texts
+    ] == evaluation.confusion.flatten().tolist()
 
 
 def test_titles_tell_label_prediction_and_whether_it_is_correct(tiny, evaluation):
@@ -126,7 +139,9 @@ def test_prediction_bars_name_the_prediction():
 
 def test_the_confusion_matrix_in_rates_sums_to_100_per_row(evaluation):
     axes = plots.confusion_matrix(evaluation, rates=True).axes[0]
-    rates = np.array([0.0 if text.get_text() == "·" else float(text.get_text()) for text in axes.texts]).reshape(10, 10)
+    rates = np.array(
+        [0.0 if text.get_text() == "·" else float(text.get_text()) for text in axes.texts]
+    ).reshape(10, 10)
     assert rates.sum(1) == pytest.approx(100, abs=0.5)
 
 
@@ -138,7 +153,9 @@ def test_a_rejected_label_is_marked_in_words(tiny, evaluation):
 
 
 def test_robustness_curves_stand_at_the_severities(evaluation):
-    figure = plots.robustness_curves({"turned": {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}}, CORRUPTIONS)
+    figure = plots.robustness_curves(
+        {"turned": {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}}, CORRUPTIONS
+    )
     line = figure.axes[0].lines[0]
     assert tuple(line.get_xdata()) == CORRUPTIONS["turned"].severities
     assert list(line.get_ydata()) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
@@ -154,7 +171,9 @@ def test_units_stand_in_the_order_of_their_favourite_digit():
 
 
 def test_signed_images_have_zero_in_the_middle_of_one_scale():
-    figure = plots.signed_images(torch.stack([torch.full((28, 28), -3.0), torch.full((28, 28), 2.0)]), ["a", "b"])
+    figure = plots.signed_images(
+        torch.stack([torch.full((28, 28), -3.0), torch.full((28, 28), 2.0)]), ["a", "b"]
+    )
     assert [axes.images[0].get_clim() for axes in figure.axes[:2]] == [(-3, 3), (-3, 3)]
     assert [axes.get_title() for axes in figure.axes[:2]] == ["a", "b"]
 
@@ -167,7 +186,9 @@ def test_the_figure_of_a_sum_tells_its_total(tiny, run):
 
 
 def test_the_share_refused_is_written_beside_its_histogram():
-    axes = plots.score_histograms({"digits": [1.0, 2, 3, 4], "noise": [0.0]}, 1.5, label="score").axes
+    axes = plots.score_histograms(
+        {"digits": [1.0, 2, 3, 4], "noise": [0.0]}, 1.5, label="score"
+    ).axes
     assert axes[0].get_title("left") == "digits: 25% refused"
     assert axes[1].get_title("left") == "noise: 100% refused"
 

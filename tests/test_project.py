@@ -1,4 +1,5 @@
-"""Guards of the house: lists that must agree, imports that run one way, notebooks that are compared and cleaned."""
+"""Guards of the house: lists that must agree, imports that run one way, notebooks that are compared
+and cleaned."""
 
 import ast
 import os
@@ -21,9 +22,18 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mnist_nb"
 CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls a package otherwise
 
-# The modules that everything stands on, with all that they may import of ours; each can be read alone.
-FOUNDATIONS: dict[str, set[str]] = {"files": set(), "data": {"files"}, "drawing": {"data", "files"}, "models": {"data"}}
-TOP = {"widgets": {"__main__"}, "__main__": set[str]()}  # the modules at the edge, with who may import them
+# The modules that everything stands on, with all that they may import of ours; each can be read
+# alone.
+FOUNDATIONS: dict[str, set[str]] = {
+    "files": set(),
+    "data": {"files"},
+    "drawing": {"data", "files"},
+    "models": {"data"},
+}
+TOP = {
+    "widgets": {"__main__"},
+    "__main__": set[str](),
+}  # the modules at the edge, with who may import them
 
 
 def requirement(text: str) -> tuple[str, str]:
@@ -36,28 +46,49 @@ class TestDependencies:
     def test_conda_gets_the_same_as_pip(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-        wanted = {CONDA_NAMES.get(name, name): bound for name, bound in map(requirement, project["dependencies"])}
+        wanted = {
+            CONDA_NAMES.get(name, name): bound
+            for name, bound in map(requirement, project["dependencies"])
+        }
         wanted["python"] = project["requires-python"]
-        listed = dict(requirement(line) for line in conda if isinstance(line, str) and line != "pip")
+        listed = dict(
+            requirement(line) for line in conda if isinstance(line, str) and line != "pip"
+        )
         assert listed == wanted
 
     def test_every_dependency_has_a_lower_bound_and_no_pin(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         lists = [project["dependencies"], *project["optional-dependencies"].values()]
-        assert all(requirement(line)[1] for lines in lists for line in lines if not line.startswith("mnist_nb"))
+        assert all(
+            requirement(line)[1]
+            for lines in lists
+            for line in lines
+            if not line.startswith("mnist_nb")
+        )
 
 
 class TestImports:
     def test_run_one_way(self) -> None:
-        TopologicalSorter(modules()).prepare()  # a CycleError where two import each other, however far about
+        TopologicalSorter(
+            modules()
+        ).prepare()  # a CycleError where two import each other, however far about
 
     def test_no_two_files_import_each_other(self) -> None:
-        names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in HOUSE.rglob("*.py")}
-        names = {path: name.removesuffix(".__init__") for path, name in names.items() if path != HOUSE / "__init__.py"}
+        names = {
+            path: ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for path in HOUSE.rglob("*.py")
+        }
+        names = {
+            path: name.removesuffix(".__init__")
+            for path, name in names.items()
+            if path != HOUSE / "__init__.py"
+        }
         graph = {}
         for path, name in names.items():
             text = path.read_text(encoding="utf-8")
-            others = [node for node in names.values() if not f"{name}.".startswith(f"{node}.")]  # not its own package
+            others = [
+                node for node in names.values() if not f"{name}.".startswith(f"{node}.")
+            ]  # not its own package
             parts = {node: node.rpartition(".") for node in others}
             graph[name] = {
                 node
@@ -67,9 +98,13 @@ class TestImports:
         TopologicalSorter(graph).prepare()
 
     def test_the_house_can_be_held_in_ones_head(self) -> None:
-        entries = [entry.name for entry in HOUSE.iterdir() if entry.name not in ("__pycache__", "py.typed")]
+        entries = [
+            entry.name for entry in HOUSE.iterdir() if entry.name not in ("__pycache__", "py.typed")
+        ]
         assert len(entries) <= 14
-        assert {path.name: code_lines(path) for path in HOUSE.rglob("*.py") if code_lines(path) > 280} == {}
+        assert {
+            path.name: code_lines(path) for path in HOUSE.rglob("*.py") if code_lines(path) > 280
+        } == {}
         assert sum(code_lines(HOUSE / name) for name in READING_ORDER) <= 1500
 
     @pytest.mark.parametrize("name", FOUNDATIONS)
@@ -85,12 +120,17 @@ class TestImports:
             path.name
             for path in PACKAGE.rglob("*.py")
             if "widgets" not in path.parts
-            and any(name.split(".")[0] in {"ipywidgets", "ipycanvas", "IPython"} for name in imports_of(path))
+            and any(
+                name.split(".")[0] in {"ipywidgets", "ipycanvas", "IPython"}
+                for name in imports_of(path)
+            )
         ]
         assert offenders == []
 
     def test_plots_never_use_pyplot(self) -> None:
-        assert [path.name for path in PACKAGE.rglob("*.py") if "matplotlib.pyplot" in imports_of(path)] == []
+        assert [
+            path.name for path in PACKAGE.rglob("*.py") if "matplotlib.pyplot" in imports_of(path)
+        ] == []
 
     def test_widgets_and_plots_load_no_scikit_learn_no_pyplot_and_little_of_scipy(self) -> None:
         program = """import sys, mnist_nb.plots
@@ -99,11 +139,22 @@ assert not {"sklearn", "scipy.stats", "scipy.optimize", "matplotlib.pyplot"} & {
         assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
 
     def test_nothing_is_ever_unpickled(self) -> None:
-        forbidden = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "torch.load", "torch.save"}
+        forbidden = {
+            "pickle",
+            "cloudpickle",
+            "dill",
+            "joblib",
+            "shelve",
+            "marshal",
+            "torch.load",
+            "torch.save",
+        }
         for path in PACKAGE.rglob("*.py"):
             assert not imports_of(path) & forbidden, path
             calls = {
-                ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)
+                ast.unparse(node)
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Attribute)
             }
             assert not calls & {*forbidden, "np.load", "numpy.load"}, path
 
@@ -116,7 +167,9 @@ def test_what_a_reader_leaves_behind_is_ignored() -> None:
     ]  # fmt: skip
     names = [f"notebooks/{name}" for name in left] + ["model.safetensors", ".venv/install.log"]
     kept = ["notebooks/draw.ipynb", "mnist_nb/models/pretrained/cnn.safetensors"]
-    found = subprocess.run(["git", "check-ignore", *names, *kept], cwd=ROOT, capture_output=True, text=True)
+    found = subprocess.run(
+        ["git", "check-ignore", *names, *kept], cwd=ROOT, capture_output=True, text=True
+    )
     assert found.stdout.split() == names
 
 
@@ -130,7 +183,15 @@ class TestComparison:
         cell = nbformat.v4.new_code_cell(source, execution_count=1, outputs=[output])
         nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "small.ipynb")
         words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env"]
-        command = [sys.executable, *words, "-c", os.devnull, "--rootdir", folder, folder / "small.ipynb"]
+        command = [
+            sys.executable,
+            *words,
+            "-c",
+            os.devnull,
+            "--rootdir",
+            folder,
+            folder / "small.ipynb",
+        ]
         return subprocess.run(command, cwd=folder, capture_output=True).returncode
 
     @pytest.mark.parametrize(("printed", "status"), [("42", 0), ("43", 1)])
@@ -144,12 +205,18 @@ class TestComparison:
     ) -> None:
         output = nbformat.v4.new_output("execute_result", execution_count=1)
         output.data = NotebookNode({"text/plain": f"IntSlider(value={value}, max=9)"})
-        assert self.compare(tmp_path, "import ipywidgets\nipywidgets.IntSlider(3, 0, 9)", output) == status
+        assert (
+            self.compare(tmp_path, "import ipywidgets\nipywidgets.IntSlider(3, 0, 9)", output)
+            == status
+        )
 
 
 class TestCleaning:
     def test_strips_what_changes_by_itself_and_keeps_the_rest(self) -> None:
-        view = {"application/vnd.jupyter.widget-view+json": {"model_id": "9f"}, "text/plain": "IntSlider(value=3)"}
+        view = {
+            "application/vnd.jupyter.widget-view+json": {"model_id": "9f"},
+            "text/plain": "IntSlider(value=3)",
+        }
         cell = nbformat.v4.new_code_cell(
             "slider", execution_count=4, metadata={"tags": ["kept"], "execution": {"t": "1"}}
         )
@@ -168,6 +235,8 @@ class TestCleaning:
     def test_what_was_printed_in_one_go_is_one_output(self) -> None:
         cell = nbformat.v4.new_code_cell("print", execution_count=1)
         parts = [("stdout", "a\n"), ("stdout", "b\n"), ("stderr", "c\n"), ("stdout", "d\n")]
-        cell.outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in parts]
+        cell.outputs = [
+            nbformat.v4.new_output("stream", name=name, text=text) for name, text in parts
+        ]
         after = clean(nbformat.v4.new_notebook(cells=[cell]))
         assert [output.text for output in after.cells[0].outputs] == ["a\nb\n", "c\n", "d\n"]

@@ -1,5 +1,6 @@
-"""Every number in the notebooks' text is printed by a cell, stands in a cell's code, follows from kept experiments,
-or is listed here with its source. Bare whole numbers up to ten are left out: most of them are digits' names."""
+"""Every number in the notebooks' text is printed by a cell, stands in a cell's code, follows from
+kept experiments, or is listed here with its source. Bare whole numbers up to ten are left out: most
+of them are digits' names."""
 
 import json
 import re
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-PATHS = sorted(path for path in NOTEBOOKS.rglob("[0-9]*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+PATHS = sorted(
+    path for path in NOTEBOOKS.rglob("[0-9]*.ipynb") if ".ipynb_checkpoints" not in path.parts
+)
 NUMBER = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)(?!\w)( %| points)?")
 NOT_PROSE = re.compile(
     r"\]\([^)]*\)|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|^#.*?$|^\d+\. |\*\*Time:\*\* about \d+|[Nn]otebooks? \d\d( to \d\d)?"
@@ -77,7 +80,10 @@ LISTED = {
     },
     "solutions/01_explore_data": {"2.48": "printed in notebook 01: 4 and 9"},
     "solutions/02_train": {"0.81": "0.9 squared", "81": "0.9 squared, in hundredths"},
-    "solutions/04_draw": {"300": "thirty of each digit", "45": "below the least angle that is printed"},
+    "solutions/04_draw": {
+        "300": "thirty of each digit",
+        "45": "below the least angle that is printed",
+    },
     "solutions/05_trust": {"1.5": "pixels of blur, for the reader to try"},
     "solutions/07_backpropagation": {"0.01": "the notebook's first rate"},
     "solutions/09_convolution": {"1970": "history: Sobel and Prewitt", "16": "twice 8"},
@@ -95,11 +101,18 @@ def numbers(text: str) -> list[tuple[str, bool]]:
 
 @cache
 def experiments() -> set[float]:
-    """Median, least and largest of each row of the kept experiments, as they are, in per cent, and the rest to 100."""
+    """Median, least and largest of each row of the kept experiments, as they are, in per cent, and
+    the rest to 100."""
     found = set()
-    for experiment in json.loads((NOTEBOOKS / "experiments.json").read_text(encoding="utf-8")).values():
+    for experiment in json.loads(
+        (NOTEBOOKS / "experiments.json").read_text(encoding="utf-8")
+    ).values():
         for values in experiment["results"].values() if isinstance(experiment, dict) else ():
-            found |= {float(value) for row in rows(values) for value in (np.median(row), min(row), max(row))}
+            found |= {
+                float(value)
+                for row in rows(values)
+                for value in (np.median(row), min(row), max(row))
+            }
     return found | {100 * value for value in found} | {100 - 100 * value for value in found}
 
 
@@ -119,7 +132,9 @@ def told(path: Path) -> set[float]:
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     texts = [re.sub(r"(?<=\d)_(?=\d)", "", cell.source) for cell in cells]
     outputs = [output for cell in cells for output in cell.outputs]
-    texts += [output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    texts += [
+        output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in outputs
+    ]
     values = {float(number.replace(",", "")) for text in texts for number, _ in numbers(text)}
     return values | {100 * value for value in values if value <= 1}
 
@@ -127,22 +142,36 @@ def told(path: Path) -> set[float]:
 def claimed(path: Path) -> list[str]:
     """The numbers of the text cells that something must bear out."""
     cells = nbformat.read(path, as_version=4).cells
-    prose = "\n\n".join(NOT_PROSE.sub("]", cell.source) for cell in cells if cell.cell_type == "markdown")
-    return [n for n, is_share in numbers(prose) if is_share or "." in n or float(n.replace(",", "")) > 10]
+    prose = "\n\n".join(
+        NOT_PROSE.sub("]", cell.source) for cell in cells if cell.cell_type == "markdown"
+    )
+    return [
+        n
+        for n, is_share in numbers(prose)
+        if is_share or "." in n or float(n.replace(",", "")) > 10
+    ]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=name_of)
 def test_every_number_in_the_text_is_borne_out(path: Path) -> None:
-    sources = told(path) | (experiments() if "experiments.json" in path.read_text(encoding="utf-8") else set())
+    sources = told(path) | (
+        experiments() if "experiments.json" in path.read_text(encoding="utf-8") else set()
+    )
     listed, unborne = LISTED.get(name_of(path), {}), []
     for number in dict.fromkeys(claimed(path)):
         digits = len(number.partition(".")[2])
         value = float(number.replace(",", ""))
-        if number not in listed and not any(abs(round(one, digits) - value) < 1e-9 for one in sources):
+        if number not in listed and not any(
+            abs(round(one, digits) - value) < 1e-9 for one in sources
+        ):
             unborne.append(number)
-    assert unborne == [], "print these in a cell, correct them, or list them with where they come from"
+    assert unborne == [], (
+        "print these in a cell, correct them, or list them with where they come from"
+    )
 
 
 @pytest.mark.parametrize("name", LISTED)
 def test_the_list_names_only_what_is_said(name: str) -> None:
-    assert set(LISTED[name]) <= set(claimed(NOTEBOOKS / f"{name}.ipynb")), "take these out of the list"
+    assert set(LISTED[name]) <= set(claimed(NOTEBOOKS / f"{name}.ipynb")), (
+        "take these out of the list"
+    )

@@ -1,4 +1,5 @@
-"""The reader's own notebooks: nothing is answered before it is asked, and nothing of theirs is lost."""
+"""The reader's own notebooks: nothing is answered before it is asked, and nothing of theirs is
+lost."""
 
 import shutil
 from functools import partial
@@ -24,14 +25,22 @@ def test_copies_have_the_sources_and_no_outputs_and_the_originals_stay(tmp_path:
     assert original.read_bytes() == before
 
 
-def test_what_the_notebooks_need_comes_along_and_solutions_keep_their_outputs(tmp_path: Path) -> None:
+def test_what_the_notebooks_need_comes_along_and_solutions_keep_their_outputs(
+    tmp_path: Path,
+) -> None:
     copy_missing(tmp_path)
-    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    names = {
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()
+    }
     assert {"experiments.json", "handwriting.json", "glossary.md"} <= names
-    assert any(cell.outputs for cell in code_cells(tmp_path / "solutions" / "01_explore_data.ipynb"))
+    assert any(
+        cell.outputs for cell in code_cells(tmp_path / "solutions" / "01_explore_data.ipynb")
+    )
 
 
-def test_what_the_reader_changed_is_left_alone_and_what_was_deleted_comes_anew(tmp_path: Path) -> None:
+def test_what_the_reader_changed_is_left_alone_and_what_was_deleted_comes_anew(
+    tmp_path: Path,
+) -> None:
     copy_missing(tmp_path)
     (tmp_path / "02_train.ipynb").write_text("mine")
     (tmp_path / "03_evaluate.ipynb").unlink()
@@ -59,7 +68,9 @@ def test_a_copy_that_a_full_disk_cuts_short_is_no_copy_and_comes_anew(
             patch.setattr(place, full_disk)
         patch.setattr("sys.argv", ["reader_copies", str(mine)])
         patch.setattr("reader_copies.copy_missing", partial(copy_missing, series=series))
-        with pytest.raises(SystemExit, match=r"not complete \(No space left on device\): make room"):
+        with pytest.raises(
+            SystemExit, match=r"not complete \(No space left on device\): make room"
+        ):
             main()
     assert not [path for path in mine.iterdir() if path.is_file()]
     assert len(copy_missing(mine, series)) == 2

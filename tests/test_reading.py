@@ -1,4 +1,5 @@
-"""Whole numbers: what belongs together is read together, wherever and in whatever order it was written."""
+"""Whole numbers: what belongs together is read together, wherever and in whatever order it was
+written."""
 
 import itertools
 
@@ -48,7 +49,9 @@ def sketch_of(strokes: Strokes, size: float = 700, width: float = 8) -> Sketch:
 def picture_of(strokes: Strokes, sides: tuple[int, int] = (520, 300)) -> Image.Image:
     picture = Image.new("L", sides, "white")
     for stroke in strokes:
-        ImageDraw.Draw(picture).line([tuple(point) for point in stroke.tolist()], 0, 9, joint="curve")
+        ImageDraw.Draw(picture).line(
+            [tuple(point) for point in stroke.tolist()], 0, 9, joint="curve"
+        )
     return picture
 
 
@@ -64,7 +67,9 @@ def test_a_number_is_read_with_all_strokes_of_each_digit(text: str, cnn: nn.Modu
     assert "".join(digit.text for digit in number.digits) == text.replace("\n", "")
     assert 0 < number.confidence <= 1
     for digit in number.digits:
-        assert np.allclose(digit.probabilities, predict(cnn, digit.image[None])[0].numpy(), atol=1e-5)
+        assert np.allclose(
+            digit.probabilities, predict(cnn, digit.image[None])[0].numpy(), atol=1e-5
+        )
         assert 0 <= digit.score <= 1
 
 
@@ -85,7 +90,10 @@ def test_neither_order_nor_place_nor_size_of_the_page_matters(cnn: nn.Module) ->
     for x, y in ((0, 0), (250, 0), (13, 400), (400, 500)):
         moved = [stroke + np.float32([x, y]) for stroke in strokes]
         assert read_number(sketch_of(moved), cnn).text == "574"
-    assert read_number(sketch_of([stroke / 7 for stroke in strokes], size=100, width=1), cnn).text == "574"
+    assert (
+        read_number(sketch_of([stroke / 7 for stroke in strokes], size=100, width=1), cnn).text
+        == "574"
+    )
 
 
 def test_the_boxes_lie_around_the_digits(cnn: nn.Module) -> None:
@@ -102,7 +110,10 @@ def test_a_digit_alone_is_the_image_that_the_sketch_makes(cnn: nn.Module) -> Non
 
 def test_a_doubtful_digit_is_read_in_several_forms() -> None:
     """An untaught network doubts all it sees."""
-    model, (stroke, bar) = build_model("mlp", seed=0), (path + np.float32([100, 0]) for path in written("5"))
+    model, (stroke, bar) = (
+        build_model("mlp", seed=0),
+        (path + np.float32([100, 0]) for path in written("5")),
+    )
     model.linear3.weight.data.mul_(10)  # so that it sees a difference between the forms
     changes = (1, 0), (1, -0.2), (1, 0.2), (0.8, 0), (1.25, 0)  # of the width, and x per y
     forms = [np.float32([[across, 0], [slant, 1]]) for across, slant in changes]
@@ -115,7 +126,9 @@ def test_a_doubtful_digit_is_read_in_several_forms() -> None:
 
 def test_what_was_erased_is_not_read(cnn: nn.Module) -> None:
     sketch = sketch_of(written("2026"))
-    sketch.add_stroke([(260, 20), (260, 130), (290, 130), (290, 20), (320, 20), (320, 130)], 40, erase=True)
+    sketch.add_stroke(
+        [(260, 20), (260, 130), (290, 130), (290, 20), (320, 20), (320, 130)], 40, erase=True
+    )
     assert read_number(sketch, cnn).text == "202"
     sketch.undo()
     assert read_number(sketch, cnn).text == "2026"
@@ -152,7 +165,9 @@ def test_no_ink_is_a_clear_error() -> None:
             read_number(blank)
 
 
-@pytest.mark.parametrize("wrong", [None, 7, "no such file.png", b"no picture", np.zeros((2, 3, 4, 5)), ["2026"]])
+@pytest.mark.parametrize(
+    "wrong", [None, 7, "no such file.png", b"no picture", np.zeros((2, 3, 4, 5)), ["2026"]]
+)
 def test_what_is_no_picture_is_a_clear_error(wrong: object) -> None:
     with pytest.raises(ValueError, match="picture") as error:
         read_number(wrong)
@@ -189,5 +204,7 @@ def test_any_strokes_give_a_reading_or_a_clear_error(drawing: list[list[tuple[fl
     assert all(digit.image.any() for digit in number.digits)
     if not erasers:
         shuffler.shuffle(drawing)  # type: ignore[attr-defined]
-        again = read_number(sketch_of([np.array(path, np.float32) for path in drawing], 300, 10), model)
+        again = read_number(
+            sketch_of([np.array(path, np.float32) for path in drawing], 300, 10), model
+        )
         assert again.text == number.text

@@ -17,10 +17,14 @@ from tree import part, shown
 from mnist_nb import DrawingPad, Hyperparameters, adapt, build_model, from_image, predict, train
 from mnist_nb.checkpoints import PRETRAINED, load_checkpoint, load_pretrained, save_checkpoint
 from mnist_nb.data import Mnist
-from mnist_nb.evaluation.refusal import roc_curve
-from mnist_nb.models import predict_and_score
-from mnist_nb.models.refusal import digit_score, has_learnt_to_refuse, is_refused
-from mnist_nb.training.negatives import make_negatives
+from mnist_nb.handwriting.negatives import make_negatives
+from mnist_nb.handwriting.refusal import (
+    digit_score,
+    has_learnt_to_refuse,
+    is_refused,
+    predict_and_score,
+)
+from mnist_nb.labs.roc import roc_curve
 
 LETTERS = {
     "A": [[(40, 240), (140, 30), (240, 240)], [(80, 160), (200, 160)]],
@@ -74,7 +78,9 @@ def test_the_shipped_networks_refuse_letters_and_not_digits(name: str, sample: M
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_without_the_output_that_refuses_a_file_loads_and_reads_the_same(name: str, sample: Mnist, path: Path) -> None:
+def test_without_the_output_that_refuses_a_file_loads_and_reads_the_same(
+    name: str, sample: Mnist, path: Path
+) -> None:
     """As files were before, and as a program sees it that asks for the other names alone."""
     tensors = safetensors.torch.load_file(PRETRAINED / f"{name}.safetensors")
     old = {key: tensor for key, tensor in tensors.items() if not key.startswith("reject.")}
@@ -84,12 +90,17 @@ def test_without_the_output_that_refuses_a_file_loads_and_reads_the_same(name: s
     safetensors.torch.save_file(old, path)
     model = load_checkpoint(path)
     assert not has_learnt_to_refuse(model)
-    assert torch.equal(predict(model, sample.test.images[:50]), predict(load_pretrained(name), sample.test.images[:50]))
+    assert torch.equal(
+        predict(model, sample.test.images[:50]),
+        predict(load_pretrained(name), sample.test.images[:50]),
+    )
     assert digit_score(model, sample.test.images[:50]).mean() > 0.5
 
 
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
-def test_augmentation_by_hands_teaches_to_refuse_and_the_file_keeps_it(network: str, tiny: Mnist, path: Path) -> None:
+def test_augmentation_by_hands_teaches_to_refuse_and_the_file_keeps_it(
+    network: str, tiny: Mnist, path: Path
+) -> None:
     model = build_model(network, seed=1)
     settings = Hyperparameters(network, epochs=1, optimizer="adamw", augmentation="handwriting")
     list(train(model, tiny, settings))
@@ -106,7 +117,13 @@ def test_what_refuses_learns_beside_the_ten_outputs_and_never_moves_them(tiny: M
     with torch.no_grad():
         second.reject[0].weight.mul_(2)
     for model in (first, second):
-        list(train(model, tiny, Hyperparameters("cnn", epochs=1, augmentation="handwriting", momentum=0.5)))
+        list(
+            train(
+                model,
+                tiny,
+                Hyperparameters("cnn", epochs=1, augmentation="handwriting", momentum=0.5),
+            )
+        )
     ends, others = first.state_dict(), second.state_dict()
     same = {key: torch.equal(tensor, others[key]) for key, tensor in ends.items()}
     assert all(same[key] for key in same if not key.startswith("reject."))
@@ -115,7 +132,9 @@ def test_what_refuses_learns_beside_the_ten_outputs_and_never_moves_them(tiny: M
 
 def test_images_that_are_no_digits_are_drawn_from_the_generator_alone(sample: Mnist) -> None:
     images, labels = sample.train.images[:80].float() / 255, sample.train.labels[:80]
-    first, second = (make_negatives(images, labels, torch.Generator().manual_seed(3)) for _ in range(2))
+    first, second = (
+        make_negatives(images, labels, torch.Generator().manual_seed(3)) for _ in range(2)
+    )
     assert torch.equal(first, second)
     assert first.shape == (20, 28, 28)
     assert bool(((first >= 0) & (first <= 1)).all())
@@ -164,7 +183,9 @@ def test_the_pad_says_that_a_letter_is_no_digit_unless_it_is_told_not_to(pad: Dr
 
 def test_the_wide_page_shows_a_question_mark_for_a_letter(pad: DrawingPad) -> None:
     letter = [np.array(points) / 2 + (130, 0) for points in LETTERS["A"]]
-    pad.numbers.replay([*written("2"), *letter, *(np.add(points, (300, 0)) for points in written("6"))])
+    pad.numbers.replay(
+        [*written("2"), *letter, *(np.add(points, (300, 0)) for points in written("6"))]
+    )
     assert "I read 2?6 (“?” stands where I see no digit)." in shown(pad)
 
 

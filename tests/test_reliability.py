@@ -15,14 +15,30 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_nb import Hyperparameters, MyDigits, TrainingRun, build_model, from_image, load_checkpoint, read_metadata
-from mnist_nb.checkpoints import CheckpointError, Start, continue_run, save_checkpoint, save_run, state_path
+from mnist_nb import (
+    Hyperparameters,
+    MyDigits,
+    TrainingRun,
+    build_model,
+    from_image,
+    load_checkpoint,
+    read_metadata,
+)
+from mnist_nb.checkpoints import (
+    CheckpointError,
+    Start,
+    continue_run,
+    save_checkpoint,
+    save_run,
+    state_path,
+)
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
 
 def forked(work: Callable[[], object]) -> int:
-    """Do the work in a copy of this process, which ends with it; its number. Quicker than a new Python by seconds."""
+    """Do the work in a copy of this process, which ends with it; its number. Quicker than a new
+    Python by seconds."""
     child = os.fork()
     if child:
         return child
@@ -51,7 +67,9 @@ def for_ever(*acts: Callable[[], object]) -> None:
 
 @forks
 @pytest.mark.slow
-def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new_one(path: Path) -> None:
+def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new_one(
+    path: Path,
+) -> None:
     models = [build_model(seed=seed) for seed in (1, 2)]
     weights = [model.linear1.weight for model in models]
     save_checkpoint(models[0], path)
@@ -62,7 +80,9 @@ def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new
             moments.uniform(0, longest),
         )
         found = load_checkpoint(path).linear1.weight
-        seen.add(next(number for number, weight in enumerate(weights) if torch.equal(weight, found)))
+        seen.add(
+            next(number for number, weight in enumerate(weights) if torch.equal(weight, found))
+        )
         longest *= 1.0 if len(seen) == 2 else 1.1  # on a busy machine the first save takes longer
     assert seen == {0, 1}, "no save was ever cut short between the two"
 
@@ -232,7 +252,9 @@ def test_a_single_flipped_bit_anywhere_in_the_numbers_is_noticed(path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_thousand_damaged_training_states_cost_the_state_and_not_the_weights(tiny, path: Path) -> None:
+def test_a_thousand_damaged_training_states_cost_the_state_and_not_the_weights(
+    tiny, path: Path
+) -> None:
     settings, bits = Hyperparameters(epochs=2, batch_size=32), random.Random(1)
     run = TrainingRun(build_model(seed=0), tiny, settings, device="cpu")
     run.step()
@@ -259,5 +281,11 @@ def test_nothing_weakens_jupyters_own_safety() -> None:
     for file in files:
         if file.is_file():
             text = file.read_text(encoding="utf-8").lower()
-            for setting in ("serverapp.token", "serverapp.password", "--ip", "allow_origin", "disable_check_xsrf"):
+            for setting in (
+                "serverapp.token",
+                "serverapp.password",
+                "--ip",
+                "allow_origin",
+                "disable_check_xsrf",
+            ):
                 assert setting not in text, f"{file} sets {setting}"

@@ -1,4 +1,5 @@
-"""Training states with a valid checksum that no training wrote: an error in words, and the weights stay usable."""
+"""Training states with a valid checksum that no training wrote: an error in words, and the weights
+stay usable."""
 
 import hashlib
 import json
@@ -7,7 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_nb import CheckpointError, Hyperparameters, build_model, continue_run, load_checkpoint, save_checkpoint
+from mnist_nb import (
+    CheckpointError,
+    Hyperparameters,
+    build_model,
+    continue_run,
+    load_checkpoint,
+    save_checkpoint,
+)
 from mnist_nb.checkpoints import Start, state_path
 from mnist_nb.data import Mnist
 from mnist_nb.files import digest, write_tensors
@@ -49,15 +57,22 @@ def forge(path: Path, state: str, tensors: dict[str, torch.Tensor]) -> None:
 def test_a_forged_training_state_is_refused_in_words(path: Path, tiny: Mnist, state: str) -> None:
     forge(path, state, {})
     with pytest.raises(
-        CheckpointError, match=r"model\.resume\.safetensors is not a training state of ours .* delete it"
+        CheckpointError,
+        match=r"model\.resume\.safetensors is not a training state of ours .* delete it",
     ):
         continue_run(path, tiny, SETTINGS)
     state_path(path).unlink()
     assert continue_run(path, tiny, SETTINGS)[1].kind is Start.WEIGHTS
 
 
-def test_tensors_that_no_optimiser_has_are_passed_over_where_the_settings_differ(path: Path, tiny: Mnist) -> None:
-    forge(path, json.dumps(RIGHT), {"odd": torch.zeros(3, dtype=torch.bfloat16), "flag": torch.tensor(True)})
+def test_tensors_that_no_optimiser_has_are_passed_over_where_the_settings_differ(
+    path: Path, tiny: Mnist
+) -> None:
+    forge(
+        path,
+        json.dumps(RIGHT),
+        {"odd": torch.zeros(3, dtype=torch.bfloat16), "flag": torch.tensor(True)},
+    )
     run, start = continue_run(path, tiny, SETTINGS)
     assert start.kind is Start.OTHER_SETTINGS
     assert (run.epoch, run.steps_done) == (1, 0)

@@ -15,7 +15,11 @@ def names_in(path: Path) -> set[str]:
         if isinstance(node, ast.FunctionDef):
             names.add(node.name)
         elif isinstance(node, ast.ClassDef):
-            names |= {f"{node.name}::{part.name}" for part in node.body if isinstance(part, ast.FunctionDef)}
+            names |= {
+                f"{node.name}::{part.name}"
+                for part in node.body
+                if isinstance(part, ast.FunctionDef)
+            }
     return names
 
 
@@ -24,7 +28,9 @@ def test_every_named_test_exists() -> None:
     assert len(named) > 40
     missing = [(file, test) for file, test in named if not (ROOT / file).is_file()]
     assert missing == []
-    assert [f"{file}::{test}" for file, test in named if test and test not in names_in(ROOT / file)] == []
+    assert [
+        f"{file}::{test}" for file, test in named if test and test not in names_in(ROOT / file)
+    ] == []
 
 
 def test_every_row_names_a_test() -> None:

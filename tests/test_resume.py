@@ -15,7 +15,15 @@ import safetensors.torch
 import torch
 from networks import same_weights
 
-from mnist_nb import Hyperparameters, TrainingRun, build_model, continue_run, load_checkpoint, save_checkpoint, save_run
+from mnist_nb import (
+    Hyperparameters,
+    TrainingRun,
+    build_model,
+    continue_run,
+    load_checkpoint,
+    save_checkpoint,
+    save_run,
+)
 from mnist_nb.checkpoints import CheckpointError, Start, state_path
 from mnist_nb.files import digest
 from mnist_nb.training import TrainingDivergedError
@@ -26,11 +34,19 @@ SETTINGS = {
     "sgd without momentum": dataclasses.replace(SGD, momentum=0.0),
     "adamw": dataclasses.replace(SGD, optimizer="adamw", learning_rate=0.002),
     "one-cycle": dataclasses.replace(SGD, schedule="one-cycle"),
-    "cosine with adam": dataclasses.replace(SGD, optimizer="adam", schedule="cosine", learning_rate=0.002),
-    "everything": dataclasses.replace(
-        SGD, optimizer="adamw", schedule="one-cycle", augmentation="handwriting", learning_rate=0.004
+    "cosine with adam": dataclasses.replace(
+        SGD, optimizer="adam", schedule="cosine", learning_rate=0.002
     ),
-    "cnn with adamw": dataclasses.replace(SGD, network="cnn", epochs=2, optimizer="adamw", learning_rate=0.002),
+    "everything": dataclasses.replace(
+        SGD,
+        optimizer="adamw",
+        schedule="one-cycle",
+        augmentation="handwriting",
+        learning_rate=0.004,
+    ),
+    "cnn with adamw": dataclasses.replace(
+        SGD, network="cnn", epochs=2, optimizer="adamw", learning_rate=0.002
+    ),
     "cnn": dataclasses.replace(SGD, network="cnn", epochs=2, augmentation="affine"),
 }
 
@@ -77,7 +93,9 @@ def test_stopped_at_random_batches_and_resumed_from_files(tiny, path, name):
     assert same_weights(run.model, expected.model)
     assert same_weights(load_checkpoint(path), expected.model)
     assert run.batch_losses == expected.batch_losses
-    ours, theirs = ([dataclasses.replace(r, seconds=0) for r in one.records] for one in (run, expected))
+    ours, theirs = (
+        [dataclasses.replace(r, seconds=0) for r in one.records] for one in (run, expected)
+    )
     assert ours == theirs
 
 
@@ -183,7 +201,9 @@ def test_a_model_that_is_called_like_a_training_state_is_not_overwritten(tiny, p
     before = state_path(path).read_bytes()
     run, _ = continue_run(path, tiny, SGD)
     stop_after(run, 3)
-    with pytest.raises(CheckpointError, match=r"resume\.safetensors is no training state.*rename one of them"):
+    with pytest.raises(
+        CheckpointError, match=r"resume\.safetensors is no training state.*rename one of them"
+    ):
         save_run(run, path)
     assert state_path(path).read_bytes() == before
     assert not path.exists()
@@ -200,9 +220,13 @@ def test_a_diverged_run_saves_its_good_weights_and_no_state(tiny, path):
     assert all(torch.isfinite(tensor).all() for tensor in again.model.state_dict().values())
 
 
-def test_a_run_that_explodes_before_it_learnt_anything_leaves_the_unfinished_run_that_it_began_from(tiny, path):
+def test_a_run_that_explodes_before_it_learnt_anything_leaves_the_unfinished_run_that_it_began_from(
+    tiny, path
+):
     run = saved_after(9, tiny, path)
-    wild, start = continue_run(path, tiny, dataclasses.replace(SGD, optimizer="adam", learning_rate=10.0))
+    wild, start = continue_run(
+        path, tiny, dataclasses.replace(SGD, optimizer="adam", learning_rate=10.0)
+    )
     assert start.kind is Start.OTHER_SETTINGS
     with pytest.raises(TrainingDivergedError):
         list(wild.epochs())
@@ -214,7 +238,8 @@ def test_a_run_that_explodes_before_it_learnt_anything_leaves_the_unfinished_run
 
 
 def crash_at(monkeypatch, number):
-    """Let the file system fail at the so-many-th renaming, as in a killed process: nothing after it is reached."""
+    """Let the file system fail at the so-many-th renaming, as in a killed process: nothing after it
+    is reached."""
     real_replace, calls = os.replace, []
 
     def replace(source, target):
@@ -226,7 +251,9 @@ def crash_at(monkeypatch, number):
     monkeypatch.setattr(os, "replace", replace)
 
 
-@pytest.mark.parametrize(("renaming", "steps"), [(1, 5), (2, 10)], ids=["before the state", "before the weights"])
+@pytest.mark.parametrize(
+    ("renaming", "steps"), [(1, 5), (2, 10)], ids=["before the state", "before the weights"]
+)
 def test_after_a_crash_while_saving_the_latest_state_that_was_written_is_resumed(
     tiny, path, monkeypatch, renaming, steps
 ):
@@ -258,8 +285,13 @@ def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, 
             save_run(run, sys.argv[1])
         """
     )
-    environment = os.environ | {"MNIST_NB_SOURCE": "sample", "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    result = subprocess.run([sys.executable, "-c", program, str(path)], env=environment, timeout=120)
+    environment = os.environ | {
+        "MNIST_NB_SOURCE": "sample",
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(path)], env=environment, timeout=120
+    )
     assert result.returncode == -signal.SIGKILL
     settings = Hyperparameters(epochs=2, learning_rate=0.05)
     run, start = continue_run(path, sample, settings)
@@ -290,7 +322,11 @@ def test_a_training_state_of_the_version_before_is_still_resumed(tiny, path):
     save_checkpoint(run.model, path)
     tensors, values = run.state_dict()
     words = [digest(tensors), digest(run.model.state_dict()), json.dumps(values)]
-    metadata = {"weights": words[1], "state": words[2], "sha256": hashlib.sha256("\n".join(words).encode()).hexdigest()}
+    metadata = {
+        "weights": words[1],
+        "state": words[2],
+        "sha256": hashlib.sha256("\n".join(words).encode()).hexdigest(),
+    }
     safetensors.torch.save_file(tensors, state_path(path), metadata)
     resumed = resumed_from(path, tiny)
     list(resumed.epochs())

@@ -1,4 +1,5 @@
-"""Corrupted images: what each corruption does to ink that is easy to follow, and what a model reads in them."""
+"""Corrupted images: what each corruption does to ink that is easy to follow, and what a model reads
+in them."""
 
 import numpy as np
 import pytest
@@ -48,7 +49,12 @@ def test_higher_severities_change_more(tiny, name):
 
 def test_a_shift_moves_the_ink_in_four_directions(dot):
     moved = CORRUPTIONS["shifted"](dot, 3)
-    assert [tuple(torch.nonzero(image)[0].tolist()) for image in moved] == [(10, 15), (13, 12), (10, 9), (7, 12)]
+    assert [tuple(torch.nonzero(image)[0].tolist()) for image in moved] == [
+        (10, 15),
+        (13, 12),
+        (10, 9),
+        (7, 12),
+    ]
     assert [int(image.max()) for image in moved] == [255] * 4
 
 
@@ -56,7 +62,9 @@ def test_a_turn_is_clockwise():
     images = torch.zeros(1, 28, 28, dtype=torch.uint8)
     images[0, 2:6, 13:15] = 255  # at twelve o'clock
     turned = CORRUPTIONS["turned"](images, 90).numpy()[0]
-    assert np.argwhere(turned > 128).mean(0) == pytest.approx([13.5, 24.0 - 0.5], abs=0.1)  # at three
+    assert np.argwhere(turned > 128).mean(0) == pytest.approx(
+        [13.5, 24.0 - 0.5], abs=0.1
+    )  # at three
 
 
 def test_a_thicker_pen_adds_the_four_neighbours_and_a_thinner_one_takes_ink_away(dot):
@@ -90,7 +98,8 @@ def test_each_model_gets_the_images_of_each_severity(tiny):
     assert list(accuracies) == ["one", "other"]
     for name, model in models.items():
         predictions = [
-            predict(model, corruption(tiny.test.images, severity)).argmax(1) for severity in corruption.severities
+            predict(model, corruption(tiny.test.images, severity)).argmax(1)
+            for severity in corruption.severities
         ]
         expected = [int((predicted == tiny.test.labels).sum()) / 200 for predicted in predictions]
         assert accuracies[name] == pytest.approx(expected)

@@ -67,7 +67,9 @@ def test_on_another_thread_it_changes_nothing():
 @pytest.mark.parametrize("at", [0, 3, 7])
 def test_a_run_interrupted_in_mid_step_goes_on_as_if_nothing_had_been(tiny, monkeypatch, at):
     settings = Hyperparameters(epochs=2, batch_size=32, learning_rate=0.05)
-    whole, halted = (TrainingRun(build_model(seed=0), tiny, settings, device="cpu") for _ in range(2))
+    whole, halted = (
+        TrainingRun(build_model(seed=0), tiny, settings, device="cpu") for _ in range(2)
+    )
     list(whole.epochs())
 
     move = halted.optimizer.step
@@ -92,7 +94,9 @@ def test_a_run_interrupted_in_mid_step_goes_on_as_if_nothing_had_been(tiny, monk
     [
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."),
+        RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."
+        ),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -103,7 +107,9 @@ def test_a_full_memory_says_what_to_do(tiny, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(run, "_fill_gradients", full)
-    with pytest.raises(MemoryError, match=r"batch of 50 images: take a smaller batch size \(25, say\)"):
+    with pytest.raises(
+        MemoryError, match=r"batch of 50 images: take a smaller batch size \(25, say\)"
+    ):
         run.step()
 
 

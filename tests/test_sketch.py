@@ -15,21 +15,34 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
 from test_pretrained import sketch_of
 
-from mnist_nb.drawing.pictures import find_ink, from_image, picture_steps
-from mnist_nb.drawing.preprocessing import BOX, EmptySketchError, Pixels, preparation_steps, prepare
-from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.handwriting.pictures import find_ink, from_image, picture_steps
+from mnist_nb.handwriting.preprocessing import (
+    BOX,
+    EmptySketchError,
+    Pixels,
+    preparation_steps,
+    prepare,
+)
+from mnist_nb.handwriting.sketch import Sketch
 
 settings.register_profile("ink", max_examples=60, deadline=None, derandomize=True)
 settings.load_profile("ink")
 
 Strokes = list[NDArray[np.float32]]
-THREE = np.array([(20, 20), (60, 10), (80, 35), (45, 60), (85, 90), (60, 125), (15, 110)], np.float32)
-SEVEN = [np.array([(10, 10), (80, 10), (40, 120)], np.float32), np.array([(25, 65), (75, 60)], np.float32)]
+THREE = np.array(
+    [(20, 20), (60, 10), (80, 35), (45, 60), (85, 90), (60, 125), (15, 110)], np.float32
+)
+SEVEN = [
+    np.array([(10, 10), (80, 10), (40, 120)], np.float32),
+    np.array([(25, 65), (75, 60)], np.float32),
+]
 
 
 def points(low: float, high: float, least: int = 1) -> st.SearchStrategy[NDArray[np.float32]]:
     number = st.floats(low, high, width=32)
-    return st.lists(st.tuples(number, number), min_size=least, max_size=12).map(lambda ps: np.array(ps, np.float32))
+    return st.lists(st.tuples(number, number), min_size=least, max_size=12).map(
+        lambda ps: np.array(ps, np.float32)
+    )
 
 
 def drawings(low: float = 0, high: float = 280) -> st.SearchStrategy[Strokes]:
@@ -54,8 +67,13 @@ def assert_like_mnist(image: Pixels) -> None:
     for axis in (0, 1):
         inked = np.flatnonzero(image.any(axis=1 - axis))
         middle = centre(image, axis)
-        # A lopsided drawing stops at the border: what would have to move on lies at its edge already.
-        assert 13.5 <= middle <= 14.5 or (middle > 14.5 and inked[0] == 0) or (middle < 13.5 and inked[-1] == 27)
+        # A lopsided drawing stops at the border: what would have to move on lies at its edge
+        # already.
+        assert (
+            13.5 <= middle <= 14.5
+            or (middle > 14.5 and inked[0] == 0)
+            or (middle < 13.5 and inked[-1] == 27)
+        )
 
 
 def difference(one: Pixels, other: Pixels) -> float:
@@ -75,7 +93,9 @@ class TestSketchBecomesMnist:
         assert_like_mnist(sketch_of(strokes, width).to_mnist())
 
     @given(drawings(-600, 900), st.floats(1, 60), st.floats(20, 2000))
-    def test_a_drawing_that_leaves_the_canvas(self, strokes: Strokes, width: float, size: float) -> None:
+    def test_a_drawing_that_leaves_the_canvas(
+        self, strokes: Strokes, width: float, size: float
+    ) -> None:
         sketch = sketch_of(strokes, width, size)
         assume(sketch)
         assert_like_mnist(sketch.to_mnist())
@@ -124,18 +144,28 @@ class TestSketchBecomesMnist:
 
 
 class TestPlaceSizeAndBrushDoNotMatter:
-    @given(st.sampled_from([[THREE], SEVEN]), st.floats(0, 150), st.floats(0, 130), st.floats(1, 60))
+    @given(
+        st.sampled_from([[THREE], SEVEN]), st.floats(0, 150), st.floats(0, 130), st.floats(1, 60)
+    )
     def test_place_and_brush(self, strokes: Strokes, x: float, y: float, width: float) -> None:
         moved = sketch_of([stroke + np.float32([x, y]) for stroke in strokes], width).to_mnist()
         assert difference(sketch_of(strokes).to_mnist(), moved) < 0.02
 
     @given(st.sampled_from([[THREE], SEVEN]), st.floats(0.1, 2))
     def test_size(self, strokes: Strokes, scale: float) -> None:
-        assert difference(sketch_of(strokes).to_mnist(), sketch_of([s * scale for s in strokes]).to_mnist()) < 0.02
+        assert (
+            difference(
+                sketch_of(strokes).to_mnist(), sketch_of([s * scale for s in strokes]).to_mnist()
+            )
+            < 0.02
+        )
 
     @given(st.sampled_from([[THREE], SEVEN]), st.floats(140, 3000))
     def test_size_of_the_canvas(self, strokes: Strokes, size: float) -> None:
-        assert difference(sketch_of(strokes).to_mnist(), sketch_of(strokes, 12, size).to_mnist()) < 0.001
+        assert (
+            difference(sketch_of(strokes).to_mnist(), sketch_of(strokes, 12, size).to_mnist())
+            < 0.001
+        )
 
     @given(st.lists(st.integers(0, len(THREE) - 1), max_size=10).map(sorted))
     def test_repeated_points(self, extra: list[int]) -> None:
@@ -181,7 +211,9 @@ class TestRefused:
             ([(1, 2)], float("inf"), "positive"),
         ],
     )
-    def test_what_is_no_stroke_leaves_the_sketch_as_it_was(self, path: list[object], width: float, words: str) -> None:
+    def test_what_is_no_stroke_leaves_the_sketch_as_it_was(
+        self, path: list[object], width: float, words: str
+    ) -> None:
         sketch = sketch_of(SEVEN)
         sketch.undo()
         before = sketch.strokes
@@ -251,7 +283,9 @@ class TestEraser:
 
     @settings(max_examples=30)
     @given(drawings(), st.floats(2, 40))
-    def test_a_drawing_erased_along_its_own_lines_is_empty(self, strokes: Strokes, width: float) -> None:
+    def test_a_drawing_erased_along_its_own_lines_is_empty(
+        self, strokes: Strokes, width: float
+    ) -> None:
         sketch = sketch_of(strokes, width)
         for stroke in strokes:
             sketch.add_stroke(stroke, width + 2, erase=True)
@@ -283,7 +317,9 @@ class TestEraser:
 
     @settings(max_examples=20)
     @given(drawings(), drawings(), st.floats(2, 40))
-    def test_what_is_left_is_like_mnist(self, strokes: Strokes, erased: Strokes, width: float) -> None:
+    def test_what_is_left_is_like_mnist(
+        self, strokes: Strokes, erased: Strokes, width: float
+    ) -> None:
         sketch = sketch_of(strokes)
         for stroke in erased:
             sketch.add_stroke(stroke, width, erase=True)
@@ -305,7 +341,14 @@ class TestStorage:
             assert (np.float32(old.width), old.erase) == (new.width, new.erase)
 
     @pytest.mark.parametrize(
-        "wrong", [{"lengths": [7, 1]}, {"lengths": [6]}, {"lengths": [-7]}, {"widths": []}, {"erase": [0, 0]}]
+        "wrong",
+        [
+            {"lengths": [7, 1]},
+            {"lengths": [6]},
+            {"lengths": [-7]},
+            {"widths": []},
+            {"erase": [0, 0]},
+        ],
     )
     def test_arrays_that_do_not_fit_together(self, wrong: dict[str, list[int]]) -> None:
         with pytest.raises(ValueError, match="do not fit together"):
@@ -313,7 +356,13 @@ class TestStorage:
 
 
 class TestFiveSteps:
-    @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 60), st.integers(1, 60)), elements=st.integers(0, 255)))
+    @given(
+        arrays.arrays(
+            np.uint8,
+            st.tuples(st.integers(1, 60), st.integers(1, 60)),
+            elements=st.integers(0, 255),
+        )
+    )
     def test_any_grey_image(self, grey: Pixels) -> None:
         assume(grey.any())
         steps = preparation_steps(grey)
@@ -361,7 +410,9 @@ class TestFiveSteps:
         assert image[0].any()
         assert max(extents(image)) == BOX
 
-    @pytest.mark.parametrize("wrong", [np.zeros((2, 2, 3)), np.full((3, 3), np.nan), np.full((3, 3), -1.0)])
+    @pytest.mark.parametrize(
+        "wrong", [np.zeros((2, 2, 3)), np.full((3, 3), np.nan), np.full((3, 3), -1.0)]
+    )
     def test_what_is_no_grey_image(self, wrong: NDArray[np.float64]) -> None:
         with pytest.raises(ValueError, match="grey image"):
             prepare(wrong)
@@ -374,7 +425,9 @@ class TestFiveSteps:
 def picture(width: int = 24, size: tuple[int, int] = (640, 480)) -> Image.Image:
     """A 3 drawn white on black."""
     image = Image.new("L", size)
-    ImageDraw.Draw(image).line([(200 + 2.5 * x, 60 + 2.5 * y) for x, y in THREE.tolist()], 255, width, joint="curve")
+    ImageDraw.Draw(image).line(
+        [(200 + 2.5 * x, 60 + 2.5 * y) for x, y in THREE.tolist()], 255, width, joint="curve"
+    )
     return image
 
 
@@ -466,7 +519,11 @@ class TestFromImage:
     @pytest.mark.parametrize("level", [0, 128, 255])
     def test_a_blank_picture(self, level: int) -> None:
         grain = np.random.default_rng(0).normal(level, 3, (300, 300)).clip(0, 255)
-        for blank in (np.full((50, 70), level, np.uint8), grain.astype(np.uint8), np.array([[level]], np.uint8)):
+        for blank in (
+            np.full((50, 70), level, np.uint8),
+            grain.astype(np.uint8),
+            np.array([[level]], np.uint8),
+        ):
             with pytest.raises(EmptySketchError, match="no digit"):
                 from_image(blank)
 
@@ -475,7 +532,9 @@ class TestFromImage:
         [
             (b"not a picture", "no picture that can be read"),
             (b"", "no picture that can be read"),
-            pytest.param(saved(picture(), "JPEG")[:2000], "no picture that can be read", id="half a file"),
+            pytest.param(
+                saved(picture(), "JPEG")[:2000], "no picture that can be read", id="half a file"
+            ),
             (np.zeros((2, 3, 5)), "as an array"),
             (np.zeros(7), "as an array"),
             (np.full((9, 9), 300), "0..255"),
@@ -488,7 +547,9 @@ class TestFromImage:
         with pytest.raises(ValueError, match=words):
             from_image(source)  # type: ignore[arg-type]
 
-    def test_a_file_of_another_format_starts_no_program(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_file_of_another_format_starts_no_program(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """An EPS file, whatever its name, would have Pillow start Ghostscript."""
         photo = tmp_path / "photo.png"
         Image.new("RGB", (20, 20), "white").save(photo, "EPS")
@@ -504,7 +565,9 @@ class TestFromImage:
         path.write_bytes(content)
         with path.open("rb") as file:
             for source in (content, path, str(path), file):
-                with pytest.raises(ValueError, match="HEIC format, which cannot be read here: save it as JPEG"):
+                with pytest.raises(
+                    ValueError, match="HEIC format, which cannot be read here: save it as JPEG"
+                ):
                     from_image(source)
         with pytest.raises(ValueError, match="this is no picture that can be read: choose a PNG"):
             from_image(b"\0\0\0\x18ftypavif" + bytes(50))
@@ -519,7 +582,8 @@ class TestFromImage:
         assert_like_mnist(from_image(big))
 
     def test_other_ways_to_write_colours(self) -> None:
-        """CMYK as printers have it; LAB; red on a green of the same lightness; neither has any grey to go by."""
+        """CMYK as printers have it; LAB; red on a green of the same lightness; neither has any grey
+        to go by."""
         grey = picture()
         expected = from_image(grey)
         cmyk = Image.merge("CMYK", [Image.new("L", grey.size)] * 3 + [grey])
@@ -543,9 +607,13 @@ class TestFromImage:
     @pytest.mark.parametrize("dark", [False, True])
     def test_a_crop_without_a_margin(self, margin: int, dark: bool) -> None:
         ink = np.asarray(picture())
-        (top, bottom), (left, right) = (np.flatnonzero(ink.any(axis=axis))[[0, -1]] for axis in (1, 0))
+        (top, bottom), (left, right) = (
+            np.flatnonzero(ink.any(axis=axis))[[0, -1]] for axis in (1, 0)
+        )
         cropped = np.pad(ink[top : bottom + 1, left : right + 1], margin)
-        assert difference(from_image(picture()), from_image(255 - cropped if dark else cropped)) < 0.02
+        assert (
+            difference(from_image(picture()), from_image(255 - cropped if dark else cropped)) < 0.02
+        )
 
 
 def spoilt(kind: str) -> Image.Image:
@@ -564,7 +632,9 @@ def spoilt(kind: str) -> Image.Image:
         )
         clean.paste(cloth, (0, 0))
     elif kind == "specks":
-        pen.point([(int(x), int(y)) for x, y in chance.uniform((0, 0), clean.size, (60, 2))], "#303030")
+        pen.point(
+            [(int(x), int(y)) for x, y in chance.uniform((0, 0), clean.size, (60, 2))], "#303030"
+        )
     elif kind == "grey patch":
         patch = Image.new("RGB", (960, 800), "white")
         patch.paste(Image.eval(clean, lambda level: level * 3 // 4), (160, 160))
@@ -583,9 +653,16 @@ def spoilt(kind: str) -> Image.Image:
             ImageDraw.Draw(across).line([(0, place), (640, place + 9)], "#909090", 2)
             if kind == "squared":
                 ImageDraw.Draw(across).line([(place, 0), (place - 7, 480)], "#909090", 2)
-        page = np.asarray(ImageChops.multiply(clean, across) if kind in ("ruled", "squared") else clean) * 0.8
+        page = (
+            np.asarray(
+                ImageChops.multiply(clean, across) if kind in ("ruled", "squared") else clean
+            )
+            * 0.8
+        )
         page[:, 330:] *= 0.6 if kind == "shadow" else 1
-        return Image.fromarray((page + chance.normal(0, 3, page.shape)).clip(0, 255).astype(np.uint8))
+        return Image.fromarray(
+            (page + chance.normal(0, 3, page.shape)).clip(0, 255).astype(np.uint8)
+        )
     return clean
 
 
@@ -628,8 +705,14 @@ class TestFindInk:
     def test_any_picture_gives_an_image_or_a_clear_error(
         self, width: int, height: int, mode: str, chance: Random
     ) -> None:
-        blocks = Image.frombytes("RGBA", (6, 5), chance.randbytes(120)).resize((width, height), chance.randrange(4))
-        source = Image.new("I;16", (width, height), chance.randrange(65536)) if mode == "I;16" else blocks.convert(mode)
+        blocks = Image.frombytes("RGBA", (6, 5), chance.randbytes(120)).resize(
+            (width, height), chance.randrange(4)
+        )
+        source = (
+            Image.new("I;16", (width, height), chance.randrange(65536))
+            if mode == "I;16"
+            else blocks.convert(mode)
+        )
         try:
             image = from_image(source)
         except EmptySketchError:
@@ -638,7 +721,10 @@ class TestFindInk:
 
     @given(st.integers(0, 290), st.integers(0, 170), st.booleans())
     def test_the_place_in_the_frame_changes_nothing(self, left: int, top: int, dark: bool) -> None:
-        three, pages = picture().crop((220, 60, 440, 400)), [Image.new("L", (512, 512)) for _ in range(2)]
+        three, pages = (
+            picture().crop((220, 60, 440, 400)),
+            [Image.new("L", (512, 512)) for _ in range(2)],
+        )
         pages[0].paste(three, (100, 100))
         pages[1].paste(three, (left, top))
         moved = ImageOps.invert(pages[1]) if dark else pages[1]

@@ -14,7 +14,9 @@ SETTINGS = Hyperparameters(epochs=2, batch_size=50, learning_rate=0.05)
 
 def variants(**fields):
     names, columns = list(fields), zip(*fields.values(), strict=True)
-    return [dataclasses.replace(SETTINGS, **dict(zip(names, column, strict=True))) for column in columns]
+    return [
+        dataclasses.replace(SETTINGS, **dict(zip(names, column, strict=True))) for column in columns
+    ]
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,9 @@ def variants(**fields):
     [
         variants(learning_rate=[0.001, 0.02, 0.1]),
         variants(momentum=[0.0, 0.5, 0.9]),
-        variants(learning_rate=[0.1, 0.01], schedule=["one-cycle", "cosine"], augmentation=["affine"] * 2),
+        variants(
+            learning_rate=[0.1, 0.01], schedule=["one-cycle", "cosine"], augmentation=["affine"] * 2
+        ),
         variants(batch_size=[32, 64], optimizer=["sgd", "adam"], epochs=[1, 2]),
     ],
     ids=["rates", "momenta", "schedules, augmented", "other batches, optimisers and epochs"],
@@ -34,7 +38,10 @@ def test_each_member_ends_where_a_run_of_its_own_does(tiny, settings):
         run = TrainingRun(build_model("mlp", seed=0), tiny, member.hyperparameters, device="cpu")
         records = list(run.epochs())
         assert same_weights(member.model, run.model)
-        ours, theirs = ([dataclasses.replace(one, seconds=0) for one in some] for some in (member.records, records))
+        ours, theirs = (
+            [dataclasses.replace(one, seconds=0) for one in some]
+            for some in (member.records, records)
+        )
         assert ours == theirs
 
 

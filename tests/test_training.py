@@ -28,7 +28,12 @@ def weights(model):
 def test_the_defaults_are_the_series_own():
     settings = Hyperparameters()
     assert (settings.epochs, settings.batch_size, settings.learning_rate) == (10, 64, 0.001)
-    assert (settings.momentum, settings.optimizer, settings.seed, settings.network) == (0.9, "sgd", 0, "mlp")
+    assert (settings.momentum, settings.optimizer, settings.seed, settings.network) == (
+        0.9,
+        "sgd",
+        0,
+        "mlp",
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,13 +98,17 @@ def test_a_short_training_learns_to_read(sample, optimizer, rate):
 def test_a_record_holds_the_losses_that_a_plain_loop_sees(tiny):
     settings = Hyperparameters(epochs=1, batch_size=100, learning_rate=0.01)
     seen = []
-    (record,) = train(build_model(seed=4), tiny, settings, on_batch=lambda run: seen.append(run.batch_losses[-1]))
+    (record,) = train(
+        build_model(seed=4), tiny, settings, on_batch=lambda run: seen.append(run.batch_losses[-1])
+    )
     run = TrainingRun(build_model(seed=4), tiny, settings)
     assert seen == [run.step() for _ in range(run.batches_per_epoch)]
     assert (record.epoch, record.min_loss, record.max_loss) == (1, min(seen), max(seen))
     images = len(tiny.train)
     sizes = [min(100, images - start) for start in range(0, images, 100)]
-    assert record.mean_loss == pytest.approx(sum(n * x for n, x in zip(sizes, seen, strict=True)) / images)
+    assert record.mean_loss == pytest.approx(
+        sum(n * x for n, x in zip(sizes, seen, strict=True)) / images
+    )
     assert record.seconds > 0
 
 
@@ -138,7 +147,9 @@ def test_a_batch_larger_than_the_data_is_the_whole_data(tiny):
 def test_one_class_alone_can_be_learnt(tiny):
     only_ones = tiny.train.subset(tiny.train.labels == 1)
     data = Mnist(only_ones, only_ones, only_ones, "test")
-    records = list(train(build_model("mlp", seed=0), data, Hyperparameters(epochs=3, learning_rate=0.1)))
+    records = list(
+        train(build_model("mlp", seed=0), data, Hyperparameters(epochs=3, learning_rate=0.1))
+    )
     assert records[-1].validation_accuracy == 1.0
 
 
@@ -219,10 +230,16 @@ def test_the_optimiser_is_given_the_scheduled_rate(tiny):
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_a_run_ends_where_the_plain_loop_does(tiny, network, momentum):
-    # small steps for the cnn: a unit that lies within rounding of 0 may otherwise fire in one loop and not in the other
+    # small steps for the cnn: a unit that lies within rounding of 0 may otherwise fire in one loop
+    # and not in the other
     rate = {"mlp": 0.02, "cnn": 0.005}[network]
-    settings = Hyperparameters(network=network, epochs=2, batch_size=50, learning_rate=rate, momentum=momentum, seed=3)
-    plain, run = build_model(network, seed=3), TrainingRun(build_model(network, seed=3), tiny, settings, device="cpu")
+    settings = Hyperparameters(
+        network=network, epochs=2, batch_size=50, learning_rate=rate, momentum=momentum, seed=3
+    )
+    plain, run = (
+        build_model(network, seed=3),
+        TrainingRun(build_model(network, seed=3), tiny, settings, device="cpu"),
+    )
     losses = train_plainly(plain, tiny.train, settings)
     list(run.epochs())
     assert run.batch_losses == pytest.approx(losses, rel=1e-3)

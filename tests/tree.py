@@ -16,7 +16,9 @@ def widgets(root: Widget) -> Iterator[Any]:
 def part(root: Widget, description: str | type[Widget]) -> Any:
     """The first widget in a panel that bears this description, or is of this class."""
     if isinstance(description, str):
-        return next(one for one in widgets(root) if getattr(one, "description", None) == description)
+        return next(
+            one for one in widgets(root) if getattr(one, "description", None) == description
+        )
     return next(one for one in widgets(root) if isinstance(one, description))
 
 

@@ -2,8 +2,8 @@
 
 python tools/architecture.py [--check]
 
-The figure leaves out an arrow where a longer way says the same, so that one sees the levels. With --check nothing is
-written, and the exit status says whether the page is true.
+The figure leaves out an arrow where a longer way says the same, so that one sees the levels. With
+--check nothing is written, and the exit status says whether the page is true.
 """
 
 from __future__ import annotations
@@ -50,14 +50,23 @@ def imports_of(path: Path) -> set[str]:
 
 
 def modules() -> Graph:
-    """Each module of ours with those of ours that it imports; a folder, such as `widgets`, counts as one."""
+    """Each module of ours with those of ours that it imports; a folder, such as `widgets`, counts
+    as one."""
     found: Graph = {}
-    names = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    names = {path.stem for path in PACKAGE.glob("*.py")} | {
+        path.parent.name for path in PACKAGE.glob("*/__init__.py")
+    }
     for path in sorted(PACKAGE.rglob("*.py")):
-        if path == PACKAGE / "__init__.py":  # the front door names everything, and imports it only when asked
+        if (
+            path == PACKAGE / "__init__.py"
+        ):  # the front door names everything, and imports it only when asked
             continue
         name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        ours = {imported.split(".")[1] for imported in imports_of(path) if imported.startswith("mnist_nb.")}
+        ours = {
+            imported.split(".")[1]
+            for imported in imports_of(path)
+            if imported.startswith("mnist_nb.")
+        }
         found.setdefault(name, set()).update((ours & names) - {name})
     return found
 
@@ -75,11 +84,28 @@ def code_lines(path: Path) -> int:
     """Lines of code in a file: no blank lines, comments or docstrings."""
     source = path.read_text(encoding="utf-8")
     texts = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr)]
-    texts = [node for node in texts if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)]
+    texts = [
+        node
+        for node in texts
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
     documented = {line for node in texts for line in range(node.lineno, (node.end_lineno or 0) + 1)}
-    empty = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
-    tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type not in empty]
-    return len({line for token in tokens for line in range(token.start[0], token.end[0] + 1)} - documented)
+    empty = {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
+    tokens = [
+        token
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type not in empty
+    ]
+    return len(
+        {line for token in tokens for line in range(token.start[0], token.end[0] + 1)} - documented
+    )
 
 
 def purpose(name: str) -> str:
@@ -92,19 +118,46 @@ def purpose(name: str) -> str:
 def drawn() -> str:
     """The figure, as Mermaid, and the list of rooms; those that import nobody come last."""
     graph = modules()
-    order = [*TopologicalSorter({name: sorted(graph[name]) for name in sorted(graph)}).static_order()][::-1]
+    order = [
+        *TopologicalSorter({name: sorted(graph[name]) for name in sorted(graph)}).static_order()
+    ][::-1]
     arrows = [f"    {name} --> {below}" for name in order for below in sorted(direct(graph)[name])]
-    loose = [f"    {name}" for name in sorted(graph) if not graph[name] and name not in set().union(*graph.values())]
-    lines = ["```mermaid", "flowchart TD", *arrows, *loose, "```", "", "| module | what it is |", "| --- | --- |"]
+    loose = [
+        f"    {name}"
+        for name in sorted(graph)
+        if not graph[name] and name not in set().union(*graph.values())
+    ]
+    lines = [
+        "```mermaid",
+        "flowchart TD",
+        *arrows,
+        *loose,
+        "```",
+        "",
+        "| module | what it is |",
+        "| --- | --- |",
+    ]
     for name in sorted(graph):
         where = f"mnist_nb/{name}/" if (PACKAGE / name).is_dir() else f"mnist_nb/{name}.py"
         what = purpose(name).replace("|", "\\|")
         lines.append(f"| [{name}](../{where}) | {what} |")
-    lines += ["", "## To be read in this order", "", "| file | what it is | lines of code |", "| --- | --- | --- |"]
+    lines += [
+        "",
+        "## To be read in this order",
+        "",
+        "| file | what it is | lines of code |",
+        "| --- | --- | --- |",
+    ]
     counts = {name: code_lines(PACKAGE / name) for name in READING_ORDER}
-    lines += [f"| [{name}](../mnist_nb/{name}) | {what} | {counts[name]} |" for name, what in READING_ORDER.items()]
+    lines += [
+        f"| [{name}](../mnist_nb/{name}) | {what} | {counts[name]} |"
+        for name, what in READING_ORDER.items()
+    ]
     everything = sum(code_lines(path) for path in PACKAGE.rglob("*.py"))
-    lines += ["", f"Together {sum(counts.values()):,} of the package's {everything:,} lines of code: the main job."]
+    lines += [
+        "",
+        f"Together {sum(counts.values()):,} of the package's {everything:,} lines of code: the main job.",
+    ]
     return "\n".join(lines)
 
 
@@ -118,5 +171,9 @@ if __name__ == "__main__":
     before = PAGE.read_text(encoding="utf-8")
     after = page(before)
     if "--check" in sys.argv:
-        sys.exit(0 if after == before else "docs/architecture.md is not true any more: python tools/architecture.py")
+        sys.exit(
+            0
+            if after == before
+            else "docs/architecture.md is not true any more: python tools/architecture.py"
+        )
     PAGE.write_text(after, encoding="utf-8")

@@ -2,10 +2,10 @@
 
 python tools/clean_notebooks.py [--check] NOTEBOOK...
 
-Kept: sources, cell ids, tags, execution counts, outputs. Gone: execution times, widget state, widget views (they refer
-to a kernel that has ended; the text beside them stays), collapsed and scrolled marks, the Python version. Lines
-printed one after the other become one output.
-With --check nothing is written and the exit status says whether all notebooks were clean.
+Kept: sources, cell ids, tags, execution counts, outputs. Gone: execution times, widget state,
+widget views (they refer to a kernel that has ended; the text beside them stays), collapsed and
+scrolled marks, the Python version. Lines printed one after the other become one output. With
+--check nothing is written and the exit status says whether all notebooks were clean.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 def clean(notebook: NotebookNode) -> NotebookNode:
     """A cleaned copy."""
     cleaned = copy.deepcopy(notebook)
-    cleaned.metadata = NotebookNode({"kernelspec": NotebookNode(KERNEL), "language_info": NotebookNode(name="python")})
+    cleaned.metadata = NotebookNode(
+        {"kernelspec": NotebookNode(KERNEL), "language_info": NotebookNode(name="python")}
+    )
     for cell in cleaned.cells:
-        cell.metadata = NotebookNode({key: cell.metadata[key] for key in ("tags",) if cell.metadata.get(key)})
+        cell.metadata = NotebookNode(
+            {key: cell.metadata[key] for key in ("tags",) if cell.metadata.get(key)}
+        )
         if "outputs" in cell:
             cell.outputs = joined(cell.outputs)
         for output in cell.get("outputs", []):
@@ -39,7 +43,8 @@ def clean(notebook: NotebookNode) -> NotebookNode:
 
 
 def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Lines printed one after the other as one output: how the kernel parcels them up is a matter of chance."""
+    """Lines printed one after the other as one output: how the kernel parcels them up is a matter
+    of chance."""
     parts: list[NotebookNode] = []
     for output in outputs:
         if parts and output.output_type == "stream" and output.get("name") == parts[-1].get("name"):
@@ -56,7 +61,9 @@ def text(notebook: NotebookNode) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="change nothing, only say which are not clean")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, only say which are not clean"
+    )
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     options = parser.parse_args()
     unclean = []

@@ -1,9 +1,11 @@
-"""Write constraints.txt: the versions that the tests last passed with, of everything that mnist_nb[test] needs.
+"""Write constraints.txt: the versions that the tests last passed with, of everything that
+mnist_nb[test] needs.
 
 python tools/constraints.py
 
-Run it in the environment that `make test` passed in. Installing with it, `make lab CONSTRAINTS=constraints.txt`, opens
-the series as it was then, however much its dependencies have changed since.
+Run it in the environment that `make test` passed in. Installing with it, `make lab
+CONSTRAINTS=constraints.txt`, opens the series as it was then, however much its dependencies have
+changed since.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ def closure(requirement: Requirement) -> dict[str, str]:
             package = distribution(name)
         except PackageNotFoundError:  # wanted on other systems only
             continue
-        found[canonicalize_name(name)] = Version(package.version).public  # without +cu132 and the like
+        found[canonicalize_name(name)] = Version(
+            package.version
+        ).public  # without +cu132 and the like
         for text in package.requires or []:
             needed = Requirement(text)
             if needed.marker is None or needed.marker.evaluate({"extra": extra}):

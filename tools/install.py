@@ -2,9 +2,10 @@
 
     .venv/bin/python tools/install.py [--extra test] [--gpu 0|1]
 
-On Linux PyPI's PyTorch brings gigabytes for NVIDIA cards. Where no NVIDIA driver is found the CPU build is taken
-instead, from PyTorch's own index; where that does not answer, PyPI's after all, and a line says so. `uv` installs where
-there is one, pip elsewhere. What they print goes to a file, which is named if something fails.
+On Linux PyPI's PyTorch brings gigabytes for NVIDIA cards. Where no NVIDIA driver is found the CPU
+build is taken instead, from PyTorch's own index; where that does not answer, PyPI's after all, and
+a line says so. `uv` installs where there is one, pip elsewhere. What they print goes to a file,
+which is named if something fails.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-PYTORCH = ("torchvision", "torch")  # in this order: a torchvision names the one torch that it was built for
+PYTORCH = (
+    "torchvision",
+    "torch",
+)  # in this order: a torchvision names the one torch that it was built for
 CUDA_PARTS = re.compile(r"(nvidia|cuda)-.*|triton")  # what only PyPI's build needs
 UNITS = {"k": 1e-3, "M": 1.0, "G": 1e3, "": 1e-6}  # megabytes in one kB, MB, GB, byte
 
@@ -42,12 +46,22 @@ class InstallationError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install, and return the exit status: 0, 1 if it failed, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--extra", default="notebooks", help="which extra of pyproject.toml (%(default)s)")
-    parser.add_argument("--gpu", choices=("", "0", "1"), default="", help="1: PyPI's build; 0: the CPU build")
+    parser.add_argument(
+        "--extra", default="notebooks", help="which extra of pyproject.toml (%(default)s)"
+    )
+    parser.add_argument(
+        "--gpu", choices=("", "0", "1"), default="", help="1: PyPI's build; 0: the CPU build"
+    )
     parser.add_argument("--constraint", default="", metavar="FILE", help="versions to keep to")
-    parser.add_argument("--stamp", nargs="*", type=Path, default=[], metavar="FILE", help="written when it is done")
-    parser.add_argument("--index", default=CPU_INDEX, metavar="URL", help="where the CPU build is (%(default)s)")
-    parser.add_argument("--patience", type=float, default=10, metavar="SECONDS", help="how long to wait for it (10)")
+    parser.add_argument(
+        "--stamp", nargs="*", type=Path, default=[], metavar="FILE", help="written when it is done"
+    )
+    parser.add_argument(
+        "--index", default=CPU_INDEX, metavar="URL", help="where the CPU build is (%(default)s)"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=10, metavar="SECONDS", help="how long to wait for it (10)"
+    )
     options = parser.parse_args(arguments)
     installer = Installer(Path(sys.prefix) / "install.log")
     try:
@@ -66,41 +80,58 @@ def install(installer: Installer, options: argparse.Namespace) -> None:
     started = time.monotonic()
     cpu, why = wants_cpu(options.gpu)
     there = version_of("torch") or ""
-    change = bool(options.gpu) if there else cpu  # nobody loses the build they have without saying so
+    change = (
+        bool(options.gpu) if there else cpu
+    )  # nobody loses the build they have without saying so
     if cpu != ("+cpu" in there) and there and not change:
         why = f"PyTorch {there} is there and stays (GPU=0 and GPU=1 choose)"
     print(f"Setting up {Path(sys.prefix).name} with {installer.name}; {why}.", flush=True)
     keep = ["--constraint", str(Path(options.constraint).resolve())] if options.constraint else []
     honoured = True
-    if (change and cpu and "+cpu" not in there) or ("+cpu" in there and cpu and not installer.holds(wanted(), keep)):
+    if (change and cpu and "+cpu" not in there) or (
+        "+cpu" in there and cpu and not installer.holds(wanted(), keep)
+    ):
         honoured = take_cpu_build(installer, options.index, options.patience, keep)
     elif change and not cpu and "+cpu" in there:
-        installer.run("PyTorch from PyPI", "install", "--no-deps", "--force-reinstall", *keep, *PYTORCH)
+        installer.run(
+            "PyTorch from PyPI", "install", "--no-deps", "--force-reinstall", *keep, *PYTORCH
+        )
     with pinned_cpu_build() as pins, sources() as project:
         what = [*project[:-1], f"{project[-1]}[{options.extra}]"]
         installer.run("everything else" if pins else "all packages", "install", *keep, *pins, *what)
     for stamp in options.stamp:  # what was asked for: asked for otherwise, make calls this again
         stamp.write_text(f"{options.gpu if honoured else ''}\n", encoding="utf-8")
-    print(f"Done: {size_of(Path(sys.prefix)) / 1e9:.1f} GB, {in_words(time.monotonic() - started)}.", flush=True)
+    print(
+        f"Done: {size_of(Path(sys.prefix)) / 1e9:.1f} GB, {in_words(time.monotonic() - started)}.",
+        flush=True,
+    )
 
 
 def wants_cpu(gpu: str) -> tuple[bool, str]:
-    """Whether to install the CPU build, and why in words; `gpu` is the reader's choice: "0", "1" or none."""
+    """Whether to install the CPU build, and why in words; `gpu` is the reader's choice: "0", "1" or
+    none."""
     if sys.platform != "linux":
         return False, "PyTorch from PyPI, which is right for this system"
     if gpu:
-        return gpu == "0", f"{'the CPU build of PyTorch' if gpu == '0' else 'PyTorch from PyPI'}, as GPU={gpu} says"
+        return (
+            gpu == "0",
+            f"{'the CPU build of PyTorch' if gpu == '0' else 'PyTorch from PyPI'}, as GPU={gpu} says",
+        )
     try:
         ctypes.CDLL("libcuda.so.1")  # comes with the driver, and is what PyTorch needs of it
     except OSError:
-        return True, "the CPU build of PyTorch, as there is no NVIDIA driver (GPU=1 takes the other)"
+        return (
+            True,
+            "the CPU build of PyTorch, as there is no NVIDIA driver (GPU=1 takes the other)",
+        )
     return False, "PyTorch from PyPI, as there is an NVIDIA driver (GPU=0 takes the CPU build)"
 
 
 def take_cpu_build(installer: Installer, index: str, patience: float, keep: Sequence[str]) -> bool:
     """Install the CPU build and take away what was PyPI's; whether that could be done."""
     pages = [f"{index}/{name}/" for name in PYTORCH]
-    # no index, only these two pages: whatever else the reader's settings name could offer another build
+    # no index, only these two pages: whatever else the reader's settings name could offer another
+    # build
     source = [
         "--no-index",
         *(word for page in pages for word in ("--find-links", page)),
@@ -111,7 +142,10 @@ def take_cpu_build(installer: Installer, index: str, patience: float, keep: Sequ
         if reason := silence_of(pages[0], patience):
             raise InstallationError(reason)
         for name in PYTORCH:
-            needs = [*(metadata.requires("torchvision") or [] if name == "torch" else []), *wanted()]
+            needs = [
+                *(metadata.requires("torchvision") or [] if name == "torch" else []),
+                *wanted(),
+            ]
             bound = next(line for line in needs if re.match(rf"{name}\b", line))
             installer.run(f"{name}, CPU build", "install", *source, *keep, bound, patience=patience)
     except InstallationError as error:
@@ -138,14 +172,18 @@ def silence_of(page: str, patience: float) -> str:
 
     def ask() -> None:
         try:
-            with urllib.request.urlopen(page, timeout=2 * patience) as answer:  # below, one waits for half of that
+            with urllib.request.urlopen(
+                page, timeout=2 * patience
+            ) as answer:  # below, one waits for half of that
                 answer.read()
         except (OSError, ValueError) as error:
             reasons.put(str(error).strip("<>") or type(error).__name__)
         else:
             reasons.put("")
 
-    threading.Thread(target=ask, daemon=True).start()  # a server that sends a byte a second passes every time limit
+    threading.Thread(
+        target=ask, daemon=True
+    ).start()  # a server that sends a byte a second passes every time limit
     try:
         return reasons.get(timeout=patience)
     except queue.Empty:
@@ -154,13 +192,19 @@ def silence_of(page: str, patience: float) -> str:
 
 @contextlib.contextmanager
 def sources() -> Iterator[list[str]]:
-    """What to install: this folder, to be changed at will; of one that cannot be written in, as it is now."""
+    """What to install: this folder, to be changed at will; of one that cannot be written in, as it
+    is now."""
     if os.access(ROOT, os.W_OK):
         yield ["--editable", str(ROOT)]
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "mnist_nb"
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv"), copy_function=shutil.copyfile)
+        shutil.copytree(
+            ROOT,
+            copy,
+            ignore=shutil.ignore_patterns(".git", ".venv"),
+            copy_function=shutil.copyfile,
+        )
         for place in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
             place.chmod(0o755)  # building writes there
         yield [str(copy)]
@@ -175,7 +219,9 @@ def pinned_cpu_build() -> Iterator[list[str]]:
         return
     with tempfile.TemporaryDirectory() as folder:
         pins = Path(folder) / "pins.txt"
-        pins.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()), encoding="utf-8")
+        pins.write_text(
+            "".join(f"{name}=={version}\n" for name, version in versions.items()), encoding="utf-8"
+        )
         yield ["--constraint", str(pins)]
 
 
@@ -218,7 +264,10 @@ class Installer:
         if self.uv:
             command = [self.uv, "pip", verb, "--python", sys.executable]
             if patience is not None:
-                environment |= {"UV_HTTP_TIMEOUT": str(max(1, round(patience))), "UV_HTTP_RETRIES": "1"}
+                environment |= {
+                    "UV_HTTP_TIMEOUT": str(max(1, round(patience))),
+                    "UV_HTTP_RETRIES": "1",
+                }
         else:
             command = [sys.executable, "-m", "pip", verb]
             options += ["--yes"] if verb == "uninstall" else ["--progress-bar", "off"]
@@ -233,7 +282,9 @@ class Installer:
             lines = list(self._followed(process, title, log))
         if process.wait():
             said = [
-                line for line in lines if re.match(r"\s*(ERROR|error|Caused by|×|╰|.* depends on |The user)", line)
+                line
+                for line in lines
+                if re.match(r"\s*(ERROR|error|Caused by|×|╰|.* depends on |The user)", line)
             ] or lines
             reason = "\n".join(line.strip()[:300] for line in said[-4:])
             raise InstallationError(
@@ -277,7 +328,8 @@ class Installer:
 
 
 class Progress:
-    """One line that is written over again in a terminal; elsewhere one at the end, and one a minute until then."""
+    """One line that is written over again in a terminal; elsewhere one at the end, and one a minute
+    until then."""
 
     def __init__(self, title: str) -> None:
         self.title, self.started, self.shown = title, time.monotonic(), time.monotonic()
@@ -289,7 +341,8 @@ class Progress:
         if found := re.match(r"\s*(?:Collecting|\+) ?([\w.-]+)", line):
             self.packages += 1
         if found := re.match(
-            r"\s*Downloading (?:\S*/)?([A-Za-z][\w.]*?)[- ].*\(([\d.]+) ?([kKMG]?)i?[bB](?:ytes)?\)", line
+            r"\s*Downloading (?:\S*/)?([A-Za-z][\w.]*?)[- ].*\(([\d.]+) ?([kKMG]?)i?[bB](?:ytes)?\)",
+            line,
         ):
             self.megabytes += float(found[2]) * UNITS[found[3].replace("K", "k")]
             self.doing = f"fetching {found[1]}, {found[2]} {found[3]}B"

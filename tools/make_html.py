@@ -2,9 +2,10 @@
 
 python tools/make_html.py [FOLDER]
 
-They go to build/html (or FOLDER), with a page index.html that lists them; links between notebooks lead to the copies.
-Where a notebook shows the drawing pad, its copy shows pad.html: the shipped network in a page that needs no kernel.
-Formulas are set by MathJax, which a page fetches from the network; everything else is inside it.
+They go to build/html (or FOLDER), with a page index.html that lists them; links between notebooks
+lead to the copies. Where a notebook shows the drawing pad, its copy shows pad.html: the shipped
+network in a page that needs no kernel. Formulas are set by MathJax, which a page fetches from the
+network; everything else is inside it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 # on a phone the bars come under the paper
 HIGH = "clamp(44rem, (760px - 100vw) * 99, 60rem)"
-PAD = '<iframe src="{}pad.html" title="drawing pad" style="width: 100%; height: ' + HIGH + '; border: 0"></iframe>'
+PAD = (
+    '<iframe src="{}pad.html" title="drawing pad" style="width: 100%; height: '
+    + HIGH
+    + '; border: 0"></iframe>'
+)
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>mnist_nb</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -40,7 +45,9 @@ the sliders live in JupyterLab only: <code>make lab</code>. The <a href="pad.htm
 
 def title(notebook: NotebookNode) -> str:
     """The first heading."""
-    return next(line.lstrip("# ") for line in notebook.cells[0].source.splitlines() if line.startswith("# "))
+    return next(
+        line.lstrip("# ") for line in notebook.cells[0].source.splitlines() if line.startswith("# ")
+    )
 
 
 def main(folder: Path) -> None:
@@ -48,8 +55,14 @@ def main(folder: Path) -> None:
     exporter = HTMLExporter()
     items: dict[str, list[str]] = {"": [], "solutions": []}
     folder.mkdir(parents=True, exist_ok=True)
-    export_page(PRETRAINED / "cnn.safetensors", folder / "pad.html", title="Draw a digit: the network reads it")
-    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) + sorted(NOTEBOOKS.glob("solutions/[0-9]*.ipynb")):
+    export_page(
+        PRETRAINED / "cnn.safetensors",
+        folder / "pad.html",
+        title="Draw a digit: the network reads it",
+    )
+    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) + sorted(
+        NOTEBOOKS.glob("solutions/[0-9]*.ipynb")
+    ):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":

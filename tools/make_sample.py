@@ -1,4 +1,5 @@
-"""Make the sample inside the package from the full MNIST: python tools/make_sample.py [FOLDER-OF-THE-FOUR-FILES]
+"""Make the sample inside the package from the full MNIST: python tools/make_sample.py
+[FOLDER-OF-THE-FOUR-FILES]
 
 Writes mnist_nb/data/sample/*.gz and prints the SHA-256 sums that mnist_nb/data/mnist.py holds.
 """
@@ -21,7 +22,12 @@ def first_items(content: bytes, count: int) -> bytes:
     axes = content[3]
     header = 4 + 4 * axes
     item = 28 * 28 if axes == 3 else 1
-    return content[:4] + count.to_bytes(4, "big") + content[8:header] + content[header : header + count * item]
+    return (
+        content[:4]
+        + count.to_bytes(4, "big")
+        + content[8:header]
+        + content[header : header + count * item]
+    )
 
 
 def main() -> None:

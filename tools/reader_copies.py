@@ -1,8 +1,9 @@
 """Give the reader notebooks of their own, without outputs: python tools/reader_copies.py [FOLDER]
 
-So what is to be predicted is not answered before it is asked, and the notebooks under version control stay as they are.
-What is in the folder already, changed notebooks above all, is left alone. Solutions keep their outputs. A model or
-digits that earlier versions kept beside the notebooks are copied along.
+So what is to be predicted is not answered before it is asked, and the notebooks under version
+control stay as they are. What is in the folder already, changed notebooks above all, is left alone.
+Solutions keep their outputs. A model or digits that earlier versions kept beside the notebooks are
+copied along.
 """
 
 from __future__ import annotations
@@ -49,9 +50,13 @@ def main() -> None:
     try:
         made = copy_missing(folder)
     except OSError as error:
-        sys.exit(f"The copies in {folder} are not complete ({error.strerror}): make room or name another folder.")
+        sys.exit(
+            f"The copies in {folder} are not complete ({error.strerror}): make room or name another folder."
+        )
     if made:
-        print(f"Your notebooks are in {folder}: without outputs, and yours to change. Delete one, and it comes anew.")
+        print(
+            f"Your notebooks are in {folder}: without outputs, and yours to change. Delete one, and it comes anew."
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Run notebooks anew, in order, and keep their outputs: python tools/run_notebooks.py [NOTEBOOK...]
 
-Without names it is all of notebooks/. They run in a clean copy of the folder, so that a reader's own models neither
-change the outputs nor are changed. A cell that fails stops everything, and no notebook is rewritten.
+Without names it is all of notebooks/. They run in a clean copy of the folder, so that a reader's
+own models neither change the outputs nor are changed. A cell that fails stops everything, and no
+notebook is rewritten.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def run(path: Path, copy: Path) -> str:
     """The executed, cleaned notebook as text; it runs in the copy's folder."""
     notebook = nbformat.read(path, as_version=4)
     place = copy / path.parent.relative_to(FOLDER)
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(place)}}).execute()
+    NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(place)}}
+    ).execute()
     return text(clean(notebook))
 
 
@@ -37,11 +40,15 @@ def main() -> None:
     ]
     paths = [path for path in paths if ".ipynb_checkpoints" not in path.parts]
     if load_mnist().is_sample:
-        sys.exit("Notebooks are kept with the outputs of the full MNIST, which is not at hand (see above)")
+        sys.exit(
+            "Notebooks are kept with the outputs of the full MNIST, which is not at hand (see above)"
+        )
     results = {}
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "notebooks"
-        shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("*.safetensors", ".ipynb_checkpoints"))
+        shutil.copytree(
+            FOLDER, copy, ignore=shutil.ignore_patterns("*.safetensors", ".ipynb_checkpoints")
+        )
         for path in paths:
             start = time.monotonic()
             try:

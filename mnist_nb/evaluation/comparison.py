@@ -35,7 +35,8 @@ class Comparison(NamedTuple):
 
     @property
     def accuracy_difference_interval(self) -> tuple[float, float]:
-        """The 95 % interval of the difference of paired shares: the difference +- 1.96 standard errors.
+        """The 95 % interval of the difference of paired shares: the difference +- 1.96 standard
+        errors.
 
         A. Agresti, *Categorical Data Analysis* (3rd ed., 2013), section 11.1: its variance is
         (discordant - (second_only - first_only)^2 / images) / images^2.
@@ -46,14 +47,19 @@ class Comparison(NamedTuple):
 
     @property
     def p_value(self) -> float:
-        """How often two equally good models would split the discordant images as unevenly as this, or more; in [0, 1].
+        """How often two equally good models would split the discordant images as unevenly as this,
+        or more; in [0, 1].
 
-        McNemar's test (Q. McNemar, 1947) in its exact form: each discordant image is a toss of a coin, which is fair if
-        neither model is better. Without discordant images it is 1.
+        McNemar's test (Q. McNemar, 1947) in its exact form: each discordant image is a toss of a
+        coin, which is fair if neither model is better. Without discordant images it is 1.
         """
         from scipy import stats
 
-        return float(stats.binomtest(self.first_only, self.discordant).pvalue) if self.discordant else 1.0
+        return (
+            float(stats.binomtest(self.first_only, self.discordant).pvalue)
+            if self.discordant
+            else 1.0
+        )
 
 
 def compare(first: Evaluation, second: Evaluation) -> Comparison:
@@ -63,19 +69,24 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
         ValueError: if their labels differ: the two are not of the same images.
     """
     if not torch.equal(first.labels, second.labels):
-        raise ValueError("expected two evaluations of the same images in the same order, got labels that differ")
+        raise ValueError(
+            "expected two evaluations of the same images in the same order, got labels that differ"
+        )
     by_kind = torch.bincount(2 * first.is_correct.long() + second.is_correct, minlength=4)
     neither, second_only, first_only, both = by_kind.tolist()
     return Comparison(both, first_only, second_only, neither)
 
 
 class Spread(NamedTuple):
-    """One figure, such as an accuracy, of several runs of the same settings, and how far it varies."""
+    """One figure, such as an accuracy, of several runs of the same settings, and how far it
+    varies."""
 
     values: tuple[float, ...]
     mean: float
     deviation: float  # of single runs, estimated from these (divided by their number minus one)
-    interval: tuple[float, float]  # 95 %, by Student's t: where the mean of very many runs is likely to lie
+    interval: tuple[
+        float, float
+    ]  # 95 %, by Student's t: where the mean of very many runs is likely to lie
 
 
 def spread(values: Sequence[float]) -> Spread:

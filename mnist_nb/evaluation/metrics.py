@@ -1,4 +1,5 @@
-"""How often a model is right on a split of the data: accuracy, confusion matrix and scores of each digit."""
+"""How often a model is right on a split of the data: accuracy, confusion matrix and scores of each
+digit."""
 
 from __future__ import annotations
 
@@ -17,10 +18,11 @@ REJECTED_LABELS = {
     947: 0, 1621: 2, 1901: 2, 2130: 2, 2462: 0, 2597: 0, 2654: 0, 3520: 2,
     3558: 1, 5937: 1, 6651: 0, 6783: 2, 8527: 2, 9679: 2, 9729: 2,
 }  # fmt: skip
-"""Test images of MNIST (index from 0) whose label fewer than three of five human reviewers confirmed, with how many
-confirmed it. From the votes published with C. G. Northcutt, A. Athalye, J. Mueller, "Pervasive Label Errors in Test
-Sets Destabilize Machine Learning Benchmarks" (2021): github.com/cleanlab/label-errors, mturk/mnist_mturk.json. The
-reviewers saw only what the authors' own network had flagged, so there may be more."""
+"""Test images of MNIST (index from 0) whose label fewer than three of five human reviewers
+confirmed, with how many confirmed it. From the votes published with C. G. Northcutt, A. Athalye, J.
+Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks" (2021):
+github.com/cleanlab/label-errors, mturk/mnist_mturk.json. The reviewers saw only what the authors'
+own network had flagged, so there may be more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Evaluation:
         return [DigitScore(digit, *row) for digit, row in enumerate(rows)]
 
     def without(self, indices: Collection[int]) -> Evaluation:
-        """The same predictions without the images at these positions; positions beyond the split are ignored."""
+        """The same predictions without the images at these positions; positions beyond the split
+        are ignored."""
         kept = torch.tensor([index not in indices for index in range(len(self.labels))])
         return Evaluation(self.probabilities[kept], self.labels[kept])
 
@@ -88,15 +91,19 @@ class Evaluation:
         return right[self.confidence[right].argsort(stable=True)][:count].tolist()
 
     def confused_pairs(self, count: int) -> list[tuple[int, int, int]]:
-        """The most frequent mistakes: (label, prediction, how many times), the most frequent first."""
+        """The most frequent mistakes: (label, prediction, how many times), the most frequent
+        first."""
         pairs = np.ndenumerate(self.confusion)
-        mistakes = [(label, read, int(times)) for (label, read), times in pairs if label != read and times]
+        mistakes = [
+            (label, read, int(times)) for (label, read), times in pairs if label != read and times
+        ]
         return sorted(mistakes, key=lambda mistake: -mistake[2])[:count]
 
 
 @dataclasses.dataclass(frozen=True)
 class DigitScore:
-    """How well one digit is read: counts of images, and the shares in [0, 1] with 95 % intervals that follow from them.
+    """How well one digit is read: counts of images, and the shares in [0, 1] with 95 % intervals
+    that follow from them.
 
     A share of no images is 0, and its interval all of [0, 1].
     """
@@ -135,9 +142,10 @@ class DigitScore:
     def f1_interval(self) -> tuple[float, float]:
         """An interval of F1 that follows from Wilson's.
 
-        F1 is not itself a share of images. But the true positives are a share of the images that are this digit *or*
-        read as it, and F1 = 2 share / (1 + share) grows with that share, so the ends of its interval give those of F1.
-        This is the "Wilson indirect" method of K. F. Y. Lam, V. Gopal and J. Qian (2023, arXiv:2309.14621).
+        F1 is not itself a share of images. But the true positives are a share of the images that
+        are this digit *or* read as it, and F1 = 2 share / (1 + share) grows with that share, so the
+        ends of its interval give those of F1. This is the "Wilson indirect" method of K. F. Y. Lam,
+        V. Gopal and J. Qian (2023, arXiv:2309.14621).
         """
         low, high = self._interval(self.support + self.predicted - self.true_positives)
         return 2 * low / (1 + low), 2 * high / (1 + high)
@@ -155,7 +163,9 @@ def evaluate(model: nn.Module, split: Split) -> Evaluation:
     """
     if not len(split):
         raise ValueError(f"split must hold at least one image, and {split.name} is empty")
-    with one_thread():  # a second thread gains little, and costs ten times the time on a busy machine
+    with (
+        one_thread()
+    ):  # a second thread gains little, and costs ten times the time on a busy machine
         return Evaluation(predict(model, split.images), split.labels)
 
 
@@ -169,7 +179,9 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
         ValueError: unless 0 <= correct <= total and total > 0.
     """
     if not 0 <= correct <= total or total == 0:
-        raise ValueError(f"expected 0 <= correct <= total and total > 0, got correct={correct}, total={total}")
+        raise ValueError(
+            f"expected 0 <= correct <= total and total > 0, got correct={correct}, total={total}"
+        )
     from scipy import stats  # takes half a second, which a drawing pad should not wait for
 
     low, high = stats.binomtest(correct, total).proportion_ci(method="wilson")

@@ -1,4 +1,5 @@
-"""How accurate a model stays on corrupted images: shifted, turned, drawn with another pen, blurred, or noisy."""
+"""How accurate a model stays on corrupted images: shifted, turned, drawn with another pen, blurred,
+or noisy."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -13,7 +14,9 @@ from mnist_nb.data import Split
 from mnist_nb.evaluation.metrics import evaluate
 
 Images = NDArray[np.float64]  # [N, 28, 28], 0 is paper and 255 is full ink
-PLUS = ndimage.generate_binary_structure(2, 1)[None]  # a pixel and its four neighbours, within one image
+PLUS = ndimage.generate_binary_structure(2, 1)[
+    None
+]  # a pixel and its four neighbours, within one image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,16 +29,20 @@ class Corruption:
     alter: Callable[[Images, float], Images]
 
     def __call__(self, images: Tensor, severity: float) -> Tensor:
-        """Corrupted copies of images uint8 `[N, 28, 28]`; the same images and severity give the same result."""
+        """Corrupted copies of images uint8 `[N, 28, 28]`; the same images and severity give the
+        same result."""
         corrupted = self.alter(images.numpy().astype(np.float64), severity)
         return torch.from_numpy(np.clip(np.rint(corrupted), 0, 255).astype(np.uint8))
 
 
 def _shift(images: Images, pixels: float) -> Images:
-    """Move a quarter of the images each right, down, left and up, so that no direction is favoured."""
+    """Move a quarter of the images each right, down, left and up, so that no direction is
+    favoured."""
     moved = np.empty_like(images)
     for start, (down, right) in enumerate(((0, 1), (1, 0), (0, -1), (-1, 0))):
-        moved[start::4] = ndimage.shift(images[start::4], (0, down * pixels, right * pixels), order=1)
+        moved[start::4] = ndimage.shift(
+            images[start::4], (0, down * pixels, right * pixels), order=1
+        )
     return moved
 
 
@@ -45,7 +52,8 @@ def _turn(images: Images, degrees: float) -> Images:
 
 
 def _redraw(images: Images, steps: float) -> Images:
-    """Thicken the strokes by whole pixels on each side, and blend for the rest; thin them for less than 0."""
+    """Thicken the strokes by whole pixels on each side, and blend for the rest; thin them for less
+    than 0."""
     draw = ndimage.grey_dilation if steps > 0 else ndimage.grey_erosion
     for _ in range(int(abs(steps))):
         images = draw(images, footprint=PLUS)
@@ -59,7 +67,8 @@ def _blur(images: Images, pixels: float) -> Images:
 
 
 def _noise(images: Images, levels: float) -> Images:
-    """Add a normal random number of this standard deviation to each pixel, the same numbers each time."""
+    """Add a normal random number of this standard deviation to each pixel, the same numbers each
+    time."""
     return images + levels * np.random.default_rng(0).standard_normal(images.shape)
 
 
@@ -71,10 +80,20 @@ _ALL = (
     Corruption("noisy", "grey levels of standard deviation", (0, 20, 40, 60, 80, 100, 120), _noise),
 )
 CORRUPTIONS = {corruption.name: corruption for corruption in _ALL}
-"""The five corruptions by name. The severest of each goes beyond what a person would still call a careful scan."""
+"""The five corruptions by name. The severest of each goes beyond what a person would still call a
+careful scan."""
 
 
-def accuracy_under(models: Mapping[str, nn.Module], split: Split, corruption: Corruption) -> dict[str, list[float]]:
-    """Each model's accuracy in [0, 1] at each severity of a corruption; all get the same corrupted images."""
-    corrupted = [dataclasses.replace(split, images=corruption(split.images, each)) for each in corruption.severities]
-    return {name: [evaluate(model, each).accuracy for each in corrupted] for name, model in models.items()}
+def accuracy_under(
+    models: Mapping[str, nn.Module], split: Split, corruption: Corruption
+) -> dict[str, list[float]]:
+    """Each model's accuracy in [0, 1] at each severity of a corruption; all get the same corrupted
+    images."""
+    corrupted = [
+        dataclasses.replace(split, images=corruption(split.images, each))
+        for each in corruption.severities
+    ]
+    return {
+        name: [evaluate(model, each).accuracy for each in corrupted]
+        for name, model in models.items()
+    }

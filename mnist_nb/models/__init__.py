@@ -4,4 +4,4 @@ from mnist_nb.models.networks import (
     MODELS, Cnn, Mlp, Network, build_model, loss_and_accuracy, predict, reading_parameters, to_input
 )  # fmt: skip
 from mnist_nb.models.runtime import choose_device, one_thread
-from mnist_nb.models.refusal import digit_score, predict_and_score
+from mnist_nb.handwriting.refusal import digit_score, predict_and_score

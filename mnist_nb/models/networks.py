@@ -15,10 +15,11 @@ MAX_UNITS = 4096
 
 
 class Network(nn.Module):
-    """What both networks have: ten outputs, and, once it is taught to refuse, a small network beside them.
+    """What both networks have: ten outputs, and, once it is taught to refuse, a small network
+    beside them.
 
-    That one looks at the hidden layers and says whether there is a digit at all. Its tensors are named `reject.*`, and
-    programs that look for the other names never meet them.
+    That one looks at the hidden layers and says whether there is a digit at all. Its tensors are
+    named `reject.*`, and programs that look for the other names never meet them.
     """
 
     name = ""
@@ -38,15 +39,23 @@ class Network(nn.Module):
         return [part for part in self.children() if isinstance(part, nn.Linear)]
 
     def add_reject(self, seed: int = 0) -> None:
-        """Give it the network that refuses, untaught, if it has none: a logit for no digit, and one for a digit."""
+        """Give it the network that refuses, untaught, if it has none: a logit for no digit, and one
+        for a digit."""
         if self.reject is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                layers = nn.Linear(self.hidden_units, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 2)
+                layers = (
+                    nn.Linear(self.hidden_units, 64),
+                    nn.ReLU(),
+                    nn.Linear(64, 32),
+                    nn.ReLU(),
+                    nn.Linear(32, 2),
+                )
             self.reject = nn.Sequential(*layers).to(next(self.parameters()).device)
 
     def logits_and_score(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """For images in [0, 1] the ten outputs, and what `reject` says: the probability `[N]` of a digit at all."""
+        """For images in [0, 1] the ten outputs, and what `reject` says: the probability `[N]` of a
+        digit at all."""
         assert self.reject is not None
         hidden, last = self.hidden(images), self.linear_layers[-1]
         refusing: Tensor = self.reject(hidden)
@@ -56,7 +65,8 @@ class Network(nn.Module):
 class Mlp(Network):
     """The fully connected network 784-128-64-10 with ReLU between its layers.
 
-    Its tensors are named `linear1`, `linear2`, `linear3`, as in the Rust program that this series grew from.
+    Its tensors are named `linear1`, `linear2`, `linear3`, as in the Rust program that this series
+    grew from.
 
     Args:
         hidden: units in the first and second hidden layer.
@@ -66,8 +76,13 @@ class Mlp(Network):
 
     @check_arguments
     def __init__(self, hidden: tuple[int, int] = (128, 64)) -> None:
-        if not (len(hidden) == 2 and all(isinstance(units, int) and 0 < units <= MAX_UNITS for units in hidden)):
-            raise ValueError(f"hidden must be two whole numbers from 1 to {MAX_UNITS:,}, got {hidden!r}")
+        if not (
+            len(hidden) == 2
+            and all(isinstance(units, int) and 0 < units <= MAX_UNITS for units in hidden)
+        ):
+            raise ValueError(
+                f"hidden must be two whole numbers from 1 to {MAX_UNITS:,}, got {hidden!r}"
+            )
         super().__init__(hidden_units=sum(hidden))
         self.linear1 = nn.Linear(SIDE * SIDE, hidden[0])
         self.linear2 = nn.Linear(hidden[0], hidden[1])
@@ -82,7 +97,8 @@ class Mlp(Network):
         return images.flatten(1)
 
     def pre_activations(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The weighted sums of each layer before its ReLU, `[N, 128]`, `[N, 64]` and the logits `[N, 10]`."""
+        """The weighted sums of each layer before its ReLU, `[N, 128]`, `[N, 64]` and the logits
+        `[N, 10]`."""
         first = self.linear1(self.features(images))
         second = self.linear2(functional.relu(first))
         return first, second, self.linear3(functional.relu(second))
@@ -93,10 +109,11 @@ class Mlp(Network):
 
 
 class Cnn(Network):
-    """A small convolutional network: 3x3 convolutions of 16, 32 and 64 channels, then 64 hidden units.
+    """A small convolutional network: 3x3 convolutions of 16, 32 and 64 channels, then 64 hidden
+    units.
 
-    Batch normalisation follows each convolution; the image is halved by max-pooling after the first and the second,
-    28 -> 14 -> 7, and after the third, 7 -> 3.
+    Batch normalisation follows each convolution; the image is halved by max-pooling after the first
+    and the second, 28 -> 14 -> 7, and after the third, 7 -> 3.
     """
 
     name = "cnn"
@@ -126,7 +143,11 @@ class Cnn(Network):
     def features(self, images: Tensor) -> Tensor:
         """What arrives at the fully connected layers, `[N, 576]`, never below 0."""
         maps = images.reshape(-1, 1, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
-        for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2), (self.conv3, self.norm3)):
+        for conv, norm in (
+            (self.conv1, self.norm1),
+            (self.conv2, self.norm2),
+            (self.conv3, self.norm3),
+        ):
             # pooling before the ReLU gives the same as after it, with a quarter of the work
             maps = functional.relu(functional.max_pool2d(norm(conv(maps)), 2))
         return maps.flatten(1)
@@ -134,7 +155,11 @@ class Cnn(Network):
 
 def reading_parameters(model: nn.Module) -> list[nn.Parameter]:
     """The parameters of what reads: all but a network's `reject`."""
-    others = set(model.reject.parameters()) if isinstance(model, Network) and model.reject is not None else set()
+    others = (
+        set(model.reject.parameters())
+        if isinstance(model, Network) and model.reject is not None
+        else set()
+    )
     return [parameter for parameter in model.parameters() if parameter not in others]
 
 
@@ -142,20 +167,26 @@ MODELS: dict[str, type[Mlp] | type[Cnn]] = {Mlp.name: Mlp, Cnn.name: Cnn}
 
 
 @check_arguments
-def build_model(name: str = "mlp", *, seed: Seed | None = None, reject: bool = False, **options: Any) -> Mlp | Cnn:
+def build_model(
+    name: str = "mlp", *, seed: Seed | None = None, reject: bool = False, **options: Any
+) -> Mlp | Cnn:
     """Make a network with fresh weights, PyTorch's default initialisation.
 
     Args:
         name: "mlp" (784-128-64-10, fully connected) or "cnn" (small convolutional network).
-        seed: draws the same weights each time, and leaves PyTorch's own generator as it was; None draws from that.
+        seed: draws the same weights each time, and leaves PyTorch's own generator as it was; None
+            draws from that.
         reject: whether it has the output that learns to refuse what is no digit.
         options: passed to the class, such as `hidden=(256, 128)` for the MLP.
 
     Raises:
-        ValueError: for a name that is not one of the two, a seed below 0, or hidden layers that cannot be.
+        ValueError: for a name that is not one of the two, a seed below 0, or hidden layers that
+            cannot be.
     """
     if name not in MODELS:
-        raise ValueError(f"there is no model named {name!r}: choose one of {', '.join(map(repr, MODELS))}")
+        raise ValueError(
+            f"there is no model named {name!r}: choose one of {', '.join(map(repr, MODELS))}"
+        )
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
@@ -172,7 +203,8 @@ def to_input(images: Tensor) -> Tensor:
     """What a network is fed: float32 in [0, 1], `[N, 28, 28]`, from uint8 images of the same shape.
 
     Raises:
-        ValueError: for another type or shape, since a wrongly scaled image gives a confident wrong answer.
+        ValueError: for another type or shape, since a wrongly scaled image gives a confident wrong
+            answer.
     """
     if images.dtype != torch.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
         raise ValueError(
@@ -183,25 +215,40 @@ def to_input(images: Tensor) -> Tensor:
 
 
 @check_arguments
-def predict(model: nn.Module, images: Any, *, batch_size: Annotated[int, Between(1, 2**31)] = 100) -> Tensor:
-    """Probabilities float32 `[N, 10]`, on the CPU, for uint8 images `[N, 28, 28]` (a tensor or a NumPy array).
+def predict(
+    model: nn.Module, images: Any, *, batch_size: Annotated[int, Between(1, 2**31)] = 100
+) -> Tensor:
+    """Probabilities float32 `[N, 10]`, on the CPU, for uint8 images `[N, 28, 28]` (a tensor or a
+    NumPy array).
 
-    The model is asked in evaluation mode and left in the mode it was in, `batch_size` images at a time: few enough that
-    what a convolution makes of them stays in a processor's cache, where it takes half the time.
+    The model is asked in evaluation mode and left in the mode it was in, `batch_size` images at a
+    time: few enough that what a convolution makes of them stays in a processor's cache, where it
+    takes half the time.
 
     Raises:
-        ValueError: for images of another type or shape, a batch size below 1, or a model that gives no logits for them.
+        ValueError: for images of another type or shape, a batch size below 1, or a model that gives
+            no logits for them.
     """
-    return ask(model, lambda inputs: functional.softmax(logits_of(model, inputs), dim=1), images, batch_size)
+    return ask(
+        model,
+        lambda inputs: functional.softmax(logits_of(model, inputs), dim=1),
+        images,
+        batch_size,
+    )
 
 
 @torch.inference_mode()
-def ask(model: nn.Module, question: Callable[[Tensor], Tensor], images: Any, batch_size: int = 100) -> Tensor:
-    """The answers to a question about images in [0, 1], for uint8 images, asked as `predict` does."""
+def ask(
+    model: nn.Module, question: Callable[[Tensor], Tensor], images: Any, batch_size: int = 100
+) -> Tensor:
+    """The answers to a question about images in [0, 1], for uint8 images, asked as `predict`
+    does."""
     try:
         pieces = torch.split(torch.as_tensor(images), batch_size)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"images must be a tensor or an array, uint8 [N, {SIDE}, {SIDE}]: {error}") from error
+        raise ValueError(
+            f"images must be a tensor or an array, uint8 [N, {SIDE}, {SIDE}]: {error}"
+        ) from error
     device = next((parameter.device for parameter in model.parameters()), pieces[0].device)
     was_training = model.training
     model.eval()
@@ -210,7 +257,9 @@ def ask(model: nn.Module, question: Callable[[Tensor], Tensor], images: Any, bat
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
             raise
-        raise ValueError(f"model must take float32 images [N, {SIDE}, {SIDE}], and this one cannot: {error}") from error
+        raise ValueError(
+            f"model must take float32 images [N, {SIDE}, {SIDE}], and this one cannot: {error}"
+        ) from error
     finally:
         model.train(was_training)
     return torch.cat(chunks)
@@ -220,15 +269,21 @@ def logits_of(model: nn.Module, inputs: Tensor) -> Tensor:
     """The model's logits `[N, 10]`; ValueError if it gives anything else."""
     logits: Tensor = model(inputs)
     if (shape := getattr(logits, "shape", None)) != (len(inputs), CLASSES):
-        raise ValueError(f"model must give logits [N, {CLASSES}] for N images, got {shape and list(shape)}")
+        raise ValueError(
+            f"model must give logits [N, {CLASSES}] for N images, got {shape and list(shape)}"
+        )
     return logits
 
 
 @torch.inference_mode()
 def loss_and_accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy in nats, and the share in [0, 1] read right, of uint8 images `[N, 28, 28]`."""
-    # from probabilities a certain mistake could give log(0): the smallest normal float32 keeps the loss finite
+    """Mean cross-entropy in nats, and the share in [0, 1] read right, of uint8 images `[N, 28,
+    28]`."""
+    # from probabilities a certain mistake could give log(0): the smallest normal float32 keeps the
+    # loss finite
     probabilities = predict(model, images)
-    of_label = probabilities.gather(1, labels[:, None].cpu()).clamp_min(torch.finfo(torch.float32).tiny)
+    of_label = probabilities.gather(1, labels[:, None].cpu()).clamp_min(
+        torch.finfo(torch.float32).tiny
+    )
     accuracy = (probabilities.argmax(1) == labels.cpu()).double().mean()
     return float(-of_label.log().double().mean()), float(accuracy)

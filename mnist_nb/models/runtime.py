@@ -1,4 +1,5 @@
-"""Where and how a model runs: the device, the threads, interrupts, and a memory that does not suffice."""
+"""Where and how a model runs: the device, the threads, interrupts, and a memory that does not
+suffice."""
 
 import contextlib
 import signal
@@ -10,10 +11,12 @@ import torch
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for steps so small that handing their parts around takes longer than computing them.
+    """One thread for steps so small that handing their parts around takes longer than computing
+    them.
 
-    On a machine that has other things to do as well, two threads that wait for each other at each of a step's
-    products can take twenty times as long as one. It also makes such runs the same for any number of threads.
+    On a machine that has other things to do as well, two threads that wait for each other at each
+    of a step's products can take twenty times as long as one. It also makes such runs the same for
+    any number of threads.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -25,9 +28,11 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def defer_interrupts() -> Iterator[Callable[[], None]]:
-    """An interrupt (Ctrl-C, the kernel's ■) waits for a call of what this gives, or for the end: no step is half taken.
+    """An interrupt (Ctrl-C, the kernel's ■) waits for a call of what this gives, or for the end: no
+    step is half taken.
 
-    Where someone else handles interrupts, or on another thread than the main one, nothing is changed.
+    Where someone else handles interrupts, or on another thread than the main one, nothing is
+    changed.
 
     Raises:
         KeyboardInterrupt: there, if one was asked for.
@@ -62,7 +67,9 @@ def explain_out_of_memory(images: int) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        if not isinstance(
+            error, MemoryError | torch.OutOfMemoryError
+        ) and "can't allocate memory" not in str(error):
             raise
         raise MemoryError(
             f"the memory does not suffice for a batch of {images:,} images: take a smaller batch size "
@@ -76,10 +83,16 @@ def choose_device(name: str | None = None) -> torch.device:
     Raises:
         ValueError: if the named device is not on this machine.
     """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
     present = [device for device, there in available.items() if there]
     with contextlib.suppress(RuntimeError):  # a number that is none
         if name is None or name.partition(":")[0] in present:
             return torch.device(name or present[0])
     choices = ", ".join(map(repr, present))
-    raise ValueError(f"the device {name!r} is not on this machine: choose one of {choices}, or none")
+    raise ValueError(
+        f"the device {name!r} is not on this machine: choose one of {choices}, or none"
+    )

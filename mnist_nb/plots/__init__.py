@@ -1,11 +1,21 @@
 """Numbers in, matplotlib figures out: nothing is shown, printed or measured here."""
 
 from mnist_nb.plots.data import digit_grid, image_grid, image_map, image_numbers, mean_and_spread
-from mnist_nb.plots.drawing import picture, prediction_bars, preparation
+from mnist_nb.plots.handwriting import picture, prediction_bars, preparation
 from mnist_nb.plots.evaluation import accuracy_intervals, confusion_matrix, read_images
-from mnist_nb.plots.experiments import bits_curve, initialisation_curves, memorization_curves, width_curve
-from mnist_nb.plots.inside import digit_maps, layer_by_layer, saliency_maps
-from mnist_nb.plots.inside import score_histograms, signed_images, sum_written_out, units_by_digit
+from mnist_nb.plots.experiments import (
+    bits_curve,
+    initialisation_curves,
+    memorization_curves,
+    width_curve,
+)
+from mnist_nb.plots.network import digit_maps, layer_by_layer, saliency_maps
+from mnist_nb.plots.network import score_histograms, signed_images, sum_written_out, units_by_digit
 from mnist_nb.plots.style import COLOURS, TICK, new_figure
 from mnist_nb.plots.training import smooth, training_curves
-from mnist_nb.plots.trust import corrupted_images, reliability_diagram, robustness_curves, roc_curves
+from mnist_nb.plots.trust import (
+    corrupted_images,
+    reliability_diagram,
+    robustness_curves,
+    roc_curves,
+)

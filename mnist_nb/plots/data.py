@@ -10,11 +10,13 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import ArrayLike
 
 from mnist_nb.data import CLASSES
+from mnist_nb.labs.images import Floats
 from mnist_nb.plots import style
-from mnist_nb.studies.images import Floats
 
 
-def image_grid(images: ArrayLike, titles: Sequence[str] | None = None, *, columns: int = 10) -> Figure:
+def image_grid(
+    images: ArrayLike, titles: Sequence[str] | None = None, *, columns: int = 10
+) -> Figure:
     """Images uint8 `[N, 28, 28]` in rows, each under its title, dark ink on white."""
     pictures = np.asarray(images)
     rows, columns = style.grid_shape(len(pictures), columns)
@@ -38,7 +40,8 @@ def digit_grid(images: ArrayLike, labels: ArrayLike) -> Figure:
 
 
 def image_numbers(image: ArrayLike) -> Figure:
-    """An image with the number 0..255 of each pixel written in it, cut to the ink and two pixels around it."""
+    """An image with the number 0..255 of each pixel written in it, cut to the ink and two pixels
+    around it."""
     whole = np.asarray(image)
     rows, columns = (np.flatnonzero(whole.any(axis)) for axis in (1, 0))
     top, left = max(rows[0] - 2, 0), max(columns[0] - 2, 0)
@@ -47,7 +50,15 @@ def image_numbers(image: ArrayLike) -> Figure:
     figure, axes = style.new_panels(5.5, 0.4 + 5 * height / width)
     axes.imshow(part, cmap="gray_r", vmin=0, vmax=255)
     for (y, x), value in np.ndenumerate(part):
-        axes.text(x, y, str(value), ha="center", va="center", fontsize=6.5, color="white" if value > 110 else "black")
+        axes.text(
+            x,
+            y,
+            str(value),
+            ha="center",
+            va="center",
+            fontsize=6.5,
+            color="white" if value > 110 else "black",
+        )
     axes.set(xlabel="column", xticks=range(width), xticklabels=range(left, left + width))
     axes.set(ylabel="row", yticks=range(height), yticklabels=range(top, top + height))
     axes.tick_params(labelsize=8)
@@ -55,11 +66,14 @@ def image_numbers(image: ArrayLike) -> Figure:
 
 
 def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
-    """For each digit the mean of its images, and under it their standard deviation, pixel by pixel."""
+    """For each digit the mean of its images, and under it their standard deviation, pixel by
+    pixel."""
     pictures, digits = np.asarray(images), np.asarray(labels)
     groups = [pictures[digits == digit].astype(np.float32) for digit in range(CLASSES)]
     figure, grid = style.new_panels(9.6, 2.5, 2, CLASSES)
-    style.show_images(grid[0], [group.mean(0) for group in groups], [str(digit) for digit in range(CLASSES)])
+    style.show_images(
+        grid[0], [group.mean(0) for group in groups], [str(digit) for digit in range(CLASSES)]
+    )
     style.show_images(grid[1], [group.std(0) for group in groups], high=128, colours="cividis")
     for axes, name in zip(grid[:, 0], ("mean", "spread"), strict=True):
         style.row_label(axes, name, 0.15, rotation=90)
@@ -67,9 +81,11 @@ def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
 
 
 def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike) -> Figure:
-    """Images on a map: each at its point `[N, 2]` where there is room, and each digit's name at the mean of its points.
+    """Images on a map: each at its point `[N, 2]` where there is room, and each digit's name at the
+    mean of its points.
 
-    Images that would cover an earlier one are left out; names that would cover each other are moved apart.
+    Images that would cover an earlier one are left out; names that would cover each other are moved
+    apart.
     """
     places, pictures, digits = np.asarray(points), np.asarray(images), np.asarray(labels)
     figure, axes = style.new_axes(9, 6.2, xlabel="first component", ylabel="second component")
@@ -89,13 +105,16 @@ def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike) -> Figure
     disc = {"boxstyle": "circle,pad=0.15", "facecolor": style.COLOURS[0], "edgecolor": "white"}
     named = np.unique(digits)
     means = np.array([places[digits == digit].mean(axis=0) for digit in named])
-    for (x, y), digit in zip(_apart(means / (high - low), 0.045) * (high - low), named, strict=True):
+    for (x, y), digit in zip(
+        _apart(means / (high - low), 0.045) * (high - low), named, strict=True
+    ):
         axes.text(x, y, str(digit), fontsize=15, weight="bold", color="white", bbox=disc, **centred)
     return figure
 
 
 def _apart(points: Floats, gap: float) -> Floats:
-    """The points `[N, 2]`, moved away from each other until no two are closer than `gap`, or nearly so."""
+    """The points `[N, 2]`, moved away from each other until no two are closer than `gap`, or nearly
+    so."""
     moved = points.copy()
     for _ in range(200):
         difference = moved[:, None] - moved

@@ -1,4 +1,5 @@
-"""Figures of how far a model can be trusted: its calibration, its refusals, and its accuracy on corrupted images."""
+"""Figures of how far a model can be trusted: its calibration, its refusals, and its accuracy on
+corrupted images."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,19 +12,22 @@ from numpy.typing import ArrayLike
 
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.evaluation.calibration import expected_calibration_error, reliability_bins
-from mnist_nb.evaluation.refusal import RocCurve
 from mnist_nb.evaluation.robustness import Corruption
+from mnist_nb.labs.roc import RocCurve
 from mnist_nb.plots import style
 
 
 def reliability_diagram(evaluations: Mapping[str, Evaluation]) -> Figure:
-    """For each evaluation, accuracy against confidence in bins, and below it the number of images in each bin.
+    """For each evaluation, accuracy against confidence in bins, and below it the number of images
+    in each bin.
 
-    Where the bars reach the dashed line, the accuracy equals the confidence. Bins of fewer than ten images are hatched:
-    their height is mostly chance.
+    Where the bars reach the dashed line, the accuracy equals the confidence. Bins of fewer than ten
+    images are hatched: their height is mostly chance.
     """
     figure = style.new_figure(min(4.6 * len(evaluations) + 0.4, 9.6), 4.6)
-    grid = figure.subplots(2, len(evaluations), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1))
+    grid = figure.subplots(
+        2, len(evaluations), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1)
+    )
     for (name, evaluation), (axes, below) in zip(evaluations.items(), grid.T, strict=True):
         for part in (part for part in reliability_bins(evaluation) if part.images):
             color, hatch = (style.COLOURS[5], "//") if part.images < 10 else (style.COLOURS[0], "")
@@ -31,7 +35,10 @@ def reliability_diagram(evaluations: Mapping[str, Evaluation]) -> Figure:
             axes.bar(part.low, part.accuracy, part.high - part.low, **look)
             below.bar(part.low, part.images, part.high - part.low, **look)
         axes.plot([0, 1], [0, 1], color="0.2", linestyle="--", linewidth=1)
-        axes.set(title=f"{name}\nECE {100 * expected_calibration_error(evaluation):.2f} points", ylim=(0, 1))
+        axes.set(
+            title=f"{name}\nECE {100 * expected_calibration_error(evaluation):.2f} points",
+            ylim=(0, 1),
+        )
         ticks = (0.2, 0.4, 0.6, 0.8, 1)
         below.set(xlabel="confidence", xlim=(0, 1), yscale="log", ylim=(0.5, None), xticks=ticks)
         below.xaxis.set_major_formatter("{x:.0%}")
@@ -43,11 +50,17 @@ def reliability_diagram(evaluations: Mapping[str, Evaluation]) -> Figure:
 
 
 def roc_curves(curves: Mapping[str, RocCurve]) -> Figure:
-    """For each score, what share of strange images it refuses at the price of a share of the digits, and its AUROC."""
+    """For each score, what share of strange images it refuses at the price of a share of the
+    digits, and its AUROC."""
     xlabel, ylabel = "share of the digits refused (logarithmic)", "share of the others refused"
-    figure, axes = style.new_axes(8, 3.8, xlabel=xlabel, ylabel=ylabel, xscale="log", xlim=(0.002, 1), ylim=(0, 1.02))
+    figure, axes = style.new_axes(
+        8, 3.8, xlabel=xlabel, ylabel=ylabel, xscale="log", xlim=(0.002, 1), ylim=(0, 1.02)
+    )
     for number, (name, curve) in enumerate(curves.items()):
-        look = style.curve_style(number) | {"marker": "", "label": f"{name}, AUROC {curve.area:.3f}"}
+        look = style.curve_style(number) | {
+            "marker": "",
+            "label": f"{name}, AUROC {curve.area:.3f}",
+        }
         axes.plot(curve.digits, curve.others, **look)
     axes.axvline(0.01, color="0.6", linewidth=1, linestyle=":")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
@@ -72,13 +85,16 @@ def corrupted_images(image: ArrayLike, corruptions: Sequence[Corruption]) -> Fig
 def robustness_curves(
     curves: Mapping[str, Mapping[str, Sequence[float]]], corruptions: Mapping[str, Corruption]
 ) -> Figure:
-    """Accuracy against the severity of corruption, a panel for each corruption and a line for each model.
+    """Accuracy against the severity of corruption, a panel for each corruption and a line for each
+    model.
 
     Args:
         curves: by the corruption's name, then by the model's, what `accuracy_under` returns.
         corruptions: by name, the corruptions that the curves belong to.
     """
-    rows, columns = style.grid_shape(len(curves) + 1, 3)  # one panel more than curves, for the legend
+    rows, columns = style.grid_shape(
+        len(curves) + 1, 3
+    )  # one panel more than curves, for the legend
     figure, grid = style.new_panels(9.6, 2.9 * rows, rows, columns, squeeze=False, sharey=True)
     panels: list[Axes] = list(grid.flat)
     for axes, (name, by_model) in zip(panels, curves.items(), strict=False):
@@ -86,7 +102,9 @@ def robustness_curves(
         for number, (model, accuracies) in enumerate(by_model.items()):
             axes.plot(corruption.severities, accuracies, label=model, **style.curve_style(number))
         axes.set(title=name, xlabel=corruption.unit, ylim=(0, 1.02))
-        axes.set_xticks(corruption.severities, [_signed(severity) for severity in corruption.severities])
+        axes.set_xticks(
+            corruption.severities, [_signed(severity) for severity in corruption.severities]
+        )
         style.chance_line(axes)
         style.despine(axes, per_cent=True)
     for axes in panels[::columns]:
@@ -94,7 +112,9 @@ def robustness_curves(
     for axes in panels[len(curves) :]:
         axes.set_axis_off()
     panels[len(curves)].legend(*panels[0].get_legend_handles_labels(), loc="center", frameon=False)
-    panels[len(curves)].text(0.5, 0.05, "dotted: guessing blindly, a tenth", ha="center", fontsize=8)
+    panels[len(curves)].text(
+        0.5, 0.05, "dotted: guessing blindly, a tenth", ha="center", fontsize=8
+    )
     return figure
 
 

@@ -1,4 +1,5 @@
-"""The gradient of the loss: by autograd, and, for the fully connected network on a CPU, written out and faster."""
+"""The gradient of the loss: by autograd, and, for the fully connected network on a CPU, written out
+and faster."""
 
 from __future__ import annotations
 
@@ -14,19 +15,22 @@ from mnist_nb.data import CLASSES
 from mnist_nb.models import Mlp, reading_parameters
 
 GradientFn = Callable[[Tensor, Tensor, float], float]
-"""Takes images, float32 `[N, 28, 28]` in [0, 1], labels, int64 `[N]`, and a momentum, in [0, 1]. Leaves in each
-parameter's `.grad` the gradient of the batch's mean cross-entropy, plus that share of what `.grad` held.
-Returns the loss, in nats."""
+"""Takes images, float32 `[N, 28, 28]` in [0, 1], labels, int64 `[N]`, and a momentum, in [0, 1].
+Leaves in each parameter's `.grad` the gradient of the batch's mean cross-entropy, plus that share
+of what `.grad` held. Returns the loss, in nats."""
 
 
 def choose_gradient_fn(model: nn.Module, device: torch.device) -> GradientFn:
-    """The quickest way to the gradients of this model on this device: written out where it can be, else autograd."""
+    """The quickest way to the gradients of this model on this device: written out where it can be,
+    else autograd."""
     if isinstance(model, Mlp) and device.type == "cpu":
         return ManualBackprop(model)
     return functools.partial(autograd_gradients, model)
 
 
-def autograd_gradients(model: nn.Module, images: Tensor, labels: Tensor, momentum: float = 0.0) -> float:
+def autograd_gradients(
+    model: nn.Module, images: Tensor, labels: Tensor, momentum: float = 0.0
+) -> float:
     """`GradientFn` for any model, the way every PyTorch program does it."""
     if momentum:
         for parameter in reading_parameters(model):  # what refuses has a loss of its own
@@ -42,19 +46,24 @@ def autograd_gradients(model: nn.Module, images: Tensor, labels: Tensor, momentu
 class ManualBackprop:
     """Backpropagation by hand, layer by layer, for the fully connected network.
 
-    The chain rule in matrices (D. Rumelhart, G. Hinton, R. Williams, 1986). With z = W a + b, and delta the gradient
-    of the loss by z, the gradient by W is delta a^T, by b the sum of delta over the batch, and by a it is W^T delta.
-    Through a ReLU it passes where the unit fired. For the cross-entropy of a softmax, the delta of the last layer is
-    probabilities - one-hot labels; the mean's 1 / N comes in where the gradients are filled.
+    The chain rule in matrices (D. Rumelhart, G. Hinton, R. Williams, 1986). With z = W a + b, and
+    delta the gradient of the loss by z, the gradient by W is delta a^T, by b the sum of delta over
+    the batch, and by a it is W^T delta. Through a ReLU it passes where the unit fired. For the
+    cross-entropy of a softmax, the delta of the last layer is probabilities - one-hot labels; the
+    mean's 1 / N comes in where the gradients are filled.
 
-    Eight matrix products are nearly all of the work. What stands between them is done in place, in memory that is
-    kept from step to step, and nothing is noted down for autograd. Each image is a column, as in the formulas: a
-    softmax down the columns of a whole batch takes a sixth of the time of one along its rows.
+    Eight matrix products are nearly all of the work. What stands between them is done in place, in
+    memory that is kept from step to step, and nothing is noted down for autograd. Each image is a
+    column, as in the formulas: a softmax down the columns of a whole batch takes a sixth of the
+    time of one along its rows.
     """
 
     def __init__(self, model: Mlp) -> None:
         layers = (model.linear1, model.linear2, model.linear3)
-        self._weights, self._biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
+        self._weights, self._biases = (
+            [layer.weight for layer in layers],
+            [layer.bias for layer in layers],
+        )
         self._room = functools.cache(self._make_room)  # an epoch's last batch may hold fewer images
 
     @torch.inference_mode()
@@ -82,8 +91,12 @@ class ManualBackprop:
         return loss
 
     def _make_room(self, count: int) -> _Buffers:
-        outputs, deltas = ([torch.empty(len(bias), count) for bias in self._biases] for _ in range(2))
-        return _Buffers(outputs, deltas, torch.empty(CLASSES, count), torch.ones(count), torch.eye(CLASSES))
+        outputs, deltas = (
+            [torch.empty(len(bias), count) for bias in self._biases] for _ in range(2)
+        )
+        return _Buffers(
+            outputs, deltas, torch.empty(CLASSES, count), torch.ones(count), torch.eye(CLASSES)
+        )
 
 
 class _Buffers(NamedTuple):

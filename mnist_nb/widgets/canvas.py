@@ -1,4 +1,5 @@
-"""An ink canvas: a hand's movements in, strokes out. It only shows ink; no pixel is ever read back from the page."""
+"""An ink canvas: a hand's movements in, strokes out. It only shows ink; no pixel is ever read back
+from the page."""
 
 import asyncio
 import math
@@ -14,15 +15,17 @@ from ipywidgets import Play
 from numpy.typing import ArrayLike
 from traitlets import Unicode
 
-from mnist_nb.drawing.preprocessing import Pixels
-from mnist_nb.drawing.sketch import Stroke
+from mnist_nb.handwriting.preprocessing import Pixels
+from mnist_nb.handwriting.sketch import Stroke
 
 LOCK = threading.RLock()
-"""Held around all drawing and all that a canvas event does: ipycanvas keeps one buffer for every canvas, and events
-may come on another thread than the cell that is running."""
+"""Held around all drawing and all that a canvas event does: ipycanvas keeps one buffer for every
+canvas, and events may come on another thread than the cell that is running."""
 
 PAPER, INK, HINT, NOTE = "#ffffff", "#14213d", "#8a93a3", "#0072B2"
-RESOLUTION = 2  # canvas pixels per pixel of the page, so that ink is smooth on screens of high density
+RESOLUTION = (
+    2  # canvas pixels per pixel of the page, so that ink is smooth on screens of high density
+)
 
 Point = tuple[float, float]
 
@@ -31,7 +34,8 @@ Point = tuple[float, float]
 def drawing(canvas: Canvas) -> Iterator[None]:
     """Send all that is drawn inside as one message, also if something in there fails.
 
-    An exception inside ipycanvas's own `hold_canvas` would leave every canvas of the notebook silent.
+    An exception inside ipycanvas's own `hold_canvas` would leave every canvas of the notebook
+    silent.
     """
     with LOCK:
         hold = ExitStack()
@@ -40,15 +44,16 @@ def drawing(canvas: Canvas) -> Iterator[None]:
             yield
         finally:
             hold.close()  # it is not told of the exception
-            # so that the next message names its canvas, for a page that was reloaded knows none; a closed one is let go
+            # so that the next message names its canvas, for a page that was reloaded knows none; a
+            # closed one is let go
             canvas._canvas_manager._current_canvas = None
 
 
 class RoundTrip(Play):  # type: ignore[misc]
     """Measures how long a message takes to the page and back.
 
-    Nothing is seen of it, but it must be displayed with what is measured: told to play, the page counts on by one at
-    once, and that is the answer.
+    Nothing is seen of it, but it must be displayed with what is measured: told to play, the page
+    counts on by one at once, and that is the answer.
 
     Args:
         measured: called with the seconds, each time that the page has answered.
@@ -81,14 +86,17 @@ class Sheet(NamedTuple):
     strokes: Sequence[Stroke] = ()
     picture: Pixels | None = None  # [28, 28], in place of the strokes
     hint: str = ""  # where there is neither
-    notes: Sequence[tuple[float, float, str]] = ()  # short texts over the strokes, each with its middle at (x, y)
+    notes: Sequence[
+        tuple[float, float, str]
+    ] = ()  # short texts over the strokes, each with its middle at (x, y)
 
 
 class InkCanvas(Canvas):  # type: ignore[misc]
     """A sheet of paper to draw on with mouse, finger or pen.
 
-    At most one stroke is open: it begins with a press or a touch and ends with the release, or when the pointer leaves
-    the paper (the release outside would never be heard of) or the touch is cancelled. Points are clipped to the paper.
+    At most one stroke is open: it begins with a press or a touch and ends with the release, or when
+    the pointer leaves the paper (the release outside would never be heard of) or the touch is
+    cancelled. Points are clipped to the paper.
 
     Args:
         size: width in pixels of the page; points are in the same unit.
@@ -96,16 +104,20 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         name: what the paper is called where it cannot be seen.
 
     Attributes:
-        began: called before the first point of a stroke is drawn, to change what is shown or how the brush is set.
+        began: called before the first point of a stroke is drawn, to change what is shown or how
+            the brush is set.
         moved: called with the points so far each time that the open stroke grows.
         ended: called with the points `[n, 2]` of a finished stroke.
         points: of the open stroke; empty if there is none.
         brush: its diameter in pixels.
         erasing: whether the brush takes ink away.
-        pause: seconds within which points are drawn together, for a slow line; without a running event loop only 0.
+        pause: seconds within which points are drawn together, for a slow line; without a running
+            event loop only 0.
     """
 
-    description = Unicode("").tag(sync=True)  # the page shows a tooltip, which is the name, only of what has this
+    description = Unicode("").tag(
+        sync=True
+    )  # the page shows a tooltip, which is the name, only of what has this
 
     def __init__(self, size: int, height: int | None = None, name: str = "") -> None:
         self.began: Callable[[], object] = lambda: None
@@ -117,8 +129,14 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         self._drawn = 0  # points of the open stroke
         self._later: asyncio.TimerHandle | None = None
         height = height or size
-        layout = {"width": f"{size}px", "height": f"{height}px", "flex": "none"}  # a box would squeeze it otherwise
-        super().__init__(width=size * RESOLUTION, height=height * RESOLUTION, tooltip=name, layout=layout)
+        layout = {
+            "width": f"{size}px",
+            "height": f"{height}px",
+            "flex": "none",
+        }  # a box would squeeze it otherwise
+        super().__init__(
+            width=size * RESOLUTION, height=height * RESOLUTION, tooltip=name, layout=layout
+        )
         self.on_mouse_down(self._press)
         self.on_mouse_move(self._move)
         self.on_mouse_up(self.finish)
@@ -168,7 +186,9 @@ class InkCanvas(Canvas):  # type: ignore[misc]
     def _extend(self, x: Any, y: Any) -> bool:
         """Add a point to the open stroke, unless it is none or where the stroke already is."""
         point = self._clipped(x, y)
-        if not self.points or point is None or point == self.points[-1]:  # moves come without a pressed button too
+        if (
+            not self.points or point is None or point == self.points[-1]
+        ):  # moves come without a pressed button too
             return False
         self.points.append(point)
         return True
@@ -211,13 +231,16 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         with LOCK:
             self._later = None
             if self._drawn < len(self.points):
-                start = max(self._drawn - 2, 0)  # it was drawn up to the last corner, by a line that a curve replaces
+                start = max(
+                    self._drawn - 2, 0
+                )  # it was drawn up to the last corner, by a line that a curve replaces
                 with drawing(self):
                     self._draw_line(self.points[start:], self.brush, self.erasing, first=start == 0)
                 self._drawn = len(self.points)
 
     def _draw_line(self, points: ArrayLike, width: float, erase: bool, first: bool = True) -> None:
-        """A smooth line: curves between the middles of its pieces, bent by the points where those meet."""
+        """A smooth line: curves between the middles of its pieces, bent by the points where those
+        meet."""
         points = np.asarray(points, float) * RESOLUTION
         self.stroke_style = self.fill_style = PAPER if erase else INK
         self.line_width = width * RESOLUTION

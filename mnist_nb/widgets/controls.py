@@ -1,4 +1,5 @@
-"""Sliders and choices for the settings of a run, made from the fields of `Hyperparameters` and nothing else."""
+"""Sliders and choices for the settings of a run, made from the fields of `Hyperparameters` and
+nothing else."""
 
 import dataclasses
 import math
@@ -16,21 +17,30 @@ _STEPS = (1, 1.5, 2, 3, 5, 7)  # round numbers that part a decade about evenly o
 
 
 class Controls:
-    """One control for each field of `Hyperparameters`, with its full name and a line that says what it does.
+    """One control for each field of `Hyperparameters`, with its full name and a line that says what
+    it does.
 
     Args:
         hyperparameters: what they show at first.
-        on_rate: called with the learning rate when the reader moves it, but not where code sets all controls.
+        on_rate: called with the learning rate when the reader moves it, but not where code sets all
+            controls.
 
     Attributes:
         widget: the box that holds them, below a menu of the presets.
         by_name: the control of each field.
     """
 
-    def __init__(self, hyperparameters: Hyperparameters, on_rate: Callable[[float], None] = lambda _: None) -> None:
-        self.by_name = {field.name: _make_control(field) for field in dataclasses.fields(Hyperparameters)}
+    def __init__(
+        self, hyperparameters: Hyperparameters, on_rate: Callable[[float], None] = lambda _: None
+    ) -> None:
+        self.by_name = {
+            field.name: _make_control(field) for field in dataclasses.fields(Hyperparameters)
+        }
         self._on_rate, self._busy = on_rate, False
-        menu = [("your own settings", ""), *((in_words(name), settings) for name, settings in PRESETS.items())]
+        menu = [
+            ("your own settings", ""),
+            *((in_words(name), settings) for name, settings in PRESETS.items()),
+        ]
         hint = "Named settings, the seconds that they train, and the share of the test images read right then"
         self.presets: Dropdown = Dropdown(options=menu, description="Preset", tooltip=hint)
         self.presets.observe(lambda change: self._take(change["new"]), "value")
@@ -55,7 +65,9 @@ class Controls:
         self._busy = True
         for name, control in self.by_name.items():
             value = getattr(hyperparameters, name)
-            if isinstance(control, SelectionSlider) and value not in control.options:  # it can show this too, exactly
+            if (
+                isinstance(control, SelectionSlider) and value not in control.options
+            ):  # it can show this too, exactly
                 control.options = sorted([*control.options, value])
             control.value = value
         self._busy = False
@@ -83,24 +95,37 @@ class Controls:
 
 
 def _make_control(field: dataclasses.Field[Any]) -> Widget:
-    """The control that suits a field: its metadata says whether words or numbers, and on what scale."""
+    """The control that suits a field: its metadata says whether words or numbers, and on what
+    scale."""
     rules = field.metadata
     default: Any = field.default  # each field has one
-    shared: dict[str, Any] = {"description": _label(field), "description_allow_html": True, "tooltip": rules["hint"]}
+    shared: dict[str, Any] = {
+        "description": _label(field),
+        "description_allow_html": True,
+        "tooltip": rules["hint"],
+    }
     if "choices" in rules:
         return Dropdown(options=rules["choices"], value=default, **shared)
     low, high, whole = rules["low"], rules["high"], isinstance(default, int)
     if rules["scale"] in ("log", "log2"):
-        values = _round_numbers(low, high) if rules["scale"] == "log" else [2**power for power in range(13)]
+        values = (
+            _round_numbers(low, high)
+            if rules["scale"] == "log"
+            else [2**power for power in range(13)]
+        )
         options = [number for number in values if low <= number <= high]
         # its readout would take what is typed, and pass it over: the value stands in the label
         control = SelectionSlider(options=options, value=default, readout=False, **shared)
-        control.observe(lambda _: setattr(control, "description", _label(field, f"{control.value:g}")), "value")
+        control.observe(
+            lambda _: setattr(control, "description", _label(field, f"{control.value:g}")), "value"
+        )
         control.description = _label(field, f"{default:g}")
         return control
     limits = {"min": low, "max": high, "value": default}
     if rules["scale"] == "free":
-        return (ipywidgets.BoundedIntText if whole else ipywidgets.BoundedFloatText)(**limits, **shared)
+        return (ipywidgets.BoundedIntText if whole else ipywidgets.BoundedFloatText)(
+            **limits, **shared
+        )
     if whole:
         return ipywidgets.IntSlider(**limits, **shared)
     return ipywidgets.FloatSlider(**limits, step=(high - low) / 99, **shared)

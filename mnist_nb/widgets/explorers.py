@@ -1,6 +1,8 @@
-"""Small panels that look inside a network while a slider moves: its layers, single pixels, pruned weights.
+"""Small panels that look inside a network while a slider moves: its layers, single pixels, pruned
+weights.
 
-Every slider, list and button is reached with Tab; arrow keys move a slider by one, and Enter presses a button.
+Every slider, list and button is reached with Tab; arrow keys move a slider by one, and Enter
+presses a button.
 """
 
 from functools import partial
@@ -16,14 +18,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mnist_nb.data import SIDE, Mnist
+from mnist_nb.labs import inside
+from mnist_nb.labs.pruning import prune
 from mnist_nb.models import loss_and_accuracy
-from mnist_nb.studies import inside
-from mnist_nb.studies.pruning import prune
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import Panel, button, on_change
-from mnist_nb.widgets.html import picture_tag, probability_bars, stylesheet
+from mnist_nb.widgets.markup import picture_tag, probability_bars, stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
-from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.prediction import Prediction, read, with_article
 from mnist_nb.widgets.squares import Squares, colours_of, mosaic
 
@@ -33,11 +35,14 @@ _WRAP = {"flex_flow": "row wrap", "grid_gap": "0 16px"}
 
 
 def _slider(description: str, tooltip: str, highest: int, value: int = 0) -> IntSlider:
-    return IntSlider(value, 0, highest, description=description, tooltip=tooltip, layout={"width": "345px"})
+    return IntSlider(
+        value, 0, highest, description=description, tooltip=tooltip, layout={"width": "345px"}
+    )
 
 
 class _Explorer(Panel):
-    """What the panels have in common: a network, a test image, a page that shows both, and a line for messages.
+    """What the panels have in common: a network, a test image, a page that shows both, and a line
+    for messages.
 
     Attributes:
         network: the list of networks to choose from.
@@ -50,11 +55,17 @@ class _Explorer(Panel):
     _buttons: tuple[Any, ...] = ()
 
     def __init__(
-        self, data: Mnist, model: nn.Module | None = None, path: str | Path = "model.safetensors", number: int = 0
+        self,
+        data: Mnist,
+        model: nn.Module | None = None,
+        path: str | Path = "model.safetensors",
+        number: int = 0,
     ) -> None:
         sliders = self._sliders()
         self._data, self._catalog = data, ModelCatalog(model, path)
-        self.network = Dropdown(description="Network", layout={"width": "345px"}, tooltip="Which network to look into")
+        self.network = Dropdown(
+            description="Network", layout={"width": "345px"}, tooltip="Which network to look into"
+        )
         self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
         self._page, self._message = HTML(layout={"flex": "1 1 400px"}), HTML()
         self.network.options = self._catalog.options()
@@ -65,8 +76,19 @@ class _Explorer(Panel):
         for slider in sliders:
             on_change(self.attempt, slider, self._changed)
         head = HBox([self.network, self.number], layout=_WRAP)
-        page = HBox([self._squares.widget, self._page] if self._buttons else [self._page], layout=_WRAP)
-        super().__init__([HTML(stylesheet()), head, HBox(sliders, layout=_WRAP), page, *self._buttons, self._message])
+        page = HBox(
+            [self._squares.widget, self._page] if self._buttons else [self._page], layout=_WRAP
+        )
+        super().__init__(
+            [
+                HTML(stylesheet()),
+                head,
+                HBox(sliders, layout=_WRAP),
+                page,
+                *self._buttons,
+                self._message,
+            ]
+        )
         self.add_class("mnist-pad")
         self._another()
 
@@ -101,7 +123,8 @@ class _Explorer(Panel):
         (self.network if back else getattr(behind, "children", (behind,))[0]).focus()
 
     def _accept(self, model: nn.Module) -> None:
-        """Take a network; raises what keeps the panel from showing it, and then the one before stays."""
+        """Take a network; raises what keeps the panel from showing it, and then the one before
+        stays."""
         self.model = model
 
     def _view(self) -> str:
@@ -173,20 +196,35 @@ class LayerExplorer(_Explorer):
         super()._accept(model)
 
     def _view(self) -> str:
-        """The image on its way through the network, and below it the sum of the chosen unit of the first layer."""
-        unit, parts, values = self.unit.value, self.sum, inside.activations(self.model, self.image[None])
+        """The image on its way through the network, and below it the sum of the chosen unit of the
+        first layer."""
+        unit, parts, values = (
+            self.unit.value,
+            self.sum,
+            inside.activations(self.model, self.image[None]),
+        )
         first, second = (_in_rows(layer[0]) for layer in values[:2])
-        fire, second_fire = (f"{int((layer > 0).sum())} of {layer.shape[1]}" for layer in values[:2])
+        fire, second_fire = (
+            f"{int((layer > 0).sum())} of {layer.shape[1]}" for layer in values[:2]
+        )
         strongest, second_strongest = (max(float(layer.max()), 1e-6) for layer in (first, second))
         self._squares.show(colours_of(first, "viridis", 0, strongest), divmod(unit, _UNITS_A_ROW))
         guess = self.guess
         words = f"Image {self.number.value} is {self._about}. {guess.in_words}"
         left = f"At the left the first layer: {fire} units fire. Click one to choose it."
-        second_layer = _figure(second, 11, f"second layer: {second_fire} fire", "viridis", second_strongest)
-        way = _row(_digit(self.image, 6, "784 pixels"), second_layer, probability_bars(guess.probabilities))
+        second_layer = _figure(
+            second, 11, f"second layer: {second_fire} fire", "viridis", second_strongest
+        )
+        way = _row(
+            _digit(self.image, 6, "784 pixels"), second_layer, probability_bars(guess.probabilities)
+        )
         weights = _figure(parts.weights, 5, f"weights of unit {unit}")
         products = _figure(parts.products, 5, "products: dark blue against, yellow for")
-        silent = "below 0, so it stays silent: 0" if parts.total <= 0 else f"it passes on {parts.answer:.2f}"
+        silent = (
+            "below 0, so it stays silent: 0"
+            if parts.total <= 0
+            else f"it passes on {parts.answer:.2f}"
+        )
         total = (
             f"Unit {unit}: the products add up to {parts.total - parts.bias:+.2f}, its bias is {parts.bias:+.2f}; "
             f"together {parts.total:+.2f}, {silent}."
@@ -196,7 +234,8 @@ class LayerExplorer(_Explorer):
 
 
 class PixelEditor(_Explorer):
-    """Single pixels of a test image, flipped between paper and ink, and what that does to the ten probabilities.
+    """Single pixels of a test image, flipped between paper and ink, and what that does to the ten
+    probabilities.
 
     Args:
         data, model, path, number: as for `LayerExplorer`; any network will do.
@@ -211,7 +250,9 @@ class PixelEditor(_Explorer):
         new = partial(button, self.attempt)
         buttons = [
             new("Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
-            new("Flip the worst pixel", "Flip the pixel that hurts its digit most", self._flip_worst),
+            new(
+                "Flip the worst pixel", "Flip the pixel that hurts its digit most", self._flip_worst
+            ),
             new("Start over", "Take all changes back", self._another, icon="refresh"),
         ]
         self._squares = Squares(11, self._click, self._leave)
@@ -226,14 +267,18 @@ class PixelEditor(_Explorer):
     @property
     def flipped(self) -> list[tuple[int, int]]:
         """The places, (row, column), that differ from the test image, from the top."""
-        return [(row, column) for row, column in torch.nonzero(self.image != super().image).tolist()]
+        return [
+            (row, column) for row, column in torch.nonzero(self.image != super().image).tolist()
+        ]
 
     def flip(self, row: int, column: int) -> Prediction:
         """Flip one pixel; what is read then."""
         with LOCK:
             original, now = super().image, self.image
             changed = inside.flip(now, row, column)
-            if now[row, column] != original[row, column]:  # a second flip gives the grey of the test image back
+            if (
+                now[row, column] != original[row, column]
+            ):  # a second flip gives the grey of the test image back
                 changed[row, column] = original[row, column]
             self._edited = changed
             self._show()
@@ -277,7 +322,8 @@ class PixelEditor(_Explorer):
 
 
 class PruningExplorer(_Explorer):
-    """The smallest weights of a network set to 0 while a slider moves: what remains, and how well it still reads.
+    """The smallest weights of a network set to 0 while a slider moves: what remains, and how well
+    it still reads.
 
     Args:
         data, model, path, number: as for `LayerExplorer`.
@@ -288,7 +334,9 @@ class PruningExplorer(_Explorer):
     """
 
     def _sliders(self) -> list[IntSlider]:
-        self.percent = _slider("Percent", "Percent of the weights, the smallest ones, that are set to 0", 100)
+        self.percent = _slider(
+            "Percent", "Percent of the weights, the smallest ones, that are set to 0", 100
+        )
         self.accuracy = 0.0
         return [self.percent]
 
@@ -306,18 +354,26 @@ class PruningExplorer(_Explorer):
         super()._accept(inside.as_mlp(model))
 
     def _view(self) -> str:
-        """What is left of the weights of some units of the first layer, above the image and its ten bars."""
+        """What is left of the weights of some units of the first layer, above the image and its ten
+        bars."""
         thinned, validation, guess = self.thinned, self._data.validation, self.guess
         self.accuracy = loss_and_accuracy(thinned, validation.images, validation.labels)[1]
         words = (
             f"{self.percent.value} % of the weights are 0: {100 * self.accuracy:.1f} % of {len(validation):,} "
             f"validation images are read right. Image {self.number.value} is {self._about}. {guess.in_words}"
         )
-        weights = inside.as_mlp(thinned).linear1.weight.detach().view(-1, SIDE, SIDE)[:_WEIGHT_IMAGES].numpy()
+        weights = (
+            inside.as_mlp(thinned)
+            .linear1.weight.detach()
+            .view(-1, SIDE, SIDE)[:_WEIGHT_IMAGES]
+            .numpy()
+        )
         images = mosaic(weights, min(8, len(weights)), gap=2)
         below = _row(_digit(self.image, 5), probability_bars(guess.probabilities, guess.in_words))
         return (
-            _words(words) + _row(_figure(images, 2, f"the weights of {len(weights)} units of the first layer")) + below
+            _words(words)
+            + _row(_figure(images, 2, f"the weights of {len(weights)} units of the first layer"))
+            + below
         )
 
 
@@ -327,10 +383,17 @@ _UNITS_A_ROW = 8
 _WEIGHT_IMAGES = 24
 
 
-def _figure(numbers: ArrayLike, scale: int, caption: str, colours: str = "cividis", high: float | None = None) -> str:
+def _figure(
+    numbers: ArrayLike,
+    scale: int,
+    caption: str,
+    colours: str = "cividis",
+    high: float | None = None,
+) -> str:
     """Numbers `[h, w]` as squares of so many pixels, over a caption.
 
-    Signed numbers are dark blue below 0, grey at 0 and yellow above; with `high` the colours go from 0 to it.
+    Signed numbers are dark blue below 0, grey at 0 and yellow above; with `high` the colours go
+    from 0 to it.
     """
     largest = float(np.abs(np.asarray(numbers)).max()) or 1.0
     low, high = (-largest, largest) if high is None else (0, high)

@@ -1,4 +1,5 @@
-"""Which networks can read what is on a pad: the shipped ones, the reader's own, those taught a hand. No widget here."""
+"""Which networks can read what is on a pad: the shipped ones, the reader's own, those taught a
+hand. No widget here."""
 
 import os
 from pathlib import Path
@@ -22,9 +23,13 @@ class ModelCatalog:
         path: where the reader's own model lies or will lie; the taught ones lie in the same folder.
     """
 
-    def __init__(self, model: nn.Module | None = None, path: str | Path = "model.safetensors") -> None:
+    def __init__(
+        self, model: nn.Module | None = None, path: str | Path = "model.safetensors"
+    ) -> None:
         self.path = Path(path)
-        self._networks = {} if model is None else {GIVEN: model}  # those without a file of their own
+        self._networks = (
+            {} if model is None else {GIVEN: model}
+        )  # those without a file of their own
         self._files: list[Path] = []
 
     def options(self) -> list[tuple[str, str]]:
@@ -36,7 +41,9 @@ class ModelCatalog:
             found.append((f"your own, {self.path.name}", os.fspath(self.path)))
         taught = sorted(self.path.parent.glob(f"*{_TAUGHT}*.safetensors"))
         labels = [(file, f"taught your hand, {file.name}") for file in taught]
-        labels += [(file, f"from {file}") for file in self._files if file.is_file() and file not in taught]
+        labels += [
+            (file, f"from {file}") for file in self._files if file.is_file() and file not in taught
+        ]
         found += [(label, os.fspath(file)) for file, label in labels if file != self.path]
         return found + [(f"opened: {name}", name) for name in self._networks if name != GIVEN]
 
@@ -80,7 +87,8 @@ class ModelCatalog:
     def taught_path(self, key: str) -> Path:
         """Where the network with this key is saved once it has been taught, never over another.
 
-        `cnn.my-hand.safetensors` in the folder of the reader's own, then `cnn.my-hand-2.safetensors` and on.
+        `cnn.my-hand.safetensors` in the folder of the reader's own, then
+        `cnn.my-hand-2.safetensors` and on.
         """
         stem = Path(key.removeprefix(_SHIPPED)).stem.partition(_TAUGHT)[0]
         return free_path(self.path.with_name(f"{stem}{_TAUGHT}.safetensors"))

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from mnist_nb.drawing.preprocessing import Pixels
-from mnist_nb.models import predict, predict_and_score
-from mnist_nb.models.refusal import is_refused
+from mnist_nb.handwriting.preprocessing import Pixels
+from mnist_nb.handwriting.refusal import is_refused, predict_and_score
+from mnist_nb.models import predict
 
 SURE, LIKELY = 0.9, 0.6
 
@@ -45,7 +45,8 @@ def with_article(digit: int) -> str:
 
 
 def read(model: nn.Module, image: Pixels, *, refuse: bool = False) -> Prediction:
-    """What the model reads in one image, uint8 `[28, 28]`; `refuse` whether it may say that there is no digit."""
+    """What the model reads in one image, uint8 `[28, 28]`; `refuse` whether it may say that there
+    is no digit."""
     if not refuse:
         [probabilities] = predict(model, image[None]).numpy()
         return Prediction(int(probabilities.argmax()), probabilities)

@@ -21,7 +21,8 @@ def colours_of(values: ArrayLike, name: str, low: float, high: float) -> NDArray
 
 
 def mosaic(images: NDArray[Any], columns: int, gap: int) -> NDArray[np.float64]:
-    """Images `[N, height, width]` in rows of so many, with a gap of pixels that are 0 after each."""
+    """Images `[N, height, width]` in rows of so many, with a gap of pixels that are 0 after
+    each."""
     tiles = np.pad(images, ((0, -len(images) % columns), (0, gap), (0, gap)))
     _, height, width = tiles.shape
     return tiles.reshape(-1, columns, height, width).swapaxes(1, 2).reshape(-1, columns * width)
@@ -33,13 +34,16 @@ class Squares:
     Args:
         scale: the side of a square, in pixels of the page.
         clicked: called with the row and the column of the square that was clicked or touched.
-        left: called when Tab is pressed, with whether Shift is down; the canvas keeps the key, so focus must be moved.
+        left: called when Tab is pressed, with whether Shift is down; the canvas keeps the key, so
+            focus must be moved.
 
     Attributes:
         widget: what is displayed.
     """
 
-    def __init__(self, scale: int, clicked: Callable[[int, int], object], left: Callable[[bool], object]) -> None:
+    def __init__(
+        self, scale: int, clicked: Callable[[int, int], object], left: Callable[[bool], object]
+    ) -> None:
         self._side, self._clicked = scale * RESOLUTION, clicked
         self._colours = np.zeros((1, 1, 3), np.uint8)
         self._frame: Place = (0, 0)
@@ -56,8 +60,13 @@ class Squares:
             height, width = (side * self._side for side in colours.shape[:2])
             if (self.widget.width, self.widget.height) != (width, height):
                 self.widget.width, self.widget.height = width, height
-                layout = self.widget.layout  # which is changed, for a new one would leave the old one behind
-                layout.width, layout.height = f"{width // RESOLUTION}px", f"{height // RESOLUTION}px"
+                layout = (
+                    self.widget.layout
+                )  # which is changed, for a new one would leave the old one behind
+                layout.width, layout.height = (
+                    f"{width // RESOLUTION}px",
+                    f"{height // RESOLUTION}px",
+                )
             self._colours, self._frame, self._dots = colours, frame, dots
             self._draw()
 
@@ -76,6 +85,9 @@ class Squares:
                 canvas.fill_circle((column + 0.5) * side, (row + 0.5) * side, side / 4)
                 canvas.stroke_circle((column + 0.5) * side, (row + 0.5) * side, side / 4)
             row, column = self._frame
-            for colour, line in (("#fff", 4), (_FRAME, 2)):  # with a white edge it is seen on black and on colours
+            for colour, line in (
+                ("#fff", 4),
+                (_FRAME, 2),
+            ):  # with a white edge it is seen on black and on colours
                 canvas.stroke_style, canvas.line_width = colour, line * RESOLUTION
                 canvas.stroke_rect(column * side, row * side, side, side)

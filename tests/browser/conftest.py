@@ -1,7 +1,7 @@
 """A real JupyterLab and a real Chromium for the tests in this folder.
 
-They are skipped where no Chromium is found, and fail there when MNIST_NB_REQUIRE_BROWSER is set. Screenshots go to the
-folder in MNIST_NB_SCREENSHOTS, else to a temporary one.
+They are skipped where no Chromium is found, and fail there when MNIST_NB_REQUIRE_BROWSER is set.
+Screenshots go to the folder in MNIST_NB_SCREENSHOTS, else to a temporary one.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ _CELLS = """() => {
 
 @dataclass(frozen=True)
 class Server:
-    """A running JupyterLab, or another that shows notebooks: the address under which their names are, their folder."""
+    """A running JupyterLab, or another that shows notebooks: the address under which their names
+    are, their folder."""
 
     address: str
     folder: Path
@@ -94,7 +95,8 @@ class NotebookPage:
         self.is_open = False
 
     def show(self, *sources: str) -> NotebookPage:
-        """Run these code cells without an error: in place of those of the open notebook, or else in a new one."""
+        """Run these code cells without an error: in place of those of the open notebook, or else in
+        a new one."""
         if self.is_open:
             self.page.evaluate(_PUT_CELLS, sources)
         else:
@@ -112,21 +114,26 @@ class NotebookPage:
         return self
 
     def wait_until_ready(self, timeout: float = START_SECONDS) -> None:
-        """Wait until the notebook is drawn and its kernel is ready: once opened, reloaded or restarted."""
+        """Wait until the notebook is drawn and its kernel is ready: once opened, reloaded or
+        restarted."""
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=timeout * 1000)
         self._wait_until(lambda: self.page.evaluate(_READY), timeout, "the kernel to be ready")
 
     def run_all(self, timeout: float = 300) -> NotebookPage:
         """Run every cell and wait for the last; the outputs may hold errors, see `errors`."""
         self.page.evaluate(_RUN_ALL)
-        self._wait_until(lambda: self.page.evaluate("window.runAll") != "running", timeout, "all cells to run")
+        self._wait_until(
+            lambda: self.page.evaluate("window.runAll") != "running", timeout, "all cells to run"
+        )
         state = self.page.evaluate("window.runAll")
         assert state == "done", state
         return self
 
     def shut_down(self) -> None:
         """End all kernels."""
-        self.page.evaluate("async () => { await window.jupyterapp?.serviceManager?.sessions?.shutdownAll() }")
+        self.page.evaluate(
+            "async () => { await window.jupyterapp?.serviceManager?.sessions?.shutdownAll() }"
+        )
         self.is_open = False
 
     def code_cells(self) -> list[dict[str, Any]]:
@@ -135,7 +142,8 @@ class NotebookPage:
         return cells
 
     def errors(self) -> list[str]:
-        """What went wrong in cells: tracebacks without their colours, each after its cell's index."""
+        """What went wrong in cells: tracebacks without their colours, each after its cell's
+        index."""
         return [
             f"cell {cell['index']}: {_plain(output)}"
             for cell in self.code_cells()
@@ -145,13 +153,19 @@ class NotebookPage:
 
     def widget_errors(self) -> list[str]:
         """Widgets that the page could not show ("model not found", a canvas shown as text)."""
-        area = self.page.locator(".jp-OutputArea-output", has_text=re.compile(r"not found|Error (creating|displaying)"))
-        canvases = self.page.locator(".jp-OutputArea-output pre", has_text=re.compile(r"^(Multi)?(Rough)?Canvas\("))
+        area = self.page.locator(
+            ".jp-OutputArea-output", has_text=re.compile(r"not found|Error (creating|displaying)")
+        )
+        canvases = self.page.locator(
+            ".jp-OutputArea-output pre", has_text=re.compile(r"^(Multi)?(Rough)?Canvas\(")
+        )
         return [*area.all_inner_texts(), *canvases.all_inner_texts()]
 
     def output(self, cell: int) -> Any:
         """Locator of the output area of the cell with this index (markdown cells count)."""
-        locator = self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{cell}"] .jp-Cell-outputArea')
+        locator = self.page.locator(
+            f'.jp-Notebook .jp-Cell[data-windowed-list-index="{cell}"] .jp-Cell-outputArea'
+        )
         return (
             locator
             if locator.count()
@@ -159,7 +173,8 @@ class NotebookPage:
         )
 
     def reveal(self, selector: str, timeout: float = 30) -> Any:
-        """Locator of the first visible match, scrolled into view (JupyterLab draws only the cells in sight)."""
+        """Locator of the first visible match, scrolled into view (JupyterLab draws only the cells
+        in sight)."""
         locator = self.page.locator(selector).first
         deadline = time.monotonic() + timeout
         for position in self._positions():
@@ -195,7 +210,8 @@ class NotebookPage:
 
     def _scroll(self, position: int) -> None:
         self.page.evaluate(
-            "top => (document.querySelector('.jp-WindowedPanel-outer') ?? window).scrollTo(0, top)", position
+            "top => (document.querySelector('.jp-WindowedPanel-outer') ?? window).scrollTo(0, top)",
+            position,
         )
         self.page.wait_for_timeout(300)
 
@@ -204,7 +220,9 @@ class NotebookPage:
         while not condition():
             if time.monotonic() > deadline:
                 self.screenshot("timeout")
-                pytest.fail(f"{self.name}: waited {timeout:.0f} s for {what}; errors so far: {self.errors()}")
+                pytest.fail(
+                    f"{self.name}: waited {timeout:.0f} s for {what}; errors so far: {self.errors()}"
+                )
             self.page.wait_for_timeout(200)
 
 
@@ -238,8 +256,11 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serving(base: Path, *program: str, place: str = "", ready: str = "", **variables: str) -> Iterator[Server]:
-    """A program of Jupyter's, of its own settings and on a free port, over a copy of the notebooks in this folder.
+def serving(
+    base: Path, *program: str, place: str = "", ready: str = "", **variables: str
+) -> Iterator[Server]:
+    """A program of Jupyter's, of its own settings and on a free port, over a copy of the notebooks
+    in this folder.
 
     Args:
         base: an empty folder.
@@ -249,11 +270,18 @@ def serving(base: Path, *program: str, place: str = "", ready: str = "", **varia
         variables: of its environment, and so of its kernels'.
     """
     folder = base / "notebooks"
-    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "*.safetensors"))
+    shutil.copytree(
+        NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "*.safetensors")
+    )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    kinds = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+    kinds = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTERLAB_SETTINGS_DIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
+    )
     environment = os.environ | {kind: str(base / kind.lower()) for kind in kinds} | variables
     command = [sys.executable, "-m", *program, f"--port={port}", "--no-browser"]
     with (base / "server.log").open("wb") as log:
@@ -273,11 +301,14 @@ def serving(base: Path, *program: str, place: str = "", ready: str = "", **varia
 
 
 def open_to_tests(program: str) -> list[str]:
-    """The words that start JupyterLab ("lab") or Notebook ("notebook") so that a test can look inside."""
+    """The words that start JupyterLab ("lab") or Notebook ("notebook") so that a test can look
+    inside."""
     words = ["jupyter", program, "--ip=127.0.0.1", "--ServerApp.token=", "--ServerApp.password="]
     words += ["--ServerApp.port_retries=0", "--expose-app-in-browser", "--LabApp.news_url="]
     words += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    unbuilt = {"page_config_data": {"buildAvailable": False, "buildCheck": False}}  # else Node is started by every page
+    unbuilt = {
+        "page_config_data": {"buildAvailable": False, "buildCheck": False}
+    }  # else Node is started by every page
     words += [f"--ServerApp.tornado_settings={unbuilt}"]
     return words + (["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])
 
@@ -291,8 +322,11 @@ def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @contextmanager
-def blank_page(browser: Browser, server: Server, screenshots: Path, name: str = "") -> Iterator[NotebookPage]:
-    """A fresh browser page for a notebook, named as its screenshots shall be; its kernel is shut down afterwards."""
+def blank_page(
+    browser: Browser, server: Server, screenshots: Path, name: str = ""
+) -> Iterator[NotebookPage]:
+    """A fresh browser page for a notebook, named as its screenshots shall be; its kernel is shut
+    down afterwards."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=True)
     page = context.new_page()
     page.set_default_timeout(30_000)
@@ -319,9 +353,11 @@ def page_of_file(browser: Browser, jupyter: Server, screenshots: Path) -> Iterat
 
 @pytest.fixture
 def shared_notebook(page_of_file: NotebookPage, request: pytest.FixtureRequest) -> NotebookPage:
-    """A notebook that the tests of a file `show` one after the other: to open one takes longer than most that they do.
+    """A notebook that the tests of a file `show` one after the other: to open one takes longer than
+    most that they do.
 
-    The panel of each is a new one in the same kernel. After a test that failed, the next begins with a new kernel.
+    The panel of each is a new one in the same kernel. After a test that failed, the next begins
+    with a new kernel.
     """
     if request.session.testsfailed:
         page_of_file.shut_down()
@@ -331,8 +367,14 @@ def shared_notebook(page_of_file: NotebookPage, request: pytest.FixtureRequest) 
 
 def write_notebook(folder: Path, name: str, *sources: str) -> str:
     """Write a notebook of these code cells into the server's folder; returns its name."""
-    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in sources]
+    )
+    content.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     nbformat.write(content, folder / name)
     return name
 

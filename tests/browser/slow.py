@@ -1,4 +1,5 @@
-"""A slow line between a page and Jupyter: all that goes through arrives later, in order, and nothing is lost."""
+"""A slow line between a page and Jupyter: all that goes through arrives later, in order, and
+nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The panels where else readers have them: in Notebook 7, and in Voila, which shows a notebook as a page."""
+"""The panels where else readers have them: in Notebook 7, and in Voila, which shows a notebook as a
+page."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ def draw_and_train(notebook: NotebookPage) -> None:
 
 def test_in_notebook_7(browser: Browser, screenshots: Path, tmp_path: Path) -> None:
     with (
-        serving(tmp_path, *open_to_tests("notebook"), place="notebooks", ready="api/status") as server,
+        serving(
+            tmp_path, *open_to_tests("notebook"), place="notebooks", ready="api/status"
+        ) as server,
         blank_page(browser, server, screenshots, "in_notebook_7") as notebook,
     ):
         draw_and_train(notebook.show(*CELLS, STUDIO))

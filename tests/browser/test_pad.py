@@ -57,7 +57,9 @@ class Pad:
         session = self.page.context.new_cdp_session(self.page)
         for number, (x, y) in enumerate(self.places(points)):
             kind = "touchMove" if number else "touchStart"
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+            session.send(
+                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]}
+            )
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     def press(self, title: str) -> None:
@@ -108,13 +110,16 @@ def test_draw_leave_undo_reload_collect_and_teach(pad: Pad) -> None:
     three = pad.settled_ink()
     pad.notebook.screenshot("three")
 
-    # a stroke that leaves the paper ends there: what the mouse does outside and on its return draws nothing
+    # a stroke that leaves the paper ends there: what the mouse does outside and on its return draws
+    # nothing
     pad.mouse([(40, 250), (-60, 250)], release=False)
     pad.page.mouse.up()
     more = pad.settled_ink()
     assert more > three
     pad.page.mouse.move(*pad.places([(140, 20)])[0], steps=5)
-    assert abs(pad.settled_ink() - more) < 0.02 * more  # a line to there would be several times that
+    assert (
+        abs(pad.settled_ink() - more) < 0.02 * more
+    )  # a line to there would be several times that
     pad.press("Undo")
     pad.wait_for_ink(three)
     pad.says("I read a 3")
@@ -185,7 +190,9 @@ def test_a_test_image_is_moved_with_the_keyboard_alone(pad: Pad) -> None:
     pad.page.locator('.mnist-pad button[title^="Move right"]').focus()
     for _ in range(8):
         pad.page.keyboard.press("Enter")
-    pad.page.wait_for_function("before => document.querySelector('.mnist-pad svg').textContent !== before", arg=before)
+    pad.page.wait_for_function(
+        "before => document.querySelector('.mnist-pad svg').textContent !== before", arg=before
+    )
     pad.notebook.screenshot("moved")
 
 
@@ -204,19 +211,24 @@ def test_a_letter_is_refused_unless_the_reader_switches_that_off(pad: Pad) -> No
 
 
 def test_a_photo_is_shown_with_its_digit_in_a_frame_and_cropped(pad: Pad) -> None:
-    """A made-up photo: a 7 on ruled paper, a shadow over half of the page, a scribble beside it to be cropped away."""
+    """A made-up photo: a 7 on ruled paper, a shadow over half of the page, a scribble beside it to
+    be cropped away."""
     page = Image.new("L", (640, 480), 210)
     pen = ImageDraw.Draw(page)
     for top in range(30, 480, 50):
         pen.line([(0, top), (640, top + 8)], 160, 2)
     pen.line([(180 + x, 80 + y) for x, y in SEVEN], 50, 12, joint="curve")
     pen.line([(560, 100), (600, 300), (570, 420)], 50, 12, joint="curve")
-    light = np.where(np.arange(640) < 320, 0.7, 1.0) + np.random.default_rng(0).normal(0, 0.015, (480, 640))
+    light = np.where(np.arange(640) < 320, 0.7, 1.0) + np.random.default_rng(0).normal(
+        0, 0.015, (480, 640)
+    )
     file = io.BytesIO()
     Image.fromarray((np.asarray(page) * light).clip(0, 255).astype(np.uint8)).save(file, "JPEG")
     with pad.page.expect_file_chooser() as chooser:
         pad.page.locator(".mnist-pad .jupyter-button", has_text="Read a photo").click()
-    chooser.value.set_files({"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()})
+    chooser.value.set_files(
+        {"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()}
+    )
     pad.says("the digit in a frame", "figcaption")
     whole = pad.page.locator('.mnist-pad img[alt^="your picture"]').get_attribute("height")
     handle = pad.page.locator(".mnist-pad .noUi-handle-upper").first
@@ -225,7 +237,8 @@ def test_a_photo_is_shown_with_its_digit_in_a_frame_and_cropped(pad: Pad) -> Non
         pad.page.keyboard.press("ArrowLeft")
     pad.says("I read a 7")
     pad.page.wait_for_function(
-        """whole => document.querySelector('.mnist-pad img[alt^="your picture"]').height !== Number(whole)""", arg=whole
+        """whole => document.querySelector('.mnist-pad img[alt^="your picture"]').height !== Number(whole)""",
+        arg=whole,
     )
     pad.says("seven.jpg was prepared", ".pad-say")
     pad.notebook.screenshot("photo")
@@ -254,9 +267,12 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
     page.locator(".mnist-pad .pad-thumbs").first.scroll_into_view_if_needed()
     for theme in ("Light", "Dark"):
         page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}"
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            f"JupyterLab {theme}",
         )
-        page.locator(f"[data-jp-theme-light={str(theme == 'Light').lower()}]").first.wait_for(state="attached")
+        page.locator(f"[data-jp-theme-light={str(theme == 'Light').lower()}]").first.wait_for(
+            state="attached"
+        )
         pad.notebook.screenshot(f"2026-{theme}")
     pad.canvas.scroll_into_view_if_needed()
 

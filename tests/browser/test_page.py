@@ -1,4 +1,5 @@
-"""The page that needs no Python, opened by its file in a real Chromium: it reads as the package does."""
+"""The page that needs no Python, opened by its file in a real Chromium: it reads as the package
+does."""
 
 from __future__ import annotations
 
@@ -29,22 +30,33 @@ from mnist_nb.checkpoints import PRETRAINED
 
 pytestmark = pytest.mark.browser
 HANDWRITING = Path(__file__).resolve().parents[2] / "notebooks" / "handwriting.json"
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 3, "has_touch": True}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 3,
+    "has_touch": True,
+}
 DESK: dict[str, Any] = {"viewport": {"width": 1366, "height": 768}}
 
 
 @pytest.fixture(scope="module")
 def networks(sample: Mnist) -> dict[str, nn.Module]:
-    """Both that are shipped, one taught a hand, that of somebody who writes in a mirror, and one that never refuses."""
+    """Both that are shipped, one taught a hand, that of somebody who writes in a mirror, and one
+    that never refuses."""
     hand = Split(sample.test.images[:60].flip(2), sample.test.labels[:60], "mirrored")
     shipped = {name: load_pretrained(name) for name in ("cnn", "mlp")}
     plain = build_model("mlp", seed=0)
     plain.load_state_dict(shipped["mlp"].state_dict(), strict=False)
-    return {**shipped, "taught": adapt(shipped["cnn"], hand, sample, max_forgetting=0.1), "plain": plain}
+    return {
+        **shipped,
+        "taught": adapt(shipped["cnn"], hand, sample, max_forgetting=0.1),
+        "plain": plain,
+    }
 
 
 @pytest.fixture(scope="module")
-def pages(networks: dict[str, nn.Module], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pages(
+    networks: dict[str, nn.Module], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """A page for each network."""
     folder = tmp_path_factory.mktemp("pages")
     paths = {name: folder / f"{name}.html" for name in networks}
@@ -56,7 +68,8 @@ def pages(networks: dict[str, nn.Module], tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def open_page(browser: Browser, pages: dict[str, Path]) -> Iterator[Any]:
-    """Open a network's page; whatever it asks the network for or says in the console fails the test."""
+    """Open a network's page; whatever it asks the network for or says in the console fails the
+    test."""
     contexts, heard = [], []
 
     def start(name: str = "cnn", **options: Any) -> Page:
@@ -65,7 +78,10 @@ def open_page(browser: Browser, pages: dict[str, Path]) -> Iterator[Any]:
         page = context.new_page()
         page.on("console", lambda message: heard.append(message.text))
         page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("request", lambda request: heard.append(request.url) if request.url.startswith("http") else None)
+        page.on(
+            "request",
+            lambda request: heard.append(request.url) if request.url.startswith("http") else None,
+        )
         page.goto(pages[name].as_uri())
         return page
 
@@ -76,24 +92,34 @@ def open_page(browser: Browser, pages: dict[str, Path]) -> Iterator[Any]:
 
 
 def recorded(count: int) -> list[dict[str, Any]]:
-    """Drawings by seed: a made-up hand, turned and stretched, and scribbles; some are rubbed out, some cut off."""
+    """Drawings by seed: a made-up hand, turned and stretched, and scribbles; some are rubbed out,
+    some cut off."""
     generator = np.random.default_rng(7)
     hand = list(json.loads(HANDWRITING.read_text()).values())
     drawings = []
     for number in range(count):
         size = float(generator.choice([100, 280, 333.3, 1000]))
         if number % 4 == 3:
-            steps = generator.normal(0, 0.1, (generator.integers(1, 4), generator.integers(1, 30), 2))
+            steps = generator.normal(
+                0, 0.1, (generator.integers(1, 4), generator.integers(1, 30), 2)
+            )
             paths = list(generator.uniform(0.1, 0.9, (len(steps), 1, 2)) + steps.cumsum(axis=1))
         else:
             paths = [np.asarray(path, float) for path in hand[generator.integers(len(hand))]]
             everything = np.concatenate(paths)
             middle, extent = everything.mean(axis=0), np.ptp(everything, axis=0).max()
-            matrix = (np.eye(2) + generator.normal(0, 0.15, (2, 2))) * generator.uniform(0.2, 0.9) / max(extent, 1e-6)
+            matrix = (
+                (np.eye(2) + generator.normal(0, 0.15, (2, 2)))
+                * generator.uniform(0.2, 0.9)
+                / max(extent, 1e-6)
+            )
             place = generator.uniform(0.3, 0.7, 2)
             paths = [(path - middle) @ matrix.T + place for path in paths]
         width = generator.uniform(0.02, 0.12) * size
-        strokes = [{"points": (path * size).round(3).tolist(), "width": width, "erase": False} for path in paths]
+        strokes = [
+            {"points": (path * size).round(3).tolist(), "width": width, "erase": False}
+            for path in paths
+        ]
         if number % 5 == 0:
             path = generator.uniform(0.2, 0.8, (3, 2)) * size
             strokes.insert(
@@ -114,10 +140,21 @@ def number(text: str, seed: int) -> dict[str, Any]:
             continue
         paths = [np.asarray(path, float) for path in hand[sign]]
         everything = np.concatenate(paths)
-        matrix = (np.eye(2) + generator.normal(0, 0.06, (2, 2))) * high / np.ptp(everything, axis=0).max()
+        matrix = (
+            (np.eye(2) + generator.normal(0, 0.06, (2, 2)))
+            * high
+            / np.ptp(everything, axis=0).max()
+        )
         paths = [(path - everything.min(axis=0)) @ matrix.T + place for path in paths]
-        place = np.array([max(path[:, 0].max() for path in paths) + high * generator.uniform(0.15, 0.5), place[1]])
-        strokes += [{"points": path.round(3).tolist(), "width": high / 8, "erase": False} for path in paths]
+        place = np.array(
+            [
+                max(path[:, 0].max() for path in paths) + high * generator.uniform(0.15, 0.5),
+                place[1],
+            ]
+        )
+        strokes += [
+            {"points": path.round(3).tolist(), "width": high / 8, "erase": False} for path in paths
+        ]
     return {"strokes": strokes, "size": 560}
 
 
@@ -136,7 +173,8 @@ def in_python(drawing: dict[str, Any]) -> np.ndarray[Any, Any] | None:
 
 
 def in_page(page: Page, function: str, drawings: list[dict[str, Any]]) -> Any:
-    """What a function of the page answers to each drawing; None where it has no ink. As JSON, ten times as fast."""
+    """What a function of the page answers to each drawing; None where it has no ink. As JSON, ten
+    times as fast."""
     script = """([name, drawings]) => JSON.stringify(JSON.parse(drawings).map(({strokes, size}) => {
         try { return window.mnistReader[name](strokes, size) }
         catch (error) { if (error instanceof RangeError) return null; throw error }
@@ -144,7 +182,9 @@ def in_page(page: Page, function: str, drawings: list[dict[str, Any]]) -> Any:
     return json.loads(page.evaluate(script, [function, json.dumps(drawings)]))
 
 
-def test_hundreds_of_drawings_are_read_as_python_reads_them(open_page: Any, networks: dict[str, nn.Module]) -> None:
+def test_hundreds_of_drawings_are_read_as_python_reads_them(
+    open_page: Any, networks: dict[str, nn.Module]
+) -> None:
     drawings = recorded(300)
     expected = [in_python(drawing) for drawing in drawings]
     there = [image for image in expected if image is not None]
@@ -158,15 +198,21 @@ def test_hundreds_of_drawings_are_read_as_python_reads_them(open_page: Any, netw
         assert off.max() <= 1
         assert (off == 0).mean() >= 0.999
         probabilities = np.array([reading["probabilities"] for reading in readings])
-        by_python, scores = (ask(network, np.stack(there)).numpy() for ask in (predict, digit_score))
+        by_python, scores = (
+            ask(network, np.stack(there)).numpy() for ask in (predict, digit_score)
+        )
         assert np.abs(probabilities - by_python).max() <= 1e-4
         assert (probabilities.argmax(axis=1) == by_python.argmax(axis=1)).all()
         assert np.abs([reading["score"] for reading in readings] - scores).max() <= 1e-4
 
 
-def test_numbers_are_read_as_python_reads_them(open_page: Any, networks: dict[str, nn.Module]) -> None:
+def test_numbers_are_read_as_python_reads_them(
+    open_page: Any, networks: dict[str, nn.Module]
+) -> None:
     generator = np.random.default_rng(3)
-    texts = ["".join(generator.choice(list("0123456789"), generator.integers(1, 7))) for _ in range(11)] + ["20\n26"]
+    texts = [
+        "".join(generator.choice(list("0123456789"), generator.integers(1, 7))) for _ in range(11)
+    ] + ["20\n26"]
     drawings = [number(text, seed) for seed, text in enumerate(texts)]
     drawings[0]["strokes"].append({"points": [[30, 10], [30, 90]], "width": 9, "erase": True})
     for name in ("cnn", "mlp", "plain"):
@@ -185,7 +231,9 @@ def test_plain_lists_of_points_are_strokes_too_and_none_is_an_error(open_page: A
     page = open_page()
     reading = page.evaluate("window.mnistReader.read([[[140, 40], [140, 240]]], 280)")
     assert np.argmax(reading["probabilities"]) == 1
-    said = page.evaluate("() => { try { window.mnistReader.read([], 280) } catch (error) { return error.message } }")
+    said = page.evaluate(
+        "() => { try { window.mnistReader.read([], 280) } catch (error) { return error.message } }"
+    )
     assert said == "there is no ink on the canvas: draw something first"
 
 
@@ -203,7 +251,9 @@ def draw_seven(page: Page, touch: bool = False) -> None:
         page.mouse.up()
         return
     finger = page.context.new_cdp_session(page)
-    send = lambda kind, at: finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})  # noqa: E731
+    send = lambda kind, at: finger.send(
+        "Input.dispatchTouchEvent", {"type": kind, "touchPoints": at}
+    )
     send("touchStart", [{"x": path[0][0], "y": path[0][1]}])
     for x, y in path:
         send("touchMove", [{"x": x, "y": y}])
@@ -275,14 +325,18 @@ def test_a_number_is_written_and_a_scribble_is_refused(
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * 0.9)
         page.mouse.up()
-    expect(page.locator("#words")).to_contain_text("I do not think this is a digit (it looks most like")
+    expect(page.locator("#words")).to_contain_text(
+        "I do not think this is a digit (it looks most like"
+    )
     expect(page.locator("#bars")).to_have_class("refused")
     page.screenshot(path=screenshots / f"page-{kind}-refused.png")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_accessibility_scan_finds_nothing(open_page: Any, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="needs axe-playwright-python"
+    ).Axe()
     for options in (PHONE, DESK):
         page = open_page(color_scheme=scheme, bypass_csp=True, **options)
         draw_seven(page, touch="has_touch" in options)

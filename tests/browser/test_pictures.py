@@ -1,4 +1,5 @@
-"""The pictures of the README, which `make screenshots` takes again; other tests draw and train as they do."""
+"""The pictures of the README, which `make screenshots` takes again; other tests draw and train as
+they do."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from .conftest import NotebookPage, write_notebook
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif("MNIST_NB_PICTURES" not in os.environ, reason="takes pictures for make screenshots alone"),
+    pytest.mark.skipif(
+        "MNIST_NB_PICTURES" not in os.environ, reason="takes pictures for make screenshots alone"
+    ),
 ]
 
 FIVE = (  # two strokes, as a hand writes them: down and around, then the bar
@@ -53,16 +56,27 @@ def smooth(points: list[tuple[float, float]], steps: int = 60) -> np.ndarray:
 
 def take(panel: Locator, path: Path, height: int) -> None:
     """A picture of the upper part of a panel, in few colours: a README should open at once."""
-    panel.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab asking whether one wants its news
+    panel.page.add_style_tag(
+        content=".Toastify { display: none }"
+    )  # JupyterLab asking whether one wants its news
     box = panel.bounding_box()
     assert box is not None
-    clip = {"x": box["x"], "y": max(box["y"], 0), "width": box["width"], "height": min(box["height"], height)}
+    clip = {
+        "x": box["x"],
+        "y": max(box["y"], 0),
+        "width": box["width"],
+        "height": min(box["height"], height),
+    }
     panel.page.screenshot(path=path, clip=clip)
-    Image.open(path).convert("RGB").quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(200, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
     assert path.stat().st_size < 150_000
 
 
-def test_the_pad_reads_a_digit_and_the_studio_trains(notebook: NotebookPage, pictures: Path) -> None:
+def test_the_pad_reads_a_digit_and_the_studio_trains(
+    notebook: NotebookPage, pictures: Path
+) -> None:
     notebook.open(write_notebook(notebook.server.folder, "picture.ipynb", *PAD, *STUDIO)).run_all()
     assert notebook.errors() == []
     canvas = notebook.reveal(".mnist-pad canvas")
@@ -74,7 +88,9 @@ def test_the_pad_reads_a_digit_and_the_studio_trains(notebook: NotebookPage, pic
         notebook.page.mouse.down()
         for x, y in curve[1:]:
             notebook.page.mouse.move(x, y)
-            notebook.page.wait_for_timeout(12)  # as fast as a hand: faster, the kernel would be called slow
+            notebook.page.wait_for_timeout(
+                12
+            )  # as fast as a hand: faster, the kernel would be called slow
         notebook.page.mouse.up()
     panel = notebook.page.locator(".mnist-pad").first
     panel.get_by_text("I read a 5").wait_for()

@@ -19,7 +19,9 @@ def line(jupyter: Server) -> Iterator[SlowLine]:
         yield line
 
 
-def test_no_stroke_is_lost_or_bent_with_150_ms_added_each_way(line: SlowLine, notebook: NotebookPage) -> None:
+def test_no_stroke_is_lost_or_bent_with_150_ms_added_each_way(
+    line: SlowLine, notebook: NotebookPage
+) -> None:
     notebook.server = notebook.server.through(line.port)
     pad = Pad(notebook.show(*CELLS))
     lag = pad.page.locator(".mnist-pad .pad-say", has_text="The kernel answers after")

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.browser
 def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A JupyterLab whose kernels have no data but the sample."""
     base = tmp_path_factory.mktemp("sample")
-    with serving(base, *open_to_tests("lab"), place="lab/tree", ready="api/status", MNIST_NB_SOURCE="sample") as server:
+    with serving(
+        base, *open_to_tests("lab"), place="lab/tree", ready="api/status", MNIST_NB_SOURCE="sample"
+    ) as server:
         yield server
 
 

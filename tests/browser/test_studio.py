@@ -74,7 +74,9 @@ class StudioPage:
         return self.panel.locator("button").filter(has_text=re.compile(rf"^\s*{name}\s*$")).first
 
     def slider(self, label: str) -> Locator:
-        return self.panel.locator(".widget-hslider", has=self.page.locator(".widget-label", has_text=label)).first
+        return self.panel.locator(
+            ".widget-hslider", has=self.page.locator(".widget-label", has_text=label)
+        ).first
 
     def is_locked(self, label: str) -> bool:
         return bool(self.slider(label).locator("[disabled]").count())
@@ -127,20 +129,28 @@ def studio(shared_notebook: NotebookPage) -> StudioPage:
     return show_studio(shared_notebook, PANEL, FIGURE, STATE)
 
 
-def test_nothing_is_cut_off_and_a_laptop_shows_all_from_train_to_the_bars(studio: StudioPage) -> None:
+def test_nothing_is_cut_off_and_a_laptop_shows_all_from_train_to_the_bars(
+    studio: StudioPage,
+) -> None:
     page = studio.page
     studio.train()
     studio.until(lambda: studio.panel.locator(".studio-inside").count(), "the look inside")
     for width, height in ((1366, 768), (1024, 768), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         if width < 700:
-            page.evaluate("async () => { await window.jupyterapp.commands.execute('application:toggle-left-area') }")
+            page.evaluate(
+                "async () => { await window.jupyterapp.commands.execute('application:toggle-left-area') }"
+            )
         page.wait_for_timeout(500)
         wide = studio.panel.evaluate(_BEYOND)
         assert (width, wide) == (width, [])
         if width == 1366:
             studio.panel.evaluate("panel => panel.scrollIntoView({block: 'start'})")
-            shown = [studio.button("Train"), studio.slider("Momentum"), studio.panel.locator(".studio-pinned svg")]
+            shown = [
+                studio.button("Train"),
+                studio.slider("Momentum"),
+                studio.panel.locator(".studio-pinned svg"),
+            ]
             shown += [studio.panel.locator(".studio-plots"), studio.panel.locator(".studio-layers")]
             for part in shown:
                 expect(part).to_be_in_viewport(ratio=1)
@@ -148,7 +158,9 @@ def test_nothing_is_cut_off_and_a_laptop_shows_all_from_train_to_the_bars(studio
     studio.stop()
 
 
-def test_a_readout_takes_no_typing_or_counts_what_is_typed_and_a_run_s_settings_are_copied(studio: StudioPage) -> None:
+def test_a_readout_takes_no_typing_or_counts_what_is_typed_and_a_run_s_settings_are_copied(
+    studio: StudioPage,
+) -> None:
     for label in ("Learning rate", "Batch size"):
         assert studio.slider(label).locator("[contenteditable]:visible, input:visible").count() == 0
         before = studio.readout(label)
@@ -178,7 +190,8 @@ def test_twenty_rapid_clicks_leave_the_panel_alive(studio: StudioPage) -> None:
     studio.run_cell(2)  # the kernel has dealt with every click before it
     expect(studio.rows.first).to_be_visible(timeout=LONG_WAIT)
     studio.until(
-        lambda: studio.button("Train").is_enabled() != studio.button("Stop").is_enabled(), "the panel to settle"
+        lambda: studio.button("Train").is_enabled() != studio.button("Stop").is_enabled(),
+        "the panel to settle",
     )
     if studio.button("Stop").is_enabled():
         studio.stop()
@@ -188,14 +201,18 @@ def test_twenty_rapid_clicks_leave_the_panel_alive(studio: StudioPage) -> None:
     studio.until(lambda: studio.done() > 0, "the new run to go on")
     studio.stop()
     studio.run_cell(2)
-    expect(studio.notebook.output(2)).to_contain_text("threads 0, stopped, finite True, problem []", timeout=LONG_WAIT)
+    expect(studio.notebook.output(2)).to_contain_text(
+        "threads 0, stopped, finite True, problem []", timeout=LONG_WAIT
+    )
     assert studio.notebook.errors() == []
 
 
 def test_a_page_reloaded_in_mid_run_finds_the_run_again(studio: StudioPage) -> None:
     studio.train()
     studio.until(lambda: studio.done() > 0, "the run to go on")
-    studio.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save') }")
+    studio.page.evaluate(
+        "async () => { await window.jupyterapp.commands.execute('docmanager:save') }"
+    )
     studio.page.reload()
     studio.notebook.wait_until_ready()
     studio.notebook.reveal(".mnist-studio")
@@ -207,16 +224,26 @@ def test_a_page_reloaded_in_mid_run_finds_the_run_again(studio: StudioPage) -> N
     studio.notebook.screenshot("reloaded")
     studio.stop()
     studio.run_cell(2)
-    expect(studio.notebook.output(2)).to_contain_text("threads 0, stopped, finite True, problem []", timeout=LONG_WAIT)
+    expect(studio.notebook.output(2)).to_contain_text(
+        "threads 0, stopped, finite True, problem []", timeout=LONG_WAIT
+    )
 
 
-def test_a_kernel_restarted_in_mid_run_loses_no_finished_epoch(shared_notebook: NotebookPage) -> None:
+def test_a_kernel_restarted_in_mid_run_loses_no_finished_epoch(
+    shared_notebook: NotebookPage,
+) -> None:
     notebook = shared_notebook
-    panel = PANEL.replace("path=None", "path='restarted.safetensors'").replace("else 64", "else 256")
+    panel = PANEL.replace("path=None", "path='restarted.safetensors'").replace(
+        "else 64", "else 256"
+    )
     studio = show_studio(notebook, panel, STATE)
     studio.train()
-    studio.until(lambda: studio.curves.count() == 2 and studio.points(1) >= 2, "two finished epochs")
-    studio.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel() }")
+    studio.until(
+        lambda: studio.curves.count() == 2 and studio.points(1) >= 2, "two finished epochs"
+    )
+    studio.page.evaluate(
+        "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel() }"
+    )
     notebook.wait_until_ready()
 
     notebook.run_all()
@@ -241,7 +268,9 @@ def test_train_stop_resume_change_the_rate_compare_and_reopen(
     studio.train()
     studio.until(lambda: studio.curves.count() and studio.points() > 1, "the chart to grow")
     first = studio.points()
-    studio.until(lambda: studio.points() != first, "the chart to grow on")  # a long line is thinned out
+    studio.until(
+        lambda: studio.points() != first, "the chart to grow on"
+    )  # a long line is thinned out
     assert studio.is_locked("Momentum")
     assert not studio.is_locked("Learning rate")
     notebook.screenshot("2-during")
@@ -266,7 +295,9 @@ def test_train_stop_resume_change_the_rate_compare_and_reopen(
 
     studio.run_cell(1)
     notebook.output(1).locator("img").wait_for(timeout=LONG_WAIT)
-    notebook.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save') }")
+    notebook.page.evaluate(
+        "async () => { await window.jupyterapp.commands.execute('docmanager:save') }"
+    )
     notebook.shut_down()
     notebook.page.reload()
     notebook.wait_until_ready()

@@ -1,18 +1,31 @@
-"""What the studio advises after a run: each sentence on runs of which it is true, and on none of which it is not."""
+"""What the studio advises after a run: each sentence on runs of which it is true, and on none of
+which it is not."""
 
 import dataclasses
 from functools import cache
 
 import pytest
 
-from mnist_nb import PRESETS, EpochRecord, Hyperparameters, TrainingRun, build_model, load_mnist, load_pretrained
+from mnist_nb import (
+    PRESETS,
+    EpochRecord,
+    Hyperparameters,
+    TrainingRun,
+    build_model,
+    load_mnist,
+    load_pretrained,
+)
 from mnist_nb.widgets.studio.records import RunRecord, summary
 
 pytestmark = pytest.mark.slow
 
 FAST = PRESETS["fast"]
 MORE_EPOCHS, BY_HEART, TOO_LONG = "more epochs would help", "by heart", "too long to settle"
-LEAPT, GUESSING, LEVEL = "the loss leapt", "try a higher learning rate or more epochs", "levelled off"
+LEAPT, GUESSING, LEVEL = (
+    "the loss leapt",
+    "try a higher learning rate or more epochs",
+    "levelled off",
+)
 SENTENCES = (MORE_EPOCHS, BY_HEART, TOO_LONG, LEAPT, GUESSING, LEVEL)
 
 
@@ -25,9 +38,15 @@ def begun(settings: Hyperparameters, shipped: bool) -> TrainingRun:
     return TrainingRun(model, data, settings, device="cpu")
 
 
-def trained(settings: Hyperparameters, shipped: bool = False) -> tuple[TrainingRun, list[EpochRecord]]:
-    """A run of at least so many epochs, and the records of these; without a schedule a longer one begins alike."""
-    run = begun(dataclasses.replace(settings, epochs=1) if settings.schedule == "constant" else settings, shipped)
+def trained(
+    settings: Hyperparameters, shipped: bool = False
+) -> tuple[TrainingRun, list[EpochRecord]]:
+    """A run of at least so many epochs, and the records of these; without a schedule a longer one
+    begins alike."""
+    run = begun(
+        dataclasses.replace(settings, epochs=1) if settings.schedule == "constant" else settings,
+        shipped,
+    )
     run.hyperparameters = settings
     list(run.epochs())
     return run, run.records[: settings.epochs]
@@ -70,16 +89,23 @@ class TestAdvice:
         assert longer(settings) > says(MORE_EPOCHS, settings) + 0.003
 
     @pytest.mark.parametrize(
-        "settings", [dataclasses.replace(FAST, seed=seed) for seed in range(2)], ids=["fast, seed 0", "fast, seed 1"]
+        "settings",
+        [dataclasses.replace(FAST, seed=seed) for seed in range(2)],
+        ids=["fast, seed 0", "fast, seed 1"],
     )
     def test_learnt_by_heart_more_epochs_hardly_help(self, settings: Hyperparameters) -> None:
         assert longer(settings) < says(BY_HEART, settings) + 0.0025
 
     def test_augmentation_helps_one_that_has_learnt_by_heart(self) -> None:
         plain = dataclasses.replace(FAST, epochs=12)
-        assert accuracy(dataclasses.replace(plain, augmentation="affine")) > says(BY_HEART, plain) + 0.002
+        assert (
+            accuracy(dataclasses.replace(plain, augmentation="affine"))
+            > says(BY_HEART, plain) + 0.002
+        )
 
-    def test_steps_too_long_are_not_learning_by_heart_and_a_lower_rate_or_a_schedule_helps(self) -> None:
+    def test_steps_too_long_are_not_learning_by_heart_and_a_lower_rate_or_a_schedule_helps(
+        self,
+    ) -> None:
         rate = Hyperparameters(epochs=6, learning_rate=0.2)
         reached = says(TOO_LONG, rate)
         assert longer(rate) < reached + 0.01
@@ -99,4 +125,6 @@ class TestAdvice:
 
     def test_levelled_off_nothing_changes_any_more(self) -> None:
         idle = Hyperparameters(epochs=2, learning_rate=1e-6, augmentation="handwriting")
-        assert says(LEVEL, idle, shipped=True) == pytest.approx(longer(idle, shipped=True), abs=0.001)
+        assert says(LEVEL, idle, shipped=True) == pytest.approx(
+            longer(idle, shipped=True), abs=0.001
+        )

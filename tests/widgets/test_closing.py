@@ -1,4 +1,5 @@
-"""No thread, widget or network outlives its panel: what `close` ends and frees, and what it leaves as it was."""
+"""No thread, widget or network outlives its panel: what `close` ends and frees, and what it leaves
+as it was."""
 
 import gc
 import threading
@@ -73,7 +74,13 @@ def used_studio(data: Mnist, path: str | None = "model.safetensors") -> tuple[Pa
     studio.train()
     studio.train(fresh=False)
     session = studio.session
-    return studio, [session, session.run, session.run and session.run.model, *studio.runs, studio.runs[0].model]
+    return studio, [
+        session,
+        session.run,
+        session.run and session.run.model,
+        *studio.runs,
+        studio.runs[0].model,
+    ]
 
 
 def unused(kind: type[Panel], *parts: str) -> Callable[[Mnist], tuple[Panel, list[object]]]:
@@ -109,7 +116,9 @@ def test_a_closed_panel_is_forgotten_with_all_that_it_held(
     assert widgets_alive() == before
 
 
-def test_a_closed_pad_still_answers_code_and_silences_no_other(workplace: Path, tiny: Mnist) -> None:
+def test_a_closed_pad_still_answers_code_and_silences_no_other(
+    workplace: Path, tiny: Mnist
+) -> None:
     closed, other = DrawingPad(tiny), DrawingPad(tiny)
     closed.close()
     for pad in (closed, other):
@@ -125,16 +134,24 @@ def test_a_panel_that_was_never_finished_can_be_closed(kind: type[Panel]) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cells", [{}, {"cellId": "1"}], ids=["known by its text", "known by its id"])
-def test_running_a_panels_cell_again_frees_the_one_before(workplace: Path, cells: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "cells", [{}, {"cellId": "1"}], ids=["known by its text", "known by its id"]
+)
+def test_running_a_panels_cell_again_frees_the_one_before(
+    workplace: Path, cells: dict[str, str]
+) -> None:
     manager, client = start_new_kernel(kernel_name="python3")
 
     def run(code: str, **metadata: str) -> str:
-        message = client.session.msg("execute_request", {"code": code, "user_expressions": {"seen": "str(seen)"}})
+        message = client.session.msg(
+            "execute_request", {"code": code, "user_expressions": {"seen": "str(seen)"}}
+        )
         message["metadata"] = metadata
         client.shell_channel.send(message)
         reply: dict[str, Any] = {"parent_header": {}}
-        while reply["parent_header"].get("msg_id") != message["header"]["msg_id"]:  # others may still be on their way
+        while (
+            reply["parent_header"].get("msg_id") != message["header"]["msg_id"]
+        ):  # others may still be on their way
             reply = client.get_shell_msg(timeout=120)
         reply = reply["content"]
         assert reply["status"] == "ok", reply

@@ -1,4 +1,5 @@
-"""The explorers: what they show is what the network says of the image and the settings that are chosen."""
+"""The explorers: what they show is what the network says of the image and the settings that are
+chosen."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from tree import part
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
+from mnist_nb.labs.inside import activations
 from mnist_nb.models import loss_and_accuracy, reading_parameters
-from mnist_nb.studies.inside import activations
 from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer
 
 KINDS = (LayerExplorer, PixelEditor, PruningExplorer)
@@ -56,7 +57,9 @@ class TestAll:
         explorer = kind(tiny)
         explorer.network.value = "model.safetensors"
         assert message(explorer) == ""
-        assert explorer.guess.probabilities == pytest.approx(predict(own, tiny.test.images[:1])[0].numpy(), abs=1e-6)
+        assert explorer.guess.probabilities == pytest.approx(
+            predict(own, tiny.test.images[:1])[0].numpy(), abs=1e-6
+        )
         assert kind(tiny, own).model is own, "and one that is given comes first"
 
     def test_a_broken_file_is_told_of_and_the_network_stays(self, kind: Any, tiny: Mnist) -> None:
@@ -67,7 +70,11 @@ class TestAll:
         explorer.network.value = "model.safetensors"
         assert "wrong" in message(explorer)
         assert "model.safetensors" in message(explorer)
-        assert (explorer.model, explorer.network.value, page(explorer)) == (before, "shipped:mlp", shown)
+        assert (explorer.model, explorer.network.value, page(explorer)) == (
+            before,
+            "shipped:mlp",
+            shown,
+        )
         explorer.number.value = 3
         assert message(explorer) == ""
 
@@ -79,7 +86,9 @@ class TestLayers:
         assert f"{int((values.hidden1 > 0).sum())} of 128 units fire" in page(explorer)
         assert f"{int((values.hidden2 > 0).sum())} of 64 fire" in page(explorer)
 
-    def test_writes_out_the_sum_of_a_unit_that_fires_and_of_one_that_is_silent(self, tiny: Mnist) -> None:
+    def test_writes_out_the_sum_of_a_unit_that_fires_and_of_one_that_is_silent(
+        self, tiny: Mnist
+    ) -> None:
         explorer = LayerExplorer(tiny)
         answers = activations(explorer.model, tiny.test.images[:1]).hidden1[0]
         explorer.unit.value = int(answers.argmax())
@@ -125,7 +134,9 @@ class TestLayers:
 
 
 class TestPixels:
-    def test_a_click_chooses_a_pixel_and_names_it_and_the_next_one_flips_it(self, tiny: Mnist) -> None:
+    def test_a_click_chooses_a_pixel_and_names_it_and_the_next_one_flips_it(
+        self, tiny: Mnist
+    ) -> None:
         editor = PixelEditor(tiny)
         click(editor, 7, 27)
         assert (editor.row.value, editor.column.value, editor.flipped) == (7, 27, [])
@@ -155,7 +166,9 @@ class TestPixels:
             press(editor, "Flip the worst pixel")
         assert torch.equal(tiny.test.images, before)
 
-    def test_the_worst_pixels_lower_the_digits_probability_until_it_is_misread(self, tiny: Mnist) -> None:
+    def test_the_worst_pixels_lower_the_digits_probability_until_it_is_misread(
+        self, tiny: Mnist
+    ) -> None:
         editor = PixelEditor(tiny, build_model("mlp", seed=0))
         label = int(tiny.test.labels[0])
         before = editor.guess.probabilities[label]

@@ -1,4 +1,5 @@
-"""The drawing pad: whatever a hand or a keyboard does to it, what it reads is what the network says of its image."""
+"""The drawing pad: whatever a hand or a keyboard does to it, what it reads is what the network says
+of its image."""
 
 import asyncio
 import datetime as dt
@@ -20,7 +21,7 @@ from tree import part, shown, widgets
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
-from mnist_nb.drawing.sketch import Sketch
+from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.widgets.canvas import RESOLUTION, InkCanvas, drawing
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import DrawingPad
@@ -72,7 +73,9 @@ def test_replayed_strokes_are_read_like_a_hand_s(pad: DrawingPad) -> None:
     np.testing.assert_array_equal(pad.guess.probabilities, replayed.probabilities)
 
 
-def test_a_stroke_ends_where_the_pointer_leaves_and_moves_without_a_press_draw_nothing(pad: DrawingPad) -> None:
+def test_a_stroke_ends_where_the_pointer_leaves_and_moves_without_a_press_draw_nothing(
+    pad: DrawingPad,
+) -> None:
     event(pad, "mouse_move", x=10, y=10)
     assert pad.state.strokes == ()
     event(pad, "mouse_down", x=100, y=100)
@@ -131,7 +134,11 @@ EVENTS = st.lists(
             st.sampled_from(["touch_start", "touch_move", "touch_end", "touch_cancel"]),
             st.lists(st.tuples(st.floats(-100, 700), st.floats(-100, 700)), max_size=2),
         ),
-        st.tuples(st.sampled_from(["undo", "redo", "clear", "client_ready", "erase", "draw", "pick", "move", "key"])),
+        st.tuples(
+            st.sampled_from(
+                ["undo", "redo", "clear", "client_ready", "erase", "draw", "pick", "move", "key"]
+            )
+        ),
     ),
     max_size=25,
 )
@@ -144,7 +151,9 @@ def test_no_order_of_events_confuses_it(
     events: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     place = tmp_path_factory.mktemp("pad")
-    pad = DrawingPad(model=_MODEL, path=place / "model.safetensors", digits=place / "digits.safetensors")
+    pad = DrawingPad(
+        model=_MODEL, path=place / "model.safetensors", digits=place / "digits.safetensors"
+    )
     kept = 0
     for kind, *values in events:
         if kind.startswith("mouse"):
@@ -195,18 +204,24 @@ def test_a_second_finger_draws_nothing() -> None:
     assert strokes == [[(0, 0), (10, 0)]]
 
 
-def test_a_view_that_comes_later_gets_the_whole_drawing(pad: DrawingPad, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_view_that_comes_later_gets_the_whole_drawing(
+    pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mouse(pad, THREE)
     sent: list[Any] = []
     manager = part(pad, Canvas)._canvas_manager
-    monkeypatch.setattr(manager, "_send_custom", lambda command, buffers=(): sent.append(str(command)))
+    monkeypatch.setattr(
+        manager, "_send_custom", lambda command, buffers=(): sent.append(str(command))
+    )
     event(pad, "client_ready")
     assert len(sent) == 1  # one message, which names its canvas and draws every point of the stroke
     assert part(pad, Canvas).model_id in sent[0]
     assert all(f"{x * RESOLUTION:.1f}, {y * RESOLUTION:.1f}" in sent[0] for x, y in THREE)
 
 
-def test_an_exception_while_drawing_does_not_silence_other_canvases(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_while_drawing_does_not_silence_other_canvases(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ink = InkCanvas(50)
     with pytest.raises(RuntimeError, match="in the middle"), drawing(ink):
         raise RuntimeError("in the middle")
@@ -228,7 +243,9 @@ def answer(pad: DrawingPad) -> None:
     assert not hidden.playing
 
 
-def test_a_slow_answer_is_said_and_a_quick_one_ends_that(pad: DrawingPad, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_answer_is_said_and_a_quick_one_ends_that(
+    pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     event(pad, "mouse_down", x=100, y=100)
@@ -256,7 +273,9 @@ def test_points_that_come_close_together_are_drawn_together_and_none_is_left_out
     ink.pause, ink.ended = pause, ended.append
     draw = ink._draw_line
     monkeypatch.setattr(
-        ink, "_draw_line", lambda points, *args, **rest: drawn.append(points) or draw(points, *args, **rest)
+        ink,
+        "_draw_line",
+        lambda points, *args, **rest: drawn.append(points) or draw(points, *args, **rest),
     )
     points = [(10.0 + at, 20.0 + at) for at in range(60)]
 
@@ -271,7 +290,9 @@ def test_points_that_come_close_together_are_drawn_together_and_none_is_left_out
         np.testing.assert_array_equal(np.unique(np.concatenate(drawn), axis=0), points)
         event(ink, "mouse_up", x=2 * points[-1][0], y=2 * points[-1][1])
 
-    with ThreadPoolExecutor(1) as elsewhere:  # a browser test before this one leaves a loop running in this thread
+    with ThreadPoolExecutor(
+        1
+    ) as elsewhere:  # a browser test before this one leaves a loop running in this thread
         elsewhere.submit(lambda: asyncio.run(move())).result()
     assert ended == [points]
 
@@ -353,12 +374,20 @@ def test_a_stroke_on_a_picture_begins_a_new_drawing(pad: DrawingPad) -> None:
     [
         (ImageTransform(thickness=1), lambda before, after: after.sum() > 1.2 * before.sum()),
         (ImageTransform(thickness=-1), lambda before, after: after.sum() < 0.8 * before.sum()),
-        (ImageTransform(scale=1.5), lambda before, after: after.any(1).sum() > 1.3 * before.any(1).sum()),
-        (ImageTransform(turn=90), lambda before, after: np.abs(np.rot90(before, -1).astype(int) - after).mean() < 8),
+        (
+            ImageTransform(scale=1.5),
+            lambda before, after: after.any(1).sum() > 1.3 * before.any(1).sum(),
+        ),
+        (
+            ImageTransform(turn=90),
+            lambda before, after: np.abs(np.rot90(before, -1).astype(int) - after).mean() < 8,
+        ),
         (ImageTransform(right=30), lambda before, after: not after.any()),
     ],
 )
-def test_what_a_change_does(change: ImageTransform, check: Callable[[Any, Any], bool], sample: Mnist) -> None:
+def test_what_a_change_does(
+    change: ImageTransform, check: Callable[[Any, Any], bool], sample: Mnist
+) -> None:
     image = sample.test.images[0].numpy()
     assert check(image, change.apply(image))
 
@@ -383,17 +412,23 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
 # ---- which network reads
 
 
-def test_the_best_shipped_network_reads_the_image_shown_first_and_another_can_be_chosen(pad: DrawingPad) -> None:
+def test_the_best_shipped_network_reads_the_image_shown_first_and_another_can_be_chosen(
+    pad: DrawingPad,
+) -> None:
     assert pad.model_picker.key == "shipped:cnn"
     pad.replay([THREE], width=9)
     np.testing.assert_array_equal(pad.image, pad.state.to_mnist())
     for name in ("cnn", "mlp"):
         pad.model_picker.list.value = f"shipped:{name}"
         assert pad.state.model.name == name
-        np.testing.assert_array_equal(pad.guess.probabilities, predict(load_pretrained(name), pad.image[None])[0])
+        np.testing.assert_array_equal(
+            pad.guess.probabilities, predict(load_pretrained(name), pad.image[None])[0]
+        )
 
 
-def test_the_reader_s_own_network_is_offered_and_a_damaged_one_is_named(workplace: Path, tiny: Mnist) -> None:
+def test_the_reader_s_own_network_is_offered_and_a_damaged_one_is_named(
+    workplace: Path, tiny: Mnist
+) -> None:
     save_checkpoint(build_model("mlp", seed=1), "model.safetensors")
     Path("bad.safetensors").write_bytes(b"nothing")
     pad = DrawingPad(tiny)
@@ -419,7 +454,9 @@ def test_a_network_is_opened_from_an_upload(pad: DrawingPad, workplace: Path) ->
     assert pad.model_picker.key == "mine.safetensors"
 
 
-def test_where_no_network_is_found_it_says_so_and_draws_on(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_network_is_found_it_says_so_and_draws_on(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mnist_nb.checkpoints.PRETRAINED", workplace)
     pad = DrawingPad()
     assert "no network" in shown(pad)
@@ -431,7 +468,9 @@ def test_where_no_network_is_found_it_says_so_and_draws_on(workplace: Path, monk
     assert pad.guess is not None
 
 
-@pytest.mark.parametrize("key", ["shipped:cnn", "cnn.safetensors", "elsewhere/cnn.safetensors", "cnn"])
+@pytest.mark.parametrize(
+    "key", ["shipped:cnn", "cnn.safetensors", "elsewhere/cnn.safetensors", "cnn"]
+)
 def test_each_taught_network_gets_a_name_of_its_own(workplace: Path, key: str) -> None:
     readers, names = ModelCatalog(path="model.safetensors"), []
     for _ in range(3):
@@ -439,7 +478,11 @@ def test_each_taught_network_gets_a_name_of_its_own(workplace: Path, key: str) -
         path.write_bytes(b"")
         names.append(str(path))
         key = names[-1]
-    assert names == ["cnn.my-hand.safetensors", "cnn.my-hand-2.safetensors", "cnn.my-hand-3.safetensors"]
+    assert names == [
+        "cnn.my-hand.safetensors",
+        "cnn.my-hand-2.safetensors",
+        "cnn.my-hand-3.safetensors",
+    ]
 
 
 # ---- the state alone

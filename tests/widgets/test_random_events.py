@@ -1,4 +1,5 @@
-"""Hundreds of random clicks, moves and names on the studio: whatever their order, it stays whole."""
+"""Hundreds of random clicks, moves and names on the studio: whatever their order, it stays
+whole."""
 
 import dataclasses
 import tempfile
@@ -24,7 +25,8 @@ SETTINGS = Hyperparameters(epochs=3, batch_size=10, learning_rate=0.01)
 
 
 class Studio(RuleBasedStateMachine):
-    """A studio over a few hundred images, saved to a file, and a reader who does anything in any order."""
+    """A studio over a few hundred images, saved to a file, and a reader who does anything in any
+    order."""
 
     data: Mnist
 
@@ -36,7 +38,11 @@ class Studio(RuleBasedStateMachine):
 
     def click(self, label: str, number: int = 0) -> None:
         """What the page does for a click on a button that is not greyed out."""
-        found = [part for part in widgets(self.studio) if isinstance(part, Button) and part.description == label]
+        found = [
+            part
+            for part in widgets(self.studio)
+            if isinstance(part, Button) and part.description == label
+        ]
         if found and not found[number % len(found)].disabled:
             found[number % len(found)].click()
 
@@ -99,7 +105,9 @@ class Studio(RuleBasedStateMachine):
             self.click("Stop")
             self.studio.session.wait()
             assert self.studio.session.state is not State.RUNNING
-            fresh = self.studio.train(fresh=True, **dataclasses.asdict(dataclasses.replace(SETTINGS, epochs=1)))
+            fresh = self.studio.train(
+                fresh=True, **dataclasses.asdict(dataclasses.replace(SETTINGS, epochs=1))
+            )
             assert fresh.state is State.FINISHED, "after all that it still trains"
             self.studio.close()
             assert not [thread for thread in threading.enumerate() if thread.name == "training"]

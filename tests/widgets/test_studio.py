@@ -1,4 +1,5 @@
-"""The training studio without a browser: whatever is clicked, one run at most, and nothing learnt is lost."""
+"""The training studio without a browser: whatever is clicked, one run at most, and nothing learnt
+is lost."""
 
 import _thread
 import dataclasses
@@ -21,14 +22,23 @@ from networks import same_weights
 from torch import nn
 from tree import part, shown, widgets
 
-from mnist_nb import CheckpointError, Hyperparameters, TrainingRun, build_model, load_checkpoint, save_checkpoint
+from mnist_nb import (
+    CheckpointError,
+    Hyperparameters,
+    TrainingRun,
+    build_model,
+    load_checkpoint,
+    save_checkpoint,
+)
 from mnist_nb.data import Mnist
 from mnist_nb.training import PRESETS
 from mnist_nb.training.optimizers import Sgd
 from mnist_nb.widgets.studio import TrainingStudio
 from mnist_nb.widgets.studio.records import MAX_POINTS, RunRecord, State
 
-LONG = Hyperparameters(epochs=200, learning_rate=0.001, batch_size=4)  # 31,000 steps: no test waits for its end
+LONG = Hyperparameters(
+    epochs=200, learning_rate=0.001, batch_size=4
+)  # 31,000 steps: no test waits for its end
 SHORT = Hyperparameters(epochs=2, learning_rate=0.01, batch_size=50)  # 26 steps
 EXPLODING = dataclasses.replace(SHORT, optimizer="adam", learning_rate=10.0)
 
@@ -37,7 +47,8 @@ Make = Callable[..., TrainingStudio]
 
 @pytest.fixture
 def make(tiny: Mnist, workplace: Path) -> Iterator[Make]:
-    """Makes studios over a few hundred images, in memory unless a path is given, and closes them."""
+    """Makes studios over a few hundred images, in memory unless a path is given, and closes
+    them."""
     made: list[TrainingStudio] = []
 
     def studio(settings: Hyperparameters | None = SHORT, path: str | None = None) -> TrainingStudio:
@@ -100,7 +111,9 @@ def running_threads() -> list[threading.Thread]:
 
 def trained(data: Mnist, settings: Hyperparameters, stop_at: int | None = None) -> nn.Module:
     """The network that an uninterrupted run gives, or one stopped after so many steps."""
-    run = TrainingRun(build_model(settings.network, seed=settings.seed), data, settings, device="cpu")
+    run = TrainingRun(
+        build_model(settings.network, seed=settings.seed), data, settings, device="cpu"
+    )
     if stop_at != 0:
         list(run.epochs(lambda run: run.stop() if run.steps_done == stop_at else None))
     return run.model
@@ -132,7 +145,9 @@ def test_a_preset_is_one_choice_and_is_named_as_long_as_it_is_shown(name: str, m
     assert menu.value == PRESETS[name]
 
 
-def test_any_allowed_setting_can_be_shown_and_a_slider_in_the_page_may_round_as_it_likes(make: Make) -> None:
+def test_any_allowed_setting_can_be_shown_and_a_slider_in_the_page_may_round_as_it_likes(
+    make: Make,
+) -> None:
     # none of them is a step of its slider
     odd = Hyperparameters("cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1)
     controls = make(odd).controls
@@ -159,7 +174,9 @@ def test_a_session_does_what_fits_its_state_and_the_buttons_say_what_that_is(mak
     session = studio.session
 
     def usable() -> set[str]:
-        return {label for label in ("Train", "Stop", "Resume") if not buttons(studio, label)[0].disabled}
+        return {
+            label for label in ("Train", "Stop", "Resume") if not buttons(studio, label)[0].disabled
+        }
 
     assert (session.state, usable()) == (State.IDLE, {"Train"})
     assert not session.resume()
@@ -187,7 +204,12 @@ def test_stopped_in_mid_epoch_and_resumed_it_ends_as_if_it_had_not_been(
     path: str | None, optimizer: str, make: Make, tiny: Mnist
 ) -> None:
     settings = Hyperparameters(
-        epochs=3, batch_size=8, learning_rate=0.002, optimizer=optimizer, schedule="one-cycle", augmentation="affine"
+        epochs=3,
+        batch_size=8,
+        learning_rate=0.002,
+        optimizer=optimizer,
+        schedule="one-cycle",
+        augmentation="affine",
     )
     studio = make(settings, path)
     click(studio, "Train")
@@ -204,7 +226,9 @@ def test_stopped_in_mid_epoch_and_resumed_it_ends_as_if_it_had_not_been(
     assert len(studio.runs[0].batch_losses) == 3 * 78
 
 
-def test_another_studio_finds_the_stopped_run_in_the_file_and_ends_it_the_same(make: Make, tiny: Mnist) -> None:
+def test_another_studio_finds_the_stopped_run_in_the_file_and_ends_it_the_same(
+    make: Make, tiny: Mnist
+) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
     studio = make(settings, "model.safetensors")
     begin(studio)
@@ -229,7 +253,9 @@ def test_twenty_rapid_clicks_leave_one_run_at_most_a_usable_panel_and_every_weig
         if seed % 3:
             click(studio, label)
         else:
-            buttons(studio, label)[0].click()  # clicks that were under way before the button was greyed out
+            buttons(studio, label)[
+                0
+            ].click()  # clicks that were under way before the button was greyed out
         assert len(running_threads()) <= 1
         time.sleep(dice.choice([0, 0, 0.01, 0.05]))
     studio.stop()
@@ -289,7 +315,9 @@ def test_closing_leaves_no_thread(make: Make) -> None:
 # ---- the learning rate in mid-run
 
 
-def test_a_rate_moved_in_mid_run_is_in_its_history_and_in_its_resume(make: Make, tiny: Mnist) -> None:
+def test_a_rate_moved_in_mid_run_is_in_its_history_and_in_its_resume(
+    make: Make, tiny: Mnist
+) -> None:
     settings = dataclasses.replace(SHORT, batch_size=2, epochs=3)
     studio = make(settings)
     begin(studio)
@@ -311,7 +339,9 @@ def test_a_rate_moved_in_mid_run_is_in_its_history_and_in_its_resume(make: Make,
     assert same_weights(kept.model, run.model)
 
 
-def test_a_rate_moved_while_stopped_holds_from_there_on_and_other_settings_do_not(make: Make) -> None:
+def test_a_rate_moved_while_stopped_holds_from_there_on_and_other_settings_do_not(
+    make: Make,
+) -> None:
     studio = make(LONG)
     train_a_little(studio)
     stopped_at = steps(studio)
@@ -327,7 +357,9 @@ def test_a_rate_moved_while_stopped_holds_from_there_on_and_other_settings_do_no
 # ---- what goes wrong
 
 
-def test_a_rate_too_high_ends_in_a_sentence_and_the_last_good_weights(make: Make, tiny: Mnist) -> None:
+def test_a_rate_too_high_ends_in_a_sentence_and_the_last_good_weights(
+    make: Make, tiny: Mnist
+) -> None:
     studio = make(EXPLODING, "model.safetensors")
     kept = studio.train(fresh=True)
     assert kept.state is State.FAILED
@@ -343,7 +375,9 @@ def test_a_rate_too_high_ends_in_a_sentence_and_the_last_good_weights(make: Make
     assert same_weights(studio.model, trained(tiny, SHORT))
 
 
-def test_what_breaks_a_run_off_is_said_and_raised_where_code_waits(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_breaks_a_run_off_is_said_and_raised_where_code_waits(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     studio = make()
 
     def broken(optimizer: Sgd, rate: float) -> None:
@@ -357,7 +391,9 @@ def test_what_breaks_a_run_off_is_said_and_raised_where_code_waits(make: Make, m
     assert studio.train(fresh=True).state is State.FINISHED
 
 
-def test_a_file_that_cannot_be_written_is_a_sentence_and_costs_no_run(make: Make, workplace: Path) -> None:
+def test_a_file_that_cannot_be_written_is_a_sentence_and_costs_no_run(
+    make: Make, workplace: Path
+) -> None:
     studio = make(SHORT, "missing/folder/model.safetensors")
     (workplace / "missing").write_text("a file where a folder is needed")
     assert studio.train(fresh=True).state is State.FINISHED
@@ -400,7 +436,8 @@ def test_an_interrupt_stops_as_stop_does_and_keeps_what_was_learnt(make: Make, t
     studio = make(LONG)
 
     def interrupt() -> None:
-        # long enough for the main thread to be waiting, as it is when somebody reaches for the button
+        # long enough for the main thread to be waiting, as it is when somebody reaches for the
+        # button
         wait_until(lambda: studio.session.run is not None and steps(studio) > 2000)
         _thread.interrupt_main()
 
@@ -508,7 +545,9 @@ def test_the_chart_and_the_figure_show_every_run(make: Make) -> None:
 def test_a_line_of_the_chart_stays_short_and_ends_where_the_run_does() -> None:
     losses = [2.0 - step / 5000 for step in range(5000)]
     for end in (0, 1, 7, 700, 701, 5000):
-        points = RunRecord("run", SHORT, nn.Identity(), 1000, 3, 3, batch_losses=losses[:end]).loss_curve
+        points = RunRecord(
+            "run", SHORT, nn.Identity(), 1000, 3, 3, batch_losses=losses[:end]
+        ).loss_curve
         assert len(points) <= MAX_POINTS
         if end:
             assert points[-1, 0] == pytest.approx(3 + end / 1000, abs=0.02)
@@ -534,7 +573,9 @@ def test_a_new_network_is_preselected_also_where_there_is_a_file(make: Make) -> 
     assert studio.train().first_epoch == 0
     assert studio.train().first_epoch == 0
     assert studio.train(fresh=False).first_epoch == SHORT.epochs
-    rows = [text for text in shown(studio).split('class="studio-cells"') if "learning rate 0.01" in text]
+    rows = [
+        text for text in shown(studio).split('class="studio-cells"') if "learning rate 0.01" in text
+    ]
     assert ["from a new network" in row for row in rows] == [True, True, False]
     assert f"from model.safetensors after {SHORT.epochs} epochs" in rows[2]
     with pytest.raises(RuntimeError, match="no stopped run"):
@@ -555,7 +596,9 @@ def test_the_readouts_of_sliders_on_a_log_scale_cannot_be_typed_into(make: Make)
 # ---- the pinned digit
 
 
-def test_the_pinned_digits_probabilities_move_as_the_network_learns(make: Make, tiny: Mnist) -> None:
+def test_the_pinned_digits_probabilities_move_as_the_network_learns(
+    make: Make, tiny: Mnist
+) -> None:
     studio = make(LONG)
     assert "Nobody has learnt to read it yet" in shown(studio)
     image = tiny.test.images[3].numpy()
@@ -589,7 +632,8 @@ def test_a_look_inside_stands_beside_the_curves_and_says_what_it_shows(make: Mak
     page = shown(studio)
     assert 'alt="Weights of the first layer, first 40 of 128 units, as small images"' in page
     assert re.search(
-        r'aria-label="Length of the last step over that of the weights: linear1 \d\.\de-\d\d, linear2', page
+        r'aria-label="Length of the last step over that of the weights: linear1 \d\.\de-\d\d, linear2',
+        page,
     )
     assert re.search(r"dead units: linear1 \d+%, linear2 \d+%", page)
     studio.train(network="cnn", epochs=1)
@@ -614,7 +658,9 @@ def lines_of_layers(studio: TrainingStudio) -> str:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_code_in_a_row_makes_the_runs_settings_again(name: str, make: Make, tiny: Mnist) -> None:
+def test_the_code_in_a_row_makes_the_runs_settings_again(
+    name: str, make: Make, tiny: Mnist
+) -> None:
     settings = dataclasses.replace(PRESETS[name], seed=7)
     studio = make(dataclasses.replace(settings, epochs=1))
     studio.train(network="mlp")
@@ -627,7 +673,9 @@ def test_the_code_in_a_row_makes_the_runs_settings_again(name: str, make: Make, 
 # ---- no run is lost
 
 
-def test_a_run_whose_file_another_studio_took_goes_on_in_a_file_of_its_own(make: Make, tiny: Mnist) -> None:
+def test_a_run_whose_file_another_studio_took_goes_on_in_a_file_of_its_own(
+    make: Make, tiny: Mnist
+) -> None:
     settings = Hyperparameters(epochs=3, batch_size=8, learning_rate=0.002, momentum=0.5)
     first = make(settings, "model.safetensors")
     train_a_little(first)
@@ -637,14 +685,21 @@ def test_a_run_whose_file_another_studio_took_goes_on_in_a_file_of_its_own(make:
 
     first.resume()
     assert same_weights(first.model, trained(tiny, settings))
-    assert "model.safetensors holds another run by now; this one is saved in model-2.safetensors" in shown(first)
+    assert (
+        "model.safetensors holds another run by now; this one is saved in model-2.safetensors"
+        in shown(first)
+    )
     assert Path("model.safetensors").read_bytes() == theirs
     assert same_weights(load_checkpoint("model-2.safetensors"), first.model)
     assert "model-2.safetensors" in part(first, ToggleButtons).options[1]
-    assert first.train(fresh=False).first_epoch == 3, "training goes on from the file that the panel names"
+    assert first.train(fresh=False).first_epoch == 3, (
+        "training goes on from the file that the panel names"
+    )
 
 
-def test_restoring_a_stopped_run_writes_it_where_another_studio_took_its_file(make: Make, tiny: Mnist) -> None:
+def test_restoring_a_stopped_run_writes_it_where_another_studio_took_its_file(
+    make: Make, tiny: Mnist
+) -> None:
     first = make(LONG, "model.safetensors")
     train_a_little(first)
     make(SHORT, "model.safetensors").train(fresh=True)
@@ -652,7 +707,9 @@ def test_restoring_a_stopped_run_writes_it_where_another_studio_took_its_file(ma
     assert "in place and in model.safetensors" in shown(first)
     assert same_weights(load_checkpoint("model.safetensors"), first.model)
     assert first.session.can_resume
-    assert make(LONG, "model.safetensors").session.can_resume, "and so can a kernel that is started anew"
+    assert make(LONG, "model.safetensors").session.can_resume, (
+        "and so can a kernel that is started anew"
+    )
 
 
 def test_a_restore_that_cannot_be_written_leaves_the_stopped_run_to_be_resumed(make: Make) -> None:
@@ -684,7 +741,9 @@ def test_a_run_that_explodes_leaves_the_unfinished_one_before_it_to_be_resumed(
 
 
 @pytest.mark.parametrize("path", [None, "model.safetensors"])
-def test_a_stopped_run_outlives_that_another_is_restored(path: str | None, make: Make, tiny: Mnist) -> None:
+def test_a_stopped_run_outlives_that_another_is_restored(
+    path: str | None, make: Make, tiny: Mnist
+) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
     studio = make(settings, path)
     first = studio.train(fresh=True, epochs=1)
@@ -703,7 +762,9 @@ def test_a_stopped_run_outlives_that_another_is_restored(path: str | None, make:
 
 
 def test_without_test_images_a_validation_image_is_pinned(tiny: Mnist, workplace: Path) -> None:
-    studio = TrainingStudio(Mnist(tiny.train, tiny.validation, tiny.test.take(0), "sample"), None, SHORT, device="cpu")
+    studio = TrainingStudio(
+        Mnist(tiny.train, tiny.validation, tiny.test.take(0), "sample"), None, SHORT, device="cpu"
+    )
     assert "validation image 0" in shown(studio)
     assert studio.train().state is State.FINISHED
     studio.close()

@@ -1,4 +1,5 @@
-"""The pad learns a hand: it asks for thirty digits, keeps each at once, and is honest about what teaching them did."""
+"""The pad learns a hand: it asks for thirty digits, keeps each at once, and is honest about what
+teaching them did."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from tree import part, shown
 
 from mnist_nb import load_pretrained
 from mnist_nb.data import Mnist
-from mnist_nb.my_digits import MyDigits
-from mnist_nb.my_digits.adaptation import ForgettingWarning
+from mnist_nb.handwriting.adaptation import ForgettingWarning
+from mnist_nb.handwriting.my_digits import MyDigits
 from mnist_nb.widgets.pad import DrawingPad, teaching
 
 from .test_pad import SEVEN, THREE, event, press, upload
@@ -67,7 +68,9 @@ def test_take_back_asks_for_the_digit_again(pad: DrawingPad) -> None:
     assert len(MyDigits(FILE)) == 0
 
 
-def test_that_was_a_7_keeps_the_drawing_once_and_a_second_word_corrects_the_first(pad: DrawingPad) -> None:
+def test_that_was_a_7_keeps_the_drawing_once_and_a_second_word_corrects_the_first(
+    pad: DrawingPad,
+) -> None:
     pad.replay([SEVEN])
     press(pad, "That was a 1: keep it as a digit of mine")
     press(pad, "That was a 7: keep it as a digit of mine")
@@ -79,7 +82,9 @@ def test_that_was_a_7_keeps_the_drawing_once_and_a_second_word_corrects_the_firs
     assert MyDigits(FILE).labels.tolist() == [7, 8]
 
 
-def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_says(pad: DrawingPad) -> None:
+def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_says(
+    pad: DrawingPad,
+) -> None:
     pad.numbers.replay(written("2026", gap=40))
     truth, keep = part(pad, "That was"), "Keep each digit of the number as one of mine"
     press(pad, keep)
@@ -92,7 +97,9 @@ def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_s
     assert MyDigits(FILE).labels.tolist() == [2, 0, 2, 5]
     pad.digits.delete(pad.digits.ids[1])
     press(pad, keep)
-    assert sorted(MyDigits(FILE).labels.tolist()) == [0, 2, 2, 5], "what was deleted comes back, and none is doubled"
+    assert sorted(MyDigits(FILE).labels.tolist()) == [0, 2, 2, 5], (
+        "what was deleted comes back, and none is doubled"
+    )
     truth.value = "205"
     press(pad, keep)
     assert "I see 4 digits on the page" in shown(pad)
@@ -103,7 +110,11 @@ def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_s
 def test_where_the_disk_fails_all_digits_of_a_number_are_kept_or_none_and_are_taken_back_later(
     pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep, back, replace = "Keep each digit of the number as one of mine", "Delete what was kept last", os.replace
+    keep, back, replace = (
+        "Keep each digit of the number as one of mine",
+        "Delete what was kept last",
+        os.replace,
+    )
     room = 1  # for so many files
 
     def filling(*names: str) -> None:
@@ -166,7 +177,9 @@ def test_export_and_import(filled_pad: DrawingPad, workplace: Path, tiny: Mnist)
     press(filled_pad, "Write the digits as PNG files and CSV")
     assert "exists already" in shown(filled_pad)
     other = DrawingPad(tiny, digits="another.safetensors")
-    part(other, "Import from this computer").value = upload("friend.zip", Path("my_digits.zip").read_bytes())
+    part(other, "Import from this computer").value = upload(
+        "friend.zip", Path("my_digits.zip").read_bytes()
+    )
     assert MyDigits("another.safetensors").labels.tolist() == MyDigits(FILE).labels.tolist()
     part(other, "Import from this computer").value = upload("<b>song.mp3", b"la la la")
     assert "&lt;b&gt;song.mp3" in shown(other)
@@ -178,7 +191,10 @@ def test_export_and_import(filled_pad: DrawingPad, workplace: Path, tiny: Mnist)
 
 def test_the_score_counts_and_shows_mistakes(filled_pad: DrawingPad) -> None:
     gallery = filled_pad.teaching.gallery
-    part(gallery, "Digit number").value, part(gallery, "is a").value = 1, 5  # the first 0 is called a 5
+    part(gallery, "Digit number").value, part(gallery, "is a").value = (
+        1,
+        5,
+    )  # the first 0 is called a 5
     filled_pad.digits.relabel(filled_pad.digits.ids[0], 5)
     press(filled_pad, "How many of my digits does the network read?")
     score = gallery.score()
@@ -188,7 +204,9 @@ def test_the_score_counts_and_shows_mistakes(filled_pad: DrawingPad) -> None:
     assert 'class="mistake"' in shown(gallery)
 
 
-def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(filled_pad: DrawingPad, workplace: Path) -> None:
+def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(
+    filled_pad: DrawingPad, workplace: Path
+) -> None:
     old = filled_pad.state.model
     before = copy.deepcopy(old)
     filled_pad.teaching.teach(wait=True)
@@ -204,9 +222,13 @@ def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(filled_pad: 
     assert filled_pad.model_picker.key == "cnn.my-hand-2.safetensors"
 
 
-def test_where_it_would_forget_the_old_network_stays(filled_pad: DrawingPad, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_it_would_forget_the_old_network_stays(
+    filled_pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def forgets(model: Any, *args: Any, **kwargs: Any) -> Any:
-        warnings.warn("the old weights were kept: MNIST would fall", ForgettingWarning, stacklevel=2)
+        warnings.warn(
+            "the old weights were kept: MNIST would fall", ForgettingWarning, stacklevel=2
+        )
         return load_pretrained()
 
     monkeypatch.setattr(teaching, "adapt", forgets)
@@ -229,11 +251,17 @@ def test_an_error_while_teaching_is_shown_and_teaching_works_again(
     assert filled_pad.model_picker.key == "cnn.my-hand.safetensors"
 
 
-def test_a_damaged_file_of_digits_is_named_left_alone_and_the_pad_reads_on(workplace: Path, tiny: Mnist) -> None:
+def test_a_damaged_file_of_digits_is_named_left_alone_and_the_pad_reads_on(
+    workplace: Path, tiny: Mnist
+) -> None:
     FILE.write_bytes(b"not digits")
     pad = DrawingPad(tiny)
     assert pad.replay([THREE]).digit == 3
-    for title in ("That was a 3: keep it as a digit of mine", "Ask me for digits, thirty in all", "Delete this digit"):
+    for title in (
+        "That was a 3: keep it as a digit of mine",
+        "Ask me for digits, thirty in all",
+        "Delete this digit",
+    ):
         press(pad, title)
         assert "my_digits.safetensors is not a whole file of digits" in shown(pad)
     assert FILE.read_bytes() == b"not digits"

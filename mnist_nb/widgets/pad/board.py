@@ -1,4 +1,5 @@
-"""The pad's paper, what is read on it, and what the panels around it share: MNIST's images, the reader's digits."""
+"""The pad's paper, what is read on it, and what the panels around it share: MNIST's images, the
+reader's digits."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,13 +14,13 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist, load_mnist
-from mnist_nb.drawing.preprocessing import Pixels
-from mnist_nb.drawing.sketch import Sketch, as_points
-from mnist_nb.my_digits import DigitsError, MyDigits
+from mnist_nb.handwriting.my_digits import DigitsError, MyDigits
+from mnist_nb.handwriting.preprocessing import Pixels
+from mnist_nb.handwriting.sketch import Sketch, as_points
 from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point, RoundTrip, Sheet
 from mnist_nb.widgets.common import Panel, beside, button, on_change
 from mnist_nb.widgets.model_catalog import ModelCatalog
-from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.state import PadState
 from mnist_nb.widgets.prediction import Prediction, read
 
@@ -27,7 +28,8 @@ SIZE = 280
 HINT = "draw a digit here"
 BRUSHES = (6, 16, 40)  # narrowest, first and widest, in pixels
 _LIVE_EVERY = 0.2  # seconds between guesses while a stroke is being drawn
-_SLOW = 0.15  # seconds from the page to the kernel and back, from which on the ink is seen to lag behind the pen
+# seconds from the page to the kernel and back, from which on the ink is seen to lag behind the pen
+_SLOW = 0.15
 
 
 class Paper(Panel):
@@ -47,7 +49,11 @@ class Paper(Panel):
     before: Widget
 
     def __init__(
-        self, size: tuple[int, int], brushes: tuple[int, int, int], name: str, tooltips: tuple[str, str, str]
+        self,
+        size: tuple[int, int],
+        brushes: tuple[int, int, int],
+        name: str,
+        tooltips: tuple[str, str, str],
     ) -> None:
         super().__init__()
         self.state = PadState(size=size[0])
@@ -56,10 +62,18 @@ class Paper(Panel):
         self._ink.moved = lambda points: self.attempt(partial(self._moved, points))
         self._ink.ended = lambda points: self.attempt(partial(self._ended, points))
         self._ink.on_key_down(self._key)
-        self._tool = ToggleButtons(options=["Draw", "Erase"], tooltips=["Draw with the pen", "Take ink away"])
+        self._tool = ToggleButtons(
+            options=["Draw", "Erase"], tooltips=["Draw with the pen", "Take ink away"]
+        )
         low, first, high = brushes
-        self._brush = beside(IntSlider, "Brush", "280px", first, low, high, tooltip="Width of the brush in pixels")
-        steps = ("Undo", self.undo, "undo"), ("Redo", self.redo, "repeat"), ("Clear", self.clear, "trash")
+        self._brush = beside(
+            IntSlider, "Brush", "280px", first, low, high, tooltip="Width of the brush in pixels"
+        )
+        steps = (
+            ("Undo", self.undo, "undo"),
+            ("Redo", self.redo, "repeat"),
+            ("Clear", self.clear, "trash"),
+        )
         self._steps = [
             button(self.attempt, label, tooltip, step, icon=icon, width="90px")
             for (label, step, icon), tooltip in zip(steps, tooltips, strict=True)
@@ -142,7 +156,11 @@ class Board(Paper):
         path: str | Path = "model.safetensors",
         digits: str | Path = "my_digits.safetensors",
     ) -> None:
-        tooltips = "Undo: take back the last stroke", "Redo: bring back the last stroke", "Clear the pad"
+        tooltips = (
+            "Undo: take back the last stroke",
+            "Redo: bring back the last stroke",
+            "Clear the pad",
+        )
         super().__init__((SIZE, SIZE), BRUSHES, "Paper to draw a digit on", tooltips)
         self.catalog = ModelCatalog(model, path)
         self.hint = HINT
@@ -190,7 +208,8 @@ class Board(Paper):
         return self.digits
 
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Prediction | None:
-        """Draw strokes `[n, 2]` in pixels of the pad, x right and y down, as a hand would; the guess after the last.
+        """Draw strokes `[n, 2]` in pixels of the pad, x right and y down, as a hand would; the
+        guess after the last.
 
         Raises:
             ValueError: for points or a width that are none; the strokes before them are drawn.
@@ -201,7 +220,8 @@ class Board(Paper):
         return self.guess
 
     def draw(self, sketch: Sketch) -> Prediction | None:
-        """Put a drawing on the pad in place of what is there, scaled to the pad's size; the guess."""
+        """Put a drawing on the pad in place of what is there, scaled to the pad's size; the
+        guess."""
         with self._changing():
             self.state.clear()
             scale = SIZE / sketch.size
@@ -210,7 +230,8 @@ class Board(Paper):
         return self.guess
 
     def pick(self, picture: ArrayLike) -> Prediction | None:
-        """Lay a picture, uint8 `[28, 28]`, on the pad; the guess. Raises ValueError for another type or shape."""
+        """Lay a picture, uint8 `[28, 28]`, on the pad; the guess. Raises ValueError for another
+        type or shape."""
         with self._changing():
             self.state.pick(picture)
         return self.guess
@@ -236,15 +257,19 @@ class Board(Paper):
         self._ink.show(Sheet(state.strokes, changed, self.hint))
 
     def in_background(self, work: Callable[[], object]) -> Thread | None:
-        """Do this on a thread, after what was begun before; what it raises is said. A closed pad does nothing."""
+        """Do this on a thread, after what was begun before; what it raises is said. A closed pad
+        does nothing."""
         if self.is_closed:
             return None
-        self._thread = Thread(target=self._work, args=(self._thread, work), name="drawing pad", daemon=True)
+        self._thread = Thread(
+            target=self._work, args=(self._thread, work), name="drawing pad", daemon=True
+        )
         self._thread.start()
         return self._thread
 
     def with_data(self, then: Callable[[Mnist], object]) -> None:
-        """Call with MNIST's images, at once if they are there: a click never waits until they are loaded."""
+        """Call with MNIST's images, at once if they are there: a click never waits until they are
+        loaded."""
         do = self.in_background if self._data is None else self.attempt
         do(lambda: then(self.load_data()))
 
@@ -294,4 +319,8 @@ class Board(Paper):
     def _predict(self, image: Pixels | None) -> Prediction | None:
         """What the network reads; None if there is no image or nothing can read."""
         model = self.state.model
-        return None if image is None or model is None else read(model, image, refuse=self._refuse.value)
+        return (
+            None
+            if image is None or model is None
+            else read(model, image, refuse=self._refuse.value)
+        )

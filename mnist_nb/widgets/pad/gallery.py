@@ -8,9 +8,9 @@ from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Text, VBox
 
 from mnist_nb.data import Split
 from mnist_nb.evaluation import Evaluation, evaluate
-from mnist_nb.my_digits import Digit, DigitsError
+from mnist_nb.handwriting.my_digits import Digit, DigitsError
 from mnist_nb.widgets.common import beside, button, counted, on_change, upload
-from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.prediction import with_article
 
@@ -31,7 +31,9 @@ class Gallery(VBox):  # type: ignore[misc]
         number = beside(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
         self._number = on_change(pad.attempt, number, self.show)
         self._label = beside(Dropdown, "is a", "110px", options=range(10))
-        self._file = beside(Text, "File", "300px", "my_digits.zip", tooltip="The file to export to or import")
+        self._file = beside(
+            Text, "File", "300px", "my_digits.zip", tooltip="The file to export to or import"
+        )
         new = partial(button, pad.attempt)
         change = [
             new("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
@@ -41,10 +43,17 @@ class Gallery(VBox):  # type: ignore[misc]
         ]
         share = [
             new("Export", "Write the digits as PNG files and CSV", self._export, icon="download"),
-            new("Import", "Add the digits of this file or folder", lambda: self._add("", self._named()), icon="upload"),
+            new(
+                "Import",
+                "Add the digits of this file or folder",
+                lambda: self._add("", self._named()),
+                icon="upload",
+            ),
             upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._add),
         ]
-        score = new("Score", "How many of my digits does the network read?", self.score, icon="check")
+        score = new(
+            "Score", "How many of my digits does the network read?", self.score, icon="check"
+        )
         rows = HBox([self._number, self._label, *change]), HBox([self._file, *share])
         super().__init__([self._pictures, *rows, HBox([score]), self._score])
 
@@ -61,7 +70,8 @@ class Gallery(VBox):  # type: ignore[misc]
             self._label.value = digits[at].label
 
     def score(self) -> Evaluation:
-        """How the network that reads does on the digits; the panel shows accuracy, confusions and mistakes.
+        """How the network that reads does on the digits; the panel shows accuracy, confusions and
+        mistakes.
 
         Raises:
             ValueError: if there is no network, or no digit.
@@ -86,7 +96,9 @@ class Gallery(VBox):  # type: ignore[misc]
     def _delete(self) -> None:
         digit = self._digit()
         self._pad.digits.delete(digit.id)
-        self._changed(f"{with_article(digit.label).capitalize()} is deleted. Bring back takes that back.")
+        self._changed(
+            f"{with_article(digit.label).capitalize()} is deleted. Bring back takes that back."
+        )
 
     def _bring_back(self) -> None:
         if self._pad.digits.undo_delete() is None:
@@ -105,7 +117,9 @@ class Gallery(VBox):  # type: ignore[misc]
 
     def _export(self) -> None:
         path = self._pad.some_digits().export(self._named())
-        self._pad.say(f"In {path} now: {counted(len(self._pad.digits))} as PNG files, and labels.csv.")
+        self._pad.say(
+            f"In {path} now: {counted(len(self._pad.digits))} as PNG files, and labels.csv."
+        )
 
     def _add(self, name: str, source: Path | bytes) -> None:
         count = self._pad.digits.import_(source, name=name)

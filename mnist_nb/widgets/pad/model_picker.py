@@ -33,7 +33,12 @@ class ModelPicker:
         upload_file = upload(pad.attempt, ".safetensors", "Open from this computer", self._open)
         open_file = button(pad.attempt, "Open", "Let the network in this file read", self._open)
         look = button(pad.attempt, "Look again", "See which files are there now", self.look)
-        page = button(pad.attempt, "Save as a page", "Write this network and a pad into one HTML file", self._save_page)
+        page = button(
+            pad.attempt,
+            "Save as a page",
+            "Write this network and a pad into one HTML file",
+            self._save_page,
+        )
         self.panel = VBox([HBox([self._path, open_file]), HBox([upload_file, look, page])])
 
     def choose(self, model: str) -> None:
@@ -44,13 +49,18 @@ class ModelPicker:
         """
         catalog = self._pad.catalog
         with LOCK:
-            key = model if model in {key for _, key in catalog.options()} else catalog.open_file(model)
+            key = (
+                model
+                if model in {key for _, key in catalog.options()}
+                else catalog.open_file(model)
+            )
             self._pad.state.model, self.key = catalog.load(key), key
             self._offer()
             self._pad.refresh()
 
     def look(self) -> None:
-        """Offer the networks that are there now; if none reads, the first reads that can be loaded, or it says why."""
+        """Offer the networks that are there now; if none reads, the first reads that can be loaded,
+        or it says why."""
         problem = "There is no network to read with yet: train one (notebook 02), or open its file under Networks."
         for _, key in self._pad.catalog.options():
             if self._pad.state.model is None:
@@ -84,12 +94,18 @@ class ModelPicker:
 
     def _open(self, name: str = "", content: bytes = b"") -> None:
         """Let an uploaded file read, or else the one whose path was typed."""
-        self.choose(self._pad.catalog.open_content(name, content) if name else self._path.value.strip())
+        self.choose(
+            self._pad.catalog.open_content(name, content) if name else self._path.value.strip()
+        )
         self._pad.say(f"{self.key} reads now.")
 
     def _save_page(self) -> None:
         if self._pad.state.model is None:
             raise ValueError("There is no network to save yet: choose one above the pad.")
-        path = self._pad.catalog.path.with_name(f"{Path(self.key).stem.removeprefix('shipped:')}.html")
+        path = self._pad.catalog.path.with_name(
+            f"{Path(self.key).stem.removeprefix('shipped:')}.html"
+        )
         export_page(self._pad.catalog.source(self.key), path)
-        self._pad.say(f"{path} reads without Python: open it in any browser, or send it to your phone.")
+        self._pad.say(
+            f"{path} reads without Python: open it in any browser, or send it to your phone."
+        )

@@ -1,4 +1,5 @@
-"""The pad's wide page: whole numbers, each digit read as it is written, and kept as one of the reader's own."""
+"""The pad's wide page: whole numbers, each digit read as it is written, and kept as one of the
+reader's own."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -8,12 +9,12 @@ from ipywidgets import HTML, HBox, Text
 from numpy.typing import ArrayLike
 
 from mnist_nb.data.arguments import check_arguments
-from mnist_nb.drawing.preprocessing import EmptySketchError
-from mnist_nb.drawing.sketch import Sketch, as_points
-from mnist_nb.my_digits.reading import Digit, Number, read_number
+from mnist_nb.handwriting.numbers import Digit, Number, read_number
+from mnist_nb.handwriting.preprocessing import EmptySketchError
+from mnist_nb.handwriting.sketch import Sketch, as_points
 from mnist_nb.widgets.canvas import Sheet
 from mnist_nb.widgets.common import beside, button, counted
-from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.board import Board, Paper
 
 WIDTH, HEIGHT = 690, 220
@@ -36,14 +37,29 @@ class NumberPage(Paper):
     """
 
     def __init__(self, pad: Board, keep: Callable[[Sequence[Sketch], Sequence[int]], None]) -> None:
-        strokes = "Take back the last stroke of the number", "Bring back the last stroke of the number"
-        super().__init__((WIDTH, HEIGHT), BRUSHES, "Paper to write a number on", (*strokes, "Empty the wide page"))
+        strokes = (
+            "Take back the last stroke of the number",
+            "Bring back the last stroke of the number",
+        )
+        super().__init__(
+            (WIDTH, HEIGHT),
+            BRUSHES,
+            "Paper to write a number on",
+            (*strokes, "Empty the wide page"),
+        )
         self._pad, self._keep = pad, keep
         self.number = _NOTHING
         self._reading = HTML()
-        self.truth = beside(Text, "That was", "220px", tooltip="The digits that stand on the page, from left to right")
+        self.truth = beside(
+            Text,
+            "That was",
+            "220px",
+            tooltip="The digits that stand on the page, from left to right",
+        )
         hint = "Keep each digit of the number as one of mine"
-        answer = HBox([self.truth, button(self.attempt, "Keep its digits", hint, self.keep, icon="check")])
+        answer = HBox(
+            [self.truth, button(self.attempt, "Keep its digits", hint, self.keep, icon="check")]
+        )
         self._brush.layout.width, self._tool.style.button_width = "210px", "70px"
         tools = HBox([*self._steps, self._tool, self._brush], layout={"flex_flow": "row wrap"})
         self.children = [self._ink, tools, self._reading, answer]
@@ -54,7 +70,8 @@ class NumberPage(Paper):
 
     @check_arguments
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Number:
-        """Write strokes `[n, 2]` in pixels of the page, x right and y down, as a hand would; what is read then."""
+        """Write strokes `[n, 2]` in pixels of the page, x right and y down, as a hand would; what
+        is read then."""
         with self._changing():
             for points in strokes:
                 self.state.add_stroke(np.clip(as_points(points), 0, (WIDTH, HEIGHT)), width)
@@ -69,7 +86,9 @@ class NumberPage(Paper):
         digits = self.number.digits
         labels = [int(sign) for sign in self.truth.value if sign.isdecimal()]
         if not digits or len(labels) != len(digits):
-            raise ValueError(f"I see {counted(len(digits))} on the page: write a number, then type all of its digits.")
+            raise ValueError(
+                f"I see {counted(len(digits))} on the page: write a number, then type all of its digits."
+            )
         self._keep([_drawing(digit) for digit in digits], labels)
 
     def refresh(self) -> None:
@@ -81,7 +100,9 @@ class NumberPage(Paper):
         notes = []
         for digit in self.number.digits:
             left, top, right, _ = digit.box
-            notes.append((np.clip((left + right) / 2, 8, WIDTH - 8), max(top - _ABOVE, 9), digit.text))
+            notes.append(
+                (np.clip((left + right) / 2, 8, WIDTH - 8), max(top - _ABOVE, 9), digit.text)
+            )
         self._ink.show(Sheet(self.state.strokes, hint="write a number here: 2026", notes=notes))
         self._reading.value = pad_page.number(self.number)
         self.truth.value = self.number.text.replace("\n", " ")

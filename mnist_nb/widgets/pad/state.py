@@ -1,4 +1,5 @@
-"""What a drawing pad knows, without any widget: the drawing or a picture, how it was changed, what is read."""
+"""What a drawing pad knows, without any widget: the drawing or a picture, how it was changed, what
+is read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +11,15 @@ from scipy import ndimage
 from torch import nn
 
 from mnist_nb.data import SIDE, check_image
-from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels, prepare
-from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.evaluation.robustness import CORRUPTIONS
+from mnist_nb.handwriting.preprocessing import EmptySketchError, Pixels, prepare
+from mnist_nb.handwriting.sketch import Sketch
 
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """How a picture is changed: turned and scaled about its middle and moved, then thickened or thinned.
+    """How a picture is changed: turned and scaled about its middle and moved, then thickened or
+    thinned.
 
     Attributes:
         right, down: whole pixels of 28.
@@ -36,7 +38,9 @@ class ImageTransform:
         """The changed picture, uint8 `[28, 28]` like the one given; ink that leaves it is lost."""
         angle, middle = np.deg2rad(self.turn), (SIDE - 1) / 2
         cosine, sine = np.cos(angle) / self.scale, np.sin(angle) / self.scale
-        back = np.array([[cosine, -sine], [sine, cosine]])  # from new places (row, column) to old ones
+        back = np.array(
+            [[cosine, -sine], [sine, cosine]]
+        )  # from new places (row, column) to old ones
         start = middle - back @ (middle + np.array([self.down, self.right]))
         moved = ndimage.affine_transform(picture.astype(np.float64), back, start)
         return CORRUPTIONS["pen"](torch.from_numpy(moved)[None], self.thickness / 2)[0].numpy()
@@ -48,7 +52,8 @@ class PadState(Sketch):
     Attributes:
         picture: uint8 `[28, 28]` in place of the drawing, or None.
         transform: what is done to the picture.
-        centred: whether a changed picture goes through MNIST's preparation again, as a drawing always does.
+        centred: whether a changed picture goes through MNIST's preparation again, as a drawing
+            always does.
         model: reads; None reads nothing.
     """
 
@@ -79,7 +84,8 @@ class PadState(Sketch):
         self._put(check_image(picture).copy())
 
     def modify(self, transform: ImageTransform) -> bool:
-        """Change what is on the pad, a drawing as the picture it makes; False if there is nothing."""
+        """Change what is on the pad, a drawing as the picture it makes; False if there is
+        nothing."""
         if self.picture is None:
             if (image := self.image()) is None:
                 return False
@@ -88,14 +94,16 @@ class PadState(Sketch):
         return True
 
     def undo(self) -> bool:
-        """Take a picture off the pad, else take back the last stroke; False if there is nothing to take back."""
+        """Take a picture off the pad, else take back the last stroke; False if there is nothing to
+        take back."""
         if self.picture is not None:
             self._put(None)
             return True
         return super().undo()
 
     def redo(self) -> bool:
-        """Bring back the stroke that was taken back last; False if there is none or a picture is in the way."""
+        """Bring back the stroke that was taken back last; False if there is none or a picture is in
+        the way."""
         return self.picture is None and super().redo()
 
     def clear(self) -> None:
@@ -103,7 +111,9 @@ class PadState(Sketch):
         self._put(None)
         super().clear()
 
-    def image(self, unfinished: Sequence[tuple[float, float]] = (), width: float = 1) -> Pixels | None:
+    def image(
+        self, unfinished: Sequence[tuple[float, float]] = (), width: float = 1
+    ) -> Pixels | None:
         """What the network sees, uint8 `[28, 28]`; None if the pad is empty.
 
         Args:

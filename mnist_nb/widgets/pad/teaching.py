@@ -1,4 +1,5 @@
-"""The pad learns a hand: it asks for digits, keeps them, and teaches them to the network that reads."""
+"""The pad learns a hand: it asks for digits, keeps them, and teaches them to the network that
+reads."""
 
 import contextlib
 import os
@@ -11,12 +12,11 @@ from ipywidgets import HTML, HBox, Label, VBox
 from torch import nn
 
 from mnist_nb.checkpoints import save_checkpoint
-from mnist_nb.drawing.preprocessing import EmptySketchError, Pixels
-from mnist_nb.drawing.sketch import Sketch
-from mnist_nb.my_digits import adapt
-from mnist_nb.my_digits.adaptation import ForgettingWarning, compare_before_after
+from mnist_nb.handwriting.adaptation import ForgettingWarning, adapt, compare_before_after
+from mnist_nb.handwriting.preprocessing import EmptySketchError, Pixels
+from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.widgets.common import button, counted
-from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.board import HINT, Board
 from mnist_nb.widgets.pad.gallery import Gallery
 from mnist_nb.widgets.pad.model_picker import ModelPicker
@@ -36,7 +36,8 @@ class Teaching:
 
     Args:
         pad: what is drawn on, and who knows the digits.
-        picker: knows which network reads, which is the one that learns, and gives the taught one its place.
+        picker: knows which network reads, which is the one that learns, and gives the taught one
+            its place.
 
     Attributes:
         answers: the buttons "that was a ...", to stand under what is read.
@@ -70,7 +71,9 @@ class Teaching:
         digits = []
         for label in range(10):
             hint = f"That was {with_article(label)}: keep it as a digit of mine"
-            digits.append(button(self._pad.attempt, str(label), hint, partial(self.keep, label), width="28px"))
+            digits.append(
+                button(self._pad.attempt, str(label), hint, partial(self.keep, label), width="28px")
+            )
         answers = HBox([Label("That was a"), *digits])
         answers.add_class("pad-answers")
         return answers
@@ -101,7 +104,8 @@ class Teaching:
         self.keep_drawings([state if state.picture is None else image], [label])
 
     def keep_asked(self) -> None:
-        """Keep what is on the pad as the digit that was asked for, if one was, and ask for the next."""
+        """Keep what is on the pad as the digit that was asked for, if one was, and ask for the
+        next."""
         if (wish := self.wish) is not None:
             self.keep(wish)
             self._pad.clear()
@@ -109,17 +113,27 @@ class Teaching:
     def keep_drawings(self, drawings: Sequence[Sketch | Pixels], labels: Sequence[int]) -> None:
         """Keep drawings as these digits; the same ones kept again get the new labels instead."""
         digits = self._pad.digits
-        images = [(one.to_mnist() if isinstance(one, Sketch) else one).tobytes() for one in drawings]
+        images = [
+            (one.to_mnist() if isinstance(one, Sketch) else one).tobytes() for one in drawings
+        ]
         before = list(self._last) if images == list(self._last.values()) else []
         there = set(digits.ids)
         ids = {place: id for place, id in enumerate(before) if id in there}
-        new = [place for place in range(len(images)) if place not in ids]  # also those deleted since
+        new = [
+            place for place in range(len(images)) if place not in ids
+        ]  # also those deleted since
         for place, id in ids.items():
             digits.relabel(id, labels[place])
         if new:
-            ids |= zip(new, digits.add_all([drawings[n] for n in new], [labels[n] for n in new]), strict=True)
+            ids |= zip(
+                new,
+                digits.add_all([drawings[n] for n in new], [labels[n] for n in new]),
+                strict=True,
+            )
         self._last = {ids[place]: image for place, image in enumerate(images)}
-        self._pad.say(f"Kept as {', '.join(map(with_article, labels))}. You have {counted(len(digits))} now.")
+        self._pad.say(
+            f"Kept as {', '.join(map(with_article, labels))}. You have {counted(len(digits))} now."
+        )
         self._show_progress()
 
     def take_back(self) -> None:
@@ -128,7 +142,8 @@ class Teaching:
         ids = self._last.keys() & set(digits.ids)
         for id in ids:
             digits.delete(id)
-        self._last = {}  # not before: where the file cannot be written, they can be taken back later
+        # not before: where the file cannot be written, they can be taken back later
+        self._last = {}
         now = f"Taken back. You have {counted(len(digits))} now."
         self._pad.say(now if ids else "There is nothing to take back.")
         self._show_progress()

@@ -1,4 +1,5 @@
-"""The pad without a pen: pick a picture, move it, turn it, thicken it, and see what that does to the guess."""
+"""The pad without a pen: pick a picture, move it, turn it, thicken it, and see what that does to
+the guess."""
 
 import dataclasses
 import math
@@ -8,20 +9,27 @@ from typing import Any
 from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, HBox, IntRangeSlider, Label, VBox
 
 from mnist_nb.data import Split
-from mnist_nb.drawing.pictures import picture_steps
-from mnist_nb.my_digits import MyDigits
+from mnist_nb.handwriting.my_digits import MyDigits
+from mnist_nb.handwriting.pictures import picture_steps
 from mnist_nb.widgets.common import beside, button, on_change, upload
-from mnist_nb.widgets.pad import html as pad_page
+from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.state import ImageTransform
 from mnist_nb.widgets.prediction import with_article
 
 TEST, MINE = "a test image of MNIST", "one of my own digits"
-_LIMITS = {"right": 14, "down": 14, "turn": 180, "scale": 11, "thickness": 4}  # of the scale: steps of a tenth
+_LIMITS = {
+    "right": 14,
+    "down": 14,
+    "turn": 180,
+    "scale": 11,
+    "thickness": 4,
+}  # of the scale: steps of a tenth
 
 
 class TransformPanel(VBox):  # type: ignore[misc]
-    """Picks a picture for the pad and changes it; every control is reached with Tab and pressed with Enter.
+    """Picks a picture for the pad and changes it; every control is reached with Tab and pressed
+    with Enter.
 
     Args:
         pad: what the picture is laid on, and who knows the reader's own digits.
@@ -29,17 +37,25 @@ class TransformPanel(VBox):  # type: ignore[misc]
 
     def __init__(self, pad: Board) -> None:
         self._pad = pad
-        self.source = on_change(pad.attempt, beside(Dropdown, "Pick", "250px", options=[TEST, MINE]), self._pick)
-        self.number = on_change(pad.attempt, beside(BoundedIntText, "number", "170px", 0, max=9999), self._pick)
+        self.source = on_change(
+            pad.attempt, beside(Dropdown, "Pick", "250px", options=[TEST, MINE]), self._pick
+        )
+        self.number = on_change(
+            pad.attempt, beside(BoundedIntText, "number", "170px", 0, max=9999), self._pick
+        )
         self.about = HTML()
         again = "centre and scale it again, as MNIST's makers did"
-        self.centred = on_change(pad.attempt, beside(Checkbox, again, "auto", indent=False), self._centre)
+        self.centred = on_change(
+            pad.attempt, beside(Checkbox, again, "auto", indent=False), self._centre
+        )
         self.photo = upload(pad.attempt, "image/*", "Read a photo", self._photo_came, icon="camera")
         percent = partial(beside, IntRangeSlider, value=(0, 100), continuous_update=False)
         part = "Which part of the picture, from {}, is looked at"
         across = percent("Crop: % across", tooltip=part.format("left to right"))
         down = percent("% down", tooltip=part.format("top to bottom"))
-        self._crop = [on_change(pad.attempt, control, self._read_photo) for control in (across, down)]
+        self._crop = [
+            on_change(pad.attempt, control, self._read_photo) for control in (across, down)
+        ]
         self._steps, self._name, self._file = HTML(), "", b""
         self._photo = VBox([self._steps, HBox(self._crop)], layout={"display": "none"})
         moves = [
@@ -58,8 +74,14 @@ class TransformPanel(VBox):  # type: ignore[misc]
         for label, icon, tooltip, name, by in moves:
             if label:
                 row.append(Label(label, layout={"margin": "2px 2px 2px 8px"}))
-            row.append(button(pad.attempt, "", tooltip, partial(self._step, name, by), icon=icon, width="36px"))
-        row.append(button(pad.attempt, "Start over", "Take all changes back", self._reset, icon="refresh"))
+            row.append(
+                button(
+                    pad.attempt, "", tooltip, partial(self._step, name, by), icon=icon, width="36px"
+                )
+            )
+        row.append(
+            button(pad.attempt, "Start over", "Take all changes back", self._reset, icon="refresh")
+        )
         lay = button(pad.attempt, "Lay it on the pad", "Show this picture", self._pick)
         pick = HBox([self.source, self.number, lay, self.photo])
         steps = HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
@@ -90,21 +112,29 @@ class TransformPanel(VBox):  # type: ignore[misc]
         self._pad.pick(steps.image)
         self._steps.value = pad_page.picture_steps(steps)
         self._photo.layout.display = None
-        self._pad.say(f"{self._name} was prepared as MNIST's makers did. Undo takes it off the pad.")
+        self._pad.say(
+            f"{self._name} was prepared as MNIST's makers did. Undo takes it off the pad."
+        )
 
     def _lay(self, source: Split | MyDigits, whose: str) -> None:
         self.number.max = len(source) - 1
         number = self.number.value
         self._pad.pick(source.images[number].numpy())
-        self.about.value = f"{with_article(int(source.labels[number]))} ({whose}), 0 to {len(source) - 1:,}"
+        self.about.value = (
+            f"{with_article(int(source.labels[number]))} ({whose}), 0 to {len(source) - 1:,}"
+        )
 
     def _step(self, name: str, by: float) -> None:
         value: Any = getattr(self._pad.state.transform, name)
         value = round(math.log(value, 1.1)) if name == "scale" else value
         value = min(max(value + by, -_LIMITS[name]), _LIMITS[name])
         value = 1.1**value if name == "scale" else value
-        if not self._pad.state.modify(dataclasses.replace(self._pad.state.transform, **{name: value})):
-            raise ValueError("There is nothing on the pad to change: draw a digit or pick a picture.")
+        if not self._pad.state.modify(
+            dataclasses.replace(self._pad.state.transform, **{name: value})
+        ):
+            raise ValueError(
+                "There is nothing on the pad to change: draw a digit or pick a picture."
+            )
         self._pad.refresh()
 
     def _reset(self) -> None:

@@ -1,4 +1,5 @@
-"""A network and a pad in one HTML file that any browser opens, without Python and without a network."""
+"""A network and a pad in one HTML file that any browser opens, without Python and without a
+network."""
 
 import base64
 import copy
@@ -19,9 +20,9 @@ from torch.nn.utils import fuse_conv_bn_eval
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
 from mnist_nb.data.arguments import check_arguments
 from mnist_nb.files import CheckpointError, keep_other_kinds, parse_json, write_or_explain
+from mnist_nb.handwriting.numbers import _WEIGHTS
+from mnist_nb.handwriting.refusal import energy_of_digits, threshold_of
 from mnist_nb.models import Cnn, Mlp
-from mnist_nb.models.refusal import energy_of_digits, threshold_of
-from mnist_nb.my_digits.reading import _WEIGHTS
 
 TITLE = "A reader of digits"
 MAX_TITLE = 200
@@ -32,19 +33,24 @@ MAX_WEIGHTS = 2_000_000  # ten megabytes of page: more than a phone likes to be 
 def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str = TITLE) -> None:
     """Write one self-contained HTML file that holds the network and a pad to draw on.
 
-    It is opened by a double click, works without a network and sends nothing. It prepares and reads drawings as
-    `Sketch.to_mnist` and `predict` do, and whole numbers as `read_number` does. With the networks of this series it is
-    at most 700 kB long: four bytes of each weight, written as five characters.
+    It is opened by a double click, works without a network and sends nothing. It prepares and reads
+    drawings as `Sketch.to_mnist` and `predict` do, and whole numbers as `read_number` does. With
+    the networks of this series it is at most 700 kB long: four bytes of each weight, written as
+    five characters.
 
     Args:
-        model: an `Mlp` or a `Cnn`; or a checkpoint's file, and then the page also tells how it was trained.
+        model: an `Mlp` or a `Cnn`; or a checkpoint's file, and then the page also tells how it was
+            trained.
         path: the page's file; an old one is replaced in one step, or kept if anything goes wrong.
-        title: what stands above the pad, 1 to 200 characters; it is shown as text, whatever is in it.
+        title: what stands above the pad, 1 to 200 characters; it is shown as text, whatever is in
+            it.
 
     Raises:
-        CheckpointError: if the model cannot be read, holds numbers that are not finite, or the page cannot be written.
+        CheckpointError: if the model cannot be read, holds numbers that are not finite, or the page
+            cannot be written.
         TypeError: for a model of another kind, or a title that is no text.
-        ValueError: for a title that is empty or too long, or a network of more than two million weights.
+        ValueError: for a title that is empty or too long, or a network of more than two million
+            weights.
     """
     words = " ".join("".join(sign if sign.isprintable() else " " for sign in title).split())
     if not 1 <= len(words) <= MAX_TITLE:
@@ -53,24 +59,46 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     metadata = read_metadata(model) if isinstance(model, str | Path) else {}
     network = load_checkpoint(model) if isinstance(model, str | Path) else model
     if not isinstance(network, Mlp | Cnn):
-        raise TypeError(f"a page can hold an Mlp or a Cnn, such as build_model makes, not a {type(network).__name__}")
+        raise TypeError(
+            f"a page can hold an Mlp or a Cnn, such as build_model makes, not a {type(network).__name__}"
+        )
     layers, refusing = _layers(network)
-    parts = [part.detach().flatten() for layer in layers + refusing for part in (layer.weight, layer.bias)]
+    parts = [
+        part.detach().flatten()
+        for layer in layers + refusing
+        for part in (layer.weight, layer.bias)
+    ]
     with np.errstate(over="ignore"):
         weights = torch.cat(parts).numpy().astype("<f4")
     if not np.isfinite(weights).all():
-        raise CheckpointError(f"{path} is left as it is, for this model holds NaN or infinite numbers")
+        raise CheckpointError(
+            f"{path} is left as it is, for this model holds NaN or infinite numbers"
+        )
     if weights.size > MAX_WEIGHTS:
-        raise ValueError(f"a page holds at most {MAX_WEIGHTS:,} weights, and this network has {weights.size:,}")
-    shapes, of_refusing = ([list(layer.weight.shape) for layer in part] for part in (layers, refusing))
-    content: dict[str, Any] = {"shapes": shapes, "refusing": of_refusing, "refused": threshold_of(network)}
-    content |= {"energy": [value.item() for value in energy_of_digits(network)], "grouping": _WEIGHTS}
-    content["weights"] = base64.b85encode(weights.tobytes()).decode().replace("<", ".")  # which HTML would look at
+        raise ValueError(
+            f"a page holds at most {MAX_WEIGHTS:,} weights, and this network has {weights.size:,}"
+        )
+    shapes, of_refusing = (
+        [list(layer.weight.shape) for layer in part] for part in (layers, refusing)
+    )
+    content: dict[str, Any] = {
+        "shapes": shapes,
+        "refusing": of_refusing,
+        "refused": threshold_of(network),
+    }
+    content |= {
+        "energy": [value.item() for value in energy_of_digits(network)],
+        "grouping": _WEIGHTS,
+    }
+    content["weights"] = (
+        base64.b85encode(weights.tobytes()).decode().replace("<", ".")
+    )  # which HTML would look at
     write_or_explain(path, _page(words, _about(shapes, metadata), json.dumps(content)).encode())
 
 
 def _layers(model: Mlp | Cnn) -> tuple[list[Any], list[Any]]:
-    """The layers that read and those that refuse, float64, each with weight and bias; normalisation is part of them."""
+    """The layers that read and those that refuse, float64, each with weight and bias; normalisation
+    is part of them."""
     copied = copy.deepcopy(model).cpu().double().eval()
     reading: list[Any] = []
     for part in copied.children():
@@ -88,8 +116,17 @@ def _page(title: str, about: str, model: str) -> str:
     page, reader, pad = (files.joinpath(name).read_text(encoding="utf-8") for name in names)
     style = page.partition("<style>")[2].partition("</style>")[0]
     hashed = {"style_hash": style, "reader_hash": reader, "pad_hash": pad}
-    parts = {key: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for key, text in hashed.items()}
-    parts |= {"title": escape(title), "about": escape(about), "model": model, "reader": reader, "pad": pad}
+    parts = {
+        key: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for key, text in hashed.items()
+    }
+    parts |= {
+        "title": escape(title),
+        "about": escape(about),
+        "model": model,
+        "reader": reader,
+        "pad": pad,
+    }
     return Template(page).substitute(parts)
 
 
@@ -102,6 +139,10 @@ def _about(shapes: list[list[int]], metadata: dict[str, str]) -> str:
         words += f", trained on MNIST for {int(metadata['epoch'])} epochs of batches of {int(settings['batch_size'])}"
         words += f" ({str(settings['optimizer'])[:40]}, learning rate {float(settings['learning_rate']):g})"
         words += f"; it read {float(metadata['validation_accuracy']):.2%} of MNIST's validation images right"
-    except (KeyError, TypeError, ValueError):  # another program's file, a taught model's, or the model alone
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # another program's file, a taught model's, or the model alone
         words += f", taught a hand from {metadata['taught'][:40]}" if "taught" in metadata else ""
     return f"{words}.".replace("%", " %")

@@ -20,24 +20,25 @@ from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets.canvas import LOCK
 from mnist_nb.widgets.common import Panel, beside, button, on_change
 from mnist_nb.widgets.controls import Controls
-from mnist_nb.widgets.html import stylesheet
-from mnist_nb.widgets.studio import html as studio_page
+from mnist_nb.widgets.markup import stylesheet
+from mnist_nb.widgets.studio import studio_markup as studio_page
 from mnist_nb.widgets.studio.chart import chart
-from mnist_nb.widgets.studio.inside import inside
+from mnist_nb.widgets.studio.diagnostics_view import inside
 from mnist_nb.widgets.studio.records import RunRecord
 from mnist_nb.widgets.studio.runs_table import RunsTable, row_of
 from mnist_nb.widgets.studio.session import TrainingSession
 
 
 class TrainingStudio(Panel):
-    """A panel to train with, as the last line of a cell; `train` does the same from code, and waits.
+    """A panel to train with, as the last line of a cell; `train` does the same from code, and
+    waits.
 
     Args:
         data: what is learnt, from `load_mnist`.
-        path: the checkpoint that runs are saved to after each epoch and on Stop, and that training can go on from;
-            None keeps everything in memory.
-        hyperparameters: what the controls show at first; None shows those of the unfinished run in the checkpoint, or
-            the defaults.
+        path: the checkpoint that runs are saved to after each epoch and on Stop, and that training
+            can go on from; None keeps everything in memory.
+        hyperparameters: what the controls show at first; None shows those of the unfinished run in
+            the checkpoint, or the defaults.
         device: "cpu", "cuda" or "mps"; None chooses.
 
     Attributes:
@@ -55,7 +56,9 @@ class TrainingStudio(Panel):
     ) -> None:
         self._notice = ""
         self._painting = threading.RLock()
-        self._watched = next((split for split in (data.test, data.validation) if len(split)), data.train)
+        self._watched = next(
+            (split for split in (data.test, data.validation) if len(split)), data.train
+        )
         self.session = TrainingSession(data, path, device=device, publish=self._paint)
         settings = hyperparameters or self.session.settings or Hyperparameters()
         self.controls = Controls(settings, self.session.set_learning_rate)
@@ -72,7 +75,8 @@ class TrainingStudio(Panel):
 
     @property
     def model(self) -> nn.Module:
-        """A copy of the network as it stands: after the last epoch or stop, or as restored; on the CPU.
+        """A copy of the network as it stands: after the last epoch or stop, or as restored; on the
+        CPU.
 
         Raises:
             ValueError: if nothing has been trained yet.
@@ -90,8 +94,10 @@ class TrainingStudio(Panel):
             settings: fields of `Hyperparameters` to change, for this run only.
 
         Raises:
-            RuntimeError: if a run goes on, or breaks off for another reason than a loss that exploded.
-            ValueError, TypeError: for settings out of their range, or a checkpoint that cannot be gone on from.
+            RuntimeError: if a run goes on, or breaks off for another reason than a loss that
+                exploded.
+            ValueError, TypeError: for settings out of their range, or a checkpoint that cannot be
+                gone on from.
         """
         shown, wanted = self.controls.value, self._fresh.value if fresh is None else fresh
         self.controls.value = dataclasses.replace(shown, **settings)
@@ -111,7 +117,9 @@ class TrainingStudio(Panel):
         Raises:
             RuntimeError: if there is no stopped run, or it breaks off.
         """
-        return self._wait_for(lambda: self._resume(learning_rate), "there is no stopped run to go on with")
+        return self._wait_for(
+            lambda: self._resume(learning_rate), "there is no stopped run to go on with"
+        )
 
     def stop(self) -> None:
         """Stop the run after the batch it is on, if one goes on; returns at once."""
@@ -120,7 +128,8 @@ class TrainingStudio(Panel):
     def restore(self, run: RunRecord) -> None:
         """Make a run's weights the network as it stands, and the content of the checkpoint.
 
-        A run that was stopped can be resumed then, exactly, also where others have been restored or trained since.
+        A run that was stopped can be resumed then, exactly, also where others have been restored or
+        trained since.
 
         Raises:
             ValueError: if a run goes on, or the file cannot be written.
@@ -158,7 +167,8 @@ class TrainingStudio(Panel):
         self._refresh()
 
     def attempt(self, action: Callable[[], object]) -> None:
-        """Do what a click asks for; what it raises becomes a sentence, and the panel stays usable."""
+        """Do what a click asks for; what it raises becomes a sentence, and the panel stays
+        usable."""
         with LOCK:
             self._notice = ""
             super().attempt(action)
@@ -168,7 +178,8 @@ class TrainingStudio(Panel):
         return self.session.start(self.controls.value, fresh=fresh, name=name)
 
     def _resume(self, learning_rate: float | None = None) -> RunRecord | None:
-        """Resume with the run's own settings, and with the rate if one is given or the slider was moved since."""
+        """Resume with the run's own settings, and with the rate if one is given or the slider was
+        moved since."""
         resumed = self.session.resume(learning_rate)
         if resumed is not None:
             self.controls.value = self.session.settings or self.controls.value
@@ -178,7 +189,10 @@ class TrainingStudio(Panel):
 
     def _pin_number(self, index: int) -> None:
         split = self._watched
-        self.pin(split.images[index].numpy(), f"{split.name} image {index:,}, a {int(split.labels[index])}")
+        self.pin(
+            split.images[index].numpy(),
+            f"{split.name} image {index:,}, a {int(split.labels[index])}",
+        )
 
     def _another(self) -> None:
         self._index.value = random.randrange(len(self._watched))
@@ -206,9 +220,12 @@ class TrainingStudio(Panel):
     # ---- how it looks
 
     def _refresh(self) -> None:
-        """Show everything anew, rows included; only from clicks and calls, never from the thread that trains."""
+        """Show everything anew, rows included; only from clicks and calls, never from the thread
+        that trains."""
         self._table.rebuild()
-        if not self.session.is_running:  # else the thread that trains paints within a fifth of a second
+        if (
+            not self.session.is_running
+        ):  # else the thread that trains paints within a fifth of a second
             self._paint()
 
     def _paint(self) -> None:
@@ -222,19 +239,34 @@ class TrainingStudio(Panel):
             self._message.value = studio_page.sentences(session, self._notice)
             self._chart.value = chart(self.runs)
             self._inside.value = inside(session.diagnostics)
-            self._pinned.value = studio_page.pinned(session.pinned, self._caption, session.probabilities)
+            self._pinned.value = studio_page.pinned(
+                session.pinned, self._caption, session.probabilities
+            )
             self._table.refresh()
 
     def _build(self) -> list[Any]:
         new = partial(button, self.attempt)
-        self._message, self._progress, self._chart, self._inside, self._pinned = (HTML() for _ in range(5))
+        self._message, self._progress, self._chart, self._inside, self._pinned = (
+            HTML() for _ in range(5)
+        )
         self._table = RunsTable(self.session, self.attempt, self.restore)
-        self._train = new("Train", "Begin a run", lambda: self._start(self._fresh.value), icon="play")
+        self._train = new(
+            "Train", "Begin a run", lambda: self._start(self._fresh.value), icon="play"
+        )
         self._train.button_style = "primary"
-        self._stop = new("Stop", "Stop after the batch under way, and keep it", self.stop, icon="stop")
-        self._resume_button = new("Resume", "Go on from exactly where it stopped", self._resume, icon="step-forward")
-        hints = ["Each run begins with fresh weights", "Each run goes on from the weights that are there"]
-        self._fresh: ToggleButtons = ToggleButtons(options=self._sources(), value=True, tooltips=hints)
+        self._stop = new(
+            "Stop", "Stop after the batch under way, and keep it", self.stop, icon="stop"
+        )
+        self._resume_button = new(
+            "Resume", "Go on from exactly where it stopped", self._resume, icon="step-forward"
+        )
+        hints = [
+            "Each run begins with fresh weights",
+            "Each run goes on from the weights that are there",
+        ]
+        self._fresh: ToggleButtons = ToggleButtons(
+            options=self._sources(), value=True, tooltips=hints
+        )
         self._fresh.style.button_width = "auto"
         number = partial(beside, BoundedIntText, f"Pinned: {self._watched.name} image", "210px", 0)
         hint = "A number, or the arrow keys, choose the image whose probabilities are shown"
@@ -246,7 +278,12 @@ class TrainingStudio(Panel):
         watched = row_of("studio-watched", self._index, another)
         right = VBox([buttons, source, self._progress, self._message, watched, self._pinned])
         above = row_of("studio-above", self.controls.widget, right)
-        return [HTML(stylesheet()), above, row_of("studio-pictures", self._chart, self._inside), self._table.widget]
+        return [
+            HTML(stylesheet()),
+            above,
+            row_of("studio-pictures", self._chart, self._inside),
+            self._table.widget,
+        ]
 
     def _sources(self) -> list[tuple[str, bool]]:
         """What Train may begin with, and whether that is fresh."""
@@ -255,5 +292,6 @@ class TrainingStudio(Panel):
 
 
 def _for_matplotlib(name: str) -> str:
-    """A name that is drawn as it is: no formula between dollars, and not left out of the legend for its first _."""
+    """A name that is drawn as it is: no formula between dollars, and not left out of the legend for
+    its first _."""
     return f"{' ' * name.startswith('_')}{name}".replace("$", r"\$")

@@ -40,7 +40,9 @@ class RunRecord:
 
     name: str
     hyperparameters: Hyperparameters
-    model: nn.Module  # a copy on the CPU, as it was after the last epoch or when the run was stopped
+    model: (
+        nn.Module
+    )  # a copy on the CPU, as it was after the last epoch or when the run was stopped
     batches_per_epoch: int
     first_epoch: int  # epochs that earlier runs had given these weights
     epoch: int  # epochs finished, those included
@@ -52,7 +54,10 @@ class RunRecord:
     state: State = State.IDLE
     summary: str = ""
     unfinished: TrainingRun | None = None  # the run itself, for as long as it can be resumed
-    _drawn: tuple[int, NDArray[np.float64]] = (0, np.empty((0, 2)))  # steps, and the loss curve as it was after them
+    _drawn: tuple[int, NDArray[np.float64]] = (
+        0,
+        np.empty((0, 2)),
+    )  # steps, and the loss curve as it was after them
 
     def __repr__(self) -> str:
         accuracy = "not measured yet" if self.best_accuracy is None else f"{self.best_accuracy:.1%}"
@@ -62,7 +67,11 @@ class RunRecord:
         """Keep what the run has learnt by now."""
         self.model = copy.deepcopy(run.model).cpu().eval()
         self.model.zero_grad()
-        self.epoch, self.records, self.batch_losses = run.epoch, tuple(run.records), run.batch_losses
+        self.epoch, self.records, self.batch_losses = (
+            run.epoch,
+            tuple(run.records),
+            run.batch_losses,
+        )
         self.learning_rate_changes = tuple(run.learning_rate_changes)
 
     def rename(self, name: str) -> None:
@@ -71,7 +80,8 @@ class RunRecord:
 
     @property
     def loss_curve(self) -> NDArray[np.float64]:
-        """`[n, 2]`: epochs done, and the smoothed loss in nats; of many batches, a point is the mean of a block."""
+        """`[n, 2]`: epochs done, and the smoothed loss in nats; of many batches, a point is the
+        mean of a block."""
         steps = len(self.batch_losses)
         if steps != self._drawn[0]:
             block = 2 ** math.ceil(math.log2(max(steps / MAX_POINTS, 1)))
@@ -93,14 +103,18 @@ class RunRecord:
 
     @property
     def final_loss(self) -> float | None:
-        """Mean training loss of the last epoch, in nats; before the first epoch's end, of the batches so far."""
+        """Mean training loss of the last epoch, in nats; before the first epoch's end, of the
+        batches so far."""
         if self.records:
             return self.records[-1].mean_loss
         return float(np.mean(self.batch_losses)) if len(self.batch_losses) else None
 
     def metadata(self) -> dict[str, str]:
         """What a checkpoint of these weights says about them."""
-        metadata = {"hyperparameters": json.dumps(dataclasses.asdict(self.hyperparameters)), "epoch": str(self.epoch)}
+        metadata = {
+            "hyperparameters": json.dumps(dataclasses.asdict(self.hyperparameters)),
+            "epoch": str(self.epoch),
+        }
         if self.records:
             metadata["validation_accuracy"] = f"{self.records[-1].validation_accuracy:.4f}"
         return metadata

@@ -1,4 +1,5 @@
-"""The table of runs under the studio's chart: what each was and reached, its name, and what can be done with it."""
+"""The table of runs under the studio's chart: what each was and reached, its name, and what can be
+done with it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,7 +7,7 @@ from functools import partial
 from ipywidgets import HTML, HBox, Text, VBox, Widget
 
 from mnist_nb.widgets.common import Attempt, button, discard, on_change
-from mnist_nb.widgets.studio import html as studio_page
+from mnist_nb.widgets.studio import studio_markup as studio_page
 from mnist_nb.widgets.studio.records import RunRecord
 from mnist_nb.widgets.studio.session import TrainingSession
 
@@ -20,7 +21,9 @@ class RunsTable:
         restore: makes a run's weights the network as it stands.
     """
 
-    def __init__(self, session: TrainingSession, attempt: Attempt, restore: Callable[[RunRecord], None]) -> None:
+    def __init__(
+        self, session: TrainingSession, attempt: Attempt, restore: Callable[[RunRecord], None]
+    ) -> None:
         self.session, self.attempt, self.restore = session, attempt, restore
         self._rows: dict[RunRecord, HBox] = {}
         self.widget = VBox()
@@ -47,7 +50,9 @@ class RunsTable:
         """One run: its line, its name, its figures, and two buttons."""
         name = Text(run.name, continuous_update=False, tooltip="The run's name")
         new = partial(button, self.attempt)
-        restore = new("Restore", "Make these weights the network as it stands", partial(self.restore, run))
+        restore = new(
+            "Restore", "Make these weights the network as it stands", partial(self.restore, run)
+        )
         remove = new("Remove", "Forget this run", partial(self.session.remove, run))
         on_change(self.attempt, name, partial(_rename, run, name))
         return row_of("studio-row", HTML(), name, HTML(), restore, remove)

@@ -1,4 +1,5 @@
-"""What the studio does, without a widget: one run at a time, in a thread of its own, and the runs that were."""
+"""What the studio does, without a widget: one run at a time, in a thread of its own, and the runs
+that were."""
 
 from __future__ import annotations
 
@@ -17,36 +18,47 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from mnist_nb.checkpoints import CheckpointError, continue_run, free_path, read_metadata, save_checkpoint, save_run
+from mnist_nb.checkpoints import (
+    CheckpointError,
+    continue_run,
+    free_path,
+    read_metadata,
+    save_checkpoint,
+    save_run,
+)
 from mnist_nb.data import Mnist, check_image
 from mnist_nb.files import parse_json, signature_of
+from mnist_nb.labs.diagnostics import Diagnostics, copy_weights, diagnose, update_ratios
 from mnist_nb.models import build_model, predict
 from mnist_nb.training import Hyperparameters, TrainingDivergedError, TrainingRun
-from mnist_nb.training.diagnostics import Diagnostics, copy_weights, diagnose, update_ratios
 from mnist_nb.widgets.studio.records import RunRecord, State, summary
 
 PUBLISH_EVERY = 0.2
-"""Seconds between two looks at a run, at least: redrawn more often, a chart tells the eye no more."""
+"""Seconds between two looks at a run, at least: redrawn more often, a chart tells the eye no
+more."""
 
 COST = 0.02
-"""The share of the time that looking may take: where a look is dear, the next one comes later, within 2 s."""
+"""The share of the time that looking may take: where a look is dear, the next one comes later,
+within 2 s."""
 
 MAX_RUNS = 20
-"""Runs kept, each with its weights (about half a megabyte), a stopped one with all that resuming it needs; the oldest
-makes room."""
+"""Runs kept, each with its weights (about half a megabyte), a stopped one with all that resuming it
+needs; the oldest makes room."""
 
 _STARTING = threading.RLock()
 _SESSIONS: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
 
 
 class TrainingSession:
-    """At most one run at a time, started, stopped and resumed from any thread; each can be asked twice without harm.
+    """At most one run at a time, started, stopped and resumed from any thread; each can be asked
+    twice without harm.
 
     Args:
         data: what is learnt.
         path: the checkpoint that runs go on from and are saved to; None keeps everything in memory.
         device: "cpu", "cuda" or "mps"; None chooses.
-        publish: called at most every `PUBLISH_EVERY` seconds from the thread that trains, and when a run ends.
+        publish: called at most every `PUBLISH_EVERY` seconds from the thread that trains, and when
+            a run ends.
 
     Attributes:
         state: where the session stands.
@@ -54,7 +66,8 @@ class TrainingSession:
         warning: what went wrong beside the training, such as a full disk; empty if nothing did.
         error: what broke the last run off, other than a loss that exploded.
         runs: the runs kept, oldest first.
-        run: the run that goes on, or that `resume` would let go on; it is changed by the thread that trains.
+        run: the run that goes on, or that `resume` would let go on; it is changed by the thread
+            that trains.
         current: the record of the run whose weights are the network as it stands.
         probabilities: of the pinned digit, `[10]`; None without a pinned digit or a network.
         pinned: the image that is watched, uint8 `[28, 28]`; None if none is.
@@ -73,7 +86,9 @@ class TrainingSession:
         self.path = None if path is None else Path(path)
         self.state = State.IDLE
         self.sentence = self.warning = ""
-        self._told: list[str] = []  # who else saves the same file: said for as long as the run lasts
+        self._told: list[
+            str
+        ] = []  # who else saves the same file: said for as long as the run lasts
         self.error: Exception | None = None
         self.runs: list[RunRecord] = []
         self.current: RunRecord | None = None
@@ -83,17 +98,23 @@ class TrainingSession:
         self.pinned: NDArray[np.uint8] | None = None
         self.run: TrainingRun | None = None
         self._wanted_rate: float | None = None
-        self._signature: tuple[int, ...] | None = None  # of the file when it last held what this session knows
+        self._signature: tuple[int, ...] | None = (
+            None  # of the file when it last held what this session knows
+        )
         self._numbers = itertools.count(1)
         self._next_look = 0.0  # when it may be, in seconds of the monotonic clock
         self._ratios: dict[str, float] = {}  # of the last step that was watched
         self._before: dict[str, Tensor] | None = None  # the weights before the step that is watched
-        self._began = 0.0  # when the run would have begun without pauses, in seconds of the monotonic clock
+        self._began = (
+            0.0  # when the run would have begun without pauses, in seconds of the monotonic clock
+        )
         self._closed = False
         self._stop = threading.Event()
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._ended = threading.Event()  # the thread has come to its end: an interrupted `join` may say so too early
+        self._ended = (
+            threading.Event()
+        )  # the thread has come to its end: an interrupted `join` may say so too early
         self._ended.set()
         _SESSIONS.add(self)
         self._find_unfinished()
@@ -115,7 +136,11 @@ class TrainingSession:
     def settings(self) -> Hyperparameters | None:
         """Those of the run, with the learning rate that it has now."""
         run = self.run
-        return dataclasses.replace(run.hyperparameters, learning_rate=run.learning_rate) if run else None
+        return (
+            dataclasses.replace(run.hyperparameters, learning_rate=run.learning_rate)
+            if run
+            else None
+        )
 
     @property
     def seconds_left(self) -> float | None:
@@ -123,12 +148,17 @@ class TrainingSession:
         run = self.run
         if run is None or not self.is_running or not run.steps_done:
             return None
-        return (time.monotonic() - self._began) / run.steps_done * (run.steps_total - run.steps_done)
+        return (
+            (time.monotonic() - self._began) / run.steps_done * (run.steps_total - run.steps_done)
+        )
 
     # ---- start, stop, resume
 
-    def start(self, hyperparameters: Hyperparameters, *, fresh: bool = True, name: str = "") -> RunRecord | None:
-        """Begin a run in the background and return its record; None, and nothing else, if one goes on.
+    def start(
+        self, hyperparameters: Hyperparameters, *, fresh: bool = True, name: str = ""
+    ) -> RunRecord | None:
+        """Begin a run in the background and return its record; None, and nothing else, if one goes
+        on.
 
         A run that another session of this process has going is stopped first.
 
@@ -146,19 +176,28 @@ class TrainingSession:
             stopped = self.current if self.can_resume else None
             if not fresh and stopped and stopped.hyperparameters == hyperparameters:
                 return self.resume()
-            known = self.current if self.path is None else self.path if os.path.exists(self.path) else None
+            known = (
+                self.current
+                if self.path is None
+                else self.path
+                if os.path.exists(self.path)
+                else None
+            )
             source = "a new network" if fresh or known is None else known.name
             run, sentence = self._begin(hyperparameters, fresh)
             self._told = []
             return self._launch(run, self._new_entry(run, name, source), sentence, stopped)
 
     def resume(self, learning_rate: float | None = None) -> RunRecord | None:
-        """Let the stopped run go on from exactly where it was; None, and nothing else, if there is none.
+        """Let the stopped run go on from exactly where it was; None, and nothing else, if there is
+        none.
 
-        Where its file holds another run by now, this one is saved in a file of its own from here on.
+        Where its file holds another run by now, this one is saved in a file of its own from here
+        on.
 
         Args:
-            learning_rate: a new one from here on; None takes the one that was asked for since it was stopped, if any.
+            learning_rate: a new one from here on; None takes the one that was asked for since it
+                was stopped, if any.
         """
         with _STARTING, self._lock:
             if not self.can_resume or self.run is None or self.current is None:
@@ -166,7 +205,9 @@ class TrainingSession:
             run, sentence = self.run, f"Going on at {self.run.position}."
             if self.path is not None and signature_of(self.path) not in (None, self._signature):
                 taken, self.path = self.path, free_path(self.path)
-                self._told.append(f"{taken.name} holds another run by now; this one is saved in {self.path.name}.")
+                self._told.append(
+                    f"{taken.name} holds another run by now; this one is saved in {self.path.name}."
+                )
             self._wanted_rate = learning_rate or self._wanted_rate
             if self._take_rate(run):
                 sentence += f" The learning rate is {run.learning_rate:g} from here on."
@@ -191,7 +232,8 @@ class TrainingSession:
             self.wait()
 
     def set_learning_rate(self, rate: float) -> None:
-        """The rate of the run that goes on, or is resumed, from its next batch on; it becomes part of its history."""
+        """The rate of the run that goes on, or is resumed, from its next batch on; it becomes part
+        of its history."""
         with self._lock:
             self._wanted_rate = rate
 
@@ -224,7 +266,8 @@ class TrainingSession:
     def restore(self, kept: RunRecord) -> None:
         """Make a run's weights the network as it stands, and the content of the checkpoint.
 
-        A run that was stopped can be resumed then. Another that was stopped before keeps where it stood.
+        A run that was stopped can be resumed then. Another that was stopped before keeps where it
+        stood.
 
         Raises:
             ValueError: if a run goes on.
@@ -232,7 +275,9 @@ class TrainingSession:
         """
         with self._lock:
             if self.is_running:
-                raise ValueError(f"a run goes on: stop it before you take up the weights of {kept.name}")
+                raise ValueError(
+                    f"a run goes on: stop it before you take up the weights of {kept.name}"
+                )
             others = [one for one in self.runs if one is not kept]
             stopped = self.current if self.can_resume and self.current in others else None
             if self.path is not None:
@@ -241,13 +286,24 @@ class TrainingSession:
                 else:
                     save_run(kept.unfinished, self.path)
                 self._signature = signature_of(self.path)
-            self.run, self.current, self._wanted_rate, self._ratios = kept.unfinished, kept, None, {}
+            self.run, self.current, self._wanted_rate, self._ratios = (
+                kept.unfinished,
+                kept,
+                None,
+                {},
+            )
             self.state, self.warning = State.STOPPED if self.run else State.IDLE, ""
             place = "" if self.path is None else f" and in {self.path}"
-            how = f"Resume goes on at {self.run.position}" if self.run else "training can go on from them"
+            how = (
+                f"Resume goes on at {self.run.position}"
+                if self.run
+                else "training can go on from them"
+            )
             self.sentence = f"The weights of {kept.name} are in place{place}; {how}."
             if stopped:
-                self.sentence += f" {stopped.name} is still there: restore it, and Resume goes on with it."
+                self.sentence += (
+                    f" {stopped.name} is still there: restore it, and Resume goes on with it."
+                )
             self._observe(kept.model)
 
     # ---- inside
@@ -256,8 +312,12 @@ class TrainingSession:
         """Offer to resume what an earlier kernel, or the command line, left in the checkpoint."""
         if self.path is None or not os.path.exists(self.path):
             return
-        with contextlib.suppress(ValueError, TypeError):  # no model, or not ours: a start will say so
-            settings = Hyperparameters(**parse_json(read_metadata(self.path).get("hyperparameters", "{}")))
+        with contextlib.suppress(
+            ValueError, TypeError
+        ):  # no model, or not ours: a start will say so
+            settings = Hyperparameters(
+                **parse_json(read_metadata(self.path).get("hyperparameters", "{}"))
+            )
             run, _ = continue_run(self.path, self.data, settings, device=self._device)
             if run.steps_done:
                 self.sentence = f"There is an unfinished run in {self.path} at {run.position}. Resume goes on with it."
@@ -269,28 +329,49 @@ class TrainingSession:
 
     def _begin(self, settings: Hyperparameters, fresh: bool) -> tuple[TrainingRun, str]:
         if self.path is not None:
-            run, start = continue_run(self.path, self.data, settings, fresh=fresh, device=self._device)
+            run, start = continue_run(
+                self.path, self.data, settings, fresh=fresh, device=self._device
+            )
             return run, str(start)
         current = None if fresh else self.current
-        model = build_model(settings.network, seed=settings.seed) if current is None else copy.deepcopy(current.model)
+        model = (
+            build_model(settings.network, seed=settings.seed)
+            if current is None
+            else copy.deepcopy(current.model)
+        )
         if model.name != settings.network:
-            raise ValueError(f"the network as it stands is a {model.name}: choose network {model.name}, or a new one")
+            raise ValueError(
+                f"the network as it stands is a {model.name}: choose network {model.name}, or a new one"
+            )
         run = TrainingRun(model, self.data, settings, device=self._device)
         if current is None:
             return run, f"A new {settings.network} begins."
         run.first_epoch = run.epoch = current.epoch
         return run, f"Starting from the weights of {current.name} with these settings."
 
-    def _new_entry(self, run: TrainingRun, name: str = "", source: str = "a new network") -> RunRecord:
+    def _new_entry(
+        self, run: TrainingRun, name: str = "", source: str = "a new network"
+    ) -> RunRecord:
         settings, number = run.hyperparameters, f"run {next(self._numbers)}"
-        kept = RunRecord(number, settings, run.model, run.batches_per_epoch, run.first_epoch, run.epoch, source=source)
+        kept = RunRecord(
+            number,
+            settings,
+            run.model,
+            run.batches_per_epoch,
+            run.first_epoch,
+            run.epoch,
+            source=source,
+        )
         kept.seconds = sum(record.seconds for record in run.records) if run.steps_done else 0.0
         kept.rename(name)
         kept.update(run)
         return kept
 
-    def _launch(self, run: TrainingRun, kept: RunRecord, sentence: str, stopped: RunRecord | None = None) -> RunRecord:
-        """Begin the thread that trains; `stopped` is the run that is resumed if this one explodes."""
+    def _launch(
+        self, run: TrainingRun, kept: RunRecord, sentence: str, stopped: RunRecord | None = None
+    ) -> RunRecord:
+        """Begin the thread that trains; `stopped` is the run that is resumed if this one
+        explodes."""
         for other in list(_SESSIONS):
             if other is not self and other.is_running:
                 other.stop()
@@ -309,12 +390,15 @@ class TrainingSession:
         self._stop.clear()
         self._ended.wait()  # the last run's thread may still be painting how that ended
         self._ended.clear()
-        self._thread = threading.Thread(target=self._work, args=(run, kept, stopped), name="training", daemon=True)
+        self._thread = threading.Thread(
+            target=self._work, args=(run, kept, stopped), name="training", daemon=True
+        )
         self._thread.start()
         return kept
 
     def _work(self, run: TrainingRun, kept: RunRecord, stopped: RunRecord | None) -> None:
-        """The thread: whatever happens in it ends in a sentence and in a session that can start again."""
+        """The thread: whatever happens in it ends in a sentence and in a session that can start
+        again."""
         try:
             self._train(run, kept, stopped)
         finally:
@@ -341,7 +425,9 @@ class TrainingSession:
         with contextlib.suppress(Exception):  # a model that cannot even be copied
             kept.update(run)
         back = stopped if run.diverged else None
-        if state is not State.FINISHED and not (back and run.epoch == run.first_epoch):  # nothing was learnt then
+        if state is not State.FINISHED and not (
+            back and run.epoch == run.first_epoch
+        ):  # nothing was learnt then
             self._save(run)
         with self._lock:
             kept.summary = self.sentence = sentence or summary(kept, run, self.runs)
@@ -362,7 +448,8 @@ class TrainingSession:
             self._before = copy_weights(run.model)
 
     def _take_rate(self, run: TrainingRun) -> bool:
-        """Take the rate that was asked for, between two batches: so the history names the right one. Is it new?"""
+        """Take the rate that was asked for, between two batches: so the history names the right
+        one. Is it new?"""
         with self._lock:
             rate, self._wanted_rate = self._wanted_rate or run.learning_rate, None
         if is_new := rate != run.learning_rate:
@@ -377,7 +464,9 @@ class TrainingSession:
         except Exception as error:  # what is shown may fail; what is learnt must not
             self.warning = f"The panel could not be drawn: {type(error).__name__}: {error}"
         self._before = None
-        self._next_look = time.monotonic() + min(max(PUBLISH_EVERY, (time.monotonic() - began) / COST), 2.0)
+        self._next_look = time.monotonic() + min(
+            max(PUBLISH_EVERY, (time.monotonic() - began) / COST), 2.0
+        )
 
     def _observe(self, model: nn.Module) -> None:
         """Ask the network about the pinned digit, and see how it fares."""

@@ -1,4 +1,5 @@
-"""The reader's own digits: drawings with their labels in one file, of which nothing is ever lost."""
+"""The reader's own digits: drawings with their labels in one file, of which nothing is ever
+lost."""
 
 import contextlib
 import reprlib
@@ -15,25 +16,39 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from mnist_nb.data import SIDE, Split, check_arguments
-from mnist_nb.drawing.sketch import Sketch
 from mnist_nb.files import Signature, explain_refusal, regular_file, signature, signature_of
-from mnist_nb.my_digits import files
-from mnist_nb.my_digits.files import Digit, DigitsError
+from mnist_nb.handwriting import digit_files as files
+from mnist_nb.handwriting.digit_files import Digit, DigitsError
+from mnist_nb.handwriting.sketch import Sketch
 
 __all__ = ["HELD_OUT_EVERY", "Digit", "DigitsError", "MyDigits"]
 
 HELD_OUT_EVERY = 3
-"""Of each digit's drawings every third is kept apart, so that what was taught can be scored on others."""
+"""Of each digit's drawings every third is kept apart, so that what was taught can be scored on
+others."""
 
-_ORDER = (3, 8, 0, 5, 1, 9, 6, 2, 7, 4)  # shuffled once: who counts from 0 to 9 draws without thinking
-_PATIENCE = 10.0  # seconds to wait for another kernel that writes the same file; a write takes milliseconds
+_ORDER = (
+    3,
+    8,
+    0,
+    5,
+    1,
+    9,
+    6,
+    2,
+    7,
+    4,
+)  # shuffled once: who counts from 0 to 9 draws without thinking
+_PATIENCE = (
+    10.0  # seconds to wait for another kernel that writes the same file; a write takes milliseconds
+)
 
 
 class MyDigits:
     """The reader's own digits, kept in a file that every change is written to at once.
 
-    A change reads the file again first, under a lock: kernels that share it lose nothing of each other's. What another
-    kernel did is seen after the next change or `reload`.
+    A change reads the file again first, under a lock: kernels that share it lose nothing of each
+    other's. What another kernel did is seen after the next change or `reload`.
 
     Args:
         path: a safetensors file; it is made when the first digit is added.
@@ -59,8 +74,13 @@ class MyDigits:
             DigitsError: if it cannot be read any more; what was known before is kept.
         """
         found = None
-        with explain_refusal(self.path, "read", DigitsError), contextlib.suppress(FileNotFoundError):
-            found = signature(self.path.stat())  # before reading: a file replaced in between is read once more
+        with (
+            explain_refusal(self.path, "read", DigitsError),
+            contextlib.suppress(FileNotFoundError),
+        ):
+            found = signature(
+                self.path.stat()
+            )  # before reading: a file replaced in between is read once more
         if found != self._signature:
             self._digits = files.read_digits(self.path, str(self.path)) if found else ()
             self._signature = found
@@ -87,7 +107,8 @@ class MyDigits:
         return _to_split(self).labels
 
     def sketch(self, id: int) -> Sketch | None:
-        """The drawing that this digit was made from, or None for an image that was not drawn on the pad.
+        """The drawing that this digit was made from, or None for an image that was not drawn on the
+        pad.
 
         Raises:
             DigitsError: if there is no such digit.
@@ -97,22 +118,31 @@ class MyDigits:
 
     def counts(self) -> list[int]:
         """How many there are of each digit, 0 to 9."""
-        return np.bincount([digit.label for digit in self], minlength=10).tolist() if len(self) else [0] * 10
+        return (
+            np.bincount([digit.label for digit in self], minlength=10).tolist()
+            if len(self)
+            else [0] * 10
+        )
 
     @check_arguments
     def next_to_draw(self, per_digit: int = 3) -> int | None:
-        """The digit to ask for: the one drawn least, in a fixed shuffled order; None once all are there."""
+        """The digit to ask for: the one drawn least, in a fixed shuffled order; None once all are
+        there."""
         counts = self.counts()
         wanted = min(_ORDER, key=counts.__getitem__)  # the first of the least
         return wanted if counts[wanted] < per_digit else None
 
     def split(self) -> tuple[Split, Split]:
-        """The digits to teach, and those kept apart to score what was taught: every third drawing of each digit.
+        """The digits to teach, and those kept apart to score what was taught: every third drawing
+        of each digit.
 
-        Which is decided when a digit is added and never changes, so that none is first taught and later scored.
+        Which is decided when a digit is added and never changes, so that none is first taught and
+        later scored.
         """
         held_out = [digit for digit in self if digit.held_out]
-        return _to_split(digit for digit in self if not digit.held_out), _to_split(held_out, "my digits, held out")
+        return _to_split(digit for digit in self if not digit.held_out), _to_split(
+            held_out, "my digits, held out"
+        )
 
     # ---- changing
 
@@ -120,24 +150,30 @@ class MyDigits:
         """Keep a drawing and return its id.
 
         Args:
-            drawing: a `Sketch`, kept with its strokes, or an image uint8 `[28, 28]`, tensor or array.
+            drawing: a `Sketch`, kept with its strokes, or an image uint8 `[28, 28]`, tensor or
+                array.
             label: the digit that it shows, 0 to 9.
 
         Raises:
-            DigitsError: for another label, another image, too many digits, or a file that cannot be written.
+            DigitsError: for another label, another image, too many digits, or a file that cannot be
+                written.
             EmptySketchError: for a sketch without ink.
         """
         return self.add_all([drawing], [label])[0]
 
     def add_all(self, drawings: Iterable[Any], labels: Iterable[int]) -> list[int]:
-        """Keep several drawings as `add` does, one label each, and return their ids: all or, after an error, none."""
-        return self._add([_new(drawing, label) for drawing, label in zip(drawings, labels, strict=True)])
+        """Keep several drawings as `add` does, one label each, and return their ids: all or, after
+        an error, none."""
+        return self._add(
+            [_new(drawing, label) for drawing, label in zip(drawings, labels, strict=True)]
+        )
 
     def relabel(self, id: int, label: int) -> None:
         """Say what the digit really shows, 0 to 9.
 
         Raises:
-            DigitsError: for another label, if there is no such digit, or the file cannot be written.
+            DigitsError: for another label, if there is no such digit, or the file cannot be
+                written.
         """
         with self._changing() as digits:
             position = _position(digits, id)
@@ -154,7 +190,8 @@ class MyDigits:
         self._deleted.append(deleted)
 
     def undo_delete(self) -> int | None:
-        """Bring back what `delete` took last, as the newest digit, and return its id; None if there is nothing.
+        """Bring back what `delete` took last, as the newest digit, and return its id; None if there
+        is nothing.
 
         Raises:
             DigitsError: if the file cannot be written.
@@ -168,9 +205,11 @@ class MyDigits:
 
     @check_arguments
     def import_(self, source: str | Path | bytes, *, name: str = "") -> int:
-        """Add the digits of another such file, or of a folder or zip that `export` made; return how many were new.
+        """Add the digits of another such file, or of a folder or zip that `export` made; return how
+        many were new.
 
-        An image that is here already is not added again. Either all are added or, after an error, none.
+        An image that is here already is not added again. Either all are added or, after an error,
+        none.
 
         Args:
             source: its path, or the content of a file.
@@ -179,12 +218,15 @@ class MyDigits:
         Raises:
             DigitsError: if it is none of these, or holds anything that is not a digit, or too many.
         """
-        found = files.import_digits(source if isinstance(source, bytes) else Path(source), name or str(source))
+        found = files.import_digits(
+            source if isinstance(source, bytes) else Path(source), name or str(source)
+        )
         return len(self._add(found, skip_known=True))
 
     @check_arguments
     def export(self, path: str | Path) -> Path:
-        """Write each digit as a 28x28 PNG file, and `labels.csv` with the columns file and label; return the path.
+        """Write each digit as a 28x28 PNG file, and `labels.csv` with the columns file and label;
+        return the path.
 
         Args:
             path: a folder that does not exist yet, or a new name that ends in .zip.
@@ -208,19 +250,24 @@ class MyDigits:
                 drawn[digit.label] += 1
                 held_out = drawn[digit.label] // HELD_OUT_EVERY > apart[digit.label]
                 apart[digit.label] += held_out
-                id = secrets.randbits(53)  # of so many that none comes twice, and that every language holds exactly
+                id = secrets.randbits(
+                    53
+                )  # of so many that none comes twice, and that every language holds exactly
                 digits.append(replace(digit, id=id, held_out=held_out))
         return [digit.id for digit in digits[before:]]
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[Digit]]:
-        """The digits as they are in the file by now, under a lock; what is made of them takes their place at the end.
+        """The digits as they are in the file by now, under a lock; what is made of them takes their
+        place at the end.
 
         Raises:
             DigitsError: if the file cannot be read or written, and nothing has changed then.
         """
         with explain_refusal(self.path, "written", DigitsError):
-            target = regular_file(self.path)  # through links, so that two names of one file share one lock
+            target = regular_file(
+                self.path
+            )  # through links, so that two names of one file share one lock
             try:
                 with FileLock(target.with_name(f".{target.name}.lock"), _PATIENCE):
                     self.reload()
@@ -252,10 +299,16 @@ def _position(digits: Sequence[Digit], id: int) -> int:
     for position, digit in enumerate(digits):
         if isinstance(id, int | np.integer) and digit.id == id:
             return position
-    raise DigitsError(f"there is no digit with the id {reprlib.repr(id)}: it may have been deleted in another notebook")
+    raise DigitsError(
+        f"there is no digit with the id {reprlib.repr(id)}: it may have been deleted in another notebook"
+    )
 
 
 def _to_split(digits: Iterable[Digit], name: str = "my digits") -> Split:
     digits = tuple(digits)
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
-    return Split(torch.from_numpy(images), torch.tensor([digit.label for digit in digits], dtype=torch.int64), name)
+    return Split(
+        torch.from_numpy(images),
+        torch.tensor([digit.label for digit in digits], dtype=torch.int64),
+        name,
+    )

@@ -12,7 +12,8 @@ from mnist_nb.models import loss_and_accuracy, one_thread, reading_parameters
 
 @torch.no_grad()
 def prune(model: nn.Module, share: float) -> nn.Module:
-    """A copy of the model whose smallest weights are 0: this share of all in any layer that reads; biases stay.
+    """A copy of the model whose smallest weights are 0: this share of all in any layer that reads;
+    biases stay.
 
     S. Han and others, *Learning both Weights and Connections* (2015).
 
@@ -25,7 +26,9 @@ def prune(model: nn.Module, share: float) -> nn.Module:
     weights = [parameter for parameter in reading_parameters(pruned) if parameter.ndim > 1]
     sizes = torch.cat([weight.detach().abs().flatten() for weight in weights])
     sizes[sizes.argsort(stable=True)[: round(share * len(sizes))]] = 0
-    for weight, part in zip(weights, torch.split(sizes, [weight.numel() for weight in weights]), strict=True):
+    for weight, part in zip(
+        weights, torch.split(sizes, [weight.numel() for weight in weights]), strict=True
+    ):
         weight.mul_(part.view_as(weight) != 0)
     return pruned
 
@@ -33,4 +36,6 @@ def prune(model: nn.Module, share: float) -> nn.Module:
 @one_thread()
 def pruning_curve(model: nn.Module, split: Split, shares: Sequence[float]) -> list[float]:
     """The accuracy, in [0, 1], on a split after pruning each share of the weights."""
-    return [loss_and_accuracy(prune(model, share), split.images, split.labels)[1] for share in shares]
+    return [
+        loss_and_accuracy(prune(model, share), split.images, split.labels)[1] for share in shares
+    ]

@@ -1,4 +1,5 @@
-"""A look inside a network: activations of its units, what an output depends on, and how familiar an image is."""
+"""A look inside a network: activations of its units, what an output depends on, and how familiar an
+image is."""
 
 import copy
 from typing import Any, NamedTuple
@@ -67,7 +68,8 @@ def weighted_sum(model: nn.Module, unit: int, image: Any) -> WeightedSum:
     """The sum of a unit of the first layer, for one uint8 image `[28, 28]`, with all its parts.
 
     Raises:
-        ValueError: for an image of another type or shape, a network of another kind, or a unit that it does not have.
+        ValueError: for an image of another type or shape, a network of another kind, or a unit that
+            it does not have.
     """
     first = as_mlp(model).linear1
     _check_unit(unit, first.out_features)
@@ -78,7 +80,8 @@ def weighted_sum(model: nn.Module, unit: int, image: Any) -> WeightedSum:
 
 
 def mean_by_digit(values: Tensor, labels: Tensor) -> Tensor:
-    """The mean of each unit over the images of each digit, `[10, units]`, from values `[N, units]`; NaN without images.
+    """The mean of each unit over the images of each digit, `[10, units]`, from values `[N, units]`;
+    NaN without images.
 
     For `values > 0` as floats it is the share of the images for which a unit fires.
     """
@@ -87,10 +90,11 @@ def mean_by_digit(values: Tensor, labels: Tensor) -> Tensor:
 
 
 def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
-    """How the logit of a digit changes with each pixel, float32 `[28, 28]`: logit per step from paper to full ink.
+    """How the logit of a digit changes with each pixel, float32 `[28, 28]`: logit per step from
+    paper to full ink.
 
-    Of any network, for one uint8 image `[28, 28]`. K. Simonyan, A. Vedaldi and A. Zisserman (2014) show its absolute
-    value; here the sign is kept: above 0, more ink raises the logit.
+    Of any network, for one uint8 image `[28, 28]`. K. Simonyan, A. Vedaldi and A. Zisserman (2014)
+    show its absolute value; here the sign is kept: above 0, more ink raises the logit.
     """
     device = next(model.parameters()).device
     pixels = to_input(torch.as_tensor(image)[None]).to(device).requires_grad_()
@@ -101,10 +105,11 @@ def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
 
 @one_thread()
 def occlusion(model: nn.Module, image: Any, digit: int, *, size: int = 5) -> Tensor:
-    """How much less probable a digit becomes if a square of paper covers the image around a pixel: `[28, 28]`.
+    """How much less probable a digit becomes if a square of paper covers the image around a pixel:
+    `[28, 28]`.
 
-    In [-1, 1]; below 0 where the cover makes it more probable. Of any network, for one uint8 image. M. Zeiler and
-    R. Fergus (2014).
+    In [-1, 1]; below 0 where the cover makes it more probable. Of any network, for one uint8 image.
+    M. Zeiler and R. Fergus (2014).
 
     Args:
         size: side of the square in pixels, odd.
@@ -113,17 +118,22 @@ def occlusion(model: nn.Module, image: Any, digit: int, *, size: int = 5) -> Ten
         ValueError: for an even size or one below 1.
     """
     if size < 1 or size % 2 == 0:
-        raise ValueError(f"expected an odd size of the square, 1 or more, so that it has a middle, got {size}")
+        raise ValueError(
+            f"expected an odd size of the square, 1 or more, so that it has a middle, got {size}"
+        )
     picture, places = torch.as_tensor(image), torch.arange(SIDE)
     near = (places[:, None] - places).abs() <= size // 2
-    squares = (near[:, None, :, None] & near[None, :, None, :]).flatten(0, 1)  # for each pixel the square around it
+    squares = (near[:, None, :, None] & near[None, :, None, :]).flatten(
+        0, 1
+    )  # for each pixel the square around it
     covered = picture.masked_fill(squares, PAPER)
     before = predict(model, picture[None])[0, digit]
     return (before - predict(model, covered)[:, digit]).view(SIDE, SIDE)
 
 
 def flip(image: Tensor, row: int, column: int) -> Tensor:
-    """A copy of a uint8 image `[28, 28]` in which one pixel is ink where it was paper (below 128), else paper."""
+    """A copy of a uint8 image `[28, 28]` in which one pixel is ink where it was paper (below 128),
+    else paper."""
     flipped = image.clone()
     flipped[row, column] = INK if image[row, column] < 128 else PAPER
     return flipped
@@ -131,34 +141,47 @@ def flip(image: Tensor, row: int, column: int) -> Tensor:
 
 @one_thread()
 def flip_each(model: nn.Module, image: Any) -> Tensor:
-    """The probabilities after each of the 784 pixels has been flipped alone: float32 `[28, 28, 10]`, of any network."""
+    """The probabilities after each of the 784 pixels has been flipped alone: float32 `[28, 28,
+    10]`, of any network."""
     picture = torch.as_tensor(image)
     places = torch.arange(SIDE * SIDE)
     flipped = picture.flatten().repeat(SIDE * SIDE, 1)
     flipped[places, places] = torch.where(picture.flatten() < 128, INK, PAPER).to(torch.uint8)
-    return predict(model, flipped.view(-1, SIDE, SIDE)).view(SIDE, SIDE, CLASSES).clone()  # can be written to
+    return (
+        predict(model, flipped.view(-1, SIDE, SIDE)).view(SIDE, SIDE, CLASSES).clone()
+    )  # can be written to
 
 
 @one_thread()
 def activation_maximization(
-    model: nn.Module, layer: str, unit: int, *, steps: int = 150, decay: float = 0.02, blur: float = 0.1
+    model: nn.Module,
+    layer: str,
+    unit: int,
+    *,
+    steps: int = 150,
+    decay: float = 0.02,
+    blur: float = 0.1,
 ) -> Tensor:
-    """An image, float32 `[28, 28]` in [0, 1], that activates a unit strongly, found by gradient ascent from paper.
+    """An image, float32 `[28, 28]` in [0, 1], that activates a unit strongly, found by gradient
+    ascent from paper.
 
-    D. Erhan and others (2009); decay and blur after each step as in J. Yosinski and others (2015), since without them
-    the ascent ends in noise.
+    D. Erhan and others (2009); decay and blur after each step as in J. Yosinski and others (2015),
+    since without them the ascent ends in noise.
 
     Args:
         layer: "hidden1", "hidden2" or "logits"; the sum before the ReLU is maximised.
         decay: the share of the ink that fades in each step, so that ink stays only where it helps.
-        blur: the share of each pixel that is replaced by the mean of its neighbourhood of 3 by 3; 0 leaves it sharp.
+        blur: the share of each pixel that is replaced by the mean of its neighbourhood of 3 by 3; 0
+            leaves it sharp.
 
     Raises:
         ValueError: for a network of another kind, a layer or unit that it does not have.
     """
     mlp = as_mlp(model)
     if layer not in Activations._fields:
-        raise ValueError(f"there is no layer {layer!r}: choose one of {', '.join(Activations._fields)}")
+        raise ValueError(
+            f"there is no layer {layer!r}: choose one of {', '.join(Activations._fields)}"
+        )
     depth = Activations._fields.index(layer)
     _check_unit(unit, (mlp.linear1, mlp.linear2, mlp.linear3)[depth].out_features)
     pixels = torch.zeros(1, 1, SIDE, SIDE)
@@ -172,13 +195,16 @@ def activation_maximization(
 
 
 def similarity(values: Tensor, reference: Tensor) -> Tensor:
-    """How familiar each row of values `[N, units]` is: the cosine, at most 1, between it and the closest reference row.
+    """How familiar each row of values `[N, units]` is: the cosine, at most 1, between it and the
+    closest reference row.
 
-    A row of zeros gets 0. After Y. Sun and others, *Out-of-Distribution Detection with Deep Nearest Neighbors* (2022),
-    who also compare only the directions of the hidden values.
+    A row of zeros gets 0. After Y. Sun and others, *Out-of-Distribution Detection with Deep Nearest
+    Neighbors* (2022), who also compare only the directions of the hidden values.
     """
     directions = functional.normalize(reference).T
-    closest = [(functional.normalize(chunk) @ directions).amax(1) for chunk in torch.split(values, 500)]
+    closest = [
+        (functional.normalize(chunk) @ directions).amax(1) for chunk in torch.split(values, 500)
+    ]
     return torch.cat(closest)
 
 

@@ -1,4 +1,5 @@
-"""From a photo or a file to a digit as MNIST has them: the paper's light and grain out, its ink in."""
+"""From a photo or a file to a digit as MNIST has them: the paper's light and grain out, its ink
+in."""
 
 import io
 import os
@@ -11,7 +12,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
 from mnist_nb.data.arguments import check_arguments
-from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, EmptySketchError, Floats, Pixels, discs, prepare
+from mnist_nb.handwriting.preprocessing import (
+    BOX,
+    PEN_WIDTH,
+    RASTER,
+    EmptySketchError,
+    Floats,
+    Pixels,
+    discs,
+    prepare,
+)
 
 _PHOTO = 512  # a picture's sides are reduced to this
 _MAX_PIXELS = 90_000_000
@@ -33,13 +43,13 @@ class PictureSteps(NamedTuple):
 def from_image(source: Picture) -> Pixels:
     """A digit in a picture of any size, prepared as MNIST's makers did: uint8 `[28, 28]`.
 
-    Dark on light or light on dark; a photo's uneven light, its grain, the lines of ruled paper and what lies at its
-    edge are taken out, and lines thinner than any of MNIST's are thickened to its pens. The picture should show one
-    digit and little else.
+    Dark on light or light on dark; a photo's uneven light, its grain, the lines of ruled paper and
+    what lies at its edge are taken out, and lines thinner than any of MNIST's are thickened to its
+    pens. The picture should show one digit and little else.
 
     Args:
-        source: a Pillow image, the path, the bytes or the open file of one, or an array `[H, W]`, `[H, W, 3]` or
-            `[H, W, 4]` with values in 0..255, or floats in 0..1.
+        source: a Pillow image, the path, the bytes or the open file of one, or an array `[H, W]`,
+            `[H, W, 3]` or `[H, W, 4]` with values in 0..255, or floats in 0..1.
 
     Raises:
         EmptySketchError: if the picture is blank.
@@ -49,24 +59,30 @@ def from_image(source: Picture) -> Pixels:
 
 
 def find_ink(source: Picture) -> Floats:
-    """The ink in a picture of one digit or several: float64 `[H, W]`, ink in (0, 1], paper exactly 0.
+    """The ink in a picture of one digit or several: float64 `[H, W]`, ink in (0, 1], paper exactly
+    0.
 
-    Neither side is over 512 pixels. Shadows, rules, specks and what lies at the edge are taken out; digits may touch
-    the edge, but not run along it. Takes and raises what `from_image` does.
+    Neither side is over 512 pixels. Shadows, rules, specks and what lies at the edge are taken out;
+    digits may touch the edge, but not run along it. Takes and raises what `from_image` does.
     """
     return _find_ink(_grey(source))
 
 
-def picture_steps(source: Picture, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -> PictureSteps:
+def picture_steps(
+    source: Picture, crop: tuple[float, float, float, float] = (0, 0, 1, 1)
+) -> PictureSteps:
     """What `from_image` makes of a picture, with what lies between; it takes and raises the same.
 
     Args:
-        crop: left, top, right and bottom of the part that is looked at, as shares of the upright picture.
+        crop: left, top, right and bottom of the part that is looked at, as shares of the upright
+            picture.
     """
     grey = _grey(source, crop)
     ink = _find_ink(grey)
     rows, columns = ndimage.find_objects((ink > 0).astype(np.int64))[0]
-    return PictureSteps(grey, ink, (columns.start, rows.start, columns.stop, rows.stop), prepare(_thicken(ink)))
+    return PictureSteps(
+        grey, ink, (columns.start, rows.start, columns.stop, rows.stop), prepare(_thicken(ink))
+    )
 
 
 @check_arguments
@@ -79,13 +95,20 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
             picture = source
         elif isinstance(source, str | os.PathLike | bytes | bytearray) or hasattr(source, "read"):
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is ours
+                warnings.simplefilter(
+                    "ignore", Image.DecompressionBombWarning
+                )  # the limit below is ours
                 file = io.BytesIO(source) if isinstance(source, bytes | bytearray) else source
                 try:
                     picture = Image.open(file, formats=_FORMATS)
-                except (TypeError, ValueError) as error:  # a closed file, a text file, a path that no file can have
+                except (
+                    TypeError,
+                    ValueError,
+                ) as error:  # a closed file, a text file, a path that no file can have
                     raise OSError(str(error)) from error
-            picture.draft("RGB", (2 * _PHOTO, 2 * _PHOTO))  # a JPEG file is decoded at about the size that is needed
+            picture.draft(
+                "RGB", (2 * _PHOTO, 2 * _PHOTO)
+            )  # a JPEG file is decoded at about the size that is needed
         else:
             picture = _from_array(source)
         if not 0 < picture.width * picture.height <= _MAX_PIXELS:
@@ -93,14 +116,26 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
                 f"a picture of {picture.width} x {picture.height} pixels cannot be read here: "
                 f"expected at least one pixel and {_MAX_PIXELS // 10**6} million at most"
             )
-        picture = ImageOps.exif_transpose(_first_frame(picture) if getattr(picture, "is_animated", False) else picture)
-        left, top, right, bottom = (round(share * side) for share, side in zip(crop, 2 * picture.size, strict=True))
+        picture = ImageOps.exif_transpose(
+            _first_frame(picture) if getattr(picture, "is_animated", False) else picture
+        )
+        left, top, right, bottom = (
+            round(share * side) for share, side in zip(crop, 2 * picture.size, strict=True)
+        )
         if crop != (0, 0, 1, 1):
             picture = picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        name = str(getattr(source, "name", source)) if not isinstance(source, bytes | bytearray) else ""
+        name = (
+            str(getattr(source, "name", source))
+            if not isinstance(source, bytes | bytearray)
+            else ""
+        )
         kind = bytes(source[4:11]) if isinstance(source, bytes | bytearray) else b""
-        if name.lower().endswith((".heic", ".heif")) or kind in (b"ftyphei", b"ftyphev", b"ftypmif"):
+        if name.lower().endswith((".heic", ".heif")) or kind in (
+            b"ftyphei",
+            b"ftyphev",
+            b"ftypmif",
+        ):
             raise ValueError(
                 "this photo is in Apple's HEIC format, which cannot be read here: save it as JPEG first, or have the "
                 "phone take JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible)"
@@ -120,7 +155,9 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
     picture.thumbnail((_PHOTO, _PHOTO), Image.Resampling.BOX)
     grey = np.asarray(picture.convert("L"), np.float64)
     colours = np.asarray(picture.convert("RGB"), np.float64).reshape(-1, 3)
-    if grey.var() < 0.01 * colours.var(axis=0).sum():  # red on green that is as light: along the colours' main axis
+    if (
+        grey.var() < 0.01 * colours.var(axis=0).sum()
+    ):  # red on green that is as light: along the colours' main axis
         off = colours - colours.mean(axis=0)
         along = off @ np.linalg.eigh(off.T @ off)[1][:, -1]
         grey = np.interp(along, (along.min(), along.max()), (0, 255)).reshape(grey.shape)
@@ -128,8 +165,11 @@ def _grey(source: Any, crop: tuple[float, float, float, float] = (0, 0, 1, 1)) -
 
 
 def _on_paper(picture: Image.Image) -> Image.Image:
-    """A picture that one can see through laid on paper: its own where most of it is opaque, else black or white."""
-    grey, opacity = (np.array(channel) for channel in (picture.convert("L"), picture.getchannel("A")))
+    """A picture that one can see through laid on paper: its own where most of it is opaque, else
+    black or white."""
+    grey, opacity = (
+        np.array(channel) for channel in (picture.convert("L"), picture.getchannel("A"))
+    )
     solid = opacity > 127
     if solid.mean() > 0.5:
         level = round(float(np.median(grey[solid])))
@@ -139,7 +179,8 @@ def _on_paper(picture: Image.Image) -> Image.Image:
 
 
 def _first_frame(picture: Image.Image) -> Image.Image:
-    """A copy of the first frame of an animation that is not blank, among fifty; of the first if all are."""
+    """A copy of the first frame of an animation that is not blank, among fifty; of the first if all
+    are."""
     start = picture.tell()
     try:
         for frame in range(start, min(getattr(picture, "n_frames", 1), start + 50)):
@@ -156,23 +197,35 @@ def _from_array(source: ArrayLike) -> Image.Image:
     try:
         array = np.asarray(source)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"expected a picture as an array [H, W], [H, W, 3] or [H, W, 4]: {error}") from error
-    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,), (4,)) or array.dtype.kind not in "buif":
+        raise ValueError(
+            f"expected a picture as an array [H, W], [H, W, 3] or [H, W, 4]: {error}"
+        ) from error
+    if (
+        array.ndim not in (2, 3)
+        or array.shape[2:] not in ((), (3,), (4,))
+        or array.dtype.kind not in "buif"
+    ):
         raise ValueError(
             f"expected a picture as an array [H, W], [H, W, 3] or [H, W, 4], got {array.dtype} {list(array.shape)}"
         )
     if array.size and not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 255):
-        raise ValueError("expected an array of pixels in 0..255, or floats in 0..1, but some lie outside")
-    if array.max(initial=0) <= 1:  # floats in 0..1, bool, or integers that only say whether there is ink
+        raise ValueError(
+            "expected an array of pixels in 0..255, or floats in 0..1, but some lie outside"
+        )
+    if (
+        array.max(initial=0) <= 1
+    ):  # floats in 0..1, bool, or integers that only say whether there is ink
         array = array * 255.0
     return Image.fromarray(np.rint(array).astype(np.uint8))
 
 
 def _find_ink(grey: Floats) -> Floats:
-    """Ink `[H, W]` in 0..1 on paper at exactly 0, from grey values in which either may be the darker one.
+    """Ink `[H, W]` in 0..1 on paper at exactly 0, from grey values in which either may be the
+    darker one.
 
-    Ink is what an opening wipes out: what is brighter, once the paper is dark, than all around it and narrower than a
-    window. A drawing by a program has no grain: its window may be wide, and what is outside it is paper.
+    Ink is what an opening wipes out: what is brighter, once the paper is dark, than all around it
+    and narrower than a window. A drawing by a program has no grain: its window may be wide, and
+    what is outside it is paper.
     """
     if light := _is_light(grey):
         grey = 255 - grey
@@ -180,16 +233,24 @@ def _find_ink(grey: Floats) -> Floats:
         window = max(3, round(share * max(grey.shape)))
         paper = ndimage.grey_opening(grey, window, mode=mode, cval=np.quantile(grey, 0.1))
         ink = grey - paper
-        least, low = np.quantile(ink, (0.02, 0.2))  # of the paper, even if most of a tight crop is ink
-        grain = float(low - least) / 1.2  # a standard deviation: so far apart are a normal variable's quantiles
+        least, low = np.quantile(
+            ink, (0.02, 0.2)
+        )  # of the paper, even if most of a tight crop is ink
+        grain = (
+            float(low - least) / 1.2
+        )  # a standard deviation: so far apart are a normal variable's quantiles
         if grain <= 0.5:
             break
-        if light and mode == "nearest":  # ink takes a share of the light, of which there is less in a shadow
+        if (
+            light and mode == "nearest"
+        ):  # ink takes a share of the light, of which there is less in a shadow
             ink *= np.minimum((255 - np.median(paper)) / np.maximum(255 - paper, 1), 3)
     ink -= low + 0.84 * grain
     full = float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
     if full < max(10, 6 * grain):
-        raise EmptySketchError("there is no digit in this picture: nothing in it stands out from its background")
+        raise EmptySketchError(
+            "there is no digit in this picture: nothing in it stands out from its background"
+        )
     faint = ink > max(5 * grain, 0.25 * full)
     if grain > 0.5 and min(ink.shape) > 64:
         for mask in (faint.copy(), ink > max(4 * grain, 0.1 * full)):
@@ -204,7 +265,8 @@ def _find_ink(grey: Floats) -> Floats:
 
 
 def _is_light(grey: Floats) -> bool:
-    """Whether the paper is lighter than the ink: around ink, most is paper; else, ink is in fewer pieces."""
+    """Whether the paper is lighter than the ink: around ink, most is paper; else, ink is in fewer
+    pieces."""
     window = max(3, round(0.3 * max(grey.shape)))
     low, high = ndimage.minimum_filter(grey, window), ndimage.maximum_filter(grey, window)
     light, around = grey > (low + high) / 2, high - low >= np.ptp(grey) / 2
@@ -217,24 +279,32 @@ def _is_light(grey: Floats) -> bool:
 
 
 def _rules(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where lines of ruled paper lie: nearly level, over half of the picture, several; strokes that cross them stay."""
+    """Where lines of ruled paper lie: nearly level, over half of the picture, several; strokes that
+    cross them stay."""
     wide = ndimage.maximum_filter1d(mask, 3, axis=0)
     level, _ = ndimage.label(ndimage.grey_opening(wide, (1, mask.shape[1] // 16)), np.ones((3, 3)))
-    long = np.array([False, *(2 * (x.stop - x.start) > mask.shape[1] for _, x in ndimage.find_objects(level))])
+    long = np.array(
+        [False, *(2 * (x.stop - x.start) > mask.shape[1] for _, x in ndimage.find_objects(level))]
+    )
     crossing = ndimage.grey_opening(mask, (3 + max(mask.shape) // 80, 1))
     return np.asarray(long[level] & ~crossing & (long.sum() > 1))  # one alone may be the bar of a 7
 
 
 def _wanted(ink: Floats) -> NDArray[np.bool_]:
-    """Where ink is what was written, not specks, a frame or what lies at the edge of the picture."""
+    """Where ink is what was written, not specks, a frame or what lies at the edge of the
+    picture."""
     reach = max(1, round(max(ink.shape) / 50))
     groups, count = ndimage.label(ndimage.maximum_filter(ink, 2 * reach + 1))
     sums = ndimage.sum_labels(ink, groups, np.arange(count + 1))
     rim = np.ones(ink.shape, np.bool_)
     rim[1:-1, 1:-1] = False
     contact = ndimage.sum_labels((ink > 0) & rim, groups, np.arange(count + 1))
-    sizes = np.array([(0, 0), *((y.stop - y.start, x.stop - x.start) for y, x in ndimage.find_objects(groups))])
-    hugs = (contact > 0.6 * (sizes.sum(axis=1) - 4 * reach)) | (sizes > 0.8 * np.array(ink.shape)).all(axis=1)
+    sizes = np.array(
+        [(0, 0), *((y.stop - y.start, x.stop - x.start) for y, x in ndimage.find_objects(groups))]
+    )
+    hugs = (contact > 0.6 * (sizes.sum(axis=1) - 4 * reach)) | (
+        sizes > 0.8 * np.array(ink.shape)
+    ).all(axis=1)
     free = ~hugs & (contact == 0) & (sizes.max(axis=1) > 0.08 * max(ink.shape) + 2 * reach)
     if 2 * sums[free].sum() > sums[~hugs].sum():
         sums[hugs] = 0
@@ -247,9 +317,13 @@ def _thicken(ink: Floats) -> Floats:
     side = max(np.ptp(rows), np.ptp(columns)) + 1
     solid = np.pad(ink >= ink.max() / 2, 1)
     outline = np.count_nonzero(np.diff(solid, axis=0)) + np.count_nonzero(np.diff(solid, axis=1))
-    thickness = 2 * (4 / np.pi) * solid.sum() / outline * BOX / side  # 4/pi: the outline is measured along the axes
+    thickness = (
+        2 * (4 / np.pi) * solid.sum() / outline * BOX / side
+    )  # 4/pi: the outline is measured along the axes
     if thickness >= _THIN:
         return ink
     radius = (PEN_WIDTH - thickness) / 2 * RASTER / BOX
-    centres = (np.stack([columns - columns.min(), rows - rows.min()], axis=1) + 0.5) * (RASTER / side) + radius
+    centres = (np.stack([columns - columns.min(), rows - rows.min()], axis=1) + 0.5) * (
+        RASTER / side
+    ) + radius
     return discs(centres, radius, RASTER + 2 * int(np.ceil(radius))).astype(np.float64)

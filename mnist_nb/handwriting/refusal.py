@@ -12,16 +12,18 @@ from mnist_nb.data.mnist import load_sample
 from mnist_nb.models.networks import Network, ask, logits_of
 
 LEARNT_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5
-"""Below these scores an image is refused. About 1 % of the digits that strangers wrote with a pen lie below."""
+"""Below these scores an image is refused. About 1 % of the digits that strangers wrote with a pen
+lie below."""
 
 
 @check_arguments
 def digit_score(model: nn.Module, images: Any) -> Tensor:
     """How sure the model is that each image is a digit at all: float32 `[N]` in [0, 1], on the CPU.
 
-    A model that was taught to refuse answers with its own output for that, `reject`. For any other, the score is the
-    energy of its ten logits, ln sum exp (W. Liu and others, 2020), made comparable between models by the energies of
-    128 digits of MNIST: 0.5 is where 1 % of digits would lie below, were energies spread normally.
+    A model that was taught to refuse answers with its own output for that, `reject`. For any other,
+    the score is the energy of its ten logits, ln sum exp (W. Liu and others, 2020), made comparable
+    between models by the energies of 128 digits of MNIST: 0.5 is where 1 % of digits would lie
+    below, were energies spread normally.
 
     Args:
         model: anything that gives ten logits for images in [0, 1], such as an `Mlp` or a `Cnn`.
@@ -34,7 +36,8 @@ def digit_score(model: nn.Module, images: Any) -> Tensor:
 
 
 def predict_and_score(model: nn.Module, images: Any) -> tuple[Tensor, Tensor]:
-    """What `predict` and `digit_score` say of images, for which the model is asked once; it raises the same."""
+    """What `predict` and `digit_score` say of images, for which the model is asked once; it raises
+    the same."""
     if has_learnt_to_refuse(model):
         answer = model.logits_and_score
     else:
@@ -56,11 +59,18 @@ _known: MutableMapping[nn.Module, tuple[list[float], Tensor, Tensor]] = weakref.
 
 
 def energy_of_digits(model: nn.Module) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the energy of 128 of MNIST's digits, which `digit_score` compares others with."""
+    """Mean and standard deviation of the energy of 128 of MNIST's digits, which `digit_score`
+    compares others with."""
     state = [part.float() for part in model.state_dict().values()]
-    weights = [float(value) for part in state for value in (part.sum(), part.norm())]  # others since it was asked?
+    weights = [
+        float(value) for part in state for value in (part.sum(), part.norm())
+    ]  # others since it was asked?
     if model not in _known or _known[model][0] != weights:
-        energies = ask(model, lambda inputs: logits_of(model, inputs).logsumexp(1), load_sample().test.images[:128])
+        energies = ask(
+            model,
+            lambda inputs: logits_of(model, inputs).logsumexp(1),
+            load_sample().test.images[:128],
+        )
         _known[model] = weights, energies.mean(), energies.std().clamp_min(1e-6)
     return _known[model][1:]
 

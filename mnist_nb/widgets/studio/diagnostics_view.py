@@ -1,4 +1,5 @@
-"""What is seen of the network itself while it learns: its first layer as small images, and how each layer fares."""
+"""What is seen of the network itself while it learns: its first layer as small images, and how each
+layer fares."""
 
 import math
 from html import escape
@@ -7,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnist_nb.training.diagnostics import HEALTHY_RATIO, Diagnostics
-from mnist_nb.widgets.html import data_url
+from mnist_nb.labs.diagnostics import HEALTHY_RATIO, Diagnostics
+from mnist_nb.widgets.markup import data_url
 from mnist_nb.widgets.squares import mosaic
 
 MAX_FILTERS = 40
@@ -23,15 +24,26 @@ _TICKS = ("1e-6", "0.0001", "0.01", "1")
 
 def inside(found: Diagnostics | None) -> str:
     """Both pictures, one under the other; nothing before there is a network."""
-    return "" if found is None else f'<div class="studio-inside"><div>{_filters(found)}</div>{_layers(found)}</div>'
+    return (
+        ""
+        if found is None
+        else f'<div class="studio-inside"><div>{_filters(found)}</div>{_layers(found)}</div>'
+    )
 
 
 def _filters(found: Diagnostics) -> str:
-    """The weights of the first units: blue what adds to their sum, orange what takes from it, nothing what is 0."""
+    """The weights of the first units: blue what adds to their sum, orange what takes from it,
+    nothing what is 0."""
     filters = found.filters.numpy()[:MAX_FILTERS]
     all_shown = len(filters) == len(found.filters)
-    of = f"{len(filters)} filters" if all_shown else f"first {len(filters)} of {len(found.filters)} units"
-    sheet = mosaic(filters / max(2.5 * float(filters.std()), 1e-30), _COLUMNS, gap=int(filters.shape[-1] < 10))
+    of = (
+        f"{len(filters)} filters"
+        if all_shown
+        else f"first {len(filters)} of {len(found.filters)} units"
+    )
+    sheet = mosaic(
+        filters / max(2.5 * float(filters.std()), 1e-30), _COLUMNS, gap=int(filters.shape[-1] < 10)
+    )
     words = f"Weights of the first layer, {of}"
     return (
         f'<div class="studio-head">{words}</div><img decoding="sync" alt="{escape(words)}, as small images" '
@@ -40,7 +52,8 @@ def _filters(found: Diagnostics) -> str:
 
 
 def _png(sheet: NDArray[np.float64]) -> str:
-    """A PNG of numbers in [-1, 1] as shades of two colours; the page's own ground shows through at 0."""
+    """A PNG of numbers in [-1, 1] as shades of two colours; the page's own ground shows through at
+    0."""
     shades = np.clip(np.rint(sheet * _SHADES), -_SHADES, _SHADES) + _SHADES
     image = Image.fromarray(shades.astype(np.uint8), "P")
     image.putpalette([*_ORANGE * _SHADES, *_BLUE * (_SHADES + 1)])
@@ -49,11 +62,16 @@ def _png(sheet: NDArray[np.float64]) -> str:
 
 
 def _layers(found: Diagnostics) -> str:
-    """A row for each layer: the length of its last step over that of its weights, and its share of dead units."""
+    """A row for each layer: the length of its last step over that of its weights, and its share of
+    dead units."""
     names = dict.fromkeys([*found.update_ratios, *found.dead])
-    rows = "".join(_row(name, found.update_ratios.get(name), found.dead.get(name)) for name in names)
+    rows = "".join(
+        _row(name, found.update_ratios.get(name), found.dead.get(name)) for name in names
+    )
     low, high = (f"{_place(limit):.1%}" for limit in HEALTHY_RATIO)
-    ticks = "".join(f'<span style="left:{_place(float(tick)):.1%}">{tick}</span>' for tick in _TICKS)
+    ticks = "".join(
+        f'<span style="left:{_place(float(tick)):.1%}">{tick}</span>' for tick in _TICKS
+    )
     return (
         f'<div class="studio-layers" role="img" aria-label="{escape(_in_words(found))}" '
         f'style="--low:{low};--high:{high}"><span class="head">Step / weights</span>'
@@ -66,7 +84,9 @@ def _row(name: str, ratio: float | None, dead: float | None) -> str:
     dot = bar = ""
     if ratio is not None:
         is_healthy = HEALTHY_RATIO[0] <= ratio <= HEALTHY_RATIO[1]
-        dot = f'<i class="{"well" if is_healthy else "wrong"}" style="left:{_place(ratio):.1%}"></i>'
+        dot = (
+            f'<i class="{"well" if is_healthy else "wrong"}" style="left:{_place(ratio):.1%}"></i>'
+        )
     if dead is not None:
         kind = "wrong" if dead > 0.5 else "well"
         bar = f'<span class="bar"><i class="{kind}" style="width:{dead:.1%}"></i></span>{100 * dead:.0f} %'
@@ -80,6 +100,9 @@ def _place(ratio: float) -> float:
 
 
 def _in_words(found: Diagnostics) -> str:
-    steps = ", ".join(f"{name} {ratio:.1e}" for name, ratio in found.update_ratios.items()) or "not measured yet"
+    steps = (
+        ", ".join(f"{name} {ratio:.1e}" for name, ratio in found.update_ratios.items())
+        or "not measured yet"
+    )
     dead = ", ".join(f"{name} {share:.0%}" for name, share in found.dead.items())
     return f"Length of the last step over that of the weights: {steps}; dead units: {dead}"

@@ -1,4 +1,5 @@
-"""Pen strokes: a drawing that can be undone, erased and stored, and the image that MNIST's makers would make of it."""
+"""Pen strokes: a drawing that can be undone, erased and stored, and the image that MNIST's makers
+would make of it."""
 
 from __future__ import annotations
 
@@ -11,8 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.data.arguments import Between, check_arguments
-from mnist_nb.drawing.preprocessing import BOX, PEN_WIDTH, RASTER, Floats, Pixels, Steps, discs, preparation_steps, walk
-from mnist_nb.drawing.preprocessing import EmptySketchError as EmptySketchError
+from mnist_nb.handwriting.preprocessing import (
+    BOX,
+    PEN_WIDTH,
+    RASTER,
+    EmptySketchError,
+    Floats,
+    Pixels,
+    Steps,
+    discs,
+    preparation_steps,
+    walk,
+)
 
 _GRID = 256  # the canvas is divided so finely to see what an eraser has met
 _DOT = 1 / 8  # a drawing that moves by less than this part of its brush is a dot
@@ -20,7 +31,8 @@ _DOT = 1 / 8  # a drawing that moves by less than this part of its brush is a do
 
 @dataclass(frozen=True, eq=False)
 class Stroke:
-    """One line of a brush, or of an eraser: its points float32 `[n, 2]` and its diameter, in canvas pixels."""
+    """One line of a brush, or of an eraser: its points float32 `[n, 2]` and its diameter, in canvas
+    pixels."""
 
     points: NDArray[np.float32]
     width: float
@@ -31,7 +43,8 @@ class Sketch:
     """A drawing: the strokes on a square canvas, each of which can be taken back.
 
     Args:
-        size: width and height of the canvas in pixels. Points outside are allowed; ink outside does not show.
+        size: width and height of the canvas in pixels. Points outside are allowed; ink outside does
+            not show.
     """
 
     @check_arguments
@@ -64,7 +77,8 @@ class Sketch:
             erase: take away what earlier strokes drew.
 
         Raises:
-            ValueError: for points of another shape or not finite, or a width not above 0; the sketch stays as it was.
+            ValueError: for points of another shape or not finite, or a width not above 0; the
+                sketch stays as it was.
         """
         path = as_points(points)
         if not (np.isfinite(width) and width > 0):
@@ -100,8 +114,8 @@ class Sketch:
     def to_mnist(self, pen_width: float = PEN_WIDTH) -> Pixels:
         """The drawing as MNIST's makers would have made it: uint8 `[28, 28]`.
 
-        The strokes are drawn anew with the width of MNIST's pens, so that place and size of the drawing and the width
-        of its brush do not matter; an eraser keeps its own width.
+        The strokes are drawn anew with the width of MNIST's pens, so that place and size of the
+        drawing and the width of its brush do not matter; an eraser keeps its own width.
 
         Args:
             pen_width: in pixels of the 20x20 box that the drawing fills, above 0 and below 20.
@@ -113,7 +127,9 @@ class Sketch:
         return self.preparation_steps(pen_width).centred
 
     @check_arguments
-    def preparation_steps(self, pen_width: Annotated[float, Between(0.5, BOX / 2)] = PEN_WIDTH) -> Steps:
+    def preparation_steps(
+        self, pen_width: Annotated[float, Between(0.5, BOX / 2)] = PEN_WIDTH
+    ) -> Steps:
         """Every image on the way to `to_mnist`; arguments and errors are the same."""
         ink = self._draw(float(pen_width))
         if not ink.any():
@@ -124,11 +140,14 @@ class Sketch:
         """The strokes as flat arrays, to be stored: `from_arrays` makes the sketch again.
 
         Returns:
-            "points" float32 `[total, 2]`; for each stroke its number of points "lengths" int64, "widths" float32 and
-            "erase" uint8; "size" float32, of shape `[]`. What was undone is not among them.
+            "points" float32 `[total, 2]`; for each stroke its number of points "lengths" int64,
+            "widths" float32 and "erase" uint8; "size" float32, of shape `[]`. What was undone is
+            not among them.
         """
         points = [stroke.points for stroke in self.strokes]
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, which `from_arrays` refuses
+        with np.errstate(
+            over="ignore"
+        ):  # what is too large becomes infinite, which `from_arrays` refuses
             return {
                 "points": np.concatenate([np.empty((0, 2), np.float32), *points]),
                 "lengths": np.array([len(path) for path in points], np.int64),
@@ -139,7 +158,12 @@ class Sketch:
 
     @classmethod
     def from_arrays(
-        cls, points: ArrayLike, lengths: ArrayLike, widths: ArrayLike, erase: ArrayLike, size: float | NDArray[Any]
+        cls,
+        points: ArrayLike,
+        lengths: ArrayLike,
+        widths: ArrayLike,
+        erase: ArrayLike,
+        size: float | NDArray[Any],
     ) -> Sketch:
         """The sketch whose `to_arrays` these are: `Sketch.from_arrays(**arrays)`.
 
@@ -147,24 +171,43 @@ class Sketch:
             ValueError: if they do not fit together, or hold what `add_stroke` refuses.
         """
         try:
-            points, lengths, widths, erase = (np.asarray(array) for array in (points, lengths, widths, erase))
-            if not len(lengths) == len(widths) == len(erase) or (lengths < 1).any() or lengths.sum() != len(points):
-                raise ValueError(f"there are {len(points)}, {len(lengths)}, {len(widths)} and {len(erase)} of them")
+            points, lengths, widths, erase = (
+                np.asarray(array) for array in (points, lengths, widths, erase)
+            )
+            if (
+                not len(lengths) == len(widths) == len(erase)
+                or (lengths < 1).any()
+                or lengths.sum() != len(points)
+            ):
+                raise ValueError(
+                    f"there are {len(points)}, {len(lengths)}, {len(widths)} and {len(erase)} of them"
+                )
             sketch = cls(float(size))
-            widths, erase = widths.astype(float).reshape(lengths.shape), erase.astype(bool).reshape(lengths.shape)
+            widths, erase = (
+                widths.astype(float).reshape(lengths.shape),
+                erase.astype(bool).reshape(lengths.shape),
+            )
             paths = np.split(points, np.cumsum(lengths)[:-1])
         except (TypeError, ValueError, IndexError, OverflowError) as error:
-            raise ValueError(f"points, lengths, widths, erase and size do not fit together: {error}") from error
+            raise ValueError(
+                f"points, lengths, widths, erase and size do not fit together: {error}"
+            ) from error
         for path, width, rubs in zip(paths, widths, erase, strict=False):
             sketch.add_stroke(path, float(width), bool(rubs))
         return sketch
 
     def _draw(self, pen_width: float) -> NDArray[np.bool_]:
-        """The visible ink drawn with the given pen, 160 pixels along the longest side: bool `[160, 160]`."""
+        """The visible ink drawn with the given pen, 160 pixels along the longest side: bool `[160,
+        160]`."""
         lines, erasers = visible_lines(self.strokes, self.size)
         if not lines:
             return np.zeros((RASTER, RASTER), np.bool_)
-        return ink_along(lines, erasers, max(stroke.width for stroke in self.strokes if not stroke.erase), pen_width)
+        return ink_along(
+            lines,
+            erasers,
+            max(stroke.width for stroke in self.strokes if not stroke.erase),
+            pen_width,
+        )
 
 
 def as_points(points: ArrayLike) -> NDArray[np.float32]:
@@ -179,22 +222,29 @@ def as_points(points: ArrayLike) -> NDArray[np.float32]:
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the points of a stroke are numbers of shape [n, 2]: {error}") from None
     if path.ndim != 2 or path.shape[1] != 2 or not len(path):
-        raise ValueError(f"the points of a stroke have shape [n, 2] with n >= 1, not {list(path.shape)}")
+        raise ValueError(
+            f"the points of a stroke have shape [n, 2] with n >= 1, not {list(path.shape)}"
+        )
     if not np.isfinite(path).all():
         bad = int(np.flatnonzero(~np.isfinite(path).all(axis=1))[0])
-        raise ValueError(f"the points of a stroke are finite numbers, but point {bad} is {path[bad].tolist()}")
+        raise ValueError(
+            f"the points of a stroke are finite numbers, but point {bad} is {path[bad].tolist()}"
+        )
     return path
 
 
 def visible_lines(
     strokes: tuple[Stroke, ...], size: float
 ) -> tuple[list[tuple[Floats, int]], list[tuple[Floats, float]]]:
-    """Lines of ink and erasers as close points `[n, 2]`, latest first, without what lies off the canvas or was erased.
+    """Lines of ink and erasers as close points `[n, 2]`, latest first, without what lies off the
+    canvas or was erased.
 
     With a line comes the number of erasers that are later than it, with an eraser its width.
     """
     paths = [(stroke, *_clip(stroke, size)) for stroke in strokes]
-    ends = np.concatenate([np.empty((0, 2)), *(end for stroke, *ends in paths if not stroke.erase for end in ends)])
+    ends = np.concatenate(
+        [np.empty((0, 2)), *(end for stroke, *ends in paths if not stroke.erase for end in ends)]
+    )
     if not len(ends):
         return [], []
     spacing = float(np.ptp(ends, axis=0).max()) / RASTER
@@ -218,9 +268,13 @@ def visible_lines(
 
 
 def ink_along(
-    lines: list[tuple[Floats, int]], erasers: list[tuple[Floats, float]], brush: float, pen_width: float = PEN_WIDTH
+    lines: list[tuple[Floats, int]],
+    erasers: list[tuple[Floats, float]],
+    brush: float,
+    pen_width: float = PEN_WIDTH,
 ) -> NDArray[np.bool_]:
-    """What `visible_lines` gave, drawn with a pen, 160 pixels along the longest side: bool `[160, 160]`.
+    """What `visible_lines` gave, drawn with a pen, 160 pixels along the longest side: bool `[160,
+    160]`.
 
     Args:
         brush: the widest one that drew the lines, in canvas pixels; a dot keeps its shape.
@@ -247,7 +301,8 @@ def ink_along(
 
 
 def _clip(stroke: Stroke, size: float) -> tuple[Floats, Floats]:
-    """Starts and ends `[m, 2]` of a stroke's straight pieces, cut where the brush leaves the canvas altogether."""
+    """Starts and ends `[m, 2]` of a stroke's straight pieces, cut where the brush leaves the canvas
+    altogether."""
     points = stroke.points.astype(np.float64)
     start, stop = (points, points) if len(points) == 1 else (points[:-1], points[1:])
     low, high = -stroke.width / 2, size + stroke.width / 2
@@ -256,7 +311,9 @@ def _clip(stroke: Stroke, size: float) -> tuple[Floats, Floats]:
     step = stop - start
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         bounds = np.sort([(low - start) / step, (high - start) / step], axis=0)
-    within = np.where((start >= low) & (start <= high), -np.inf, np.inf)  # for pieces that do not move on this axis
+    within = np.where(
+        (start >= low) & (start <= high), -np.inf, np.inf
+    )  # for pieces that do not move on this axis
     enter = np.where(step == 0, within, bounds[0]).max(axis=1, initial=0, keepdims=True)
     leave = np.where(step == 0, np.inf, bounds[1]).min(axis=1, initial=1, keepdims=True)
     seen = (enter <= leave)[:, 0]

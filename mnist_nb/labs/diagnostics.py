@@ -1,4 +1,5 @@
-"""How a network fares while it learns: what its first layer looks for, how many units are dead, how long a step is."""
+"""How a network fares while it learns: what its first layer looks for, how many units are dead, how
+long a step is."""
 
 import contextlib
 from collections.abc import Mapping
@@ -12,8 +13,9 @@ from mnist_nb.data import SIDE
 from mnist_nb.models import predict
 
 HEALTHY_RATIO = (1e-4, 2e-2)
-"""How long a step is in a run that goes well, over the length of the weights that it changes. The rule of thumb is a
-thousandth (A. Karpathy in Stanford's CS231n); here, runs that end well stay in this range, those that die leave it."""
+"""How long a step is in a run that goes well, over the length of the weights that it changes. The
+rule of thumb is a thousandth (A. Karpathy in Stanford's CS231n); here, runs that end well stay in
+this range, those that die leave it."""
 
 _BEFORE_RELU = {  # the layer, and the module whose output its ReLU is given
     "mlp": {"linear1": "linear1", "linear2": "linear2"},
@@ -24,13 +26,17 @@ _BEFORE_RELU = {  # the layer, and the module whose output its ReLU is given
 class Diagnostics(NamedTuple):
     """What `diagnose` found."""
 
-    filters: Tensor  # float32 [units, height, width]: what each unit of the first layer multiplies the pixels by
+    # float32 [units, height, width]: what each unit of the first layer multiplies the pixels by
+    filters: Tensor
     dead: dict[str, float]  # share of the units of each hidden layer, in [0, 1]
     update_ratios: dict[str, float]  # of each layer, 0 or more; empty if no step was watched
 
 
-def diagnose(model: nn.Module, images: Tensor, ratios: Mapping[str, float] | None = None) -> Diagnostics:
-    """The first layer's weights, `[128, 28, 28]` or, of a cnn, `[16, 3, 3]`; its dead units; its last step.
+def diagnose(
+    model: nn.Module, images: Tensor, ratios: Mapping[str, float] | None = None
+) -> Diagnostics:
+    """The first layer's weights, `[128, 28, 28]` or, of a cnn, `[16, 3, 3]`; its dead units; its
+    last step.
 
     Args:
         model: an `Mlp` or a `Cnn`.
@@ -43,26 +49,37 @@ def diagnose(model: nn.Module, images: Tensor, ratios: Mapping[str, float] | Non
 
 
 def copy_weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights of each linear and convolutional layer, by the layer's name; no biases."""
+    """A copy of the weights of each linear and convolutional layer, by the layer's name; no
+    biases."""
     layers = (nn.Linear, nn.Conv2d)
-    return {name: layer.weight.detach().clone() for name, layer in model.named_modules() if isinstance(layer, layers)}
+    return {
+        name: layer.weight.detach().clone()
+        for name, layer in model.named_modules()
+        if isinstance(layer, layers)
+    }
 
 
 def update_ratios(before: Mapping[str, Tensor], model: nn.Module) -> dict[str, float]:
-    """For each layer the length of its last step over that of its weights, |after - before| / |before|; 0 or more.
+    """For each layer the length of its last step over that of its weights, |after - before| /
+    |before|; 0 or more.
 
     Args:
         before: what `copy_weights` gave before the step.
     """
     after = copy_weights(model)
-    return {name: float((after[name] - old).norm() / old.norm().clamp_min(1e-30)) for name, old in before.items()}
+    return {
+        name: float((after[name] - old).norm() / old.norm().clamp_min(1e-30))
+        for name, old in before.items()
+    }
 
 
 def dead_units(model: nn.Module, images: Tensor) -> dict[str, float]:
-    """For each hidden layer the share of its units, in [0, 1], that answer 0 to every one of the uint8 images.
+    """For each hidden layer the share of its units, in [0, 1], that answer 0 to every one of the
+    uint8 images.
 
-    A ReLU whose sum is negative for every image passes no gradient back, and its unit learns nothing more. The unit of
-    a convolution is a channel, and dead if it answers 0 everywhere. A hundred images with some of each digit will do.
+    A ReLU whose sum is negative for every image passes no gradient back, and its unit learns
+    nothing more. The unit of a convolution is a channel, and dead if it answers 0 everywhere. A
+    hundred images with some of each digit will do.
     """
     highest: dict[str, Tensor] = {}
 

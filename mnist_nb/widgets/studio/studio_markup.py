@@ -1,4 +1,5 @@
-"""How the studio looks: its style sheet, and what it says and shows as pieces of HTML. Numbers in, text out."""
+"""How the studio looks: its style sheet, and what it says and shows as pieces of HTML. Numbers in,
+text out."""
 
 from html import escape
 
@@ -6,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.training import TrainingRun
-from mnist_nb.widgets.html import image_tag, probability_bars
+from mnist_nb.widgets.markup import image_tag, probability_bars
 from mnist_nb.widgets.prediction import Prediction
 from mnist_nb.widgets.studio.chart import style_of
 from mnist_nb.widgets.studio.records import RunRecord, State
@@ -27,7 +28,10 @@ def _where(run: TrainingRun, session: TrainingSession) -> str:
     last_epoch = run.first_epoch + run.hyperparameters.epochs
     if run.finished:
         return f"epoch {last_epoch} of {last_epoch}"
-    parts = [f"epoch {run.epoch + 1} of {last_epoch}", f"batch {run.batch + 1:,} of {run.batches_per_epoch:,}"]
+    parts = [
+        f"epoch {run.epoch + 1} of {last_epoch}",
+        f"batch {run.batch + 1:,} of {run.batches_per_epoch:,}",
+    ]
     parts.append(f"rate {run.scheduled_learning_rate:.2g}")
     if (left := session.seconds_left) is not None:
         parts.append(f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left")
@@ -35,8 +39,13 @@ def _where(run: TrainingRun, session: TrainingSession) -> str:
 
 
 def sentences(session: TrainingSession, notice: str) -> str:
-    """What the run does or how it ended, what went wrong beside it, and what the last click led to."""
-    parts = [(session.sentence, session.state is State.FAILED), (session.warning, True), (notice, True)]
+    """What the run does or how it ended, what went wrong beside it, and what the last click led
+    to."""
+    parts = [
+        (session.sentence, session.state is State.FAILED),
+        (session.warning, True),
+        (notice, True),
+    ]
     signs = {True: ("<p class=wrong>⚠ ", "</p>"), False: ("<p>", "</p>")}
     said = "".join(escape(text).join(signs[wrong]) for text, wrong in parts if text)
     said = said or "Choose settings and press Train."
@@ -75,7 +84,10 @@ def cells(kept: RunRecord) -> str:
         "last loss": "–" if kept.final_loss is None else f"{kept.final_loss:.4f}",
         "time": f"{kept.seconds:.1f} s" if kept.seconds else "–",
     }
-    told = "".join(f'<span class="figure"><small>{name}</small> {value}</span>' for name, value in figures.items())
+    told = "".join(
+        f'<span class="figure"><small>{name}</small> {value}</span>'
+        for name, value in figures.items()
+    )
     return (
         f'<div class="studio-cells"><span>{escape(settings_in_words(kept))}</span>{told}</div>'
         f'<input class="studio-code" readonly onfocus="this.select()" value="{escape(kept.hyperparameters.code)}" '
@@ -84,9 +96,18 @@ def cells(kept: RunRecord) -> str:
 
 
 def settings_in_words(kept: RunRecord) -> str:
-    """What it started from, the learning rate and its changes, the epochs, and whether it was broken off."""
-    rates = [kept.hyperparameters.learning_rate, *(rate for _, rate in kept.learning_rate_changes[-3:])]
+    """What it started from, the learning rate and its changes, the epochs, and whether it was
+    broken off."""
+    rates = [
+        kept.hyperparameters.learning_rate,
+        *(rate for _, rate in kept.learning_rate_changes[-3:]),
+    ]
     parts = [f"from {kept.source}" + f" after {kept.first_epoch} epochs" * bool(kept.first_epoch)]
-    parts += [f"learning rate {' → '.join(f'{rate:g}' for rate in rates)}", f"{kept.hyperparameters.epochs} epochs"]
-    state = {State.STOPPED: "stopped", State.FAILED: "broken off", State.RUNNING: "running"}.get(kept.state)
+    parts += [
+        f"learning rate {' → '.join(f'{rate:g}' for rate in rates)}",
+        f"{kept.hyperparameters.epochs} epochs",
+    ]
+    state = {State.STOPPED: "stopped", State.FAILED: "broken off", State.RUNNING: "running"}.get(
+        kept.state
+    )
     return ", ".join([*parts, state] if state else parts)

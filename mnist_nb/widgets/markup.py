@@ -13,7 +13,11 @@ from PIL import Image
 
 from mnist_nb.data import check_image
 
-_ROW, _TRACK, _LEFT = 18, 170, 22  # pixels: height of a bar's row, length of a full bar, where bars begin
+_ROW, _TRACK, _LEFT = (
+    18,
+    170,
+    22,
+)  # pixels: height of a bar's row, length of a full bar, where bars begin
 
 
 @cache
@@ -30,7 +34,8 @@ def data_url(picture: Image.Image, **options: Any) -> str:
 
 
 def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
-    """An `<img>` that carries an image, uint8 `[28, 28]`, with it; `alt` says in words what it shows."""
+    """An `<img>` that carries an image, uint8 `[28, 28]`, with it; `alt` says in words what it
+    shows."""
     return picture_tag(Image.fromarray(check_image(image)), alt, scale)
 
 
@@ -41,7 +46,8 @@ def picture_tag(picture: Image.Image, alt: str, scale: float = 1) -> str:
 
 
 def probability_bars(probabilities: ArrayLike, words: str = "") -> str:
-    """Ten bars labelled 0 to 9 with their percentages, as an SVG; the guess is bold, has a sign and another colour.
+    """Ten bars labelled 0 to 9 with their percentages, as an SVG; the guess is bold, has a sign and
+    another colour.
 
     Args:
         probabilities: float `[10]` in [0, 1].

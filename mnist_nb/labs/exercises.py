@@ -1,7 +1,8 @@
 """Answers to the exercises: what a reader found is compared with what there was to find.
 
-`exercises.toml` holds, for each exercise, what it asks for; what is right, either the two ends of a range or the
-fingerprint of a word, so that nobody reads a choice by accident; and one sentence for each outcome.
+`exercises.toml` holds, for each exercise, what it asks for; what is right, either the two ends of a
+range or the fingerprint of a word, so that nobody reads a choice by accident; and one sentence for
+each outcome.
 """
 
 import contextlib
@@ -37,7 +38,8 @@ def check(exercise: str, answer: object = ...) -> Reply:
 
     Args:
         exercise: the notebook and the exercise's number in it, such as "02.3".
-        answer: a number, a letter or word, or several of them; `...`, which stands in the notebooks, is no answer yet.
+        answer: a number, a letter or word, or several of them; `...`, which stands in the
+            notebooks, is no answer yet.
 
     Raises:
         UnknownExerciseError: there is no such exercise.
@@ -45,8 +47,14 @@ def check(exercise: str, answer: object = ...) -> Reply:
     table = _table()
     if not isinstance(exercise, str) or exercise not in table:
         shown = reprlib.repr(exercise)
-        near = [number for number in table if number.startswith(shown[1:3])] or ["01.1", "to", *list(table)[-1:]]
-        raise UnknownExerciseError(f"there is no exercise {shown}; the numbers are {' '.join(near)}")
+        near = [number for number in table if number.startswith(shown[1:3])] or [
+            "01.1",
+            "to",
+            *list(table)[-1:],
+        ]
+        raise UnknownExerciseError(
+            f"there is no exercise {shown}; the numbers are {' '.join(near)}"
+        )
     row = table[exercise]
     if answer is ...:
         return Reply(False, f"Not answered yet. Replace the three dots by {row['asks']}.")
@@ -69,7 +77,8 @@ def check(exercise: str, answer: object = ...) -> Reply:
 
 
 def fingerprint(exercise: str, answer: object) -> str:
-    """Twelve digits that the same words and numbers always give, however they are written: (5, 3), "5, 3", [5, 3]."""
+    """Twelve digits that the same words and numbers always give, however they are written: (5, 3),
+    "5, 3", [5, 3]."""
     plain = answer.tolist() if hasattr(answer, "tolist") else answer
     words = " ".join(re.findall(r"[\w.]+", str(plain).lower()))
     return hashlib.sha256(f"{exercise}: {words}".encode()).hexdigest()[:12]
@@ -77,4 +86,6 @@ def fingerprint(exercise: str, answer: object) -> str:
 
 @cache
 def _table() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(resources.files(__package__).joinpath("exercises.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(
+        resources.files(__package__).joinpath("exercises.toml").read_text(encoding="utf-8")
+    )

@@ -1,4 +1,5 @@
-"""Digits in files: the reader's own with their strokes as safetensors, and folders of PNG files to share."""
+"""Digits in files: the reader's own with their strokes as safetensors, and folders of PNG files to
+share."""
 
 import contextlib
 import csv
@@ -22,8 +23,15 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from mnist_nb.data import SIDE, DataError, check_image
-from mnist_nb.drawing.sketch import Sketch
-from mnist_nb.files import CheckpointError, MnistNbError, explain_refusal, parse_json, read_tensors, write_atomically
+from mnist_nb.files import (
+    CheckpointError,
+    MnistNbError,
+    explain_refusal,
+    parse_json,
+    read_tensors,
+    write_atomically,
+)
+from mnist_nb.handwriting.sketch import Sketch
 
 MAX_DIGITS = 100_000
 MAX_FILE_BYTES = 2**29  # room for the most digits with their strokes
@@ -34,7 +42,18 @@ _MAX_CSV_BYTES = 2**24
 _VERSION = "2"
 _TENSORS = {"images", "records"}
 # of version 0.1.0: first for each digit, then for each stroke, then the points
-_TENSORS_BEFORE = ("images", "labels", "ids", "held_out", "strokes", "size", "lengths", "widths", "erase", "points")
+_TENSORS_BEFORE = (
+    "images",
+    "labels",
+    "ids",
+    "held_out",
+    "strokes",
+    "size",
+    "lengths",
+    "widths",
+    "erase",
+    "points",
+)
 
 
 class DigitsError(MnistNbError, ValueError):
@@ -51,7 +70,9 @@ class Digit:
 
     image: NDArray[np.uint8]  # [28, 28], bright ink on black
     label: int  # 0 to 9
-    strokes: Mapping[str, NDArray[Any]] | None = None  # as `Sketch.to_arrays` gives them; None for an image
+    strokes: Mapping[str, NDArray[Any]] | None = (
+        None  # as `Sketch.to_arrays` gives them; None for an image
+    )
     id: int = 0  # its name for good, whatever is added or deleted around it
     held_out: bool = False  # kept apart from teaching
 
@@ -95,7 +116,9 @@ def read_digits(source: Path | bytes, name: str) -> tuple[Digit, ...]:
             f"{name} is not a whole file of digits ({error.__cause__ or error}). It is left as it is: rename it to "
             "start a new one, or put back a copy"
         ) from error
-    raise DigitsError(f"{name} was written by a newer version of this package: update it to read these digits")
+    raise DigitsError(
+        f"{name} was written by a newer version of this package: update it to read these digits"
+    )
 
 
 def write_digits(path: Path, digits: Sequence[Digit]) -> None:
@@ -106,8 +129,13 @@ def write_digits(path: Path, digits: Sequence[Digit]) -> None:
         OSError: if it cannot be written; likewise.
     """
     if len(digits) > MAX_DIGITS:
-        raise DigitsError(f"{path} would hold {len(digits):,} digits, more than {MAX_DIGITS:,}: start another file")
-    records = [{name: getattr(digit, name) for name in ("label", "id", "held_out", "strokes")} for digit in digits]
+        raise DigitsError(
+            f"{path} would hold {len(digits):,} digits, more than {MAX_DIGITS:,}: start another file"
+        )
+    records = [
+        {name: getattr(digit, name) for name in ("label", "id", "held_out", "strokes")}
+        for digit in digits
+    ]
     words = json.dumps(records, allow_nan=False, default=np.ndarray.tolist)
     images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
     tensors = {"images": images, "records": np.frombuffer(words.encode(), np.uint8)}
@@ -124,20 +152,33 @@ def _unpacked(tensors: Mapping[str, Tensor]) -> tuple[Digit, ...]:
     elif set(tensors) == _TENSORS:
         records = parse_json(tensors["records"].numpy().tobytes())
     else:
-        raise ValueError(f"its tensors are named {', '.join(sorted(tensors)[:12]) or 'nothing at all'}")
+        raise ValueError(
+            f"its tensors are named {', '.join(sorted(tensors)[:12]) or 'nothing at all'}"
+        )
     if not isinstance(records, list) or not len(tensors["images"]) == len(records) <= MAX_DIGITS:
         raise ValueError(f"it holds {len(tensors['images']):,} images and {len(records):,} records")
     digits = []
     for image, record in zip(tensors["images"].numpy(), records, strict=True):
-        strokes = record["strokes"] and Sketch.from_arrays(**record["strokes"]).to_arrays()  # which checks them
-        digits.append(Digit(image, record["label"], strokes, operator.index(record["id"]), bool(record["held_out"])))
+        strokes = (
+            record["strokes"] and Sketch.from_arrays(**record["strokes"]).to_arrays()
+        )  # which checks them
+        digits.append(
+            Digit(
+                image,
+                record["label"],
+                strokes,
+                operator.index(record["id"]),
+                bool(record["held_out"]),
+            )
+        )
     if len({digit.id for digit in digits}) < len(digits):
         raise ValueError("two digits have the same id")
     return tuple(digits)
 
 
 def _records_before(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
-    """The records of a file of version 0.1.0, which held all strokes, and all their points, one after the other."""
+    """The records of a file of version 0.1.0, which held all strokes, and all their points, one
+    after the other."""
     columns = {name: tensors[name].tolist() for name in _TENSORS_BEFORE if name != "images"}
     stroke = point = 0
     for label, id, held_out, count, size in zip(
@@ -146,7 +187,9 @@ def _records_before(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
         if count < 0:
             raise ValueError(f"a digit has {count} strokes")
         end = stroke + count
-        drawn: dict[str, Any] = {name: columns[name][stroke:end] for name in ("lengths", "widths", "erase")}
+        drawn: dict[str, Any] = {
+            name: columns[name][stroke:end] for name in ("lengths", "widths", "erase")
+        }
         drawn |= {"points": columns["points"][point : point + sum(drawn["lengths"])], "size": size}
         yield {"label": label, "id": id, "held_out": held_out, "strokes": drawn if count else None}
         stroke, point = end, point + sum(drawn["lengths"])
@@ -158,20 +201,27 @@ def _records_before(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
 
 
 def export_digits(path: Path, digits: Iterable[Digit]) -> None:
-    """Write a 28x28 PNG file of each digit, and labels.csv, to a new folder or zip, which appears when it is whole.
+    """Write a 28x28 PNG file of each digit, and labels.csv, to a new folder or zip, which appears
+    when it is whole.
 
     Raises:
         DigitsError: if something is at the path already, or it cannot be written.
     """
     if os.path.exists(path):
-        raise DigitsError(f"{path} exists already, and an export overwrites nothing: choose another name")
+        raise DigitsError(
+            f"{path} exists already, and an export overwrites nothing: choose another name"
+        )
     with (
         explain_refusal(path, "written", DigitsError),
         tempfile.TemporaryDirectory(
-            dir=os.path.dirname(os.path.realpath(path)), prefix=f".{path.name[:20]}.", ignore_cleanup_errors=True
+            dir=os.path.dirname(os.path.realpath(path)),
+            prefix=f".{path.name[:20]}.",
+            ignore_cleanup_errors=True,
         ) as unfinished,
     ):
-        whole = Path(unfinished) / "digits"  # with the user's own permissions, which a temporary folder has not
+        whole = (
+            Path(unfinished) / "digits"
+        )  # with the user's own permissions, which a temporary folder has not
         whole.mkdir()
         table = ["file,label\n"]
         for number, digit in enumerate(digits):
@@ -185,16 +235,20 @@ def export_digits(path: Path, digits: Iterable[Digit]) -> None:
 
 
 def import_digits(source: Path | bytes, name: str) -> list[Digit]:
-    """The digits of a safetensors file, of a folder or zip that `export_digits` made, or of the content of a file.
+    """The digits of a safetensors file, of a folder or zip that `export_digits` made, or of the
+    content of a file.
 
     Raises:
-        DigitsError: if it is none of these, or holds anything that is not a digit; the message calls it by `name`.
+        DigitsError: if it is none of these, or holds anything that is not a digit; the message
+            calls it by `name`.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with explain_refusal(name, "read", DigitsError):
             if isinstance(file, Path) and not file.exists():
-                raise DigitsError(f"there is nothing at {name}: choose a file of digits, or an exported folder or zip")
+                raise DigitsError(
+                    f"there is nothing at {name}: choose a file of digits, or an exported folder or zip"
+                )
             if isinstance(file, Path) and file.is_dir():
                 return _read_folder(file, name)
             if not zipfile.is_zipfile(file):
@@ -203,7 +257,9 @@ def import_digits(source: Path | bytes, name: str) -> list[Digit]:
                 return _read_folder(zipfile.Path(archive), name)
     except MnistNbError:
         raise
-    except Exception as error:  # damaged, encrypted, unknown packing: zipfile, zlib and lzma raise many kinds
+    except (
+        Exception
+    ) as error:  # damaged, encrypted, unknown packing: zipfile, zlib and lzma raise many kinds
         raise DigitsError(f"{name} cannot be unpacked: {error}") from error
 
 
@@ -216,8 +272,12 @@ def _read_folder(folder: Path | zipfile.Path, name: str) -> list[Digit]:
         raise DigitsError(f"{name} holds {found}: choose one folder or zip that export made")
     [place] = places
     with _explain_import(f"{name}, {_LABELS}"):
-        table = _bounded(place / _LABELS, _MAX_CSV_BYTES).decode("utf-8-sig")  # spreadsheets write a byte-order mark
-        separator = ";" if ";" in table.partition("\n")[0] else ","  # as Excel writes it in half of Europe
+        table = _bounded(place / _LABELS, _MAX_CSV_BYTES).decode(
+            "utf-8-sig"
+        )  # spreadsheets write a byte-order mark
+        separator = (
+            ";" if ";" in table.partition("\n")[0] else ","
+        )  # as Excel writes it in half of Europe
         rows = list(csv.DictReader(io.StringIO(table), delimiter=separator))
         if len(rows) > MAX_DIGITS:
             raise ValueError(f"it names {len(rows):,} files, more than {MAX_DIGITS:,}")
@@ -228,10 +288,14 @@ def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], source
     name, label = row.get("file") or "", row.get("label") or ""
     with _explain_import(f"{source}, {name!r}"):
         if not name or Path(name).name != name:  # no way out of the folder
-            raise ValueError(f"{_LABELS} has the columns file and label, and names files without folders")
+            raise ValueError(
+                f"{_LABELS} has the columns file and label, and names files without folders"
+            )
         image = Image.open(io.BytesIO(_bounded(folder / name, _MAX_PNG_BYTES)), formats=["PNG"])
         if image.size != (SIDE, SIDE):  # before its pixels are unpacked
-            raise ValueError(f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels")
+            raise ValueError(
+                f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels"
+            )
         return Digit(np.asarray(image.convert("L")), int(label) if label.isdecimal() else label)  # type: ignore[arg-type] # which is refused
 
 
@@ -240,8 +304,19 @@ def _explain_import(what: str) -> Iterator[None]:
     """Turn whatever is wrong with a file of an export into an error that names it."""
     try:
         yield
-    except (OSError, SyntaxError, ValueError, KeyError, csv.Error, Image.DecompressionBombError) as error:
-        reason = "not UTF-8 text: save it as CSV UTF-8" if isinstance(error, UnicodeDecodeError) else error
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        KeyError,
+        csv.Error,
+        Image.DecompressionBombError,
+    ) as error:
+        reason = (
+            "not UTF-8 text: save it as CSV UTF-8"
+            if isinstance(error, UnicodeDecodeError)
+            else error
+        )
         reason = "it is no PNG" if isinstance(error, UnidentifiedImageError) else reason
         raise DigitsError(f"{what}: {reason}. Nothing was imported") from error
 

@@ -1,0 +1,1 @@
+"""Handwriting: drawings and pictures of digits, whole numbers, your own digits, and refusal."""
