@@ -17,7 +17,8 @@ __version__ = "0.1.0"
 if (
     TYPE_CHECKING
 ):  # never executed, but read below: where each public name lives is written here once
-    from mnist_nb.files import CheckpointError, MnistNbError
+    from mnist_nb.errors import MnistNbError
+    from mnist_nb.files import CheckpointError
     from mnist_nb.checkpoints import continue_run, load_checkpoint, load_or_train, load_pretrained
     from mnist_nb.checkpoints import read_metadata, save_checkpoint, save_run
     from mnist_nb.data import DataError, Mnist, Split, load_mnist

@@ -18,6 +18,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from mnist_nb.errors import MnistNbError
+
 MAX_FILE_BYTES = 64 * 2**20
 """A hundred times the largest model here, so that a wrong file cannot fill the memory."""
 
@@ -33,11 +35,6 @@ Tell = Callable[[str], None]
 _SEEN: dict[
     Path, Signature | None
 ] = {}  # the files as this program last read or wrote them; None: there was none
-
-
-class MnistNbError(Exception):
-    """The base of every error of this package; each is also a `ValueError` or another standard
-    error."""
 
 
 class CheckpointError(MnistNbError, ValueError):

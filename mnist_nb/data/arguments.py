@@ -23,7 +23,7 @@ from typing import (
 
 import numpy as np
 
-from mnist_nb.files import MnistNbError
+from mnist_nb.errors import MnistNbError
 
 
 class Between(NamedTuple):

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 from tqdm import tqdm
 
-from mnist_nb.files import MnistNbError
+from mnist_nb.errors import MnistNbError
 
 CONNECT_SECONDS = 5  # for a server to accept a connection, or to send anything at all
 STALL_SECONDS = 8  # a mirror that sends less than a block in this time is given up

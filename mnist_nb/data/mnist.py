@@ -22,7 +22,8 @@ from torch import Tensor
 
 from mnist_nb.data.arguments import check_arguments
 from mnist_nb.data.downloads import sources
-from mnist_nb.files import MnistNbError, write_atomically
+from mnist_nb.errors import MnistNbError
+from mnist_nb.files import write_atomically
 
 SIDE = 28
 """Width and height of an image in pixels."""

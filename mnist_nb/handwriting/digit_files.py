@@ -23,9 +23,9 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from mnist_nb.data import SIDE, DataError, check_image
+from mnist_nb.errors import MnistNbError
 from mnist_nb.files import (
     CheckpointError,
-    MnistNbError,
     explain_refusal,
     parse_json,
     read_tensors,

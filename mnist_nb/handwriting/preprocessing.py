@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.data import SIDE
-from mnist_nb.files import MnistNbError
+from mnist_nb.errors import MnistNbError
 
 BOX = 20  # the longest side of a digit's ink in MNIST
 PEN_WIDTH = 2.5  # of MNIST's pens, in pixels of the 20x20 box

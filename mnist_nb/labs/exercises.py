@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from mnist_nb.files import MnistNbError
+from mnist_nb.errors import MnistNbError
 
 
 class UnknownExerciseError(MnistNbError, ValueError):

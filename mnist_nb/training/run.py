@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.data import Mnist, check_arguments
-from mnist_nb.files import MnistNbError
+from mnist_nb.errors import MnistNbError
 from mnist_nb.handwriting.negatives import make_negatives, rejection_gradients
 from mnist_nb.handwriting.refusal import has_learnt_to_refuse
 from mnist_nb.models import (
