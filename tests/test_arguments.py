@@ -18,10 +18,10 @@ from torch import nn
 import mnist_nb
 from mnist_nb import Hyperparameters, MnistNbError, Sketch, build_model, predict
 from mnist_nb.data import Mnist, Split
-from mnist_nb.evaluation.calibration import with_temperature
 from mnist_nb.evaluation.comparison import spread
 from mnist_nb.handwriting.preprocessing import prepare
 from mnist_nb.labs import inside
+from mnist_nb.labs.calibration import with_temperature
 from mnist_nb.labs.images import image_stats
 from mnist_nb.labs.initialization import initialise
 from mnist_nb.labs.pruning import prune

@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn import metrics
 
-from mnist_nb.evaluation import Evaluation, calibration
+from mnist_nb.evaluation import Evaluation
+from mnist_nb.labs import calibration
 
 
 def sample(count, seed, temperature=1.0):

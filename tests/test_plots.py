@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
-from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.handwriting.pictures import picture_steps
 from mnist_nb.handwriting.preprocessing import preparation_steps
 from mnist_nb.labs.images import image_stats
 from mnist_nb.labs.inside import activations, mean_by_digit, weighted_sum
+from mnist_nb.labs.robustness import CORRUPTIONS
 from mnist_nb.labs.roc import roc_curve
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mnist_nb import build_model, predict
-from mnist_nb.evaluation.robustness import CORRUPTIONS, accuracy_under
+from mnist_nb.labs.robustness import CORRUPTIONS, accuracy_under
 
 
 @pytest.fixture

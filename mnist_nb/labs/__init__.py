@@ -1,2 +1,2 @@
 """What single notebooks explore: the images, the inside of a network, first weights, pruning, fewer
-bits."""
+bits, calibration and robustness."""

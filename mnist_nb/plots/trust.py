@@ -11,8 +11,8 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from mnist_nb.evaluation import Evaluation
-from mnist_nb.evaluation.calibration import expected_calibration_error, reliability_bins
-from mnist_nb.evaluation.robustness import Corruption
+from mnist_nb.labs.calibration import expected_calibration_error, reliability_bins
+from mnist_nb.labs.robustness import Corruption
 from mnist_nb.labs.roc import RocCurve
 from mnist_nb.plots import style
 

@@ -251,9 +251,10 @@ def draw_seven(page: Page, touch: bool = False) -> None:
         page.mouse.up()
         return
     finger = page.context.new_cdp_session(page)
-    send = lambda kind, at: finger.send(
-        "Input.dispatchTouchEvent", {"type": kind, "touchPoints": at}
-    )
+
+    def send(kind: str, touches: list[dict[str, float]]) -> None:
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
     send("touchStart", [{"x": path[0][0], "y": path[0][1]}])
     for x, y in path:
         send("touchMove", [{"x": x, "y": y}])

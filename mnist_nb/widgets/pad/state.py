@@ -11,9 +11,9 @@ from scipy import ndimage
 from torch import nn
 
 from mnist_nb.data import SIDE, check_image
-from mnist_nb.evaluation.robustness import CORRUPTIONS
 from mnist_nb.handwriting.preprocessing import EmptySketchError, Pixels, prepare
 from mnist_nb.handwriting.sketch import Sketch
+from mnist_nb.labs.robustness import CORRUPTIONS
 
 
 @dataclass(frozen=True)
