@@ -89,8 +89,6 @@ for _ in range(3000):
                 build_model(), data, Hyperparameters(), device="cpu:x"
             ),
         ),
-        ("data must be", lambda data: DrawingPad(3)),
-        ("hyperparameters must be", lambda data: TrainingStudio(data, None, {"epochs": 3})),
         ("model must be", lambda data: mnist_nb.digit_score("cnn", data.test.images)),
         (
             "model must take",
@@ -123,7 +121,6 @@ for _ in range(3000):
         ("No such file", lambda data: mnist_nb.from_image("")),
         ("no exercise", lambda data: mnist_nb.check(NESTED)),
         ("no exercise", lambda data: mnist_nb.check(["02.3"])),
-        ("strokes must be", lambda data: DrawingPad(data).numbers.replay(3)),
         ("an image", lambda data: mnist_nb.MyDigits().add(NESTED, 3)),
         ("name must be", lambda data: Split(data.test.images, data.test.labels, NESTED)),
         ("'transformer'.*'mlp', 'cnn'", lambda data: build_model("transformer")),

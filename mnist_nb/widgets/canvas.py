@@ -1,26 +1,19 @@
 """An ink canvas: a hand's movements in, strokes out. It only shows ink; no pixel is ever read back
 from the page."""
 
-import asyncio
 import math
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from ipycanvas import Canvas, hold_canvas
-from ipywidgets import Play
 from numpy.typing import ArrayLike
 from traitlets import Unicode
 
 from mnist_nb.handwriting.preprocessing import Pixels
 from mnist_nb.handwriting.sketch import Stroke
-
-LOCK = threading.RLock()
-"""Held around all drawing and all that a canvas event does: ipycanvas keeps one buffer for every
-canvas, and events may come on another thread than the cell that is running."""
+from mnist_nb.widgets.callbacks import LOCK
 
 PAPER, INK, HINT, NOTE = "#ffffff", "#14213d", "#8a93a3", "#0072B2"
 RESOLUTION = (
@@ -47,37 +40,6 @@ def drawing(canvas: Canvas) -> Iterator[None]:
             # so that the next message names its canvas, for a page that was reloaded knows none; a
             # closed one is let go
             canvas._canvas_manager._current_canvas = None
-
-
-class RoundTrip(Play):  # type: ignore[misc]
-    """Measures how long a message takes to the page and back.
-
-    Nothing is seen of it, but it must be displayed with what is measured: told to play, the page
-    counts on by one at once, and that is the answer.
-
-    Args:
-        measured: called with the seconds, each time that the page has answered.
-    """
-
-    playing: bool
-
-    def __init__(self, measured: Callable[[float], None]) -> None:
-        super().__init__(max=10**9, interval=10**9, layout={"display": "none"})
-        self._measured = measured
-        self._asked = -math.inf
-        self.observe(self._answered, "value")
-
-    def ask(self) -> None:
-        """Ask the page for an answer, unless it owes one."""
-        if not self.playing or time.monotonic() - self._asked > 10:
-            self._asked = time.monotonic()
-            self.playing = False
-            self.playing = True
-
-    def _answered(self, change: Any) -> None:
-        if self.playing:
-            self.playing = False
-            self._measured(time.monotonic() - self._asked)
 
 
 class Sheet(NamedTuple):
@@ -111,8 +73,6 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         points: of the open stroke; empty if there is none.
         brush: its diameter in pixels.
         erasing: whether the brush takes ink away.
-        pause: seconds within which points are drawn together, for a slow line; without a running
-            event loop only 0.
     """
 
     description = Unicode("").tag(
@@ -124,10 +84,9 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         self.moved: Callable[[Sequence[Point]], object] = lambda points: None
         self.ended: Callable[[Sequence[Point]], object] = lambda points: None
         self.points: list[Point] = []
-        self.brush, self.erasing, self.pause = 16.0, False, 0.0
+        self.brush, self.erasing = 16.0, False
         self._sheet = Sheet()
         self._drawn = 0  # points of the open stroke
-        self._later: asyncio.TimerHandle | None = None
         height = height or size
         layout = {
             "width": f"{size}px",
@@ -180,7 +139,7 @@ class InkCanvas(Canvas):  # type: ignore[misc]
     def _move(self, x: Any = None, y: Any = None) -> None:
         with LOCK:
             if self._extend(x, y):
-                self._draw_soon()
+                self._draw_new_piece()
                 self.moved(self.points)
 
     def _extend(self, x: Any, y: Any) -> bool:
@@ -220,16 +179,9 @@ class InkCanvas(Canvas):  # type: ignore[misc]
             if self.points:
                 self._draw_line(self.points, self.brush, self.erasing)
 
-    def _draw_soon(self) -> None:
-        if not self.pause:
-            self._draw_new_piece()
-        elif self._later is None:  # else it is waited for already
-            self._later = asyncio.get_running_loop().call_later(self.pause, self._draw_new_piece)
-
     def _draw_new_piece(self) -> None:
         """What is new of the open stroke; the next redraw draws all of it as one curve."""
         with LOCK:
-            self._later = None
             if self._drawn < len(self.points):
                 start = max(
                     self._drawn - 2, 0

@@ -21,11 +21,10 @@ from mnist_nb.data import SIDE, Mnist
 from mnist_nb.labs import inside
 from mnist_nb.labs.pruning import prune
 from mnist_nb.models import loss_and_accuracy
-from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import Panel, button, on_change
-from mnist_nb.widgets.markup import picture_tag, probability_bars, stylesheet
+from mnist_nb.widgets.callbacks import LOCK
+from mnist_nb.widgets.common import Panel, make_button, on_change
+from mnist_nb.widgets.markup import message, picture_tag, probability_bars, stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
-from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.prediction import Prediction, read, with_article
 from mnist_nb.widgets.squares import Squares, colours_of, mosaic
 
@@ -102,9 +101,9 @@ class _Explorer(Panel):
         """What the network reads in the image that is shown now."""
         return read(self.model, self.image.numpy())
 
-    def say(self, text: str, *, wrong: bool = False) -> None:
+    def show_message(self, text: str, *, is_error: bool = False) -> None:
         """Show a sentence under the panel; an empty one takes it away."""
-        self._message.value = pad_page.message(text, wrong=wrong) if text else ""
+        self._message.value = message(text, is_error=is_error) if text else ""
 
     def _sliders(self) -> list[IntSlider]:
         """What stands between the lists and the page."""
@@ -139,7 +138,7 @@ class _Explorer(Panel):
         self._changed()
 
     def _changed(self) -> None:
-        self.say("")
+        self.show_message("")
         self._show()
 
     def _chosen(self) -> None:
@@ -176,7 +175,9 @@ class LayerExplorer(_Explorer):
         self.unit = _slider("Unit", "Number of the unit in the first hidden layer", 0)
         self._squares = Squares(12, self._click, self._leave)
         tooltip = "Choose the unit of the first layer that answers this image most strongly"
-        self._buttons = (button(self.attempt, "Strongest unit", tooltip, self._choose_strongest),)
+        self._buttons = (
+            make_button(self.attempt, "Strongest unit", tooltip, self._choose_strongest),
+        )
         return [self.unit]
 
     def _choose(self, row: int, column: int) -> None:
@@ -210,7 +211,7 @@ class LayerExplorer(_Explorer):
         strongest, second_strongest = (max(float(layer.max()), 1e-6) for layer in (first, second))
         self._squares.show(colours_of(first, "viridis", 0, strongest), divmod(unit, _UNITS_A_ROW))
         guess = self.guess
-        words = f"Image {self.number.value} is {self._about}. {guess.in_words}"
+        words = f"Image {self.number.value} is {self._about}. {guess.sentence}"
         left = f"At the left the first layer: {fire} units fire. Click one to choose it."
         second_layer = _figure(
             second, 11, f"second layer: {second_fire} fire", "viridis", second_strongest
@@ -247,7 +248,7 @@ class PixelEditor(_Explorer):
     def _sliders(self) -> list[IntSlider]:
         self.row = _slider("Row", "Row of the pixel, from the top", SIDE - 1, _MIDDLE)
         self.column = _slider("Column", "Column of the pixel, from the left", SIDE - 1, _MIDDLE)
-        new = partial(button, self.attempt)
+        new = partial(make_button, self.attempt)
         buttons = [
             new("Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
             new(
@@ -292,7 +293,7 @@ class PixelEditor(_Explorer):
 
     def _flip(self) -> None:
         self.flip(self.row.value, self.column.value)
-        self.say("")
+        self.show_message("")
 
     def _flip_worst(self) -> None:
         """Flip the pixel after which the digit that the image shows is least probable."""
@@ -303,7 +304,7 @@ class PixelEditor(_Explorer):
         row, column = divmod(int(shares.argmin()), SIDE)
         self.flip(row, column)
         self.row.value, self.column.value = row, column
-        self.say(f"Row {row}, column {column} hurt the {label} most.")
+        self.show_message(f"Row {row}, column {column} hurt the {label} most.")
 
     def _another(self) -> None:
         self._edited = super().image
@@ -313,11 +314,11 @@ class PixelEditor(_Explorer):
         count = len(self.flipped)
         changes = f"{count} pixel{'' if count == 1 else 's'} flipped"
         guess, place = self.guess, (self.row.value, self.column.value)
-        words = f"{guess.in_words} Image {self.number.value} is {self._about}; {changes}."
+        words = f"{guess.sentence} Image {self.number.value} is {self._about}; {changes}."
         self._squares.show(colours_of(self.image, "gray", 0, 255), place, self.flipped)
         ink = f"row {place[0]}, column {place[1]}: {int(self.image[place])} of 255"
         frame = f"In the frame: {ink}. Click a pixel to choose it, again to flip it."
-        bars = probability_bars(guess.probabilities, guess.in_words)
+        bars = probability_bars(guess.probabilities, guess.sentence)
         return f"{_words(words)}{_words(frame)}{_row(bars)}"
 
 
@@ -360,7 +361,7 @@ class PruningExplorer(_Explorer):
         self.accuracy = loss_and_accuracy(thinned, validation.images, validation.labels)[1]
         words = (
             f"{self.percent.value} % of the weights are 0: {100 * self.accuracy:.1f} % of {len(validation):,} "
-            f"validation images are read right. Image {self.number.value} is {self._about}. {guess.in_words}"
+            f"validation images are read right. Image {self.number.value} is {self._about}. {guess.sentence}"
         )
         weights = (
             inside.as_mlp(thinned)
@@ -369,7 +370,7 @@ class PruningExplorer(_Explorer):
             .numpy()
         )
         images = mosaic(weights, min(8, len(weights)), gap=2)
-        below = _row(_digit(self.image, 5), probability_bars(guess.probabilities, guess.in_words))
+        below = _row(_digit(self.image, 5), probability_bars(guess.probabilities, guess.sentence))
         return (
             _words(words)
             + _row(_figure(images, 2, f"the weights of {len(weights)} units of the first layer"))

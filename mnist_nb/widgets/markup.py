@@ -69,3 +69,10 @@ def _bar(digit: int, share: float, is_guess: bool) -> str:
         f'<rect class="share" {bar} width="{max(share * _TRACK, 1):.1f}"/>'
         f'<text x="{_LEFT + _TRACK + 8}" y="{top + 13}">{100 * share:.1f} %{sign}</text></g>'
     )
+
+
+def message(text: str, *, is_error: bool = False) -> str:
+    """Return a line of a panel that says what was done, or what went wrong."""
+    kind = "pad-say wrong" if is_error else "pad-say"
+    sign = "⚠ " if is_error else ""
+    return f'<div class="{kind}" role="status">{sign}{escape(text)}</div>'

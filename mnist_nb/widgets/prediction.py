@@ -21,7 +21,7 @@ class Prediction(NamedTuple):
     refused: bool = False  # whether the network takes it for no digit at all
 
     @property
-    def in_words(self) -> str:
+    def sentence(self) -> str:
         """The guess as one would say it, which is another sentence when the network is unsure."""
         first, second = np.argsort(-self.probabilities, kind="stable")[:2].tolist()
         if self.refused:

@@ -8,7 +8,8 @@ from ipycanvas import Canvas
 from matplotlib import colormaps
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.widgets.canvas import LOCK, RESOLUTION, drawing
+from mnist_nb.widgets.callbacks import LOCK
+from mnist_nb.widgets.canvas import RESOLUTION, drawing
 
 Place = tuple[int, int]  # row, column
 _FRAME, _DOT = "#D55E00", "#E69F00"

@@ -88,9 +88,7 @@ def test_the_pad_reads_a_digit_and_the_studio_trains(
         notebook.page.mouse.down()
         for x, y in curve[1:]:
             notebook.page.mouse.move(x, y)
-            notebook.page.wait_for_timeout(
-                12
-            )  # as fast as a hand: faster, the kernel would be called slow
+            notebook.page.wait_for_timeout(12)  # as fast as a hand
         notebook.page.mouse.up()
     panel = notebook.page.locator(".mnist-pad").first
     panel.get_by_text("I read a 5").wait_for()

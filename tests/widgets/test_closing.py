@@ -7,11 +7,9 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ipywidgets import Widget
-from jupyter_client.manager import start_new_kernel
 
 from mnist_nb.data import Mnist
 from mnist_nb.training import Hyperparameters
@@ -131,50 +129,3 @@ def test_a_closed_pad_still_answers_code_and_silences_no_other(
 @pytest.mark.parametrize("kind", [DrawingPad, TrainingStudio, LayerExplorer])
 def test_a_panel_that_was_never_finished_can_be_closed(kind: type[Panel]) -> None:
     kind.__new__(kind).close()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "cells", [{}, {"cellId": "1"}], ids=["known by its text", "known by its id"]
-)
-def test_running_a_panels_cell_again_frees_the_one_before(
-    workplace: Path, cells: dict[str, str]
-) -> None:
-    manager, client = start_new_kernel(kernel_name="python3")
-
-    def run(code: str, **metadata: str) -> str:
-        message = client.session.msg(
-            "execute_request", {"code": code, "user_expressions": {"seen": "str(seen)"}}
-        )
-        message["metadata"] = metadata
-        client.shell_channel.send(message)
-        reply: dict[str, Any] = {"parent_header": {}}
-        while (
-            reply["parent_header"].get("msg_id") != message["header"]["msg_id"]
-        ):  # others may still be on their way
-            reply = client.get_shell_msg(timeout=120)
-        reply = reply["content"]
-        assert reply["status"] == "ok", reply
-        return str(reply["user_expressions"]["seen"]["data"]["text/plain"]).strip("'")
-
-    try:
-        run(
-            "import gc; from ipywidgets import Widget; from mnist_nb.data import load_sample\n"
-            "from mnist_nb.widgets.pad import DrawingPad; data = load_sample(); seen = 0"
-        )
-        look = (
-            "gc.collect(); kinds = [type(one) for one in gc.get_objects()]\n"
-            "seen = sum(issubclass(kind, Widget) for kind in kinds), kinds.count(DrawingPad)"
-        )
-        cell = "pad = DrawingPad(data); another = DrawingPad(data)\npad"
-        run(cell, **cells)
-        first = run(look)
-        assert first.endswith(", 2)")  # both of one execution are there
-        for _ in range(3):
-            run(cell, **cells)
-        assert run(look) == first
-        run("third = DrawingPad(data)", cellId="2")
-        assert run(look).endswith(", 3)")  # another cell's panels stay
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)

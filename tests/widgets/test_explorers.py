@@ -48,7 +48,7 @@ class TestAll:
             explorer.number.value = number
             expected = predict(load_pretrained("mlp"), tiny.test.images[number][None])[0].numpy()
             assert explorer.guess.probabilities == pytest.approx(expected, abs=1e-6)
-            assert explorer.guess.in_words.replace("'", "&#x27;") in page(explorer)
+            assert explorer.guess.sentence.replace("'", "&#x27;") in page(explorer)
             assert f"Image {number} is a" in page(explorer)
 
     def test_the_readers_own_network_can_be_chosen(self, kind: Any, tiny: Mnist) -> None:

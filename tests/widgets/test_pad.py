@@ -1,12 +1,9 @@
 """The drawing pad: whatever a hand or a keyboard does to it, what it reads is what the network says
 of its image."""
 
-import asyncio
 import datetime as dt
 import io
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipycanvas import Canvas
-from ipywidgets import Play, ToggleButtons
+from ipywidgets import ToggleButtons
 from PIL import Image
 from tree import part, shown, widgets
 
@@ -231,72 +228,6 @@ def test_an_exception_while_drawing_does_not_silence_other_canvases(
     assert sent
 
 
-# ---- a slow line
-
-
-def answer(pad: DrawingPad) -> None:
-    """What the page does when it is asked for an answer."""
-    hidden = part(pad, Play)
-    assert hidden.playing
-    assert hidden.layout.display == "none"
-    hidden.value += 1
-    assert not hidden.playing
-
-
-def test_a_slow_answer_is_said_and_a_quick_one_ends_that(
-    pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    event(pad, "mouse_down", x=100, y=100)
-    now += 0.31
-    event(pad, "mouse_up", x=200, y=200)
-    mouse(pad, SEVEN)  # asked once, as long as there is no answer
-    answer(pad)
-    assert "answers after 0.3 s" in shown(pad)
-    mouse(pad, SEVEN)
-    answer(pad)
-    assert "answers after" not in shown(pad)
-
-
-def test_where_the_page_never_answers_nothing_is_said(pad: DrawingPad) -> None:
-    for _ in range(3):
-        mouse(pad, THREE)
-    assert "answers after" not in shown(pad)
-
-
-@pytest.mark.parametrize("pause", [0, 0.01])
-def test_points_that_come_close_together_are_drawn_together_and_none_is_left_out(
-    pause: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ink, drawn, ended = InkCanvas(280), [], []  # type: ignore[var-annotated]
-    ink.pause, ink.ended = pause, ended.append
-    draw = ink._draw_line
-    monkeypatch.setattr(
-        ink,
-        "_draw_line",
-        lambda points, *args, **rest: drawn.append(points) or draw(points, *args, **rest),
-    )
-    points = [(10.0 + at, 20.0 + at) for at in range(60)]
-
-    async def move() -> None:
-        event(ink, "mouse_down", x=2 * points[0][0], y=2 * points[0][1])
-        for at, (x, y) in enumerate(points[1:]):
-            event(ink, "mouse_move", x=2 * x, y=2 * y)
-            await asyncio.sleep(0.05 if at == 40 else 0)
-        await asyncio.sleep(0.05)
-        pieces = len(drawn)
-        assert pieces == 60 if not pause else pieces <= 10
-        np.testing.assert_array_equal(np.unique(np.concatenate(drawn), axis=0), points)
-        event(ink, "mouse_up", x=2 * points[-1][0], y=2 * points[-1][1])
-
-    with ThreadPoolExecutor(
-        1
-    ) as elsewhere:  # a browser test before this one leaves a loop running in this thread
-        elsewhere.submit(lambda: asyncio.run(move())).result()
-    assert ended == [points]
-
-
 # ---- words
 
 
@@ -313,7 +244,7 @@ def test_it_says_how_sure_it_is(shares: dict[int, float], expected: str) -> None
     probabilities = np.zeros(10, np.float32)
     for digit, share in shares.items():
         probabilities[digit] = share
-    assert Prediction(int(probabilities.argmax()), probabilities).in_words == expected
+    assert Prediction(int(probabilities.argmax()), probabilities).sentence == expected
 
 
 def test_its_text_is_the_same_every_time(pad: DrawingPad) -> None:

@@ -17,8 +17,10 @@ from mnist_nb.data import Mnist, load_mnist
 from mnist_nb.handwriting.my_digits import DigitsError, MyDigits
 from mnist_nb.handwriting.preprocessing import Pixels
 from mnist_nb.handwriting.sketch import Sketch, as_points
-from mnist_nb.widgets.canvas import LOCK, InkCanvas, Point, RoundTrip, Sheet
-from mnist_nb.widgets.common import Panel, beside, button, on_change
+from mnist_nb.widgets.callbacks import LOCK, describe_error
+from mnist_nb.widgets.canvas import InkCanvas, Point, Sheet
+from mnist_nb.widgets.common import Panel, labelled, make_button, on_change
+from mnist_nb.widgets.markup import message
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.state import PadState
@@ -28,8 +30,6 @@ SIZE = 280
 HINT = "draw a digit here"
 BRUSHES = (6, 16, 40)  # narrowest, first and widest, in pixels
 _LIVE_EVERY = 0.2  # seconds between guesses while a stroke is being drawn
-# seconds from the page to the kernel and back, from which on the ink is seen to lag behind the pen
-_SLOW = 0.15
 
 
 class Paper(Panel):
@@ -66,7 +66,7 @@ class Paper(Panel):
             options=["Draw", "Erase"], tooltips=["Draw with the pen", "Take ink away"]
         )
         low, first, high = brushes
-        self._brush = beside(
+        self._brush = labelled(
             IntSlider, "Brush", "280px", first, low, high, tooltip="Width of the brush in pixels"
         )
         steps = (
@@ -75,7 +75,7 @@ class Paper(Panel):
             ("Clear", self.clear, "trash"),
         )
         self._steps = [
-            button(self.attempt, label, tooltip, step, icon=icon, width="90px")
+            make_button(self.attempt, label, tooltip, step, icon=icon, width="90px")
             for (label, step, icon), tooltip in zip(steps, tooltips, strict=True)
         ]
 
@@ -98,7 +98,7 @@ class Paper(Panel):
 
     def _step(self, step: Callable[[], bool], nothing: str) -> None:
         with self._changing():
-            self.say("" if step() else nothing)
+            self.show_message("" if step() else nothing)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -166,9 +166,7 @@ class Board(Paper):
         self.hint = HINT
         self._data, self._digits_path = data, digits
         self._last_live = 0.0
-        self._line = RoundTrip(self._answered)
-        self._lag = HTML(layout={"width": f"{SIZE}px"})  # as wide as the canvas above it
-        refuse = beside(Checkbox, "Say when it is no digit", None, True, indent=False)
+        refuse = labelled(Checkbox, "Say when it is no digit", None, True, indent=False)
         self._refuse = on_change(self.attempt, refuse, self.refresh)
         self._reading = HTML()
         self._message = HTML(layout={"width": "430px", "margin": "10px 0 0"})
@@ -245,9 +243,9 @@ class Board(Paper):
 
     # ---- what the panels ask for
 
-    def say(self, text: str, *, wrong: bool = False) -> None:
+    def show_message(self, text: str, *, is_error: bool = False) -> None:
         """Show a sentence under what is read."""
-        self._message.value = pad_page.message(text, wrong=wrong)
+        self._message.value = message(text, is_error=is_error)
 
     def refresh(self) -> None:
         """Show what is on the pad, and read it."""
@@ -280,9 +278,9 @@ class Board(Paper):
             RuntimeError: if the pad was closed meanwhile.
         """
         if self._data is None:
-            self.say("Loading MNIST ...")
+            self.show_message("Loading MNIST ...")
             self._data = load_mnist()
-            self.say("MNIST is loaded.")
+            self.show_message("MNIST is loaded.")
         self.check_open()
         return self._data
 
@@ -295,18 +293,12 @@ class Board(Paper):
         if before is not None:
             before.join()
         if not self.is_closed:
-            self.explain_errors(work)
+            try:
+                work()
+            except Exception as error:
+                self.show_message(describe_error(error), is_error=True)
 
     # ---- what the hand does
-
-    def _answered(self, seconds: float) -> None:
-        text = f"The kernel answers after {seconds:.1f} s, so the ink comes late. Draw on: no stroke is lost."
-        self._lag.value = pad_page.message(text) if seconds > _SLOW else ""
-        self._ink.pause = 0.05 if seconds > _SLOW else 0.0
-
-    def _began(self) -> None:
-        self._line.ask()
-        super()._began()
 
     def _moved(self, points: Sequence[Point]) -> None:
         if not self._ink.erasing and time.monotonic() - self._last_live >= _LIVE_EVERY:

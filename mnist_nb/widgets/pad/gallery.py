@@ -9,7 +9,13 @@ from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Text, VBox
 from mnist_nb.data import Split
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.handwriting.my_digits import Digit, DigitsError
-from mnist_nb.widgets.common import beside, button, counted, on_change, upload
+from mnist_nb.widgets.common import (
+    describe_digit_count,
+    labelled,
+    make_button,
+    make_upload,
+    on_change,
+)
 from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.prediction import with_article
@@ -28,13 +34,13 @@ class Gallery(VBox):  # type: ignore[misc]
     def __init__(self, pad: Board, changed: Callable[[], None]) -> None:
         self._pad, self._refreshed = pad, changed
         self._pictures, self._score = HTML(), HTML()
-        number = beside(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
+        number = labelled(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
         self._number = on_change(pad.attempt, number, self.show)
-        self._label = beside(Dropdown, "is a", "110px", options=range(10))
-        self._file = beside(
+        self._label = labelled(Dropdown, "is a", "110px", options=range(10))
+        self._file = labelled(
             Text, "File", "300px", "my_digits.zip", tooltip="The file to export to or import"
         )
-        new = partial(button, pad.attempt)
+        new = partial(make_button, pad.attempt)
         change = [
             new("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
             new("Delete", "Delete this digit", self._delete, icon="trash"),
@@ -49,7 +55,7 @@ class Gallery(VBox):  # type: ignore[misc]
                 lambda: self._add("", self._named()),
                 icon="upload",
             ),
-            upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._add),
+            make_upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._add),
         ]
         score = new(
             "Score", "How many of my digits does the network read?", self.score, icon="check"
@@ -102,7 +108,7 @@ class Gallery(VBox):  # type: ignore[misc]
 
     def _bring_back(self) -> None:
         if self._pad.digits.undo_delete() is None:
-            self._pad.say("There is nothing to bring back.")
+            self._pad.show_message("There is nothing to bring back.")
             return
         self._changed("It is back, as the newest.")
         self._number.value = len(self._pad.digits)
@@ -117,13 +123,15 @@ class Gallery(VBox):  # type: ignore[misc]
 
     def _export(self) -> None:
         path = self._pad.some_digits().export(self._named())
-        self._pad.say(
-            f"In {path} now: {counted(len(self._pad.digits))} as PNG files, and labels.csv."
+        self._pad.show_message(
+            f"In {path} now: {describe_digit_count(len(self._pad.digits))} as PNG files, and labels.csv."
         )
 
     def _add(self, name: str, source: Path | bytes) -> None:
         count = self._pad.digits.import_(source, name=name)
-        self._changed(f"Added: {counted(count)}." if count else "No digit in there was new.")
+        self._changed(
+            f"Added: {describe_digit_count(count)}." if count else "No digit in there was new."
+        )
 
     def _named(self) -> Path:
         if not self._file.value.strip():
@@ -131,5 +139,5 @@ class Gallery(VBox):  # type: ignore[misc]
         return Path(self._file.value.strip()).expanduser()
 
     def _changed(self, text: str) -> None:
-        self._pad.say(text)
+        self._pad.show_message(text)
         self._refreshed()

@@ -5,8 +5,8 @@ from pathlib import Path
 from ipywidgets import Dropdown, HBox, Text, VBox
 
 from mnist_nb.checkpoints import CheckpointError
-from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import beside, button, on_change, upload
+from mnist_nb.widgets.callbacks import LOCK
+from mnist_nb.widgets.common import labelled, make_button, make_upload, on_change
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.page import export_page
 
@@ -27,13 +27,17 @@ class ModelPicker:
         self._pad = pad
         self._offering = False
         self.key = ""
-        networks = beside(Dropdown, "Read by", "440px", tooltip="Which network reads the pad")
+        networks = labelled(Dropdown, "Read by", "440px", tooltip="Which network reads the pad")
         self.list = on_change(pad.attempt, networks, self._chosen)
-        self._path = beside(Text, "File", "340px", placeholder="folder/model.safetensors")
-        upload_file = upload(pad.attempt, ".safetensors", "Open from this computer", self._open)
-        open_file = button(pad.attempt, "Open", "Let the network in this file read", self._open)
-        look = button(pad.attempt, "Look again", "See which files are there now", self.look)
-        page = button(
+        self._path = labelled(Text, "File", "340px", placeholder="folder/model.safetensors")
+        upload_file = make_upload(
+            pad.attempt, ".safetensors", "Open from this computer", self._open
+        )
+        open_file = make_button(
+            pad.attempt, "Open", "Let the network in this file read", self._open
+        )
+        look = make_button(pad.attempt, "Look again", "See which files are there now", self.look)
+        page = make_button(
             pad.attempt,
             "Save as a page",
             "Write this network and a pad into one HTML file",
@@ -69,7 +73,7 @@ class ModelPicker:
                 except CheckpointError as error:
                     problem = str(error)
         if self._pad.state.model is None:
-            self._pad.say(problem, wrong=True)
+            self._pad.show_message(problem, is_error=True)
             self._pad.refresh()
         self._offer()
 
@@ -88,7 +92,7 @@ class ModelPicker:
             return
         try:
             self.choose(self.list.value)
-            self._pad.say("")
+            self._pad.show_message("")
         finally:
             self._offer()  # which shows who still reads if that failed
 
@@ -97,7 +101,7 @@ class ModelPicker:
         self.choose(
             self._pad.catalog.open_content(name, content) if name else self._path.value.strip()
         )
-        self._pad.say(f"{self.key} reads now.")
+        self._pad.show_message(f"{self.key} reads now.")
 
     def _save_page(self) -> None:
         if self._pad.state.model is None:
@@ -106,6 +110,6 @@ class ModelPicker:
             f"{Path(self.key).stem.removeprefix('shipped:')}.html"
         )
         export_page(self._pad.catalog.source(self.key), path)
-        self._pad.say(
+        self._pad.show_message(
             f"{path} reads without Python: open it in any browser, or send it to your phone."
         )

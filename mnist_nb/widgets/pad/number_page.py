@@ -8,12 +8,11 @@ import numpy as np
 from ipywidgets import HTML, HBox, Text
 from numpy.typing import ArrayLike
 
-from mnist_nb.data.arguments import check_arguments
 from mnist_nb.handwriting.numbers import Digit, Number, read_number
 from mnist_nb.handwriting.preprocessing import EmptySketchError
 from mnist_nb.handwriting.sketch import Sketch, as_points
 from mnist_nb.widgets.canvas import Sheet
-from mnist_nb.widgets.common import beside, button, counted
+from mnist_nb.widgets.common import describe_digit_count, labelled, make_button
 from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.board import Board, Paper
 
@@ -50,7 +49,7 @@ class NumberPage(Paper):
         self._pad, self._keep = pad, keep
         self.number = _NOTHING
         self._reading = HTML()
-        self.truth = beside(
+        self.truth = labelled(
             Text,
             "That was",
             "220px",
@@ -58,17 +57,19 @@ class NumberPage(Paper):
         )
         hint = "Keep each digit of the number as one of mine"
         answer = HBox(
-            [self.truth, button(self.attempt, "Keep its digits", hint, self.keep, icon="check")]
+            [
+                self.truth,
+                make_button(self.attempt, "Keep its digits", hint, self.keep, icon="check"),
+            ]
         )
         self._brush.layout.width, self._tool.style.button_width = "210px", "70px"
         tools = HBox([*self._steps, self._tool, self._brush], layout={"flex_flow": "row wrap"})
         self.children = [self._ink, tools, self._reading, answer]
 
-    def say(self, text: str, *, wrong: bool = False) -> None:
+    def show_message(self, text: str, *, is_error: bool = False) -> None:
         """Have the pad show a sentence."""
-        self._pad.say(text, wrong=wrong)
+        self._pad.show_message(text, is_error=is_error)
 
-    @check_arguments
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Number:
         """Write strokes `[n, 2]` in pixels of the page, x right and y down, as a hand would; what
         is read then."""
@@ -87,7 +88,7 @@ class NumberPage(Paper):
         labels = [int(sign) for sign in self.truth.value if sign.isdecimal()]
         if not digits or len(labels) != len(digits):
             raise ValueError(
-                f"I see {counted(len(digits))} on the page: write a number, then type all of its digits."
+                f"I see {describe_digit_count(len(digits))} on the page: write a number, then type all of its digits."
             )
         self._keep([_drawing(digit) for digit in digits], labels)
 

@@ -14,7 +14,7 @@ from mnist_nb.handwriting.my_digits import Digit
 from mnist_nb.handwriting.numbers import Number
 from mnist_nb.handwriting.pictures import PictureSteps
 from mnist_nb.handwriting.preprocessing import Pixels
-from mnist_nb.widgets.markup import image_tag, picture_tag, probability_bars
+from mnist_nb.widgets.markup import image_tag, message, picture_tag, probability_bars
 from mnist_nb.widgets.prediction import Prediction, how_sure, with_article
 
 _BLANK = np.zeros((SIDE, SIDE), np.uint8)
@@ -29,7 +29,7 @@ def reading(image: Pixels | None, guess: Prediction | None) -> str:
     words = "Draw a digit: zero to nine." if image is None else "Nobody can read it yet."
     bars = '<div class="pad-none">How sure the network is of each digit will stand here.</div>'
     if guess is not None:
-        words = guess.in_words
+        words = guess.sentence
         bars = probability_bars(guess.probabilities, words)
     refused = " refused" if guess is not None and guess.refused else ""
     return f'{_words(words)}<div class="pad-reading{refused}">{bars}{seen}</div>'
@@ -150,14 +150,6 @@ def _confusion(evaluation: Evaluation) -> str:
     return _table(map(str, range(10)), rows, "drawn (rows) and read (columns)")
 
 
-def message(text: str, *, wrong: bool = False) -> str:
-    """A line of the panel that says what was done, or what went wrong."""
-    sign = "⚠ " if wrong else ""
-    return (
-        f'<div class="pad-say{" wrong" if wrong else ""}" role="status">{sign}{escape(text)}</div>'
-    )
-
-
 def outcome(report: AdaptationReport, words: str, *, changed: bool) -> str:
     """Before and after teaching as a table, and a sentence that says what was done; `changed`
     whether anything was."""
@@ -166,7 +158,7 @@ def outcome(report: AdaptationReport, words: str, *, changed: bool) -> str:
         "MNIST's test images": _change(report.mnist_before, report.mnist_after),
     }
     table = _table(["before", "after", ""], rows)
-    return f'<div class="pad-outcome">{table}</div>{message(f"✓ {words}" if changed else words, wrong=not changed)}'
+    return f'<div class="pad-outcome">{table}</div>{message(f"✓ {words}" if changed else words, is_error=not changed)}'
 
 
 def _change(before: Evaluation | None, after: Evaluation | None) -> list[str]:

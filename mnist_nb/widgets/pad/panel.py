@@ -55,9 +55,7 @@ class DrawingPad(Board):
         self.transform = TransformPanel(self)
         self.numbers = NumberPage(self, self.teaching.keep_drawings)
         self.before = self.numbers.before = self.model_picker.list
-        drawing = VBox(
-            [self._ink, self._tool, self._brush, HBox(self._steps), self._lag, self._line]
-        )
+        drawing = VBox([self._ink, self._tool, self._brush, HBox(self._steps)])
         drawing.layout.flex = "none"  # however long the words beside it are
         words = [self._reading, self._refuse, self.teaching.answers, self._message]
         whole = HBox(

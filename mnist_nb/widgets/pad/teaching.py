@@ -15,7 +15,7 @@ from mnist_nb.checkpoints import save_checkpoint
 from mnist_nb.handwriting.adaptation import ForgettingWarning, adapt, compare_before_after
 from mnist_nb.handwriting.preprocessing import EmptySketchError, Pixels
 from mnist_nb.handwriting.sketch import Sketch
-from mnist_nb.widgets.common import button, counted
+from mnist_nb.widgets.common import describe_digit_count, make_button
 from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.board import HINT, Board
 from mnist_nb.widgets.pad.gallery import Gallery
@@ -51,7 +51,7 @@ class Teaching:
         self._thread: Thread | None = None
         self.answers = self._build_answers()
         self.gallery = Gallery(pad, self._show_progress)
-        new = partial(button, pad.attempt)
+        new = partial(make_button, pad.attempt)
         self._asked = HTML()
         self._start = new("Start", "Ask me for digits, thirty in all", self.collect, width="90px")
         hint = "Keep this drawing and ask for the next (Enter on the paper)"
@@ -72,7 +72,9 @@ class Teaching:
         for label in range(10):
             hint = f"That was {with_article(label)}: keep it as a digit of mine"
             digits.append(
-                button(self._pad.attempt, str(label), hint, partial(self.keep, label), width="28px")
+                make_button(
+                    self._pad.attempt, str(label), hint, partial(self.keep, label), width="28px"
+                )
             )
         answers = HBox([Label("That was a"), *digits])
         answers.add_class("pad-answers")
@@ -131,8 +133,8 @@ class Teaching:
                 strict=True,
             )
         self._last = {ids[place]: image for place, image in enumerate(images)}
-        self._pad.say(
-            f"Kept as {', '.join(map(with_article, labels))}. You have {counted(len(digits))} now."
+        self._pad.show_message(
+            f"Kept as {', '.join(map(with_article, labels))}. You have {describe_digit_count(len(digits))} now."
         )
         self._show_progress()
 
@@ -144,8 +146,8 @@ class Teaching:
             digits.delete(id)
         # not before: where the file cannot be written, they can be taken back later
         self._last = {}
-        now = f"Taken back. You have {counted(len(digits))} now."
-        self._pad.say(now if ids else "There is nothing to take back.")
+        now = f"Taken back. You have {describe_digit_count(len(digits))} now."
+        self._pad.show_message(now if ids else "There is nothing to take back.")
         self._show_progress()
         self._pad.refresh()
 
@@ -181,7 +183,7 @@ class Teaching:
             ValueError: if no network reads, or there are no digits to teach or to score with.
         """
         if self.is_teaching:
-            self._pad.say("It is learning already.")
+            self._pad.show_message("It is learning already.")
             return
         if (model := self._pad.state.model) is None:
             raise ValueError("There is no network that could be taught: choose one above the pad.")

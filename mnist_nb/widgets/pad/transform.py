@@ -11,7 +11,7 @@ from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, HBox, IntRangeS
 from mnist_nb.data import Split
 from mnist_nb.handwriting.my_digits import MyDigits
 from mnist_nb.handwriting.pictures import picture_steps
-from mnist_nb.widgets.common import beside, button, on_change, upload
+from mnist_nb.widgets.common import labelled, make_button, make_upload, on_change
 from mnist_nb.widgets.pad import pad_markup as pad_page
 from mnist_nb.widgets.pad.board import Board
 from mnist_nb.widgets.pad.state import ImageTransform
@@ -38,18 +38,20 @@ class TransformPanel(VBox):  # type: ignore[misc]
     def __init__(self, pad: Board) -> None:
         self._pad = pad
         self.source = on_change(
-            pad.attempt, beside(Dropdown, "Pick", "250px", options=[TEST, MINE]), self._pick
+            pad.attempt, labelled(Dropdown, "Pick", "250px", options=[TEST, MINE]), self._pick
         )
         self.number = on_change(
-            pad.attempt, beside(BoundedIntText, "number", "170px", 0, max=9999), self._pick
+            pad.attempt, labelled(BoundedIntText, "number", "170px", 0, max=9999), self._pick
         )
         self.about = HTML()
         again = "centre and scale it again, as MNIST's makers did"
         self.centred = on_change(
-            pad.attempt, beside(Checkbox, again, "auto", indent=False), self._centre
+            pad.attempt, labelled(Checkbox, again, "auto", indent=False), self._centre
         )
-        self.photo = upload(pad.attempt, "image/*", "Read a photo", self._photo_came, icon="camera")
-        percent = partial(beside, IntRangeSlider, value=(0, 100), continuous_update=False)
+        self.photo = make_upload(
+            pad.attempt, "image/*", "Read a photo", self._photo_came, icon="camera"
+        )
+        percent = partial(labelled, IntRangeSlider, value=(0, 100), continuous_update=False)
         part = "Which part of the picture, from {}, is looked at"
         across = percent("Crop: % across", tooltip=part.format("left to right"))
         down = percent("% down", tooltip=part.format("top to bottom"))
@@ -75,14 +77,16 @@ class TransformPanel(VBox):  # type: ignore[misc]
             if label:
                 row.append(Label(label, layout={"margin": "2px 2px 2px 8px"}))
             row.append(
-                button(
+                make_button(
                     pad.attempt, "", tooltip, partial(self._step, name, by), icon=icon, width="36px"
                 )
             )
         row.append(
-            button(pad.attempt, "Start over", "Take all changes back", self._reset, icon="refresh")
+            make_button(
+                pad.attempt, "Start over", "Take all changes back", self._reset, icon="refresh"
+            )
         )
-        lay = button(pad.attempt, "Lay it on the pad", "Show this picture", self._pick)
+        lay = make_button(pad.attempt, "Lay it on the pad", "Show this picture", self._pick)
         pick = HBox([self.source, self.number, lay, self.photo])
         steps = HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
         super().__init__([pick, steps, HBox([self.centred, self.about]), self._photo])
@@ -112,7 +116,7 @@ class TransformPanel(VBox):  # type: ignore[misc]
         self._pad.pick(steps.image)
         self._steps.value = pad_page.picture_steps(steps)
         self._photo.layout.display = None
-        self._pad.say(
+        self._pad.show_message(
             f"{self._name} was prepared as MNIST's makers did. Undo takes it off the pad."
         )
 

@@ -17,8 +17,8 @@ from torch import nn
 from mnist_nb.data import Mnist
 from mnist_nb.plots import training_curves
 from mnist_nb.training import Hyperparameters
-from mnist_nb.widgets.canvas import LOCK
-from mnist_nb.widgets.common import Panel, beside, button, on_change
+from mnist_nb.widgets.callbacks import LOCK
+from mnist_nb.widgets.common import Panel, labelled, make_button, on_change
 from mnist_nb.widgets.controls import Controls
 from mnist_nb.widgets.markup import stylesheet
 from mnist_nb.widgets.studio import studio_markup as studio_page
@@ -161,7 +161,7 @@ class TrainingStudio(Panel):
 
     # ---- what clicks do
 
-    def say(self, text: str, *, wrong: bool = True) -> None:
+    def show_message(self, text: str, *, is_error: bool = True) -> None:
         """Show a sentence about something that could not be done; an empty one takes it away."""
         self._notice = text
         self._refresh()
@@ -245,7 +245,7 @@ class TrainingStudio(Panel):
             self._table.refresh()
 
     def _build(self) -> list[Any]:
-        new = partial(button, self.attempt)
+        new = partial(make_button, self.attempt)
         self._message, self._progress, self._chart, self._inside, self._pinned = (
             HTML() for _ in range(5)
         )
@@ -268,7 +268,9 @@ class TrainingStudio(Panel):
             options=self._sources(), value=True, tooltips=hints
         )
         self._fresh.style.button_width = "auto"
-        number = partial(beside, BoundedIntText, f"Pinned: {self._watched.name} image", "210px", 0)
+        number = partial(
+            labelled, BoundedIntText, f"Pinned: {self._watched.name} image", "210px", 0
+        )
         hint = "A number, or the arrow keys, choose the image whose probabilities are shown"
         self._index = number(min=0, max=len(self._watched) - 1, tooltip=hint)
         on_change(self.attempt, self._index, lambda: self._pin_number(self._index.value))

@@ -6,7 +6,7 @@ from functools import partial
 
 from ipywidgets import HTML, HBox, Text, VBox, Widget
 
-from mnist_nb.widgets.common import Attempt, button, discard, on_change
+from mnist_nb.widgets.common import Attempt, discard, make_button, on_change
 from mnist_nb.widgets.studio import studio_markup as studio_page
 from mnist_nb.widgets.studio.records import RunRecord
 from mnist_nb.widgets.studio.session import TrainingSession
@@ -49,7 +49,7 @@ class RunsTable:
     def _row(self, run: RunRecord) -> HBox:
         """One run: its line, its name, its figures, and two buttons."""
         name = Text(run.name, continuous_update=False, tooltip="The run's name")
-        new = partial(button, self.attempt)
+        new = partial(make_button, self.attempt)
         restore = new(
             "Restore", "Make these weights the network as it stands", partial(self.restore, run)
         )

@@ -59,7 +59,7 @@ def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.floa
     if probabilities is None:
         words, bars = "Nobody has learnt to read it yet.", ""
     else:
-        words = Prediction(int(probabilities.argmax()), probabilities).in_words
+        words = Prediction(int(probabilities.argmax()), probabilities).sentence
         bars = probability_bars(probabilities, words)
     return (
         f'<div class="studio-pinned"><div>{image_tag(image, caption, 3)}<p class="caption">{escape(caption)}</p></div>'
