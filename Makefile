@@ -10,6 +10,11 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 COPY := test-results/notebooks
+# without a reader's own models, which would change the outputs and be changed
+MAKE_COPY := rm -rf $(COPY) && mkdir -p $(COPY) && cp -R notebooks/. $(COPY) && find $(COPY) -name '*.safetensors' -delete
+NOTEBOOKS = $(or $(ARGS),$(wildcard notebooks/[0-9]*.ipynb notebooks/solutions/[0-9]*.ipynb) notebooks/draw.ipynb)
+COPIES = $(addprefix test-results/,$(NOTEBOOKS))
+HAS_MNIST = $(PY) -c 'import sys; from mnist_nb import load_mnist; sys.exit(load_mnist().is_sample)'
 # JupyterLab refuses to run as root (in a container, say) unless told; token and loopback stay as they are.
 ALLOW_ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 ESLINT := npx --yes --prefer-offline eslint@9
@@ -37,8 +42,8 @@ draw: $(INSTALLED)  ## open an empty drawing pad (ARGS as for lab)
 	$(PY) -m mnist_nb draw -- $(ARGS)
 
 test: lint  ## every check: lint, types, tests, and all notebooks compared with their outputs
-	@rm -rf $(COPY) && mkdir -p $(COPY) && cp -R notebooks/. $(COPY) && find $(COPY) -name '*.safetensors' -delete
-	@if $(PY) -c 'import sys; from mnist_nb import load_mnist; sys.exit(load_mnist().is_sample)'; then compare=--nbval; \
+	@$(MAKE_COPY)
+	@if $(HAS_MNIST); then compare=--nbval; \
 	else echo "NOTE: without the full MNIST the notebooks are run, but their outputs are not compared."; \
 	compare=--nbval-lax; fi; \
 	OMP_NUM_THREADS=1 $(PY) -m pytest $$compare $(NBVAL) $(PARALLEL) tests $(COPY) $(ARGS)
@@ -60,8 +65,12 @@ format: $(INSTALLED_TEST)  ## put code and notebooks into the common style
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-notebooks: $(INSTALLED_TEST)  ## run all notebooks anew, keep their outputs and strip what changes by itself
-	$(PY) tools/run_notebooks.py $(ARGS)
+notebooks: $(INSTALLED_TEST)  ## run all notebooks anew, or those in ARGS, and keep their outputs
+	@$(HAS_MNIST) || { echo "The full MNIST is needed."; exit 1; }
+	@$(MAKE_COPY)
+	$(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=600 $(COPIES)
+	@$(PY) tools/clean_notebooks.py $(COPIES)
+	@for name in $(NOTEBOOKS); do cp test-results/$$name $$name; done
 
 html: $(INSTALLED_TEST)  ## copies of the notebooks that any browser shows, in build/html
 	$(PY) tools/make_html.py $(ARGS)
@@ -77,7 +86,8 @@ bench: $(INSTALLED_TEST)  ## measure speed against other libraries, an hour (ARG
 	$(PY) benchmarks/bench.py $(ARGS)
 
 constraints: $(INSTALLED_TEST)  ## after make test passed: keep the versions it passed with, in constraints.txt
-	$(PY) tools/constraints.py
+	@echo "# The versions that make test last passed with; refreshed by: make constraints" > constraints.txt
+	$(PY) -m pip list --format=freeze --exclude-editable --exclude pip | sed 's/+.*//' >> constraints.txt
 
 clean:  ## remove what tests and builds leave behind (not .venv, not your models)
 	rm -rf test-results build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
@@ -89,6 +99,7 @@ clean-all: clean  ## the same and the virtual environment
 # A stamp holds the time of the last installation, which is repeated only when pyproject.toml is newer, and the GPU= that
 # was asked for: asked for otherwise, it is repeated too. The test extra includes the rest, so it sets both stamps.
 INSTALL = $(PY) tools/install.py --gpu "$(GPU)" --constraint "$(CONSTRAINTS)"
+STAMP = echo "$(GPU)" | tee
 IGNORED := $(if $(GPU),$(shell grep -qsx "$(GPU)" $(INSTALLED) || rm -f $(INSTALLED) $(INSTALLED_TEST)))
 
 # An environment whose Python went away (the system's was upgraded) is made anew, and so are its stamps.
@@ -99,7 +110,9 @@ $(PY):
 	"$$python" -m venv --clear "$(VENV)"
 
 $(INSTALLED): pyproject.toml | $(PY)
-	@$(INSTALL) --stamp $@
+	@$(INSTALL)
+	@$(STAMP) $@ > /dev/null
 
 $(INSTALLED_TEST): pyproject.toml | $(PY)
-	@$(INSTALL) --extra test --stamp $(INSTALLED) $@
+	@$(INSTALL) --extra test
+	@$(STAMP) $(INSTALLED) $@ > /dev/null

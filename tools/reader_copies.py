@@ -1,9 +1,7 @@
-"""Give the reader notebooks of their own, without outputs: python tools/reader_copies.py [FOLDER]
+"""Copy the notebooks for a reader to change: python tools/reader_copies.py [FOLDER]
 
-So what is to be predicted is not answered before it is asked, and the notebooks under version
-control stay as they are. What is in the folder already, changed notebooks above all, is left alone.
-Solutions keep their outputs. A model or digits that earlier versions kept beside the notebooks are
-copied along.
+The copies have no outputs, so that no answer is given before its question; solutions keep theirs.
+Files that are in the folder already are never overwritten.
 """
 
 from __future__ import annotations
@@ -28,8 +26,8 @@ def without_outputs(path: Path) -> str:
 
 
 def copy_missing(folder: Path, series: Path = SERIES) -> list[Path]:
-    """Copy what is not in the folder yet; the files that were made."""
-    made = []
+    """Copy the files that the folder lacks, and return the copies."""
+    copies = []
     for path in sorted(file for file in series.rglob("*") if file.is_file()):
         inside = path.relative_to(series)
         copy = folder / inside
@@ -40,22 +38,24 @@ def copy_missing(folder: Path, series: Path = SERIES) -> list[Path]:
             content = without_outputs(path).encode()
         else:
             content = path.read_bytes()
-        write_atomically(copy, content)  # half a copy would pass for the reader's own from then on
-        made.append(copy)
-    return made
+        write_atomically(copy, content)  # half a copy would never be replaced
+        copies.append(copy)
+    return copies
 
 
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "my_notebooks")
     try:
-        made = copy_missing(folder)
+        copies = copy_missing(folder)
     except OSError as error:
         sys.exit(
-            f"The copies in {folder} are not complete ({error.strerror}): make room or name another folder."
+            f"The copies in {folder} are not complete ({error.strerror}): "
+            "make room or name another folder."
         )
-    if made:
+    if copies:
         print(
-            f"Your notebooks are in {folder}: without outputs, and yours to change. Delete one, and it comes anew."
+            f"Your notebooks are in {folder}: without outputs, and yours to change. "
+            "Delete one and it is recreated on the next run."
         )
 
 
