@@ -122,6 +122,7 @@ def test_the_wrong_tensors_are_refused_with_the_reason(path, damage, reason):
     assert str(path) in str(error.value)
 
 
+@pytest.mark.promise("bounded reading")
 def test_a_huge_file_is_refused_unread(path):
     with path.open("wb") as file:
         file.truncate(2**40)  # sparse: a terabyte that takes no room
@@ -161,6 +162,7 @@ WHOLE = safetensors.torch.save(
         ),
     )
 )
+@pytest.mark.promise("damaged file")
 def test_a_damaged_file_is_an_error_or_a_finite_model_and_nothing_else(path, content):
     path.write_bytes(content)
     try:
@@ -173,6 +175,7 @@ def test_a_damaged_file_is_an_error_or_a_finite_model_and_nothing_else(path, con
 # ---- nothing half-written
 
 
+@pytest.mark.promise("failed write")
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(path, monkeypatch):
     save_checkpoint(build_model("mlp", seed=1), path)
     before = path.read_bytes()
@@ -209,6 +212,7 @@ def test_writing_into_no_folder_or_over_a_folder_is_one_clear_error(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such files there")
+@pytest.mark.promise("other kinds")
 def test_a_device_or_a_pipe_is_never_replaced_by_a_file(tmp_path):
     pipe = tmp_path / "pipe.safetensors"
     os.mkfifo(pipe)

@@ -252,6 +252,7 @@ sys.meta_path.insert(0, Interrupting())
         "safetensors.torch",
     ],
 )
+@pytest.mark.promise("Ctrl-C")
 def test_ctrl_c_while_it_is_still_importing_is_one_line(workplace, name):
     process = as_process(
         "test", "--model", "none.safetensors", at_start=INTERRUPTED_IMPORT.format(name=name)

@@ -311,6 +311,7 @@ class TestSplit:
             (torch.zeros(1, 28, 28, dtype=torch.uint8), torch.tensor([-1]), "0 to 9"),
         ],
     )
+    @pytest.mark.promise("wrong data")
     def test_refuses_what_is_no_mnist(
         self, images: torch.Tensor, labels: torch.Tensor, reason: str
     ) -> None:
@@ -367,6 +368,7 @@ class TestCache:
             pytest.param(lambda content: content + content, id="doubled"),
         ],
     )
+    @pytest.mark.promise("damaged cache")
     def test_damaged_file_is_set_aside_and_fetched_again(
         self,
         damage: Callable[[bytes], bytes],
@@ -424,6 +426,7 @@ class TestCache:
 
 @pytest.mark.slow
 class TestNetwork:
+    @pytest.mark.promise("no network")
     def test_no_source_at_all_gives_the_sample_and_says_why(
         self, tmp_path: Path, stand_in: Files
     ) -> None:
@@ -457,6 +460,7 @@ class TestNetwork:
             (one_byte_at_a_time, "stopped after"),
         ],
     )
+    @pytest.mark.promise("faulty mirror")
     def test_faulty_mirror_is_given_up(
         self,
         fault: Behaviour,

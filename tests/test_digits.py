@@ -279,6 +279,7 @@ def test_a_truncated_file_is_refused_wherever_it_is_cut(workplace: Path) -> None
         st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=4
     )
 )
+@pytest.mark.promise("damaged digits")
 def test_flipped_bits_give_digits_or_one_clear_error(
     tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[float, int]]
 ) -> None:
@@ -365,6 +366,7 @@ def test_an_export_that_is_there_is_no_failure_where_its_temporary_folder_stays(
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace", "chmod"])
+@pytest.mark.promise("failed write")
 def test_a_disk_that_fails_loses_nothing(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
@@ -396,6 +398,7 @@ for number in range(25):
 
 
 @pytest.mark.slow
+@pytest.mark.promise("two programs")
 def test_two_kernels_that_add_at_once_lose_nothing(workplace: Path) -> None:
     command = [sys.executable, "-c", ADDER, "shared.safetensors"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

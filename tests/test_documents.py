@@ -38,10 +38,19 @@ def test_every_target_of_make_exists(page: Path) -> None:
     assert {first or second for first, second in code} <= targets
 
 
-def test_every_target_is_in_the_list_that_make_alone_prints() -> None:
+def test_make_alone_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split())
     assert phony == set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+
+
+def test_every_promise_is_held_by_a_marked_test() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    tests = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py"))
+    promises = re.findall(r"^- \*\*(.+?)\*\*:", page, re.MULTILINE)
+    marked = re.findall(r"@pytest\.mark\.promise\(\"(.+?)\"\)", tests)
+    assert promises
+    assert set(promises) == set(marked)
 
 
 def test_the_pictures_open_at_once() -> None:

@@ -32,6 +32,7 @@ def test_one_file_of_700_kb_at_most_with_nothing_from_elsewhere(name: str, workp
     assert "unsafe" not in text
 
 
+@pytest.mark.promise("text stays text")
 def test_a_title_stays_text(workplace: Path) -> None:
     export_page(
         build_model("mlp", seed=0),
@@ -85,6 +86,7 @@ def nan_model() -> nn.Module:
         "no file",
     ],
 )
+@pytest.mark.promise("old page")
 def test_what_cannot_be_a_page_is_one_sentence_and_the_old_page_stays(
     model: nn.Module, title: str, error: type[Exception], words: str, workplace: Path
 ) -> None:

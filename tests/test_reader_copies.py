@@ -56,6 +56,7 @@ def test_a_model_that_lay_beside_the_notebooks_is_copied_along(tmp_path: Path) -
     assert (tmp_path / "mine" / "model.safetensors").read_bytes() == b"weights"
 
 
+@pytest.mark.promise("failed write")
 def test_a_copy_that_a_full_disk_cuts_short_is_no_copy_and_comes_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

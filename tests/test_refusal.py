@@ -165,6 +165,7 @@ def test_a_roc_curve_by_hand() -> None:
 # ---- on the pad
 
 
+@pytest.mark.promise("refusal")
 def test_the_pad_says_that_a_letter_is_no_digit_unless_it_is_told_not_to(pad: DrawingPad) -> None:
     assert "not think" not in shown(pad)
     guess = pad.replay(LETTERS["K"])
@@ -181,6 +182,7 @@ def test_the_pad_says_that_a_letter_is_no_digit_unless_it_is_told_not_to(pad: Dr
     assert "not think" not in shown(pad)
 
 
+@pytest.mark.promise("refusal")
 def test_the_wide_page_shows_a_question_mark_for_a_letter(pad: DrawingPad) -> None:
     letter = [np.array(points) / 2 + (130, 0) for points in LETTERS["A"]]
     pad.numbers.replay(

@@ -67,6 +67,7 @@ def for_ever(*acts: Callable[[], object]) -> None:
 
 @forks
 @pytest.mark.slow
+@pytest.mark.promise("whole file")
 def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new_one(
     path: Path,
 ) -> None:
@@ -89,6 +90,7 @@ def test_killed_at_200_random_moments_of_saving_a_file_is_the_old_one_or_the_new
 
 @forks
 @pytest.mark.slow
+@pytest.mark.promise("exact resume")
 def test_killed_at_random_moments_of_saving_a_run_it_goes_on_exactly(tiny, path: Path) -> None:
     settings = Hyperparameters(epochs=9, batch_size=32, learning_rate=0.05)
     runs = [TrainingRun(build_model(seed=0), tiny, settings, device="cpu") for _ in range(2)]
@@ -109,6 +111,7 @@ def test_killed_at_random_moments_of_saving_a_run_it_goes_on_exactly(tiny, path:
 
 @forks
 @pytest.mark.slow
+@pytest.mark.promise("two programs")
 def test_two_programs_that_save_one_file_at_once_both_succeed_and_are_both_told(path: Path) -> None:
     models = [build_model(seed=seed) for seed in (1, 2)]
     save_checkpoint(models[0], path)
@@ -174,6 +177,7 @@ class Harmful:
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 5])
+@pytest.mark.promise("no code")
 def test_a_pickle_is_read_by_nothing(path: Path, tiny, protocol: int) -> None:
     mark, other = path.with_name("mark"), path.with_name("torch.safetensors")
     path.write_bytes(pickle.dumps(Harmful(mark), protocol))
@@ -223,12 +227,14 @@ TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
          "backwards", "overlap", "deep list", "deep object", "long number", "many names", "long metadata", "no strings",
          "trailing", "no text"],
 )  # fmt: skip
+@pytest.mark.promise("damaged file")
 def test_what_is_no_model_is_one_clear_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model\.safetensors is "):
         load_checkpoint(path)
 
 
+@pytest.mark.promise("damaged file")
 def test_a_checkpoint_cut_at_any_4_kb_boundary_is_refused(path: Path) -> None:
     save_checkpoint(build_model(seed=0), path)
     content = path.read_bytes()
@@ -238,6 +244,7 @@ def test_a_checkpoint_cut_at_any_4_kb_boundary_is_refused(path: Path) -> None:
             load_checkpoint(path)
 
 
+@pytest.mark.promise("damaged file")
 def test_a_single_flipped_bit_anywhere_in_the_numbers_is_noticed(path: Path) -> None:
     bits = random.Random(0)
     save_checkpoint(build_model(seed=0), path)
@@ -252,6 +259,7 @@ def test_a_single_flipped_bit_anywhere_in_the_numbers_is_noticed(path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.promise("damaged state")
 def test_a_thousand_damaged_training_states_cost_the_state_and_not_the_weights(
     tiny, path: Path
 ) -> None:
@@ -274,6 +282,7 @@ def test_a_thousand_damaged_training_states_cost_the_state_and_not_the_weights(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")
+@pytest.mark.promise("Jupyter's safety")
 def test_nothing_weakens_jupyters_own_safety() -> None:
     root = Path(__file__).resolve().parent.parent
     files = [*root.glob("mnist_nb/**/*.py"), *root.glob("notebooks/**/*.ipynb"), *root.glob("tools/*"),

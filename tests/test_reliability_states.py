@@ -54,6 +54,7 @@ def forge(path: Path, state: str, tensors: dict[str, torch.Tensor]) -> None:
     ],
     ids=lambda state: state[:24],
 )
+@pytest.mark.promise("damaged state")
 def test_a_forged_training_state_is_refused_in_words(path: Path, tiny: Mnist, state: str) -> None:
     forge(path, state, {})
     with pytest.raises(

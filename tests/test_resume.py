@@ -254,6 +254,7 @@ def crash_at(monkeypatch, number):
 @pytest.mark.parametrize(
     ("renaming", "steps"), [(1, 5), (2, 10)], ids=["before the state", "before the weights"]
 )
+@pytest.mark.promise("exact resume")
 def test_after_a_crash_while_saving_the_latest_state_that_was_written_is_resumed(
     tiny, path, monkeypatch, renaming, steps
 ):
@@ -271,6 +272,7 @@ def test_after_a_crash_while_saving_the_latest_state_that_was_written_is_resumed
 
 
 @pytest.mark.slow
+@pytest.mark.promise("exact resume")
 def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, path):
     """A real process, killed in mid-epoch; the run goes on here, in another process."""
     program = textwrap.dedent(
@@ -301,6 +303,7 @@ def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, 
     assert same_weights(run.model, uninterrupted(sample, settings).model)
 
 
+@pytest.mark.promise("exact resume")
 def test_a_second_crash_does_not_cost_the_state_that_a_first_one_left(tiny, path, monkeypatch):
     run = saved_after(1, tiny, path)
     stop_after(run, 1)

@@ -65,6 +65,7 @@ def test_on_another_thread_it_changes_nothing():
 
 
 @pytest.mark.parametrize("at", [0, 3, 7])
+@pytest.mark.promise("Ctrl-C")
 def test_a_run_interrupted_in_mid_step_goes_on_as_if_nothing_had_been(tiny, monkeypatch, at):
     settings = Hyperparameters(epochs=2, batch_size=32, learning_rate=0.05)
     whole, halted = (
@@ -100,6 +101,7 @@ def test_a_run_interrupted_in_mid_step_goes_on_as_if_nothing_had_been(tiny, monk
     ],
     ids=lambda error: type(error).__name__,
 )
+@pytest.mark.promise("full memory")
 def test_a_full_memory_says_what_to_do(tiny, monkeypatch, error):
     run = TrainingRun(build_model(seed=0), tiny, Hyperparameters(batch_size=50), device="cpu")
 

@@ -547,6 +547,7 @@ class TestFromImage:
         with pytest.raises(ValueError, match=words):
             from_image(source)  # type: ignore[arg-type]
 
+    @pytest.mark.promise("no code")
     def test_a_file_of_another_format_starts_no_program(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -572,6 +573,7 @@ class TestFromImage:
         with pytest.raises(ValueError, match="this is no picture that can be read: choose a PNG"):
             from_image(b"\0\0\0\x18ftypavif" + bytes(50))
 
+    @pytest.mark.promise("bounded reading")
     def test_a_picture_that_would_fill_the_memory(self) -> None:
         with pytest.raises(ValueError, match=r"12000 x 9000|decompression bomb"):
             from_image(saved(Image.new("1", (12_000, 9_000)), "PNG"))
@@ -702,6 +704,7 @@ class TestFindInk:
         st.integers(1, 90), st.integers(1, 90),
         st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"]), st.randoms(use_true_random=False),
     )  # fmt: skip
+    @pytest.mark.promise("any picture")
     def test_any_picture_gives_an_image_or_a_clear_error(
         self, width: int, height: int, mode: str, chance: Random
     ) -> None:

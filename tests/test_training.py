@@ -53,6 +53,7 @@ def test_the_defaults_are_the_series_own():
         ("network", "rnn"),
     ],
 )
+@pytest.mark.promise("wrong settings")
 def test_a_value_out_of_range_is_refused_by_the_fields_name(name, value):
     with pytest.raises(ValueError, match=rf"^{name} must be"):
         Hyperparameters(**{name: value})
@@ -154,6 +155,7 @@ def test_one_class_alone_can_be_learnt(tiny):
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.promise("wrong data")
 def test_an_empty_split_is_named(tiny, split):
     data = dataclasses.replace(tiny, **{split: getattr(tiny, split).take(0)})
     with pytest.raises(ValueError, match=f"the {split} split is empty"):
@@ -176,6 +178,7 @@ def test_the_learning_rate_can_change_in_mid_run(tiny):
     assert run.learning_rate == 1e-6
 
 
+@pytest.mark.promise("divergence")
 def test_a_rate_too_high_ends_the_run_with_advice_and_the_last_good_weights(tiny):
     model = build_model("mlp", seed=0)
     run = TrainingRun(model, tiny, Hyperparameters(epochs=5, learning_rate=0.01))

@@ -93,6 +93,7 @@ def quick(full_mnist: Mnist) -> dict[str, torch.Tensor]:
 @pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("path", with_code(JUDGE), ids=lambda path: path.stem)
+@pytest.mark.promise("any model")
 def test_prints_what_it_was_committed_with(
     path: Path, world: str, workplace: Path, full_mnist: Mnist, quick: dict[str, torch.Tensor]
 ) -> None:

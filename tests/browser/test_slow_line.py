@@ -19,6 +19,7 @@ def line(jupyter: Server) -> Iterator[SlowLine]:
         yield line
 
 
+@pytest.mark.promise("reload and restart")
 def test_a_slow_line_loses_no_stroke(line: SlowLine, notebook: NotebookPage) -> None:
     notebook.server = notebook.server.through(line.port)
     pad = Pad(notebook.show(*CELLS))

@@ -207,6 +207,7 @@ def test_twenty_rapid_clicks_leave_the_panel_alive(studio: StudioPage) -> None:
     assert studio.notebook.errors() == []
 
 
+@pytest.mark.promise("reload and restart")
 def test_a_page_reloaded_in_mid_run_finds_the_run_again(studio: StudioPage) -> None:
     studio.train()
     studio.until(lambda: studio.done() > 0, "the run to go on")
@@ -229,6 +230,7 @@ def test_a_page_reloaded_in_mid_run_finds_the_run_again(studio: StudioPage) -> N
     )
 
 
+@pytest.mark.promise("reload and restart")
 def test_a_kernel_restarted_in_mid_run_loses_no_finished_epoch(
     shared_notebook: NotebookPage,
 ) -> None:

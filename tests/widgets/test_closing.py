@@ -99,6 +99,7 @@ def unused(kind: type[Panel], *parts: str) -> Callable[[Mnist], tuple[Panel, lis
         *(unused(kind, "model") for kind in (LayerExplorer, PixelEditor, PruningExplorer)),
     ],
 )
+@pytest.mark.promise("closed panels")
 def test_a_closed_panel_is_forgotten_with_all_that_it_held(
     workplace: Path, tiny: Mnist, make: Callable[[Mnist], tuple[Panel, list[object]]]
 ) -> None:

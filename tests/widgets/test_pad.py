@@ -144,6 +144,7 @@ EVENTS = st.lists(
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(events=EVENTS)
+@pytest.mark.promise("any events")
 def test_no_order_of_events_confuses_it(
     events: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -115,6 +115,7 @@ class Studio(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
+@pytest.mark.promise("any events")
 def test_no_order_of_events_confuses_the_studio(tiny: Mnist) -> None:
     Studio.data = tiny
     case = Studio.TestCase

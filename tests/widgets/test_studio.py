@@ -375,6 +375,7 @@ def test_a_rate_too_high_ends_in_a_sentence_and_the_last_good_weights(
     assert same_weights(studio.model, trained(tiny, SHORT))
 
 
+@pytest.mark.promise("shown errors")
 def test_what_breaks_a_run_off_is_said_and_raised_where_code_waits(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -465,6 +466,7 @@ def test_the_network_as_it_stands_is_there_only_after_training_and_is_a_copy(mak
     assert bool(next(studio.model.parameters()).any())
 
 
+@pytest.mark.promise("text stays text")
 def test_names_are_shown_as_text(make: Make) -> None:
     studio = make()
     studio.train(name="<script>alert(1)</script>")
