@@ -87,7 +87,7 @@ def nan_model() -> nn.Module:
     ],
 )
 @pytest.mark.promise("old page")
-def test_what_cannot_be_a_page_is_one_sentence_and_the_old_page_stays(
+def test_an_invalid_page_is_refused_and_the_old_page_stays(
     model: nn.Module, title: str, error: type[Exception], words: str, workplace: Path
 ) -> None:
     Path("page.html").write_text("the old one")

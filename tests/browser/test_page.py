@@ -215,6 +215,10 @@ def test_numbers_are_read_as_python_reads_them(
     ] + ["20\n26"]
     drawings = [number(text, seed) for seed, text in enumerate(texts)]
     drawings[0]["strokes"].append({"points": [[30, 10], [30, 90]], "width": 9, "erase": True})
+    dots = [
+        {"points": [[x, 50]], "width": 9, "erase": False} for x in (40, 120)
+    ]  # of no height: without larger digits beside them they are read
+    drawings.append({"strokes": dots, "size": 300})
     for name in ("cnn", "mlp", "plain"):
         found = in_page(open_page(name), "readNumber", drawings)
         for drawing, reading in zip(drawings, found, strict=True):
@@ -227,7 +231,7 @@ def test_numbers_are_read_as_python_reads_them(
                 assert digit["score"] == pytest.approx(other.score, abs=1e-4)
 
 
-def test_plain_lists_of_points_are_strokes_too_and_none_is_an_error(open_page: Any) -> None:
+def test_lists_of_points_are_strokes_and_none_is_an_error(open_page: Any) -> None:
     page = open_page()
     reading = page.evaluate("window.mnistReader.read([[[140, 40], [140, 240]]], 280)")
     assert np.argmax(reading["probabilities"]) == 1

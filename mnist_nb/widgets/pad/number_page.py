@@ -8,7 +8,7 @@ import numpy as np
 from ipywidgets import HTML, HBox, Text
 from numpy.typing import ArrayLike
 
-from mnist_nb.handwriting.numbers import Digit, Number, read_number
+from mnist_nb.handwriting.numbers import Number, ReadDigit, read_number
 from mnist_nb.handwriting.preprocessing import EmptySketchError
 from mnist_nb.handwriting.sketch import Sketch, as_points
 from mnist_nb.widgets.canvas import Sheet
@@ -109,7 +109,7 @@ class NumberPage(Paper):
         self.truth.value = self.number.text.replace("\n", " ")
 
 
-def _drawing(digit: Digit) -> Sketch:
+def _drawing(digit: ReadDigit) -> Sketch:
     """A digit alone, in the middle of a canvas of its own."""
     corner, end = np.reshape(digit.box, (2, 2))
     side = max(end - corner) + 2 * _MARGIN

@@ -20,7 +20,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
 from mnist_nb.data.arguments import check_arguments
 from mnist_nb.files import CheckpointError, keep_other_kinds, parse_json, write_or_explain
-from mnist_nb.handwriting.numbers import _WEIGHTS
+from mnist_nb.handwriting.grouping import GROUP_WEIGHTS
 from mnist_nb.handwriting.refusal import energy_of_digits, threshold_of
 from mnist_nb.models import Cnn, Mlp
 
@@ -88,7 +88,7 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     }
     content |= {
         "energy": [value.item() for value in energy_of_digits(network)],
-        "grouping": _WEIGHTS,
+        "grouping": vars(GROUP_WEIGHTS),
     }
     content["weights"] = (
         base64.b85encode(weights.tobytes()).decode().replace("<", ".")

@@ -265,126 +265,182 @@ function predict(image) {
   return { probabilities: shares.map((share) => share / total), score: 1 / (1 + Math.exp(no - yes)) };
 }
 
-// ---- whole numbers: strokes are dealt into digits as reading.py does it
+// ---- whole numbers: strokes are divided into digits as handwriting/{pieces,grouping,numbers}.py do it
 
-const DOUBTFUL = 0.95, FORMS = [[1, -0.2], [1, 0.2], [0.8, 0], [1.25, 0]];
-const REACH = 5, NEAR = 0.3, SPECK = 0.15, WIDEST = 1.7, TALLEST = 2, SPARSE = 96, MOST = 400;
+const MAX_PIECES = 400, MIN_PIECE_SIZE = 0.15, MIN_DIGIT_SIZE = 0.3, MIN_LINE_OVERLAP = 0.35, MIN_PIECE_HEIGHT = 1e-3;
+const MAX_SPAN = 5, MAX_GAP = 0.3, MAX_WIDTH = 1.7, MAX_HEIGHT = 2, TYPICAL_WIDTH = 0.9, TYPICAL_HEIGHT = 0.7;
+const CLEARANCE = 0.15, MIN_WIDTH = 0.15, MIN_HEIGHT = 0.05, LINE_GAP = 0.3, MAX_SAMPLES = 96;
+const DOUBTFUL = 0.95, FORMS = [[1, -0.2], [1, 0.2], [0.8, 0], [1.25, 0]], SCORE_FACTOR = 10, MAX_SCORE_LOGIT = 6;
 
-const distance = ([x, y], [a, b]) => Math.sqrt((x - a) * (x - a) + (y - b) * (y - b));
-const lexically = (one, other) => one.reduce((order, value, i) => order || value - other[i], 0);
+const distance = ([x, y], [otherX, otherY]) => Math.sqrt((x - otherX) * (x - otherX) + (y - otherY) * (y - otherY));
+const lexically = (first, second) => first.reduce((order, value, i) => order || value - second[i], 0);
+const longerSide = ([left, top, right, bottom]) => Math.max(right - left, bottom - top);
 
-/** {points, width, box} of what is to be seen of each stroke; where an eraser has parted it, of each part. */
-function piecesOf(strokes, size) {
-  const parts = [];
+/** {points, width, box} of the visible parts of each stroke; an eraser may leave several. */
+function strokePieces(strokes, size) {
+  const pieces = [];
   strokes.forEach((stroke, i) => {
-    const erasers = strokes.slice(i + 1).filter(({ erase }) => erase);
-    const seen = stroke.erase ? [] : visibleLines([stroke, ...erasers], size).filter(({ erase }) => !erase);
-    for (const { points, width } of seen) {
-      const [low, high] = bounds(points), jump = Math.max(width, Math.max(high[0] - low[0], high[1] - low[1]) / 20);
-      points.forEach((point, k) => {
-        if (k && distance(points[k - 1], point) <= jump) parts.at(-1).points.push(point);
-        else parts.push({ points: [point], width });
-      });
-    }
+    if (stroke.erase) return;
+    const laterErasers = strokes.slice(i + 1).filter(({ erase }) => erase);
+    const lines = visibleLines([stroke, ...laterErasers], size).filter(({ erase }) => !erase);
+    for (const { points, width } of lines)
+      for (const part of splitAtJumps(points, width)) pieces.push({ points: part, width, box: bounds(part).flat() });
   });
-  return parts.map((part) => ({ ...part, box: bounds(part.points).flat() }));
+  return pieces;
 }
 
-/** The height of the digits: the median over pieces, in which tall ones count for more. */
+/** Split close points where two that follow each other are farther apart than the brush. */
+function splitAtJumps(points, width) {
+  const longestStep = Math.max(width, longerSide(bounds(points).flat()) / 20), parts = [];
+  points.forEach((point, i) => {
+    if (i && distance(points[i - 1], point) <= longestStep) parts.at(-1).push(point);
+    else parts.push([point]);
+  });
+  return parts;
+}
+
+/** The height of the digits: the median over pieces, each weighted by its own height. */
 function digitHeight(pieces) {
-  const heights = pieces.map(({ box }) => Math.max(box[3] - box[1], 1e-3)).sort((a, b) => a - b);
+  const heights = pieces.map(({ box: [, top, , bottom] }) => Math.max(bottom - top, MIN_PIECE_HEIGHT));
+  heights.sort((first, second) => first - second);
   const total = heights.reduce((sum, height) => sum + height);
   let sum = 0;
   return heights.find((height) => (sum += height) >= total / 2);
 }
 
-/** The logit of a score, one from an energy stretched to the range of learnt ones. */
-function sureness(score) {
+/** Those whose box is at least so large; the largest ones if none is. */
+function withoutSmaller(parts, minSize) {
+  const sizes = parts.map(({ box }) => longerSide(box)), smallest = Math.min(minSize, Math.max(...sizes));
+  return parts.filter((_, i) => sizes[i] >= smallest);
+}
+
+/** The logit of a score; one from an energy is stretched to the range of learnt ones. */
+function scoreLogit(score) {
   const share = Math.min(Math.max(score, 1e-7), 1 - 1e-7), logit = Math.log(share / (1 - share));
-  return Math.min(refusing.length ? logit : 4.5 * logit - 4, 6);
+  return Math.min(refusing.length ? logit : 4.5 * logit - 4, MAX_SCORE_LOGIT);
 }
 
 /** The box around some boxes, each [left, top, right, bottom]. */
-function around(boxes) {
+function enclosingBox(boxes) {
   return [0, 1, 2, 3].map((side) => (side < 2 ? Math.min : Math.max)(...boxes.map((box) => box[side])));
 }
 
-/** The widest gap that must be bridged to connect all of a group. */
-function widestGap(far, [first, ...rest]) {
+/** Distances between pieces near each other, [piece][piece], in heights of a digit; infinite for the rest. */
+function measureDistances(pieces, scale) {
+  const samples = pieces.map(({ points }) => points.filter((_, i) => i % Math.ceil(points.length / MAX_SAMPLES) === 0));
+  const distances = pieces.map(() => new Float64Array(pieces.length).fill(Infinity));
+  for (let first = 0; first < pieces.length; first++)
+    for (let second = first + 1; second < Math.min(first + MAX_SPAN, pieces.length); second++) {
+      let shortest = Infinity;
+      for (const point of samples[first])
+        for (const other of samples[second]) shortest = Math.min(shortest, distance(point, other));
+      distances[first][second] = distances[second][first] = shortest / scale;
+    }
+  return distances;
+}
+
+/** The widest gap that must be bridged to connect all pieces of a group. */
+function widestGap(distances, [first, ...rest]) {
   const reached = [first];
   let widest = 0;
   while (rest.length) {
-    const gaps = rest.map((other) => Math.min(...reached.map((one) => far[one][other])));
-    const least = Math.min(...gaps);
-    widest = Math.max(widest, least);
-    reached.push(...rest.splice(gaps.indexOf(least), 1));
+    const gaps = rest.map((piece) => Math.min(...reached.map((other) => distances[other][piece])));
+    const narrowest = Math.min(...gaps);
+    widest = Math.max(widest, narrowest);
+    reached.push(...rest.splice(gaps.indexOf(narrowest), 1));
   }
   return widest;
 }
 
-/** Every group of neighbours that may be one digit, and how well its shape and surroundings bear that out. */
-function candidates(pieces, scale) {
-  const boxes = pieces.map(({ box }) => box.map((side) => side / scale)), count = pieces.length;
-  const sparse = pieces.map(({ points }) => points.filter((_, i) => i % Math.ceil(points.length / SPARSE) === 0));
-  const far = pieces.map(() => new Float64Array(count).fill(Infinity));
-  for (let one = 0; one < count; one++)
-    for (let other = one + 1; other < Math.min(one + REACH, count); other++)
-      for (const point of sparse[one])
-        for (const place of sparse[other])
-          far[one][other] = far[other][one] = Math.min(far[one][other], distance(point, place) / scale);
-  const found = [];
-  for (let first = 0; first < count; first++)
-    for (let chosen = 1; chosen < 2 ** Math.min(REACH, count - first); chosen += 2) {
-      const group = [0, 1, 2, 3, 4].filter((bit) => (chosen >> bit) & 1).map((bit) => first + bit);
-      const [left, top, right, bottom] = around(group.map((at) => boxes[at])), gap = widestGap(far, group);
-      if (group.length > 1 && (right - left > WIDEST || bottom - top > TALLEST || gap > NEAR)) continue;
-      let overlap = 0, close = Infinity;
-      for (let at = Math.max(0, first - REACH); at < Math.min(group.at(-1) + REACH, count); at++) {
-        if (group.includes(at)) continue;
-        const [l, t, r, b] = boxes[at], narrower = Math.max(Math.min(right - left, r - l), 0.15);
-        if (Math.min(bottom, b) - Math.max(top, t) > -0.3)
-          overlap = Math.max(overlap, (Math.min(right, r) - Math.max(left, l)) / narrower);
-        close = Math.min(close, ...group.map((one) => far[one][at]));
-      }
-      const small = Math.max(Math.log(0.7 / Math.max(bottom - top, 0.05)), 0), wide = Math.max(right - left - 0.9, 0);
-      found.push({ group, shape: [1, gap, small, wide, overlap, Math.max(0.15 - close, 0)] });
-    }
-  return found;
-}
-
-/** Of all ways to deal the pieces into groups that worth most in total, by dynamic programming. */
-function bestDeal(found, count) {
-  let states = new Map([[0, { total: 0, deal: [] }]]); // which of the next pieces are gone already, one bit each
+/** Every choice of pieces among five that follow each other: lists of indices, ordered by the first. */
+function* neighbours(count) {
   for (let first = 0; first < count; first++) {
-    const next = new Map();
-    const reach = (gone, total, deal) => {
-      if (!(next.get(gone)?.total >= total)) next.set(gone, { total, deal });
-    };
-    for (const [gone, { total, deal }] of states) {
-      if (gone & 1) reach(gone >> 1, total, deal);
-      for (const one of gone & 1 ? [] : found.filter(({ group }) => group[0] === first)) {
-        const taken = one.group.reduce((sum, at) => sum + (1 << (at - first)), 0);
-        if (!(gone & taken)) reach((gone | taken) >> 1, total + one.worth, [...deal, one]);
-      }
-    }
-    states = next;
+    const span = Math.min(MAX_SPAN, count - first);
+    for (let chosen = 1; chosen < 2 ** span; chosen += 2) // a bit for each piece; the first is always chosen
+      yield Array.from({ length: span }, (_, bit) => bit).filter((bit) => (chosen >> bit) & 1).map((bit) => first + bit);
   }
-  return states.get(0).deal;
 }
 
-/** Digits in lines from above, each from left to right; a digit follows the nearest one on its left beside it. */
-function inLines(digits) {
-  const lines = [], twice = ({ box }, axis) => box[axis] + box[axis + 2];
-  for (const digit of [...digits].sort((a, b) => twice(a, 0) - twice(b, 0))) {
-    const beside = lines.filter((line) => {
-      const [, top, , bottom] = line.at(-1).box, [, high, , low] = digit.box;
-      return Math.min(bottom, low) - Math.max(top, high) > 0.35 * Math.min(bottom - top, low - high);
+/** {members, features}: every group of neighbours that may be one digit, and what its place says for or against it. */
+function plausibleGroups(pieces, scale) {
+  const boxes = pieces.map(({ box }) => box.map((side) => side / scale)), distances = measureDistances(pieces, scale);
+  const groups = [];
+  for (const members of neighbours(pieces.length)) {
+    const [left, top, right, bottom] = enclosingBox(members.map((piece) => boxes[piece]));
+    const width = right - left, height = bottom - top, gap = widestGap(distances, members);
+    if (members.length > 1 && (width > MAX_WIDTH || height > MAX_HEIGHT || gap > MAX_GAP)) continue;
+    let overlap = 0, clearance = CLEARANCE;
+    const end = Math.min(members.at(-1) + MAX_SPAN, pieces.length);
+    for (let other = Math.max(0, members[0] - MAX_SPAN); other < end; other++) {
+      if (members.includes(other)) continue;
+      const [otherLeft, otherTop, otherRight, otherBottom] = boxes[other];
+      const narrower = Math.max(Math.min(width, otherRight - otherLeft), MIN_WIDTH);
+      if (Math.min(bottom, otherBottom) - Math.max(top, otherTop) > -LINE_GAP)
+        overlap = Math.max(overlap, (Math.min(right, otherRight) - Math.max(left, otherLeft)) / narrower);
+      clearance = Math.min(clearance, ...members.map((piece) => distances[piece][other]));
+    }
+    groups.push({
+      members,
+      features: {
+        intercept: 1,
+        widest_gap: gap,
+        shortness: Math.max(Math.log(TYPICAL_HEIGHT / Math.max(height, MIN_HEIGHT)), 0),
+        excess_width: Math.max(width - TYPICAL_WIDTH, 0),
+        overlap,
+        crowding: CLEARANCE - clearance,
+        is_cut: 0, // strokes are never cut
+      },
     });
-    if (beside.length) beside.reduce((a, b) => (b.at(-1).box[2] > a.at(-1).box[2] ? b : a)).push(digit);
+  }
+  return groups;
+}
+
+/** How likely a group with these features is one digit, as a logarithm: a weighted sum. */
+function groupWorth(features) {
+  return Object.entries(model.grouping).reduce((sum, [name, weight]) => sum + weight * features[name], 0);
+}
+
+/** Divide pieces into the groups {members, worth} that are worth most in total, by dynamic programming. */
+function bestDivision(groups, count) {
+  let best = new Map([[0, { total: 0, division: [] }]]); // by a mask of the next pieces that are dealt already
+  for (let first = 0; first < count; first++) {
+    const reached = new Map();
+    const keepBetter = (dealt, total, division) => {
+      if (!reached.has(dealt) || total > reached.get(dealt).total) reached.set(dealt, { total, division });
+    };
+    const starting = groups.filter(({ members }) => members[0] === first);
+    for (const [dealt, { total, division }] of best) {
+      if (dealt & 1) {
+        keepBetter(dealt >> 1, total, division);
+        continue;
+      }
+      for (const group of starting) {
+        const mask = group.members.reduce((sum, piece) => sum + (1 << (piece - first)), 0);
+        if (!(dealt & mask)) keepBetter((dealt | mask) >> 1, total + group.worth, [...division, group]);
+      }
+    }
+    best = reached;
+  }
+  return best.get(0).division;
+}
+
+/** Whether two boxes overlap vertically by more than a third of the lower one's height. */
+function shareLine([, top, , bottom], [, otherTop, , otherBottom]) {
+  const overlap = Math.min(bottom, otherBottom) - Math.max(top, otherTop);
+  return overlap > MIN_LINE_OVERLAP * Math.min(bottom - top, otherBottom - otherTop);
+}
+
+/** Digits in lines from top to bottom, each from left to right; a digit follows the nearest one to its left. */
+function arrangeInLines(digits) {
+  const lines = [], centreX = ({ box: [left, , right] }) => (left + right) / 2;
+  for (const digit of [...digits].sort((first, second) => centreX(first) - centreX(second))) {
+    const candidates = lines.filter((line) => shareLine(line.at(-1).box, digit.box));
+    const nearest = candidates.reduce((a, b) => (b.at(-1).box[2] > a.at(-1).box[2] ? b : a), candidates[0]);
+    if (nearest) nearest.push(digit);
     else lines.push([digit]);
   }
-  const height = (line) => line.reduce((sum, digit) => sum + twice(digit, 1), 0) / line.length;
-  return lines.sort((a, b) => height(a) - height(b));
+  const centreY = (line) => line.reduce((sum, { box: [, top, , bottom] }) => sum + (top + bottom) / 2, 0) / line.length;
+  return lines.sort((first, second) => centreY(first) - centreY(second));
 }
 
 // ---- what others may call, tests among them
@@ -400,53 +456,54 @@ function readLines(lines, brush) {
   return { image: Array.from(image), ...predict(image) };
 }
 
-const known = new Map(); // what was read in a group of pieces: while one writes, most stay as they are
+const knownReadings = new Map(); // of groups of pieces: while one writes, most stay as they are
 
-function readPieces(pieces, [across, slant] = [1, 0]) {
-  const key = [across, slant, ...pieces.map(({ points, width }) => [width, ...points])].join("|");
-  if (known.size > 1000) known.clear();
-  if (!known.has(key)) {
-    const lines = pieces.map(({ points }) => ({ points: points.map(([x, y]) => [across * x + slant * y, y]) }));
-    known.set(key, readLines(lines, Math.max(...pieces.map(({ width }) => width))));
+function readPieces(pieces, [stretch, slant] = [1, 0]) {
+  const key = [stretch, slant, ...pieces.map(({ points, width }) => [width, ...points])].join("|");
+  if (knownReadings.size > 1000) knownReadings.clear();
+  if (!knownReadings.has(key)) {
+    const lines = pieces.map(({ points }) => ({ points: points.map(([x, y]) => [stretch * x + slant * y, y]) }));
+    knownReadings.set(key, readLines(lines, Math.max(...pieces.map(({ width }) => width))));
   }
-  return known.get(key);
+  return knownReadings.get(key);
 }
 
-/** A doubtful reading's probabilities are the mean over several forms of the digit. */
-function sureReading(reading, pieces) {
-  if (Math.max(...reading.probabilities) >= DOUBTFUL) return reading;
-  const all = [reading, ...FORMS.map((form) => readPieces(pieces, form))];
-  const mean = (_, digit) => all.reduce((sum, { probabilities }) => sum + probabilities[digit] / all.length, 0);
-  return { ...reading, probabilities: reading.probabilities.map(mean) };
+/** Divide pieces, ordered from left to right, into the groups that look most like digits: {pieces, box, ...reading}. */
+function readGroups(pieces, scale) {
+  const groups = plausibleGroups(pieces, scale).map(({ members, features }) => {
+    const own = members.map((piece) => pieces[piece]), reading = readPieces(own);
+    const { score, probabilities } = reading;
+    const worth = groupWorth({ ...features, score_logit: scoreLogit(score), four_probability: probabilities[4] });
+    return { members, worth, pieces: own, box: enclosingBox(own.map(({ box }) => box)), ...reading };
+  });
+  return bestDivision(groups, pieces.length);
+}
+
+/** Name a digit, or refuse it; a doubtful one is read in several forms, whose probabilities are averaged. */
+function readClosely({ pieces, box, image, probabilities, score }) {
+  if (Math.max(...probabilities) < DOUBTFUL) {
+    const all = [probabilities, ...FORMS.map((form) => readPieces(pieces, form).probabilities)];
+    probabilities = probabilities.map((_, digit) => all.reduce((sum, form) => sum + form[digit] / all.length, 0));
+  }
+  const best = String(probabilities.indexOf(Math.max(...probabilities)));
+  return { text: SCORE_FACTOR * score < model.refused ? "?" : best, box, image, probabilities, score };
 }
 
 /** Read a drawing of several digits: {text, digits: [{text, box, image, probabilities, score}], confidence in [0, 1]}. */
 function readNumber(strokes, size = CANVAS) {
-  const parts = piecesOf(strokes.map((stroke) => checkedStroke(stroke, size)), size);
-  if (!parts.length) throw new RangeError("there is no ink here: draw a number first");
-  const scale = digitHeight(parts), lengths = parts.map(({ box }) => Math.max(box[2] - box[0], box[3] - box[1]));
-  const pieces = parts.filter((_, i) => lengths[i] >= Math.min(SPECK * scale, Math.max(...lengths)));
-  if (pieces.length > MOST)
-    throw new RangeError(`there are ${pieces.length} pieces of ink here, but a number has no more than ${MOST}`);
-  const rank = ({ box: [left, top, right, bottom] }) => [left + right, top + bottom, left, top, right, bottom];
-  pieces.sort((a, b) => lexically(rank(a), rank(b)));
-  const found = candidates(pieces, scale).map(({ group, shape }) => {
-    const reading = readPieces(group.map((at) => pieces[at]));
-    const evidence = [sureness(reading.score), reading.probabilities[4], ...shape];
-    return { group, reading, worth: evidence.reduce((sum, value, i) => sum + value * model.grouping[i], 0) };
-  });
-  const deal = bestDeal(found, pieces.length).map(({ group, reading }) => {
-    const ours = group.map((at) => pieces[at]), { probabilities, ...rest } = sureReading(reading, ours);
-    const best = String(probabilities.indexOf(Math.max(...probabilities)));
-    const text = 10 * reading.score < model.refused ? "?" : best;
-    return { text, box: around(ours.map(({ box }) => box)), ...rest, probabilities };
-  });
-  const isNoDot = ({ box }) => Math.max(box[2] - box[0], box[3] - box[1]) >= 0.3 * scale;
-  const lines = inLines(deal.length > 1 ? deal.filter(isNoDot) : deal), digits = lines.flat();
+  const all = strokePieces(strokes.map((stroke) => checkedStroke(stroke, size)), size);
+  if (!all.length) throw new RangeError("there is no ink here: draw a number first");
+  const scale = digitHeight(all), pieces = withoutSmaller(all, MIN_PIECE_SIZE * scale);
+  if (pieces.length > MAX_PIECES)
+    throw new RangeError(`there are ${pieces.length} pieces of ink here, but a number has at most ${MAX_PIECES}`);
+  const place = ({ box: [left, top, right, bottom] }) => [left + right, top + bottom, left, top, right, bottom];
+  pieces.sort((first, second) => lexically(place(first), place(second)));
+  const readings = withoutSmaller(readGroups(pieces, scale), MIN_DIGIT_SIZE * scale);
+  const lines = arrangeInLines(readings.map(readClosely)), digits = lines.flat();
   return {
     text: lines.map((line) => line.map(({ text }) => text).join("")).join("\n"),
     digits,
-    confidence: digits.reduce((sure, { probabilities, score }) => sure * Math.max(...probabilities) * score, 1),
+    confidence: digits.reduce((product, { probabilities, score }) => product * Math.max(...probabilities) * score, 1),
   };
 }
 

@@ -1,0 +1,220 @@
+"""The pieces that the digits of a number are made of: strokes of a sketch, or connected ink of a
+picture, cut where digits may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_nb.handwriting.pictures import _thicken
+from mnist_nb.handwriting.preprocessing import Floats, Pixels, prepare
+from mnist_nb.handwriting.sketch import Sketch, Stroke, ink_along, visible_lines
+
+INKED = 0.25  # ink of at least this strength connects pixels of a picture
+EIGHT_NEIGHBOURS = np.ones((3, 3))  # a pixel touches all eight around it
+
+# Cuts through touching digits; lengths are in heights of the ink. Chosen on pictures.
+CUT_SLANTS = np.array([-0.4, -0.2, 0.0, 0.2, 0.4])  # x per y
+MIN_WIDTH_TO_CUT = 0.5
+MAX_INK_CUT = 0.35  # the most ink that a cut may cross
+MIN_PART_WIDTH = 0.15  # left of the first cut and right of the last
+MIN_CUT_DISTANCE = 0.2
+
+Positions = NDArray[np.int64]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A stroke or connected ink.
+
+    Attributes:
+        points: places on it, float64 `[point, (x, y)]`, x right and y down.
+    """
+
+    points: Floats
+
+    @cached_property
+    def box(self) -> Box:
+        """The bounding box of the points."""
+        left, top = self.points.min(axis=0).tolist()
+        right, bottom = self.points.max(axis=0).tolist()
+        return left, top, right, bottom
+
+
+@dataclass(frozen=True, eq=False)
+class StrokePiece(Piece):
+    """A visible part of a stroke, drawn with a brush of this width."""
+
+    width: float
+
+    @cached_property
+    def key(self) -> tuple[bytes, float]:
+        """Its content, hashable."""
+        return self.points.tobytes(), self.width
+
+    def to_stroke(self) -> Stroke:
+        """The stroke that draws this piece."""
+        return Stroke(self.points.astype(np.float32), self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class InkPiece(Piece):
+    """Ink of a picture.
+
+    Attributes:
+        pixels: columns and rows of its pixels, int64 `[pixel, (x, y)]`.
+        strengths: the ink in them, float64 `[pixel]`.
+        blob: the number of the connected ink that it is, or was cut from.
+    """
+
+    pixels: Positions
+    strengths: Floats
+    blob: int
+
+
+def enclosing_box(boxes: Sequence[Box]) -> Box:
+    """The smallest box around these."""
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def longer_side(box: Box) -> float:
+    """The width or the height of a box, whichever is larger."""
+    left, top, right, bottom = box
+    return max(right - left, bottom - top)
+
+
+# ---- finding pieces
+
+
+def stroke_pieces(sketch: Sketch) -> list[Piece]:
+    """Find the visible parts of each stroke; an eraser may leave several."""
+    pieces: list[Piece] = []
+    for position, stroke in enumerate(sketch.strokes):
+        later_erasers = [later for later in sketch.strokes[position:] if later.erase]
+        lines, _ = visible_lines((stroke, *later_erasers), sketch.size)
+        for points, _ in lines:
+            for part in _split_at_jumps(points, stroke.width):
+                pieces.append(StrokePiece(part, stroke.width))
+    return pieces
+
+
+def _split_at_jumps(points: Floats, width: float) -> list[Floats]:
+    """Split close points where two that follow each other are farther apart than the brush."""
+    steps = np.diff(points, axis=0)
+    lengths = np.sqrt((steps**2).sum(axis=1))
+    extent = np.ptp(points, axis=0).max()
+    is_jump = lengths > max(width, extent / 20)
+    return np.split(points, np.flatnonzero(is_jump) + 1)
+
+
+def ink_pieces(ink: Floats) -> list[Piece]:
+    """Find connected ink in a picture `[H, W]`, and cut it where digits may touch."""
+    pieces: list[Piece] = []
+    for blob, pixels in enumerate(_connected_pixels(ink)):
+        for part in cut_apart(pixels):
+            columns, rows = part.T
+            centres = part + np.array(0.5)
+            pieces.append(InkPiece(centres, part, ink[rows, columns], blob))
+    return pieces
+
+
+def _connected_pixels(ink: Floats) -> list[Positions]:
+    """Columns and rows of the pixels of each blob of connected ink."""
+    from scipy import ndimage  # takes a while to import, and a drawing pad does without
+
+    labels, _ = ndimage.label(ink >= INKED, EIGHT_NEIGHBOURS)
+    neighbours = ndimage.grey_dilation(labels, size=3)
+    labels = np.where(labels > 0, labels, neighbours)  # the faint edge of a blob belongs to it
+    labels[ink == 0] = 0
+    blobs = []
+    for label, place in enumerate(ndimage.find_objects(labels), start=1):
+        rows, columns = np.nonzero(labels[place] == label)
+        top, left = place[0].start, place[1].start
+        blobs.append(np.stack([columns + left, rows + top], axis=1))
+    return blobs
+
+
+def cut_apart(pixels: Positions) -> list[Positions]:
+    """Cut connected ink along straight lines that cross little of it; parts from left to right."""
+    width, height = np.ptp(pixels, axis=0) + 1
+    if width < MIN_WIDTH_TO_CUT * height:
+        return [pixels]
+    feet = _feet(pixels, height)
+    crossed = _count_crossed(feet, width)
+    best_slants = crossed.argmin(axis=0)
+    part_numbers = np.zeros(len(pixels), np.int64)
+    for x in _choose_cuts(crossed.min(axis=0), height):
+        is_right = feet[best_slants[x]] > x + 0.5
+        part_numbers += is_right
+    return [pixels[part_numbers == number] for number in np.unique(part_numbers)]
+
+
+def _feet(pixels: Positions, height: int) -> Floats:
+    """Where a line of each slant through each pixel meets half the height, x from the left edge of
+    the ink: `[slant, pixel]`."""
+    centres = pixels - pixels.min(axis=0) + np.array(0.5)
+    across, down = centres[:, 0], centres[:, 1] - height / 2
+    feet: Floats = across - np.multiply.outer(CUT_SLANTS, down)
+    return feet
+
+
+def _count_crossed(feet: Floats, width: int) -> Positions:
+    """How many pixels a cut of each slant through each x would cross: `[slant, x]`."""
+    columns = feet.clip(0, width - 1).astype(np.int64)
+    return np.stack([np.bincount(row, minlength=width) for row in columns])
+
+
+def _choose_cuts(crossed: Positions, height: int) -> list[int]:
+    """Choose where to cut, least ink first, given how many pixels each x would cross `[x]`."""
+    margin = MIN_PART_WIDTH * height
+    cuts: list[int] = []
+    for x in np.argsort(crossed, kind="stable").tolist():
+        if crossed[x] > MAX_INK_CUT * height:
+            break
+        is_inside = margin < x < len(crossed) - margin
+        is_free = all(abs(x - cut) >= MIN_CUT_DISTANCE * height for cut in cuts)
+        if is_inside and is_free:
+            cuts.append(x)
+    return cuts
+
+
+# ---- drawing pieces
+
+
+def draw_pieces(pieces: Sequence[Piece]) -> Pixels:
+    """Draw pieces of one source as the image uint8 `[28, 28]` that a network reads."""
+    strokes = [piece for piece in pieces if isinstance(piece, StrokePiece)]
+    if strokes:
+        return draw_strokes(strokes)
+    return _draw_ink([piece for piece in pieces if isinstance(piece, InkPiece)])
+
+
+def draw_strokes(pieces: Sequence[StrokePiece], stretch: float = 1, slant: float = 0) -> Pixels:
+    """Draw strokes in another form: `stretch` times as wide, and leaning by `slant`, x per y."""
+    return _draw_lines(tuple(piece.key for piece in pieces), stretch, slant)
+
+
+@lru_cache(1000)  # while one writes, most groups stay as they are
+def _draw_lines(lines: tuple[tuple[bytes, float], ...], stretch: float, slant: float) -> Pixels:
+    form = np.array([[stretch, 0], [slant, 1]])
+    paths, widths = [], []
+    for content, width in lines:
+        points = np.frombuffer(content).reshape(-1, 2)
+        paths.append((points @ form, 0))
+        widths.append(width)
+    return prepare(ink_along(paths, [], max(widths)))
+
+
+def _draw_ink(pieces: Sequence[InkPiece]) -> Pixels:
+    pixels = np.concatenate([piece.pixels for piece in pieces])
+    width, height = np.ptp(pixels, axis=0) + 1
+    columns, rows = (pixels - pixels.min(axis=0)).T
+    ink = np.zeros((height, width))
+    ink[rows, columns] = np.concatenate([piece.strengths for piece in pieces])
+    return prepare(_thicken(ink))
