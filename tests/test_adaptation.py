@@ -139,7 +139,7 @@ def test_it_goes_only_as_far_as_forgetting_allows(
     torch.testing.assert_close(found.state_dict(), parts[best].state_dict())
 
 
-def test_a_few_hundred_validation_images_do_not_forbid_everything(sample: Mnist) -> None:
+def test_a_small_validation_set_does_not_forbid_everything(sample: Mnist) -> None:
     """With the sample, too, an ordinary lesson goes through without a warning."""
     mlp = build_model("mlp", seed=0)
     for _ in train(mlp, sample, Hyperparameters(epochs=3, optimizer="adamw"), device="cpu"):
@@ -165,7 +165,7 @@ def test_the_first_lesson_does_not_wait_for_a_compiler(workplace: Path) -> None:
     """PyTorch's optimisers import one, which takes seconds."""
     lesson = """
 import sys
-from mnist_nb.my_digits import adapt
+from mnist_nb.handwriting.adaptation import adapt
 from mnist_nb.data import load_sample
 from mnist_nb.models import build_model
 data = load_sample()

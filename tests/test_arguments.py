@@ -68,7 +68,6 @@ for _ in range(3000):
         ("size must be", lambda data: Sketch(2**70)),
         ("points", lambda data: Sketch.from_arrays("nan", [1], [1.0], [0], 280)),
         ("grey must be", lambda data: prepare([["ink"]])),
-        ("per_digit must be", lambda data: mnist_nb.MyDigits().next_to_draw("3")),
         ("id", lambda data: mnist_nb.MyDigits().delete(NESTED)),
         ("digits must have", lambda data: mnist_nb.adapt(build_model(), None, data)),
         (
@@ -97,7 +96,6 @@ for _ in range(3000):
         ("closed file", lambda data: mnist_nb.from_image(closed_file())),
         ("points of a stroke", lambda data: DrawingPad(data).numbers.replay(["x"])),
         ("path must be", lambda data: mnist_nb.export_page(build_model(), "a\0b.html")),
-        ("model must be", lambda data: mnist_nb.read_number(data.test.images[0], "cnn")),
         (
             "crop must be",
             lambda data: mnist_nb.handwriting.picture_steps(

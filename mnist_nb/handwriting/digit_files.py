@@ -35,93 +35,131 @@ from mnist_nb.handwriting.sketch import Sketch
 
 MAX_DIGITS = 100_000
 MAX_FILE_BYTES = 2**29  # room for the most digits with their strokes
+VERSION = "2"  # of the layout of a file of digits
 
-_LABELS = "labels.csv"
-_MAX_PNG_BYTES = 2**16  # a 28x28 image takes a few hundred
-_MAX_CSV_BYTES = 2**24
-_VERSION = "2"
-_TENSORS = {"images", "records"}
-# of version 0.1.0: first for each digit, then for each stroke, then the points
-_TENSORS_BEFORE = (
-    "images",
-    "labels",
-    "ids",
-    "held_out",
-    "strokes",
-    "size",
-    "lengths",
-    "widths",
-    "erase",
-    "points",
-)
+LABELS = "labels.csv"
+MAX_LABELS_BYTES = 2**24
+MAX_PNG_BYTES = 2**16  # a 28x28 image takes a few hundred
+
+Folder = Path | zipfile.Path
 
 
 class DigitsError(MnistNbError, ValueError):
-    """A digit or a file of digits that cannot be used. Says which, why, and what to do."""
+    """A digit or a file of digits that cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
-class Digit:
+class SavedDigit:
     """One of the reader's digits.
 
+    Attributes:
+        image: uint8 `[28, 28]`, bright ink on black.
+        label: 0 to 9.
+        strokes: of its drawing, as `Sketch.to_arrays` returns them; None for an image.
+        id: identifies the digit, whatever is added or deleted around it.
+        held_out: whether it is kept out of teaching, to score what was taught.
+
     Raises:
-        DigitsError: for an image of another type or shape or without ink, or another label.
+        DigitsError: if the image has another type or shape or no ink, or the label is no digit.
     """
 
-    image: NDArray[np.uint8]  # [28, 28], bright ink on black
-    label: int  # 0 to 9
-    strokes: Mapping[str, NDArray[Any]] | None = (
-        None  # as `Sketch.to_arrays` gives them; None for an image
-    )
-    id: int = 0  # its name for good, whatever is added or deleted around it
-    held_out: bool = False  # kept apart from teaching
+    image: NDArray[np.uint8]
+    label: int
+    strokes: Mapping[str, NDArray[Any]] | None = None
+    id: int = 0
+    held_out: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "label", checked_label(self.label))
+        object.__setattr__(self, "label", check_label(self.label))
         try:
-            object.__setattr__(self, "image", check_image(self.image).copy())
+            image = check_image(self.image)
         except DataError as error:
             raise DigitsError(
-                f"a digit is a Sketch or an image: {error}; mnist_nb.from_image makes one from a picture of any size"
+                f"a digit is a Sketch or an image: {error}; mnist_nb.from_image makes one from a "
+                "picture of any size"
             ) from error
-        if not np.any(self.image):
+        if not image.any():
             raise DigitsError("there is no ink in this image: a digit is bright ink on black")
+        object.__setattr__(self, "image", image.copy())
 
 
-def checked_label(label: Any) -> int:
-    """The label as an int from 0 to 9; DigitsError if it is none."""
-    with contextlib.suppress(TypeError):  # what is no whole number is refused below
-        if not isinstance(label, bool) and 0 <= operator.index(label) <= 9:
-            return operator.index(label)
-    raise DigitsError(f"a label is one of the digits 0 to 9, not {reprlib.repr(label)}")
+def check_label(label: Any) -> int:
+    """Return the label as an int.
+
+    Raises:
+        DigitsError: if it is not an integer from 0 to 9.
+    """
+    try:
+        number = operator.index(label)
+    except TypeError:
+        number = -1
+    if isinstance(label, bool) or not 0 <= number <= 9:
+        raise DigitsError(f"a label must be a digit from 0 to 9, got {reprlib.repr(label)}")
+    return number
 
 
 # ---- one file with everything: the images as a tensor, and a record in JSON for each
 
 
-def read_digits(source: Path | bytes, name: str) -> tuple[Digit, ...]:
-    """The digits of a safetensors file, or of its content; errors call it by `name`.
+def read_digits(source: Path | bytes, name: str) -> tuple[SavedDigit, ...]:
+    """Read the digits of a safetensors file, or of its content.
+
+    Args:
+        source: its path or its content.
+        name: what errors call it.
 
     Raises:
-        DigitsError: if it cannot be read or is not a whole and sound file of digits.
+        DigitsError: if it cannot be read or is not a whole file of digits.
     """
     try:
         tensors, metadata = read_tensors(source, name, max_bytes=MAX_FILE_BYTES)
-        if metadata.get("version", _VERSION) <= _VERSION:
-            return _unpacked(tensors)
-    except (CheckpointError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except CheckpointError as error:
         if isinstance(error.__cause__, OSError):
             raise DigitsError(str(error)) from error
+        raise _not_whole(name, error.__cause__ or error) from error
+    if metadata.get("version", VERSION) > VERSION:
         raise DigitsError(
-            f"{name} is not a whole file of digits ({error.__cause__ or error}). It is left as it is: rename it to "
-            "start a new one, or put back a copy"
-        ) from error
-    raise DigitsError(
-        f"{name} was written by a newer version of this package: update it to read these digits"
+            f"{name} was written by a newer version of this package: update it to read these digits"
+        )
+    try:
+        return _unpack(tensors)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _not_whole(name, error) from error
+
+
+def _not_whole(name: str, reason: BaseException) -> DigitsError:
+    return DigitsError(
+        f"{name} is not a whole file of digits ({reason}). It is left as it is: rename it to start "
+        "a new one, or put back a copy"
     )
 
 
-def write_digits(path: Path, digits: Sequence[Digit]) -> None:
+def _unpack(tensors: Mapping[str, Tensor]) -> tuple[SavedDigit, ...]:
+    """The digits of a file's tensors; an error says what is wrong with them."""
+    if set(tensors) != {"images", "records"}:
+        names = ", ".join(sorted(tensors)[:12])
+        raise ValueError(f"its tensors are named {names or 'nothing at all'}")
+    images = tensors["images"].numpy()
+    records = parse_json(tensors["records"].numpy().tobytes())
+    if not isinstance(records, list) or len(images) != len(records):
+        raise ValueError(f"it holds {len(images):,} images and {len(records):,} records")
+    if len(records) > MAX_DIGITS:
+        raise ValueError(f"it holds {len(records):,} digits, more than {MAX_DIGITS:,}")
+    digits = [_from_record(image, record) for image, record in zip(images, records, strict=True)]
+    if len({digit.id for digit in digits}) < len(digits):
+        raise ValueError("two digits have the same id")
+    return tuple(digits)
+
+
+def _from_record(image: NDArray[Any], record: Mapping[str, Any]) -> SavedDigit:
+    strokes = record["strokes"]
+    if strokes is not None:
+        strokes = Sketch.from_arrays(**strokes).to_arrays()  # checks them
+    digit_id, held_out = operator.index(record["id"]), bool(record["held_out"])
+    return SavedDigit(image, record["label"], strokes, digit_id, held_out)
+
+
+def write_digits(path: Path, digits: Sequence[SavedDigit]) -> None:
     """Replace the file by one with these digits, in one step.
 
     Raises:
@@ -130,79 +168,39 @@ def write_digits(path: Path, digits: Sequence[Digit]) -> None:
     """
     if len(digits) > MAX_DIGITS:
         raise DigitsError(
-            f"{path} would hold {len(digits):,} digits, more than {MAX_DIGITS:,}: start another file"
+            f"{path} would hold {len(digits):,} digits, more than {MAX_DIGITS:,}: "
+            "start another file"
         )
-    records = [
-        {name: getattr(digit, name) for name in ("label", "id", "held_out", "strokes")}
-        for digit in digits
-    ]
-    words = json.dumps(records, allow_nan=False, default=np.ndarray.tolist)
-    images = np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE)
-    tensors = {"images": images, "records": np.frombuffer(words.encode(), np.uint8)}
-    content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": _VERSION})
+    text = json.dumps(
+        [_to_record(digit) for digit in digits], allow_nan=False, default=np.ndarray.tolist
+    )
+    images = [digit.image for digit in digits]
+    tensors = {
+        "images": np.array(images, np.uint8).reshape(-1, SIDE, SIDE),
+        "records": np.frombuffer(text.encode(), np.uint8),
+    }
+    content = safetensors.numpy.save(tensors, {"format": "mnist_nb digits", "version": VERSION})
     if len(content) > MAX_FILE_BYTES:
         raise DigitsError(f"{path} would grow to {len(content):,} bytes: start another file")
     write_atomically(path, content)
 
 
-def _unpacked(tensors: Mapping[str, Tensor]) -> tuple[Digit, ...]:
-    """The digits of a file's tensors; an error says what is wrong with them."""
-    if set(tensors) == set(_TENSORS_BEFORE):
-        records = list(_records_before(tensors))
-    elif set(tensors) == _TENSORS:
-        records = parse_json(tensors["records"].numpy().tobytes())
-    else:
-        raise ValueError(
-            f"its tensors are named {', '.join(sorted(tensors)[:12]) or 'nothing at all'}"
-        )
-    if not isinstance(records, list) or not len(tensors["images"]) == len(records) <= MAX_DIGITS:
-        raise ValueError(f"it holds {len(tensors['images']):,} images and {len(records):,} records")
-    digits = []
-    for image, record in zip(tensors["images"].numpy(), records, strict=True):
-        strokes = (
-            record["strokes"] and Sketch.from_arrays(**record["strokes"]).to_arrays()
-        )  # which checks them
-        digits.append(
-            Digit(
-                image,
-                record["label"],
-                strokes,
-                operator.index(record["id"]),
-                bool(record["held_out"]),
-            )
-        )
-    if len({digit.id for digit in digits}) < len(digits):
-        raise ValueError("two digits have the same id")
-    return tuple(digits)
-
-
-def _records_before(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
-    """The records of a file of version 0.1.0, which held all strokes, and all their points, one
-    after the other."""
-    columns = {name: tensors[name].tolist() for name in _TENSORS_BEFORE if name != "images"}
-    stroke = point = 0
-    for label, id, held_out, count, size in zip(
-        *(columns[name] for name in ("labels", "ids", "held_out", "strokes", "size")), strict=True
-    ):
-        if count < 0:
-            raise ValueError(f"a digit has {count} strokes")
-        end = stroke + count
-        drawn: dict[str, Any] = {
-            name: columns[name][stroke:end] for name in ("lengths", "widths", "erase")
-        }
-        drawn |= {"points": columns["points"][point : point + sum(drawn["lengths"])], "size": size}
-        yield {"label": label, "id": id, "held_out": held_out, "strokes": drawn if count else None}
-        stroke, point = end, point + sum(drawn["lengths"])
-    if (stroke, point) != (len(columns["lengths"]), len(columns["points"])):
-        raise ValueError("its strokes do not fit together")
+def _to_record(digit: SavedDigit) -> dict[str, Any]:
+    return {
+        "label": digit.label,
+        "id": digit.id,
+        "held_out": digit.held_out,
+        "strokes": digit.strokes,
+    }
 
 
 # ---- folders and zips of PNG files
 
 
-def export_digits(path: Path, digits: Iterable[Digit]) -> None:
-    """Write a 28x28 PNG file of each digit, and labels.csv, to a new folder or zip, which appears
-    when it is whole.
+def export_digits(path: Path, digits: Iterable[SavedDigit]) -> None:
+    """Write each digit as a 28x28 PNG file, and labels.csv, to a new folder or zip.
+
+    The folder or zip appears when it is complete.
 
     Raises:
         DigitsError: if something is at the path already, or it cannot be written.
@@ -217,116 +215,125 @@ def export_digits(path: Path, digits: Iterable[Digit]) -> None:
             dir=os.path.dirname(os.path.realpath(path)),
             prefix=f".{path.name[:20]}.",
             ignore_cleanup_errors=True,
-        ) as unfinished,
+        ) as temporary,
     ):
-        whole = (
-            Path(unfinished) / "digits"
-        )  # with the user's own permissions, which a temporary folder has not
-        whole.mkdir()
-        table = ["file,label\n"]
-        for number, digit in enumerate(digits):
-            name = f"{number:05}-{digit.label}.png"
-            Image.fromarray(digit.image).save(whole / name)
-            table.append(f"{name},{digit.label}\n")
-        (whole / _LABELS).write_bytes("".join(table).encode())
+        export = Path(temporary) / "digits"
+        export.mkdir()  # has the user's own permissions, unlike the temporary folder
+        _write_folder(export, digits)
         if path.suffix.lower() == ".zip":
-            whole = Path(shutil.make_archive(str(whole), "zip", whole))
-        whole.rename(path)
+            export = Path(shutil.make_archive(str(export), "zip", export))
+        export.rename(path)
 
 
-def import_digits(source: Path | bytes, name: str) -> list[Digit]:
-    """The digits of a safetensors file, of a folder or zip that `export_digits` made, or of the
-    content of a file.
+def _write_folder(folder: Path, digits: Iterable[SavedDigit]) -> None:
+    table = ["file,label\n"]
+    for number, digit in enumerate(digits):
+        name = f"{number:05}-{digit.label}.png"
+        Image.fromarray(digit.image).save(folder / name)
+        table.append(f"{name},{digit.label}\n")
+    (folder / LABELS).write_bytes("".join(table).encode())
+
+
+def import_digits(source: Path | bytes, name: str) -> list[SavedDigit]:
+    """Read the digits of a safetensors file, or of a folder or zip made by `export_digits`.
+
+    Args:
+        source: the path of one, or the content of a file.
+        name: what errors call it.
 
     Raises:
-        DigitsError: if it is none of these, or holds anything that is not a digit; the message
-            calls it by `name`.
+        DigitsError: if it is none of these, or holds anything that is not a digit.
     """
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with explain_refusal(name, "read", DigitsError):
-            if isinstance(file, Path) and not file.exists():
-                raise DigitsError(
-                    f"there is nothing at {name}: choose a file of digits, or an exported folder or zip"
-                )
-            if isinstance(file, Path) and file.is_dir():
-                return _read_folder(file, name)
-            if not zipfile.is_zipfile(file):
-                return list(read_digits(source, name))
-            with zipfile.ZipFile(file) as archive:
-                return _read_folder(zipfile.Path(archive), name)
+            return _import(source, name)
     except MnistNbError:
         raise
-    except (
-        Exception
-    ) as error:  # damaged, encrypted, unknown packing: zipfile, zlib and lzma raise many kinds
+    # damaged, encrypted, unknown packing: zipfile, zlib and lzma raise many kinds
+    except Exception as error:
         raise DigitsError(f"{name} cannot be unpacked: {error}") from error
 
 
-def _read_folder(folder: Path | zipfile.Path, name: str) -> list[Digit]:
-    """The digits of an exported folder, which may lie in another as zip programs make it."""
-    inner = [folder, *(child for child in folder.iterdir() if child.is_dir())]
-    places = [place for place in inner if (place / _LABELS).is_file()]
-    if len(places) != 1:
-        found = f"{len(places)} exports, in folders of their own" if places else f"no {_LABELS}"
-        raise DigitsError(f"{name} holds {found}: choose one folder or zip that export made")
-    [place] = places
-    with _explain_import(f"{name}, {_LABELS}"):
-        table = _bounded(place / _LABELS, _MAX_CSV_BYTES).decode(
-            "utf-8-sig"
-        )  # spreadsheets write a byte-order mark
-        separator = (
-            ";" if ";" in table.partition("\n")[0] else ","
-        )  # as Excel writes it in half of Europe
-        rows = list(csv.DictReader(io.StringIO(table), delimiter=separator))
-        if len(rows) > MAX_DIGITS:
-            raise ValueError(f"it names {len(rows):,} files, more than {MAX_DIGITS:,}")
-    return [_read_png(place, row, name) for row in rows]
-
-
-def _read_png(folder: Path | zipfile.Path, row: Mapping[str, str | None], source: str) -> Digit:
-    name, label = row.get("file") or "", row.get("label") or ""
-    with _explain_import(f"{source}, {name!r}"):
-        if not name or Path(name).name != name:  # no way out of the folder
-            raise ValueError(
-                f"{_LABELS} has the columns file and label, and names files without folders"
-            )
-        image = Image.open(io.BytesIO(_bounded(folder / name, _MAX_PNG_BYTES)), formats=["PNG"])
-        if image.size != (SIDE, SIDE):  # before its pixels are unpacked
-            raise ValueError(
-                f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels"
-            )
-        return Digit(np.asarray(image.convert("L")), int(label) if label.isdecimal() else label)  # type: ignore[arg-type] # which is refused
-
-
-@contextlib.contextmanager
-def _explain_import(what: str) -> Iterator[None]:
-    """Turn whatever is wrong with a file of an export into an error that names it."""
-    try:
-        yield
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        KeyError,
-        csv.Error,
-        Image.DecompressionBombError,
-    ) as error:
-        reason = (
-            "not UTF-8 text: save it as CSV UTF-8"
-            if isinstance(error, UnicodeDecodeError)
-            else error
+def _import(source: Path | bytes, name: str) -> list[SavedDigit]:
+    if isinstance(source, Path) and source.is_dir():
+        return _read_export(source, name)
+    if isinstance(source, Path) and not source.exists():
+        raise DigitsError(
+            f"there is nothing at {name}: choose a file of digits, or an exported folder or zip"
         )
-        reason = "it is no PNG" if isinstance(error, UnidentifiedImageError) else reason
-        raise DigitsError(f"{what}: {reason}. Nothing was imported") from error
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    if not zipfile.is_zipfile(file):
+        return list(read_digits(source, name))
+    with zipfile.ZipFile(file) as archive:
+        return _read_export(zipfile.Path(archive), name)
 
 
-def _bounded(file: Path | zipfile.Path, most: int) -> bytes:
-    """The content of a file that is not larger than it should be, whatever a zip claims."""
+def _read_export(folder: Folder, name: str) -> list[SavedDigit]:
+    """Read an exported folder, which may lie in another folder as zip programs make it."""
+    candidates = [folder, *(child for child in folder.iterdir() if child.is_dir())]
+    exports = [candidate for candidate in candidates if (candidate / LABELS).is_file()]
+    if not exports:
+        raise DigitsError(f"{name} holds no {LABELS}: choose one folder or zip that export made")
+    if len(exports) > 1:
+        raise DigitsError(
+            f"{name} holds {len(exports)} exports, in folders of their own: choose one of them"
+        )
+    [export] = exports
+    with _explain_fault(f"{name}, {LABELS}"):
+        rows = _read_labels(export / LABELS)
+    digits = []
+    for row in rows:
+        file, label = row.get("file") or "", row.get("label") or ""
+        with _explain_fault(f"{name}, {file!r}"):
+            digits.append(_read_png(export, file, label))
+    return digits
+
+
+def _read_labels(file: Folder) -> list[dict[str, str | None]]:
+    """The rows of the table as spreadsheets save it: with a byte-order mark, or semicolons."""
+    text = _read_bounded(file, MAX_LABELS_BYTES).decode("utf-8-sig")
+    first_line, _, _ = text.partition("\n")
+    delimiter = ";" if ";" in first_line else ","
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+    if len(rows) > MAX_DIGITS:
+        raise ValueError(f"it names {len(rows):,} files, more than {MAX_DIGITS:,}")
+    return rows
+
+
+def _read_png(folder: Folder, name: str, label: str) -> SavedDigit:
+    if not name or Path(name).name != name:  # no way out of the folder
+        raise ValueError(
+            f"{LABELS} has the columns file and label, and names files without folders"
+        )
+    content = _read_bounded(folder / name, MAX_PNG_BYTES)
+    image = Image.open(io.BytesIO(content), formats=["PNG"])
+    if image.size != (SIDE, SIDE):  # before its pixels are unpacked
+        raise ValueError(f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels")
+    number = check_label(int(label) if label.isdecimal() else label)
+    return SavedDigit(np.asarray(image.convert("L")), number)
+
+
+def _read_bounded(file: Folder, max_bytes: int) -> bytes:
+    """Read a file that is no larger than it should be, whatever a zip claims."""
     if file.exists() and not file.is_file():  # a pipe would be waited for
         raise ValueError("it is no regular file")
     with file.open("rb") as stream:
-        content: bytes = stream.read(most + 1)
-    if len(content) > most:
-        raise ValueError(f"{file.name} is over {most:,} bytes long")
+        content: bytes = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"{file.name} is over {max_bytes:,} bytes long")
     return content
+
+
+@contextlib.contextmanager
+def _explain_fault(name: str) -> Iterator[None]:
+    """Turn whatever is wrong with a file of an export into an error that names it."""
+    faults = (OSError, SyntaxError, ValueError, KeyError, csv.Error, Image.DecompressionBombError)
+    try:
+        yield
+    except faults as error:
+        reason = str(error)
+        if isinstance(error, UnicodeDecodeError):
+            reason = "not UTF-8 text: save it as CSV UTF-8"
+        elif isinstance(error, UnidentifiedImageError):
+            reason = "it is no PNG"
+        raise DigitsError(f"{name}: {reason}. Nothing was imported") from error

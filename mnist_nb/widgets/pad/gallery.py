@@ -8,7 +8,7 @@ from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Text, VBox
 
 from mnist_nb.data import Split
 from mnist_nb.evaluation import Evaluation, evaluate
-from mnist_nb.handwriting.my_digits import Digit, DigitsError
+from mnist_nb.handwriting.my_digits import DigitsError, SavedDigit
 from mnist_nb.widgets.common import (
     describe_digit_count,
     labelled,
@@ -90,7 +90,7 @@ class Gallery(VBox):  # type: ignore[misc]
         self._score.value = pad_page.score(score, list(digits))
         return score
 
-    def _digit(self) -> Digit:
+    def _digit(self) -> SavedDigit:
         digits = list(self._pad.some_digits())
         at: int = min(self._number.value, len(digits)) - 1
         return digits[at]

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from mnist_nb.data import SIDE
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.handwriting.adaptation import AdaptationReport
-from mnist_nb.handwriting.my_digits import Digit
+from mnist_nb.handwriting.my_digits import SavedDigit
 from mnist_nb.handwriting.numbers import Number
 from mnist_nb.handwriting.pictures import PictureSteps
 from mnist_nb.handwriting.preprocessing import Pixels
@@ -114,7 +114,7 @@ def picture_steps(steps: PictureSteps) -> str:
     return f'<div class="pad-thumbs">{"".join(figures)}</div>'
 
 
-def score(evaluation: Evaluation, digits: Sequence[Digit]) -> str:
+def score(evaluation: Evaluation, digits: Sequence[SavedDigit]) -> str:
     """How many of the reader's digits were read: all, and those kept apart; what was confused, and
     each mistake."""
     total, right = len(digits), evaluation.is_correct.tolist()
