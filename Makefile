@@ -52,7 +52,7 @@ test-fast: $(INSTALLED_TEST)  ## the quick tests alone: no browser, no notebooks
 	$(PY) -m pytest -q $(PARALLEL) -m "not browser and not slow" tests $(ARGS)
 
 coverage: $(INSTALLED_TEST)  ## which branches of the package the tests take; 95 % or more is expected
-	$(PY) -m pytest -q -m "not browser" --cov --cov-report=term tests $(ARGS)
+	$(PY) -m pytest -q -m "not browser and not nightly" --cov --cov-report=term tests $(ARGS)
 
 lint: $(INSTALLED_TEST)  ## style and types, notebooks included
 	$(PY) -m ruff check .

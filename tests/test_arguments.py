@@ -227,7 +227,7 @@ def without(data: Mnist, split: str) -> Mnist:
     )
 
 
-def test_an_argument_of_another_type_is_an_error_of_ours_and_both_of_pythons(tiny: Mnist) -> None:
+def test_a_wrong_type_is_a_type_error_and_a_value_error(tiny: Mnist) -> None:
     with pytest.raises(MnistNbError) as caught:
         mnist_nb.evaluate(build_model(), None)
     assert isinstance(caught.value, TypeError)

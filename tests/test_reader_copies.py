@@ -15,7 +15,7 @@ def code_cells(path: Path) -> list[nbformat.NotebookNode]:
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
-def test_copies_have_the_sources_and_no_outputs_and_the_originals_stay(tmp_path: Path) -> None:
+def test_copies_have_the_sources_and_no_outputs(tmp_path: Path) -> None:
     original = SERIES / "01_explore_data.ipynb"
     before = original.read_bytes()
     copy_missing(tmp_path / "mine")
@@ -25,7 +25,7 @@ def test_copies_have_the_sources_and_no_outputs_and_the_originals_stay(tmp_path:
     assert original.read_bytes() == before
 
 
-def test_what_the_notebooks_need_comes_along_and_solutions_keep_their_outputs(
+def test_data_comes_along_and_solutions_keep_outputs(
     tmp_path: Path,
 ) -> None:
     copy_missing(tmp_path)
@@ -38,7 +38,7 @@ def test_what_the_notebooks_need_comes_along_and_solutions_keep_their_outputs(
     )
 
 
-def test_what_the_reader_changed_is_left_alone_and_what_was_deleted_comes_anew(
+def test_a_changed_copy_stays_and_a_deleted_one_is_recreated(
     tmp_path: Path,
 ) -> None:
     copy_missing(tmp_path)
@@ -48,7 +48,7 @@ def test_what_the_reader_changed_is_left_alone_and_what_was_deleted_comes_anew(
     assert (tmp_path / "02_train.ipynb").read_text() == "mine"
 
 
-def test_a_model_that_lay_beside_the_notebooks_is_copied_along(tmp_path: Path) -> None:
+def test_a_model_beside_the_notebooks_is_copied(tmp_path: Path) -> None:
     series = tmp_path / "notebooks"
     series.mkdir()
     (series / "model.safetensors").write_bytes(b"weights")
@@ -57,9 +57,7 @@ def test_a_model_that_lay_beside_the_notebooks_is_copied_along(tmp_path: Path) -
 
 
 @pytest.mark.promise("failed write")
-def test_a_copy_that_a_full_disk_cuts_short_is_no_copy_and_comes_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_no_half_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     series, mine = tmp_path / "notebooks", tmp_path / "mine"
     series.mkdir()
     (series / "model.safetensors").write_bytes(b"weights" * 100)

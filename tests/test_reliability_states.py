@@ -66,9 +66,7 @@ def test_a_forged_training_state_is_refused_in_words(path: Path, tiny: Mnist, st
     assert continue_run(path, tiny, SETTINGS)[1].kind is Start.WEIGHTS
 
 
-def test_tensors_that_no_optimiser_has_are_passed_over_where_the_settings_differ(
-    path: Path, tiny: Mnist
-) -> None:
+def test_unknown_tensors_of_a_training_state_are_ignored(path: Path, tiny: Mnist) -> None:
     forge(
         path,
         json.dumps(RIGHT),

@@ -1,8 +1,7 @@
-"""The notebooks beside whatever a reader may have left: each prints what it was committed with.
+"""The notebooks beside whatever model a reader may have left: each prints what it was committed with.
 
-Beside five of the six, those that judge the model train a quick one in its place: it is enough to
-run them up to there and to see that it is the same one, for all that follows then is what `pytest
---nbval` compares.
+`pytest --nbval` compares them without a model. Beside a model that reads too little, a quick one is
+trained in its place: it is enough to see that it is the same one.
 """
 
 import re
@@ -15,6 +14,7 @@ import nbformat
 import pytest
 import torch
 from cells import IN_BROWSER, NOTEBOOKS, printed_by_cells
+from networks import same_weights
 
 from mnist_nb import (
     Hyperparameters,
@@ -27,10 +27,8 @@ from mnist_nb import (
 )
 from mnist_nb.data import Mnist
 
-IN_NO_BROWSER = sorted(
-    [path for path in NOTEBOOKS.glob("*.ipynb") if path.name not in IN_BROWSER]
-    + [*NOTEBOOKS.glob("solutions/*.ipynb")]
-)
+IN_NO_BROWSER = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.name not in IN_BROWSER]
+SOLUTIONS = sorted(NOTEBOOKS.glob("solutions/*.ipynb"))
 JUDGE = re.compile(r"load_or_train\(")
 PANELS = re.compile(r"DrawingPad\(|Explorer\(|PixelEditor\(")
 """What looks for the reader's model, in a notebook's code: to judge it, or to offer it in a
@@ -68,7 +66,6 @@ def diverged(data: Mnist) -> None:
 
 
 WORLDS: dict[str, Callable[[Mnist], object]] = {
-    "no model": lambda data: None,
     "an untrained one": lambda data: save_checkpoint(
         build_model("mlp", seed=1), "model.safetensors"
     ),
@@ -83,35 +80,32 @@ WORLDS: dict[str, Callable[[Mnist], object]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def quick(full_mnist: Mnist) -> dict[str, torch.Tensor]:
-    """The weights of the network that is trained where the reader's own does not read well
-    enough."""
-    return load_or_train("there is none.safetensors", full_mnist)[0].state_dict()
+@pytest.mark.slow
+@pytest.mark.promise("any model")
+@pytest.mark.parametrize("path", with_code(JUDGE), ids=lambda path: path.stem)
+def test_beside_a_good_model_all_outputs_are_as_committed(
+    path: Path, workplace: Path, full_mnist: Mnist
+) -> None:
+    WORLDS["a convolutional one"](full_mnist)
+    before = Path("model.safetensors").read_bytes()
+    cells = printed_by_cells(path)
+    assert cells
+    assert [now for _, now, _ in cells] == [committed for _, _, committed in cells]
+    assert Path("model.safetensors").read_bytes() == before
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("path", with_code(JUDGE), ids=lambda path: path.stem)
 @pytest.mark.promise("any model")
-def test_prints_what_it_was_committed_with(
-    path: Path, world: str, workplace: Path, full_mnist: Mnist, quick: dict[str, torch.Tensor]
+def test_beside_a_weak_model_the_usual_quick_one_is_judged(
+    workplace: Path, full_mnist: Mnist
 ) -> None:
-    WORLDS[world](full_mnist)
+    quick, _ = load_or_train("none.safetensors", full_mnist)
+    halfway(full_mnist)
     before = {file: file.read_bytes() for file in workplace.iterdir()}
     names: dict[str, Any] = {"__name__": "__main__"}
-    whole = world == "a convolutional one"
-    cells = printed_by_cells(path, names, until=None if whole else "load_or_train(")
-    assert cells or not whole
-    assert [(source, now) for source, now, _ in cells] == [
-        (source, kept) for source, _, kept in cells
-    ]
-    assert {file: file.read_bytes() for file in before} == before, (
-        "what the reader left is left alone"
-    )
-    if not whole:
-        weights = names["model"].state_dict()
-        assert all(torch.equal(tensor, quick[name]) for name, tensor in weights.items())
+    printed_by_cells(with_code(JUDGE)[0], names, until="load_or_train(")
+    assert same_weights(names["model"], quick)
+    assert {file: file.read_bytes() for file in workplace.iterdir()} == before
 
 
 @pytest.mark.slow
@@ -128,7 +122,7 @@ def test_its_panels_open_beside_any_model(
     panels = [source for source in cells if PANELS.search(source)]
     names: dict[str, Any] = {"__name__": "__main__"}
     assert printed_by_cells(path, names, until=panels[-1])  # no later cell knows of the model
-    for world in list(WORLDS.values())[1:]:
+    for world in WORLDS.values():
         for file in workplace.glob("model*"):
             file.unlink()
         world(full_mnist)
@@ -143,7 +137,9 @@ def test_its_panels_open_beside_any_model(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "path", IN_NO_BROWSER, ids=lambda path: path.relative_to(NOTEBOOKS).as_posix()
+    "path",
+    [*IN_NO_BROWSER, *(pytest.param(path, marks=pytest.mark.nightly) for path in SOLUTIONS)],
+    ids=lambda path: path.relative_to(NOTEBOOKS).as_posix(),
 )
 def test_runs_to_its_end_with_the_sample_too(
     path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
