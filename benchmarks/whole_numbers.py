@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from strokes import PenDigit, load, read_unipen
 
 from mnist_nb import Sketch, read_number, wilson_interval
-from mnist_nb.handwriting.preprocessing import walk
+from mnist_nb.handwriting.raster import walk
 
 Strokes = list[NDArray[np.float64]]
 PER_WRITER = 20

@@ -1,37 +1,71 @@
 """Images that are no digits, for a network to learn to refuse: made from MNIST's digits, or drawn
 by rule.
 
-They must be augmented as the digits are. Otherwise what is learnt is to tell an augmented image
-from one that is not, and real letters, which are neither, are taken for digits.
+They must be augmented as the digits are. Otherwise the network learns to tell augmented images from
+others, and takes real letters, which are not augmented, for digits.
 """
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mnist_nb.data import SIDE
-from mnist_nb.handwriting.variants import line
+from mnist_nb.handwriting.preprocessing import BOX
+from mnist_nb.handwriting.raster import draw_lines
 from mnist_nb.training.backpropagation import autograd_gradients
 
-STROKES, POINTS = 4, 7  # of a sign, at most; of a stroke
+STROKES = 4  # of a sign, at most
+POINTS = 7  # of a stroke
+
 LETTERS = """
-A 72 29 46, A 72 26 69 46, E 17 13 46 79, E 3145 5479, F 17 13 46, F 13 28 56, F 28 3216, H 17 39 46, K 17 34 49,
-L 17 79, M 71 15 53 39, N 71 19 93, P 17 1364, R 17 1364 49, R 17 1364 59, V 18 83, W 17 75 59 93, X 19 37,
-d 39 6479, d 36 6479 69, e 46 6314 4789, e 46 6214 4799, e 5632 2147 79, f 3228 46, h 17 7469, k 17 67 49,
-m 47 7458 8569, n 47 7469, r 17 7123"""
+A 72 29 46, A 72 26 69 46, E 17 13 46 79, E 3145 5479, F 17 13 46, F 13 28 56, F 28 3216,
+H 17 39 46, K 17 34 49, L 17 79, M 71 15 53 39, N 71 19 93, P 17 1364, R 17 1364 49, R 17 1364 59,
+V 18 83, W 17 75 59 93, X 19 37, d 39 6479, d 36 6479 69, e 46 6314 4789, e 46 6214 4799,
+e 5632 2147 79, f 3228 46, h 17 7469, k 17 67 49, m 47 7458 8569, n 47 7469, r 17 7123
+"""
 """Letters that no digit looks like, by their strokes between nine places, which lie as the keys 1
 to 9 of a telephone: two keys for a straight line, four for a cubic Bezier curve from the first to
 the last."""
-# ways to change a digit: mirrored or not, then quarters of a turn; and the digits that stay digits
-_TURNS = {(True, 0): "018", (True, 2): "012358", (False, 2): "0125689"}
-_TURNS |= dict.fromkeys([(False, 1), (False, 3), (True, 1), (True, 3)], "0")
+
+
+class _Turn(NamedTuple):
+    """A way to turn a digit, and the digits that are still digits afterwards."""
+
+    is_mirrored: bool
+    quarter_turns: int  # after mirroring
+    still_digits: list[int]
+
+    def apply(self, images: Tensor) -> Tensor:
+        """Turn images `[n, 28, 28]`."""
+        if self.is_mirrored:
+            images = images.flip(2)
+        return images.rot90(self.quarter_turns, (1, 2))
+
+    def leaves_digit(self, labels: Tensor) -> Tensor:
+        """Return whether the digits are still digits afterwards: bool `[n]`."""
+        return torch.isin(labels, torch.tensor(self.still_digits, device=labels.device))
+
+
+_TURNS = (
+    _Turn(True, 0, [0, 1, 8]),
+    _Turn(True, 2, [0, 1, 2, 3, 5, 8]),
+    _Turn(False, 2, [0, 1, 2, 5, 6, 8, 9]),
+    _Turn(False, 1, [0]),
+    _Turn(False, 3, [0]),
+    _Turn(True, 1, [0]),
+    _Turn(True, 3, [0]),
+)
+# The other ways to corrupt a digit, numbered after the turns.
+_WAYS = 12
+_LEFT_AND_RIGHT, _TOP_AND_BOTTOM, _OVERLAID, _SPECKS, _FRAME = range(len(_TURNS), _WAYS)
 
 
 def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """A quarter as many images as are given, none of which is a digit: spoilt digits, letters and
-    random strokes.
+    """Make images that are no digits, a quarter as many as are given.
+
+    Three in ten are corrupted digits, three in ten random signs, and the rest letters.
 
     Args:
         images: digits, float32 `[N, 28, 28]` in [0, 1], bright ink on black.
@@ -42,9 +76,11 @@ def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -
         float32 `[N // 4, 28, 28]` in [0, 1]; a few may look like a digit all the same.
     """
     count = len(images) // 4
-    part = 3 * count // 10  # of spoilt digits, and of random signs
-    signs = torch.cat([random_signs(part, generator), random_letters(count - 2 * part, generator)])
-    return torch.cat([_spoilt(images, labels, part, generator), signs.to(images.device)])
+    part = 3 * count // 10
+    signs = random_signs(part, generator).to(images.device)
+    letters = random_letters(count - 2 * part, generator).to(images.device)
+    corrupted = corrupted_digits(images, labels, part, generator)
+    return torch.cat([corrupted, signs, letters])
 
 
 def rejection_gradients(
@@ -64,131 +100,301 @@ def rejection_gradients(
     return autograd_gradients(model.reject, hidden, is_digit.long(), momentum)
 
 
-def _spoilt(images: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Digits mirrored, turned, two on top of each other, or glued from two halves; and specks and
-    frames."""
-    (first, second), (label, other) = (
-        (part[:count], part[count : 2 * count]) for part in (images, labels)
-    )
-    way = torch.randint(12, (count, 1, 1), generator=generator, device=generator.device).to(
-        images.device
-    )
-    low = torch.arange(SIDE, device=images.device) < SIDE // 2
+# ---- corrupted digits
+
+
+def corrupted_digits(
+    images: Tensor, labels: Tensor, count: int, generator: torch.Generator
+) -> Tensor:
+    """Mirror, turn, overlay or glue digits so that they are digits no more, or draw specks or a
+    frame instead.
+
+    A turn that would leave a digit is replaced by overlaying; overlaying or gluing that would, by a
+    quarter turn.
+
+    Args:
+        images: float32 `[N, 28, 28]` in [0, 1], N at least `2 * count`: the first `count` are
+            corrupted, together with the next `count`.
+        labels: int64 `[N]`.
+        count: how many to make.
+        generator: the only source of randomness.
+
+    Returns:
+        float32 `[count, 28, 28]` in [0, 1].
+    """
+    device = images.device
+    way = torch.randint(_WAYS, (count,), generator=generator, device=generator.device)
+    drawn = torch.rand(count, 15, 14, generator=generator, device=generator.device).to(device)
+    way_per_pixel = way.to(device)[:, None, None]
+    frame_width, speck_numbers = drawn[:, :1, :1], drawn[:, 1:]
+
+    first, second = images[:count], images[count : 2 * count]
+    label, other_label = labels[:count], labels[count : 2 * count]
+    result = _combined(first, second, label, other_label, way_per_pixel)
+    for number, turn in enumerate(_TURNS):
+        is_corrupted = ~turn.leaves_digit(label)[:, None, None]
+        is_used = (way_per_pixel == number) & is_corrupted
+        result = torch.where(is_used, turn.apply(first), result)
+    result = torch.where(way_per_pixel == _SPECKS, _specks(speck_numbers), result)
+    return torch.where(way_per_pixel == _FRAME, _frames(frame_width), result)
+
+
+def _combined(
+    first: Tensor, second: Tensor, label: Tensor, other_label: Tensor, way: Tensor
+) -> Tensor:
+    """Glue the halves of two digits together where `way` says so; overlay the others."""
+    is_low_half = torch.arange(SIDE, device=first.device) < SIDE // 2
+    left_and_right = torch.where(is_low_half, first, second)
+    top_and_bottom = torch.where(is_low_half[:, None], first, second)
     result = torch.maximum(first, second)
-    result = torch.where(way == 7, torch.where(low, first, second), result)
-    result = torch.where(way == 8, torch.where(low[:, None], first, second), result)
-    alike = (label == other) | (label == 1) | (other == 1)  # a 0 and a 1 give a crossed 0
-    result = torch.where(alike[:, None, None], first.rot90(1, (1, 2)), result)
-    for number, ((mirrored, turns), digits) in enumerate(_TURNS.items()):
-        stays = torch.isin(
-            label, torch.tensor([int(digit) for digit in digits], device=label.device)
-        )
-        changed = (first.flip(2) if mirrored else first).rot90(turns, (1, 2))
-        result = torch.where((way == number) & ~stays[:, None, None], changed, result)
-    drawn = torch.rand(count, 15, 14, generator=generator, device=generator.device).to(
-        images.device
-    )
-    specks = (drawn[:, 1:] < 0.08).repeat_interleave(2, 1).repeat_interleave(2, 2).float()
-    away = (torch.arange(SIDE, device=images.device) - SIDE / 2).abs()
-    edge = torch.maximum(
-        away, away[:, None] * (1 + 1.5 * drawn[:, :1, :1])
-    )  # wide ones: a high one may be a 0
-    frames = (10 - edge).clamp(0, 1) * (edge - 8).clamp(0, 1)
-    return torch.where(way == 10, specks, torch.where(way == 11, frames, result))
+    result = torch.where(way == _LEFT_AND_RIGHT, left_and_right, result)
+    result = torch.where(way == _TOP_AND_BOTTOM, top_and_bottom, result)
+    # the same digit twice is still that digit, and a 1 over a 0 is a crossed 0
+    has_one = (label == 1) | (other_label == 1)
+    may_be_digit = (label == other_label) | has_one
+    turned = first.rot90(1, (1, 2))
+    return torch.where(may_be_digit[:, None, None], turned, result)
+
+
+def _specks(numbers: Tensor) -> Tensor:
+    """Draw specks of 2x2 pixels, 8 % of the image, from random numbers `[n, 14, 14]`."""
+    is_inked = numbers < 0.08
+    return is_inked.repeat_interleave(2, 1).repeat_interleave(2, 2).float()
+
+
+def _frames(width: Tensor) -> Tensor:
+    """Draw frames 18 pixels wide; the random numbers `[n, 1, 1]` say how much lower they are.
+
+    None is higher than wide, because it could be a 0.
+    """
+    across = (torch.arange(SIDE, device=width.device) - SIDE / 2).abs()  # from the middle
+    down = across[:, None] * (1 + 1.5 * width)
+    distance = torch.maximum(across, down)  # [n, row, column]
+    is_outside_8 = (distance - 8).clamp(0, 1)
+    is_inside_10 = (10 - distance).clamp(0, 1)
+    return is_inside_10 * is_outside_8
+
+
+# ---- random signs
 
 
 def random_signs(count: int, generator: torch.Generator) -> Tensor:
-    """Signs of two to four strokes, lines and arcs between places of a 3x3 lattice, drawn as large
-    as MNIST's digits.
+    """Draw signs of two to four lines and arcs between places of a 3x3 lattice, as large as MNIST's
+    digits.
 
-    Half of them begin with a stem on the left, from which some bars go to the right; a quarter are
-    zigzags.
+    Half of them begin with a stem on the left, from which bars go to the right; a quarter are
+    zigzags of three or four strokes; in the others the strokes lie anywhere.
+
+    Args:
+        count: how many to draw.
+        generator: the only source of randomness.
+
+    Returns:
+        float32 `[count, 28, 28]` in [0, 1].
     """
     drawn = torch.rand(count, STROKES, 10, generator=generator, device=generator.device)
-    lattice, kind = (drawn[:, :, :4] * 3).floor(), drawn[:, :1, 4]
-    x, y, to_x, to_y = lattice.unbind(2)
-    stem, zigzag, number = kind < 0.5, kind > 0.75, torch.arange(STROKES, device=drawn.device)
-    second_stem = stem & (number == 1) & (drawn[:, :, 5] < 0.3)
-    is_stem = (stem & (number == 0)) | second_stem
-    is_bar = stem & ~is_stem & (drawn[:, :, 5] < 0.7)
-    # a bar may cross the stem, as in f and t; not at its foot, where some 1s have one
-    left = torch.where((drawn[:, :, 8] < 0.5) & (y < 2), -0.8, 0.0)
-    x = torch.where(
-        is_stem, 2.0 * second_stem, torch.where(is_bar, left, torch.where(zigzag, number / 1.5, x))
-    )
-    to_x = torch.where(
-        is_stem, x, torch.where(is_bar, to_x.clamp_min(1), torch.where(zigzag, x + 1 / 1.5, to_x))
-    )
-    turns = 2.0 * ((number + (drawn[:, :1, 5] < 0.5)) % 2)
-    y = torch.where(is_stem, 0.0, torch.where(zigzag, turns, y))
-    to_y = torch.where(is_stem, 2.0, torch.where(is_bar, y, torch.where(zigzag, 2 - turns, to_y)))
-    ends = torch.stack([x, y, to_x, to_y], 2) + 0.4 * (drawn[:, :, :4] * 3).frac()
-    begin, end = ends.view(count, STROKES, 2, 2).unbind(2)
-    goes_on = (drawn[:, 1:, 6] < 0.4) & ~is_stem[:, 1:] | zigzag
-    begin = torch.cat(
-        [begin[:, :1], torch.where(goes_on[:, :, None], end[:, :-1], begin[:, 1:])], 1
-    )
-    along, bulge = end - begin, (drawn[:, :, 7] - 0.5) * 4 * (drawn[:, :, 8] < 0.4) * ~is_stem
-    middle = (begin + end) / 2 + torch.stack([-along[..., 1], along[..., 0]], 2) * bulge[..., None]
-    t = torch.linspace(0, 1, POINTS, device=drawn.device)[:, None]
-    points = (
-        begin[:, :, None] * (1 - t) ** 2
-        + middle[:, :, None] * 2 * t * (1 - t)
-        + end[:, :, None] * t**2
-    )
-    there = (
-        number < 2 + zigzag + (drawn[:, :1, 9] * (3 - 1 * zigzag)).floor()
-    )  # two strokes make a 1 with a flag
-    points = torch.where(
-        there[:, :, None, None], points, points[:, :1]
-    )  # [count, strokes, points, (x, y)]
-    return _as_digits_lie(points, 0.4 + 0.6 * drawn[:, 1, 9], 0.8 + drawn[:, 2, 9])
+    places, choices = drawn[:, :, :4], drawn[:, :, 4:]
+    kind, role, chain, bulge, bend, size = choices.unbind(2)  # each [sign, stroke]
+    across = 0.4 + 0.6 * size[:, 1]
+    radius = 0.8 + size[:, 2]
+
+    number = torch.arange(STROKES, device=drawn.device)
+    has_stem = kind[:, :1] < 0.5
+    is_zigzag = kind[:, :1] > 0.75
+    is_first_stem = has_stem & (number == 0)
+    is_second_stem = has_stem & (number == 1) & (role < 0.3)
+    is_stem = is_first_stem | is_second_stem
+    is_bar = has_stem & ~is_stem & (role < 0.7)
+
+    # the ends of the strokes, [sign, stroke, (x, y, to_x, to_y)]
+    lattice = (places * 3).floor()
+    jitter = 0.4 * (places * 3).frac()
+    stems = _stem_ends(is_second_stem)
+    bars = _bar_ends(lattice, may_cross=bend < 0.5)
+    zigzags = _zigzag_ends(number, starts_low=role[:, :1] < 0.5)
+    ends = torch.where(is_zigzag[:, :, None], zigzags, lattice)
+    ends = torch.where(is_bar[:, :, None], bars, ends)
+    ends = torch.where(is_stem[:, :, None], stems, ends)
+    start, stop = (ends + jitter).chunk(2, dim=2)
+
+    continues = is_zigzag | (chain < 0.4) & ~is_stem
+    start = _chained(start, stop, continues)
+    is_arc = (bend < 0.4) & ~is_stem
+    points = _arcs(start, stop, torch.where(is_arc, 4 * (bulge - 0.5), 0.0))
+
+    fewest = torch.where(is_zigzag, 3, 2)  # two strokes of a zigzag make a 1 with a flag
+    choices_of_count = STROKES + 1 - fewest
+    stroke_count = fewest + (size[:, :1] * choices_of_count).floor()
+    is_drawn = number < stroke_count
+    points = torch.where(is_drawn[:, :, None, None], points, points[:, :1])
+    return render_centred(points, across, radius)
+
+
+def _stem_ends(is_second: Tensor) -> Tensor:
+    """From top to bottom, on the left; a second one on the right."""
+    x = 2.0 * is_second
+    top = torch.zeros_like(x)
+    bottom = torch.full_like(x, 2.0)
+    return torch.stack([x, top, x, bottom], 2)
+
+
+def _bar_ends(lattice: Tensor, may_cross: Tensor) -> Tensor:
+    """From the stem to the right; some cross it, as in f and t.
+
+    None crosses it at the foot, where some 1s have a bar.
+    """
+    _, y, to_x, _ = lattice.unbind(2)
+    crosses = may_cross & (y < 2)
+    x = torch.where(crosses, -0.8, 0.0)
+    return torch.stack([x, y, to_x.clamp_min(1), y], 2)
+
+
+def _zigzag_ends(number: Tensor, starts_low: Tensor) -> Tensor:
+    """Up and down in turn, from left to right."""
+    y = 2.0 * ((number + starts_low) % 2)
+    x = (number / 1.5).expand_as(y)
+    to_x = x + 1 / 1.5
+    return torch.stack([x, y, to_x, 2 - y], 2)
+
+
+def _chained(start: Tensor, stop: Tensor, continues: Tensor) -> Tensor:
+    """Move the start of each stroke that continues to the end of the one before.
+
+    Args:
+        start, stop: `[sign, stroke, (x, y)]`.
+        continues: bool `[sign, stroke]`; the first stroke never does.
+    """
+    first, later = start[:, :1], start[:, 1:]
+    stop_before = stop[:, :-1]
+    continues_later = continues[:, 1:, None]
+    moved = torch.where(continues_later, stop_before, later)
+    return torch.cat([first, moved], 1)
+
+
+def _arcs(start: Tensor, stop: Tensor, bulge: Tensor) -> Tensor:
+    """Return quadratic Bezier curves: `[sign, stroke, point, (x, y)]`.
+
+    Args:
+        start, stop: `[sign, stroke, (x, y)]`.
+        bulge: how far the control point lies off the straight line, `[sign, stroke]`, in lengths of
+            that line; 0 gives a straight line.
+    """
+    along_x, along_y = (stop - start).unbind(2)
+    normal = torch.stack([-along_y, along_x], 2)
+    middle = (start + stop) / 2
+    control = middle + normal * bulge.unsqueeze(2)
+    t = _curve_parameter(start.device)
+    from_start = start.unsqueeze(2) * (1 - t) ** 2
+    from_control = control.unsqueeze(2) * 2 * t * (1 - t)
+    from_stop = stop.unsqueeze(2) * t**2
+    return from_start + from_control + from_stop
+
+
+# ---- random letters
 
 
 def random_letters(count: int, generator: torch.Generator) -> Tensor:
-    """Letters of `LETTERS`, each of the nine places moved a little, drawn as large as MNIST's
-    digits."""
+    """Draw random forms of `LETTERS`, as large as MNIST's digits; each place is moved a little.
+
+    Args:
+        count: how many to draw.
+        generator: the only source of randomness.
+
+    Returns:
+        float32 `[count, 28, 28]` in [0, 1].
+    """
     drawn = torch.rand(count, 11, 2, generator=generator, device=generator.device)
-    keys = torch.arange(9, device=drawn.device)
-    places = torch.stack([keys % 3, keys // 3], 1) + 0.45 * (drawn[:, 2:] - 0.5)
+    choices, moves = drawn[:, :2], drawn[:, 2:]
+    form, width, pen, _ = choices.flatten(1).unbind(1)  # each [letter]
+    across = 0.4 + 0.6 * width
+    radius = 0.8 + pen
+
     forms = _letter_forms().to(drawn.device)
-    strokes = forms[(drawn[:, 0, 0] * len(forms)).long()]
-    t = torch.linspace(0, 1, POINTS, device=drawn.device)[:, None]
-    bernstein = torch.cat([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3], 1)
-    points = (
-        bernstein @ places[torch.arange(count)[:, None, None], strokes]
-    )  # [count, strokes, points, (x, y)]
-    return _as_digits_lie(points, 0.4 + 0.6 * drawn[:, 0, 1], 0.8 + drawn[:, 1, 0])
+    form_index = (form * len(forms)).long()
+    keys = forms[form_index]  # [letter, stroke, control point]
+    places = _key_places().to(drawn.device) + 0.45 * (moves - 0.5)  # [letter, key, (x, y)]
+    letter = torch.arange(count)[:, None, None]
+    control_points = places[letter, keys]  # [letter, stroke, control point, (x, y)]
+    points = _bernstein_weights(drawn.device) @ control_points
+    return render_centred(points, across, radius)
+
+
+def _key_places() -> Tensor:
+    """The places of the keys 1 to 9, at whole numbers from 0 to 2: `[key, (x, y)]`."""
+    key = torch.arange(9)
+    return torch.stack([key % 3, key // 3], 1)
 
 
 @functools.cache
 def _letter_forms() -> Tensor:
-    """The places 0 to 8 that the strokes go by, int64 `[forms, STROKES, 4]`; a stroke that is not
-    there is a point."""
+    """The keys, from 0 on, of each stroke's control points: int64 `[form, STROKES, 4]`.
+
+    A form with fewer strokes has points in place of the others.
+    """
     forms = []
     for form in LETTERS.split(","):
-        strokes = [[int(key) - 1 for key in stroke] for stroke in form.split()[1:]]
-        strokes += [strokes[0][:1] * 4] * (STROKES - len(strokes))
-        forms.append([[keys[0], *keys, keys[-1]] if len(keys) == 2 else keys for keys in strokes])
+        _, *strokes = form.split()
+        keys = [_control_keys(stroke) for stroke in strokes]
+        first_key = keys[0][0]
+        while len(keys) < STROKES:
+            keys.append([first_key] * 4)
+        forms.append(keys)
     return torch.tensor(forms)
 
 
-def _as_digits_lie(points: Tensor, across: Tensor, radius: Tensor) -> Tensor:
-    """Strokes `[n, strokes, points, 2]` as images: the longer side 20 pixels, the middle of the ink
-    at index 14.
+def _control_keys(stroke: str) -> list[int]:
+    keys = [int(key) - 1 for key in stroke]
+    if len(keys) == 2:  # a straight line
+        return [keys[0], keys[0], keys[1], keys[1]]
+    return keys
+
+
+def _bernstein_weights(device: torch.device) -> Tensor:
+    """The weight of each control point of a cubic Bezier curve: `[point, control point]`."""
+    t = _curve_parameter(device)
+    first = (1 - t) ** 3
+    second = 3 * t * (1 - t) ** 2
+    third = 3 * t**2 * (1 - t)
+    fourth = t**3
+    return torch.cat([first, second, third, fourth], 1)
+
+
+# ---- strokes as images
+
+
+def _curve_parameter(device: torch.device) -> Tensor:
+    """The parameter t of a Bezier curve at each of its points, from 0 to 1: `[POINTS, 1]`."""
+    return torch.linspace(0, 1, POINTS, device=device)[:, None]
+
+
+def render_centred(points: Tensor, across: Tensor, radius: Tensor) -> Tensor:
+    """Draw strokes as MNIST's digits are: the longer side 20 pixels, the centre of mass at index
+    14.
 
     Args:
-        across, radius: `[n]`, how much wider the strokes are made first, and half the width of the
-            pen in pixels.
+        points: `[image, stroke, point, (x, y)]`, in any unit.
+        across: how many times as wide the strokes are made first, `[image]`.
+        radius: half the width of the pen, `[image]`, in pixels.
+
+    Returns:
+        float32 `[image, 28, 28]` in [0, 1].
     """
-    points = torch.stack([points[..., 0] * across[:, None, None], points[..., 1]], 3)
-    sides = (points.amax((1, 2)) - points.amin((1, 2))).amax(1)
-    points = points * ((20 - 2 * radius) / sides.clamp_min(0.2))[:, None, None, None]
-    lengths = points.diff(dim=2).norm(dim=3, keepdim=True) + 1e-6
-    middles = (points[:, :, 1:] + points[:, :, :-1]) / 2
-    points = (
-        points - ((middles * lengths).sum((1, 2)) / lengths.sum((1, 2)))[:, None, None] + SIDE // 2
-    )
-    return torch.stack([line(list(stroke.unbind(1)), radius) for stroke in points.unbind(1)]).amax(
-        0
-    )
+    height_factor = torch.ones_like(across)
+    points = points * torch.stack([across, height_factor], 1)[:, None, None]
+    extent = points.amax((1, 2)) - points.amin((1, 2))  # [image, (x, y)]
+    longer_side = extent.amax(1).clamp_min(0.2)
+    scale = (BOX - 2 * radius) / longer_side
+    points = points * scale[:, None, None, None]
+    centre = _centre_of_lines(points)
+    points = points - centre[:, None, None] + SIDE // 2
+    ink = [draw_lines(stroke, radius) for stroke in points.unbind(1)]
+    return torch.stack(ink).amax(0)
+
+
+def _centre_of_lines(points: Tensor) -> Tensor:
+    """Return the mean place of all segments, weighted by their lengths: `[image, (x, y)]`."""
+    length: Tensor = points.diff(dim=2).norm(dim=3, keepdim=True)
+    weight = length + 1e-6  # a stroke that is a point has no length
+    middle = (points[:, :, 1:] + points[:, :, :-1]) / 2
+    weighted_sum = (middle * weight).sum((1, 2))
+    return weighted_sum / weight.sum((1, 2))

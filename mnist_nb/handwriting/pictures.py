@@ -19,9 +19,9 @@ from mnist_nb.handwriting.preprocessing import (
     EmptySketchError,
     Floats,
     Pixels,
-    discs,
     prepare,
 )
+from mnist_nb.handwriting.raster import discs
 
 _PHOTO = 512  # a picture's sides are reduced to this
 _MAX_PIXELS = 90_000_000

@@ -20,10 +20,9 @@ from mnist_nb.handwriting.preprocessing import (
     Floats,
     Pixels,
     Steps,
-    discs,
     preparation_steps,
-    walk,
 )
+from mnist_nb.handwriting.raster import discs, walk
 
 _GRID = 256  # the canvas is divided so finely to see what an eraser has met
 _DOT = 1 / 8  # a drawing that moves by less than this part of its brush is a dot

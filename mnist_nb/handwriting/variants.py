@@ -1,34 +1,40 @@
-"""Digits as other hands write them: the 1s, 4s, 7s and 9s of MNIST's American writers, made over
-into other forms.
+"""Redraw digits in forms that MNIST's American writers seldom use.
 
 In much of the world a 1 has a flag, and a foot at times; a 4 is a long hook with a short bar across
 its end; a 7 is crossed; a 9 has a small loop and a tail that curls to the left. MNIST holds few of
 these, so a network that has seen nothing else takes them for a 7, a 6, a 2 and a 3. Here MNIST's
-own digits are redrawn: a stroke added in their own pen width, a part left out, a part made larger.
+own digits are redrawn: a stroke is added in their own pen width, a part is left out, or a part is
+made larger.
 """
 
-import functools
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-NUMBERS = 8  # random numbers that a style may use for each image
+from mnist_nb.data import SIDE
+from mnist_nb.handwriting.raster import draw_lines
+
+_RANDOM_NUMBERS = 8  # for each image, which a style may use
+_INKED = 0.4  # a row with a pixel above this belongs to the digit
 
 
 class _Digits(NamedTuple):
-    """Images of one digit and what the styles need to know of them; all lengths in pixels."""
+    """Images of one digit and their measures; lengths are in pixels."""
 
     images: Tensor  # float32 [n, 28, 28]
-    top: Tensor  # [n], the middle of the pen at the digit's highest place
-    bottom: Tensor  # [n]
+    top: Tensor  # [n], y of the pen's middle at the highest place
+    bottom: Tensor  # [n], y of the pen's middle at the lowest place
     height: Tensor  # [n], of the whole ink
     radius: Tensor  # [n], half the width of the pen
-    random: Tensor  # [n, NUMBERS], even in [0, 1]
+    random: Tensor  # [n, _RANDOM_NUMBERS], uniform in [0, 1)
 
     def between(self, number: int, low: float, high: float) -> Tensor:
-        """A random number `[n]` from `low` to `high`; each `number` gives another."""
+        """Return a random value `[n]` from `low` to `high`, made of the random number at an index.
+
+        The same index always gives the same random number.
+        """
         return low + (high - low) * self.random[:, number]
 
 
@@ -44,145 +50,149 @@ def redraw_variants(
         share: of each of the four digits, in [0, 1].
 
     Returns:
-        A new tensor of the same shape; the centre of mass has moved, and lines may be a little
+        A new tensor of the same shape. The centre of mass has moved, and lines may be a little
         longer than MNIST's.
     """
-    drawn = torch.rand(len(images), 1 + NUMBERS, generator=generator, device=generator.device).to(
-        images.device
-    )
-    chosen = drawn[:, 0] < share
+    shape = (len(images), 1 + _RANDOM_NUMBERS)
+    drawn = torch.rand(shape, generator=generator, device=generator.device).to(images.device)
+    choice, style_numbers = drawn[:, 0], drawn[:, 1:]
+    is_chosen = choice < share
+    styles = {1: _flagged_one, 4: _hooked_four, 7: _crossed_seven, 9: _curled_nine}
     result = images.clone()
-    for digit, style in {
-        1: _flagged_one,
-        4: _hooked_four,
-        7: _crossed_seven,
-        9: _curled_nine,
-    }.items():
-        rows = torch.nonzero(chosen & (labels == digit))[:, 0]
+    for digit, style in styles.items():
+        rows = torch.nonzero(is_chosen & (labels == digit))[:, 0]
         if len(rows):
-            result[rows] = style(_measure(images[rows], drawn[rows, 1:]))
+            digits = _measure(images[rows], style_numbers[rows])
+            result[rows] = style(digits)
     return result
 
 
 def _flagged_one(ones: _Digits) -> Tensor:
-    """A stroke from the top down to the left; on every fifth a foot as well."""
-    head = torch.stack([_middle(ones.images, ones.top), ones.top], 1)
+    """Add a stroke from the top down to the left, and a foot on one in five."""
     angle = torch.deg2rad(ones.between(0, 30, 70))  # from straight down
     length = ones.height * ones.between(1, 0.4, 0.9)
-    flag = torch.stack([-angle.sin(), angle.cos()], 1) * length[:, None]
-    image = torch.maximum(ones.images, line([head, head + flag], ones.radius))
-    heel = torch.stack([_middle(ones.images, ones.bottom), ones.bottom], 1)
-    half = ones.height * ones.between(2, 0.15, 0.3)
-    foot = torch.stack([half, half * ones.between(3, -0.15, 0.15)], 1)
-    footed = torch.maximum(image, line([heel - foot, heel + foot], ones.radius))
-    return torch.where(ones.random[:, 4, None, None] < 0.2, footed, image)
+    head = _ink_middle(ones.images, ones.top)
+    flag = _points(-angle.sin(), angle.cos()) * length[:, None]
+    flagged = _add_line(ones.images, [head, head + flag], ones.radius)
+
+    half_width = ones.height * ones.between(2, 0.15, 0.3)
+    slope = ones.between(3, -0.15, 0.15)
+    heel = _ink_middle(ones.images, ones.bottom)
+    half_foot = _points(half_width, half_width * slope)
+    footed = _add_line(flagged, [heel - half_foot, heel + half_foot], ones.radius)
+
+    has_foot = ones.random[:, 4] < 0.2
+    return torch.where(has_foot[:, None, None], footed, flagged)
 
 
 def _hooked_four(fours: _Digits) -> Tensor:
-    """The end of the stem, and on many the beginning of it, left out; narrower, and as high as
-    before."""
-    x, y = _places().to(fours.images.device).view(2, 28, 28)
-    below = y > (fours.bottom - fours.height * fours.between(0, 0, 0.25))[:, None, None]
-    middles = (fours.images @ x[0]) / fours.images.sum(2).clamp_min(1e-3)  # of each row, [n, 28]
-    until = fours.top + fours.height * fours.between(1, 0.1, 0.4) * (fours.random[:, 2] < 0.4)
-    stem = (x > middles[:, :, None] + 1) & (y < until[:, None, None])
-    image = fours.images.masked_fill(below | stem, 0)
+    """Leave out the end of the stem, and on 40 % its beginning; make it narrower, but as high."""
+    x = torch.arange(float(SIDE), device=fours.images.device)
+    y = x[:, None]
+    stem_stop = fours.bottom - fours.height * fours.between(0, 0, 0.25)
+    is_end = y > stem_stop[:, None, None]
+
+    is_begun_later = fours.random[:, 2] < 0.4
+    left_out = fours.height * fours.between(1, 0.1, 0.4) * is_begun_later
+    stem_start = fours.top + left_out
+    row_mass = fours.images.sum(2).clamp_min(1e-3)
+    row_middle = (fours.images @ x) / row_mass  # [n, row]
+    is_right = x > row_middle[:, :, None] + 1
+    is_beginning = is_right & (y < stem_start[:, None, None])
+
+    image = fours.images.masked_fill(is_end | is_beginning, 0)
     rest = _measure(image, fours.random)
-    return _stretch(
-        image,
-        rest.top,
-        fours.top,
-        fours.between(3, 0.6, 1),
-        fours.height / rest.height.clamp_min(5),
-    )
+    across = fours.between(3, 0.6, 1)
+    down = fours.height / rest.height.clamp_min(5)
+    return _stretch(image, rest.top, fours.top, across, down)
 
 
 def _crossed_seven(sevens: _Digits) -> Tensor:
-    """A bar across the stem."""
+    """Add a bar across the stem."""
     y = sevens.top + sevens.height * sevens.between(0, 0.35, 0.85)
-    half = sevens.height * sevens.between(1, 0.12, 0.5)
-    x = _middle(sevens.images, y) + half * sevens.between(2, -0.3, 0.3)
-    crossing, bar = (
-        torch.stack([x, y], 1),
-        torch.stack([half, half * sevens.between(3, -0.45, 0.2)], 1),
-    )
-    return torch.maximum(sevens.images, line([crossing - bar, crossing + bar], sevens.radius))
+    half_width = sevens.height * sevens.between(1, 0.12, 0.5)
+    shift = half_width * sevens.between(2, -0.3, 0.3)
+    slope = sevens.between(3, -0.45, 0.2)
+    stem = _ink_middle(sevens.images, y)
+    centre = stem + _points(shift, torch.zeros_like(y))
+    half_bar = _points(half_width, half_width * slope)
+    return _add_line(sevens.images, [centre - half_bar, centre + half_bar], sevens.radius)
 
 
 def _curled_nine(nines: _Digits) -> Tensor:
-    """The digit made smaller towards its top, and in the room below a tail that curls to the
-    left."""
-    across, down = nines.between(0, 0.65, 1), nines.between(1, 0.45, 1)
+    """Shrink the digit towards its top; in the space below add a tail that curls to the left."""
+    across = nines.between(0, 0.65, 1)
+    down = nines.between(1, 0.45, 1)
     image = _stretch(nines.images, nines.top, nines.top, across, down)
     radius = nines.radius * (across * down).sqrt()
-    end = nines.top + down * (nines.bottom - nines.top)
-    room, length = nines.bottom - end, nines.height * nines.between(2, 0.2, 0.8)
-    start = torch.stack([_middle(image, end), end], 1)
-    turn = torch.stack(
-        [length * nines.between(3, -0.3, 0.3), room * nines.between(4, 1.1, 1.6) + 1], 1
-    )
-    tip = torch.stack([-length, room - nines.height * nines.between(5, -0.02, 0.2)], 1)
-    curve = [
-        start + 2 * t * (1 - t) * turn + t * t * tip for t in torch.linspace(0, 1, 6).tolist()
-    ]  # a Bezier curve
-    for point in curve:
-        point[:, 1] = torch.minimum(point[:, 1], nines.bottom)
-    return torch.maximum(image, line(curve, radius))
+
+    end = nines.top + down * (nines.bottom - nines.top)  # y of the lowest place now
+    space = nines.bottom - end
+    length = nines.height * nines.between(2, 0.2, 0.8)
+    turn_x = length * nines.between(3, -0.3, 0.3)
+    turn_y = space * nines.between(4, 1.1, 1.6) + 1
+    tip_y = space - nines.height * nines.between(5, -0.02, 0.2)
+
+    start = _ink_middle(image, end)
+    turn = _points(turn_x, turn_y)  # of the Bezier curve, from its start
+    tip = _points(-length, tip_y)
+    tail = []
+    for t in torch.linspace(0, 1, 6).tolist():
+        x, y = (start + 2 * t * (1 - t) * turn + t * t * tip).unbind(1)
+        tail.append(_points(x, torch.minimum(y, nines.bottom)))
+    return _add_line(image, tail, radius)
 
 
 def _measure(images: Tensor, random: Tensor) -> _Digits:
-    """Where the ink begins and ends, and how wide the pen was: a line's area over half the length
-    of its outline."""
-    inked = (images.amax(2) > 0.4).int()
-    first, last = inked.argmax(1), images.shape[1] - 1 - inked.flip(1).argmax(1)
-    outline = (
-        (images.diff(dim=1).abs().sum((1, 2)) + images.diff(dim=2).abs().sum((1, 2))) * torch.pi / 4
-    )
-    radius = (images.sum((1, 2)) / outline.clamp_min(1) - 0.25).clamp(
-        0.6, 2
-    )  # less: ink also fills the corners
-    return _Digits(images, first + radius, last - radius, (last - first).float(), radius, random)
+    """Measure where the ink begins and ends, and the width of the pen.
+
+    A line's area over half the length of its outline is its width. The outline is measured along
+    the axes, which is 4/pi times too long on average over all directions.
+    """
+    is_inked = (images.amax(2) > _INKED).int()  # [n, row]
+    first = is_inked.argmax(1)
+    last = SIDE - 1 - is_inked.flip(1).argmax(1)
+    vertical_edges = images.diff(dim=1).abs().sum((1, 2))
+    horizontal_edges = images.diff(dim=2).abs().sum((1, 2))
+    outline = (vertical_edges + horizontal_edges) * torch.pi / 4
+    area = images.sum((1, 2))
+    # 0.25 less, because ink also fills the corners
+    radius = (area / outline.clamp_min(1) - 0.25).clamp(0.6, 2)
+    height = (last - first).float()
+    return _Digits(images, first + radius, last - radius, height, radius, random)
 
 
-def _middle(images: Tensor, rows: Tensor) -> Tensor:
-    """The mean x `[n]` of the ink in one row of each image."""
-    row = images[torch.arange(len(images)), rows.round().long().clamp(0, images.shape[1] - 1)]
-    return (row @ torch.arange(images.shape[2], device=row.device, dtype=row.dtype)) / row.sum(
-        1
-    ).clamp_min(1e-3)
+def _ink_middle(images: Tensor, y: Tensor) -> Tensor:
+    """Return the middle of the ink at the height `y` of each image: `[n, (x, y)]`."""
+    image = torch.arange(len(images))
+    nearest = y.round().long().clamp(0, SIDE - 1)
+    row = images[image, nearest]
+    mass = row.sum(1).clamp_min(1e-3)
+    pixel_x = torch.arange(float(SIDE), device=row.device)
+    return _points((row @ pixel_x) / mass, y)
 
 
-def line(points: list[Tensor], radius: Tensor) -> Tensor:
-    """The ink `[n, 28, 28]` of a round pen that goes straight from point to point, each `[n, 2]`
-    (x, y)."""
-    x, y = torch.stack(points, 2).unsqueeze(3).unbind(1)  # each [n, k, 1]
-    step_x, step_y = x.diff(dim=1), y.diff(dim=1)
-    place_x, place_y = _places().to(radius.device)
-    away_x, away_y = (
-        place_x - x[:, :-1],
-        place_y - y[:, :-1],
-    )  # from each piece's begin to each pixel
-    length = (step_x.square() + step_y.square()).clamp_min(1e-6)
-    along = ((away_x * step_x + away_y * step_y) / length).clamp_(0, 1)
-    squares = (away_x - along * step_x).square_() + (away_y - along * step_y).square_()
-    ink: Tensor = (radius[:, None] + 0.5 - squares.amin(1).sqrt_()).clamp_(0, 1)
-    return ink.view(-1, 28, 28)
+def _points(x: Tensor, y: Tensor) -> Tensor:
+    return torch.stack([x, y], 1)  # [n, (x, y)]
+
+
+def _add_line(images: Tensor, points: list[Tensor], radius: Tensor) -> Tensor:
+    return torch.maximum(images, draw_lines(torch.stack(points, 1), radius))
 
 
 def _stretch(images: Tensor, old: Tensor, new: Tensor, across: Tensor, down: Tensor) -> Tensor:
-    """Make digits wider by `across`, about x = 14, and longer by `down`, so that the row `old`
-    comes to `new`."""
+    """Stretch images by `across` about x = 14 and by `down`, moving the row `old` to `new`.
+
+    `affine_grid` maps new places to old ones, in coordinates from -1 to 1: 0 is the image's
+    middle at pixel index 13.5.
+    """
+    middle = 0.5 / 14  # of MNIST's digits, pixel index 14
+    old_y = (old - 13.5) / 14
+    new_y = (new - 13.5) / 14
     zero = torch.zeros_like(across)
-    old_place, new_place, middle = (old - 13.5) / 14, (new - 13.5) / 14, 0.5 / 14
     to_x = torch.stack([1 / across, zero, middle - middle / across], 1)
-    to_y = torch.stack([zero, 1 / down, old_place - new_place / down], 1)
-    grid = functional.affine_grid(
-        torch.stack([to_x, to_y], 1), [len(images), 1, 28, 28], align_corners=False
-    )
+    to_y = torch.stack([zero, 1 / down, old_y - new_y / down], 1)
+    matrix = torch.stack([to_x, to_y], 1)  # [n, 2, 3]
+    size = [len(images), 1, SIDE, SIDE]
+    grid = functional.affine_grid(matrix, size, align_corners=False)
     return functional.grid_sample(images[:, None], grid, align_corners=False)[:, 0]
-
-
-@functools.cache
-def _places() -> Tensor:
-    """The places x and y of all pixels, float32 `[2, 784]`."""
-    return torch.cartesian_prod(torch.arange(28.0), torch.arange(28.0)).T.flip(0).contiguous()

@@ -1,5 +1,5 @@
 // What reads a drawing, without Python: the raster, MNIST's five steps and the network, as the package has them.
-// The functions have the names, and the order of operations, of drawing/sketch.py, drawing/preprocessing.py and
+// The functions have the names, and the order of operations, of handwriting/{sketch,raster,preprocessing}.py and
 // models/networks.py, so that both give the same image; a test has a thousand drawings read by each.
 
 const SIDE = 28, BOX = 20, PEN_WIDTH = 2.5, RASTER = 8 * BOX, GRID = 256, DOT = 1 / 8;

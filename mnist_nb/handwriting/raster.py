@@ -1,0 +1,103 @@
+"""Lines as pixels: points along lines, filled discs, and the anti-aliased ink of a round pen."""
+
+import functools
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mnist_nb.data import SIDE
+from mnist_nb.handwriting.preprocessing import Floats
+
+
+def walk(start: Floats, stop: Floats, spacing: float) -> Floats:
+    """Return points along straight segments, at most `spacing` apart.
+
+    Args:
+        start, stop: ends of the segments, `[segment, (x, y)]`; both are among the points.
+        spacing: at 0, each segment gives its start alone.
+
+    Returns:
+        The points of all segments, one after the other: `[point, (x, y)]`.
+    """
+    displacement = stop - start
+    # np.hypot would round differently from the page's JavaScript
+    length = np.sqrt((displacement**2).sum(axis=1))
+    count = np.ones(len(start), np.int64)
+    if spacing > 0:
+        count += np.ceil(length / spacing).astype(np.int64)
+    segment = np.repeat(np.arange(len(start)), count)  # [point], the segment it lies on
+    first_point = np.cumsum(count) - count
+    step = np.arange(len(segment)) - first_point[segment]
+    last_step = np.maximum(count - 1, 1)
+    fraction = step / last_step[segment]
+    points: Floats = start[segment] + fraction[:, None] * displacement[segment]
+    return points
+
+
+def discs(centres: Floats, radius: float, side: int) -> NDArray[np.bool_]:
+    """Return the pixels whose middle lies in a disc around a centre: bool `[side, side]`.
+
+    In each row that it crosses, a disc covers one run of pixels. Counting +1 where a run starts
+    and -1 where it stops, and summing along rows, gives how many discs cover each pixel.
+
+    Args:
+        centres: `[disc, (x, y)]`, in pixels.
+        radius: of every disc, in pixels.
+    """
+    x, y = np.split(centres, 2, axis=1)  # each [disc, 1]
+    first_row = np.maximum(np.ceil(y - radius - 0.5), 0)
+    rows = first_row + np.arange(min(2 * radius + 1, side))  # [disc, row]
+    below_centre = rows + 0.5 - y
+    half_width_squared = radius * radius - below_centre**2
+    half_width = np.sqrt(np.maximum(half_width_squared, 0))
+    left = np.ceil(x - half_width - 0.5).clip(0, side)
+    right = np.floor(x + half_width + 0.5).clip(0, side)
+    is_crossed = (half_width_squared >= 0) & (rows < side) & (left < right)
+
+    row_length = side + 1  # a run may stop one place to the right of the last pixel
+    places = side * row_length
+    row_start = rows * row_length
+    starts = (row_start + left)[is_crossed].astype(np.int64)
+    stops = (row_start + right)[is_crossed].astype(np.int64)
+    changes = np.bincount(starts, minlength=places)
+    changes -= np.bincount(stops, minlength=places)
+    depth = changes.reshape(side, row_length).cumsum(axis=1)
+    covered: NDArray[np.bool_] = depth[:, :side] > 0
+    return covered
+
+
+def draw_lines(points: Tensor, radius: Tensor) -> Tensor:
+    """Draw one line per image with a round pen, straight from point to point, anti-aliased.
+
+    Args:
+        points: `[image, point, (x, y)]`, in pixels; at least two points.
+        radius: half the width of the pen, `[image]`, in pixels.
+
+    Returns:
+        The ink, float32 `[image, 28, 28]` in [0, 1].
+    """
+    pixel_x, pixel_y = _pixel_places().to(radius.device)
+    start_x, start_y = points[:, :-1, :, None].unbind(2)  # each [image, segment, 1]
+    step_x, step_y = points.diff(dim=1).unsqueeze(3).unbind(2)
+    from_start_x = pixel_x - start_x  # [image, segment, pixel]
+    from_start_y = pixel_y - start_y
+    length_squared = (step_x.square() + step_y.square()).clamp_min(1e-6)
+    projection = from_start_x * step_x + from_start_y * step_y
+    fraction = (projection / length_squared).clamp_(0, 1)  # where the segment is nearest
+    from_line_x = from_start_x - fraction * step_x
+    from_line_y = from_start_y - fraction * step_y
+    distance_squared = from_line_x.square_() + from_line_y.square_()
+    distance = distance_squared.amin(1).sqrt_()
+    ink: Tensor = (radius[:, None] + 0.5 - distance).clamp_(0, 1)
+    return ink.view(-1, SIDE, SIDE)
+
+
+@functools.cache
+def _pixel_places() -> Tensor:
+    """The x and y of all pixels, row by row: float32 `[(x, y), pixel]`."""
+    places = torch.arange(float(SIDE))
+    x = places.repeat(SIDE)
+    y = places.repeat_interleave(SIDE)
+    return torch.stack([x, y])
