@@ -10,9 +10,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_nb.handwriting.pictures import _thicken
+from mnist_nb.handwriting.pictures import thicken
 from mnist_nb.handwriting.preprocessing import Floats, Pixels, prepare
-from mnist_nb.handwriting.sketch import Sketch, Stroke, ink_along, visible_lines
+from mnist_nb.handwriting.sketch import Sketch, Stroke, VisibleLine, ink_along, visible_lines
 
 INKED = 0.25  # ink of at least this strength connects pixels of a picture
 EIGHT_NEIGHBOURS = np.ones((3, 3))  # a pixel touches all eight around it
@@ -98,8 +98,8 @@ def stroke_pieces(sketch: Sketch) -> list[Piece]:
     for position, stroke in enumerate(sketch.strokes):
         later_erasers = [later for later in sketch.strokes[position:] if later.erase]
         lines, _ = visible_lines((stroke, *later_erasers), sketch.size)
-        for points, _ in lines:
-            for part in _split_at_jumps(points, stroke.width):
+        for line in lines:
+            for part in _split_at_jumps(line.points, stroke.width):
                 pieces.append(StrokePiece(part, stroke.width))
     return pieces
 
@@ -206,7 +206,7 @@ def _draw_lines(lines: tuple[tuple[bytes, float], ...], stretch: float, slant: f
     paths, widths = [], []
     for content, width in lines:
         points = np.frombuffer(content).reshape(-1, 2)
-        paths.append((points @ form, 0))
+        paths.append(VisibleLine(points @ form, later_erasers=0))
         widths.append(width)
     return prepare(ink_along(paths, [], max(widths)))
 
@@ -217,4 +217,4 @@ def _draw_ink(pieces: Sequence[InkPiece]) -> Pixels:
     columns, rows = (pixels - pixels.min(axis=0)).T
     ink = np.zeros((height, width))
     ink[rows, columns] = np.concatenate([piece.strengths for piece in pieces])
-    return prepare(_thicken(ink))
+    return prepare(thicken(ink))

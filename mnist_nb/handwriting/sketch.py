@@ -4,14 +4,12 @@ would make of it."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
-from typing import Annotated, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.data.arguments import Between, check_arguments
+from mnist_nb.errors import check_range
 from mnist_nb.handwriting.preprocessing import (
     BOX,
     PEN_WIDTH,
@@ -24,60 +22,70 @@ from mnist_nb.handwriting.preprocessing import (
 )
 from mnist_nb.handwriting.raster import discs, walk
 
-_GRID = 256  # the canvas is divided so finely to see what an eraser has met
-_DOT = 1 / 8  # a drawing that moves by less than this part of its brush is a dot
+_GRID = 256  # cells along each side of the canvas, in which erased places are marked
+_DOT = 1 / 8  # a drawing whose extent is a smaller part of its brush is a dot
 
 
 @dataclass(frozen=True, eq=False)
 class Stroke:
-    """One line of a brush, or of an eraser: its points float32 `[n, 2]` and its diameter, in canvas
-    pixels."""
+    """A line of a brush, or of an eraser, in canvas pixels."""
 
-    points: NDArray[np.float32]
-    width: float
+    points: NDArray[np.float32]  # [point, (x, y)]
+    width: float  # diameter of the brush or eraser
     erase: bool = False
 
 
+class VisibleLine(NamedTuple):
+    """What is visible of a stroke."""
+
+    points: Floats  # [point, (x, y)], close to each other
+    later_erasers: int  # how many of the erasers, latest first, came after it
+
+
+class Eraser(NamedTuple):
+    """The path of an eraser."""
+
+    points: Floats  # [point, (x, y)], close to each other
+    width: float
+
+
 class Sketch:
-    """A drawing: the strokes on a square canvas, each of which can be taken back.
+    """A drawing: the strokes on a square canvas, each of which can be undone.
 
     Args:
         size: width and height of the canvas in pixels. Points outside are allowed; ink outside does
             not show.
     """
 
-    @check_arguments
     def __init__(self, size: float = 280) -> None:
         if not (np.isfinite(size) and size > 0):
             raise ValueError(f"the size of a canvas is a positive number of pixels, not {size!r}")
-        self.size = size
+        self.size = float(size)
         self._states: list[tuple[Stroke, ...]] = [()]
-        self._now = 0
+        self._current = 0
 
     @property
     def strokes(self) -> tuple[Stroke, ...]:
         """The strokes on the canvas, oldest first."""
-        return self._states[self._now]
+        return self._states[self._current]
 
     def __len__(self) -> int:
         return len(self.strokes)
 
     def __bool__(self) -> bool:
-        """Whether any ink is to be seen, so that `to_mnist` gives an image."""
+        """Return whether any ink is visible, so that `to_mnist` gives an image."""
         return bool(self._draw(PEN_WIDTH).any())
 
-    @check_arguments
     def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
-        """Draw a line, or erase along one; what could be redone is forgotten.
+        """Draw a line, or erase along one; `redo` has nothing to redo afterwards.
 
         Args:
             points: `[n, 2]`, n >= 1, canvas pixels, x right and y down.
             width: diameter of the brush (or eraser) in pixels.
-            erase: take away what earlier strokes drew.
+            erase: remove what earlier strokes drew.
 
         Raises:
-            ValueError: for points of another shape or not finite, or a width not above 0; the
-                sketch stays as it was.
+            ValueError: if points or width are invalid; the sketch stays as it was.
         """
         path = as_points(points)
         if not (np.isfinite(width) and width > 0):
@@ -86,70 +94,73 @@ class Sketch:
         self._push((*self.strokes, Stroke(path, float(width), bool(erase))))
 
     def undo(self) -> bool:
-        """Take back the last stroke or `clear`; False if there is nothing to take back."""
-        self._now -= (possible := self._now > 0)
-        return possible
+        """Undo the last stroke or `clear`; return False if there is nothing to undo."""
+        if self._current == 0:
+            return False
+        self._current -= 1
+        return True
 
     def redo(self) -> bool:
-        """Bring back what the last `undo` took; False if there is nothing to bring back."""
-        self._now += (possible := self._now + 1 < len(self._states))
-        return possible
+        """Redo what the last `undo` undid; return False if there is nothing to redo."""
+        if self._current == len(self._states) - 1:
+            return False
+        self._current += 1
+        return True
 
     def clear(self) -> None:
-        """Take every stroke off the canvas; `undo` brings them back."""
+        """Remove every stroke from the canvas; `undo` brings them back."""
         if self.strokes:
             self._push(())
 
     def copy(self) -> Sketch:
-        """A sketch with the same strokes and the same history, which then goes its own way."""
+        """Return an independent sketch with the same strokes and the same history."""
         twin = Sketch(self.size)
-        twin._states, twin._now = list(self._states), self._now
+        twin._states = list(self._states)
+        twin._current = self._current
         return twin
 
     def _push(self, strokes: tuple[Stroke, ...]) -> None:
-        self._states[self._now + 1 :] = [strokes]
-        self._now += 1
+        self._states[self._current + 1 :] = [strokes]
+        self._current += 1
 
     def to_mnist(self, pen_width: float = PEN_WIDTH) -> Pixels:
-        """The drawing as MNIST's makers would have made it: uint8 `[28, 28]`.
+        """Return the drawing as MNIST's makers would have made it: uint8 `[28, 28]`.
 
-        The strokes are drawn anew with the width of MNIST's pens, so that place and size of the
+        The strokes are redrawn with the width of MNIST's pens, so that place and size of the
         drawing and the width of its brush do not matter; an eraser keeps its own width.
 
         Args:
-            pen_width: in pixels of the 20x20 box that the drawing fills, above 0 and below 20.
+            pen_width: in pixels of the 20x20 box that the drawing fills, from 0.5 to 10.
 
         Raises:
             EmptySketchError: if no ink is on the canvas.
-            ValueError: for a pen width out of range.
+            ValueError: if the pen width is out of range.
         """
         return self.preparation_steps(pen_width).centred
 
-    @check_arguments
-    def preparation_steps(
-        self, pen_width: Annotated[float, Between(0.5, BOX / 2)] = PEN_WIDTH
-    ) -> Steps:
-        """Every image on the way to `to_mnist`; arguments and errors are the same."""
+    def preparation_steps(self, pen_width: float = PEN_WIDTH) -> Steps:
+        """Return every image on the way to `to_mnist`; arguments and errors are the same."""
+        check_range("pen_width", pen_width, 0.5, BOX // 2)
         ink = self._draw(float(pen_width))
         if not ink.any():
             raise EmptySketchError("there is no ink on the canvas: draw something first")
         return preparation_steps(ink)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """The strokes as flat arrays, to be stored: `from_arrays` makes the sketch again.
+        """Return the strokes as flat arrays to store; `from_arrays` recreates the sketch.
 
         Returns:
             "points" float32 `[total, 2]`; for each stroke its number of points "lengths" int64,
-            "widths" float32 and "erase" uint8; "size" float32, of shape `[]`. What was undone is
-            not among them.
+            "widths" float32 and "erase" uint8; "size" float32, of shape `[]`. Undone strokes are
+            not included.
         """
-        points = [stroke.points for stroke in self.strokes]
-        with np.errstate(
-            over="ignore"
-        ):  # what is too large becomes infinite, which `from_arrays` refuses
+        points = [np.empty((0, 2), np.float32)]
+        points += [stroke.points for stroke in self.strokes]
+        # values too large become infinite, which `from_arrays` rejects
+        with np.errstate(over="ignore"):
             return {
-                "points": np.concatenate([np.empty((0, 2), np.float32), *points]),
-                "lengths": np.array([len(path) for path in points], np.int64),
+                "points": np.concatenate(points),
+                "lengths": np.array([len(stroke.points) for stroke in self.strokes], np.int64),
                 "widths": np.array([stroke.width for stroke in self.strokes], np.float32),
                 "erase": np.array([stroke.erase for stroke in self.strokes], np.uint8),
                 "size": np.array(self.size, np.float32),
@@ -164,56 +175,40 @@ class Sketch:
         erase: ArrayLike,
         size: float | NDArray[Any],
     ) -> Sketch:
-        """The sketch whose `to_arrays` these are: `Sketch.from_arrays(**arrays)`.
+        """Recreate the sketch whose `to_arrays` these are: `Sketch.from_arrays(**arrays)`.
 
         Raises:
-            ValueError: if they do not fit together, or hold what `add_stroke` refuses.
+            ValueError: if they do not fit together, or hold what `add_stroke` rejects.
         """
         try:
-            points, lengths, widths, erase = (
-                np.asarray(array) for array in (points, lengths, widths, erase)
-            )
-            if (
-                not len(lengths) == len(widths) == len(erase)
-                or (lengths < 1).any()
-                or lengths.sum() != len(points)
-            ):
-                raise ValueError(
-                    f"there are {len(points)}, {len(lengths)}, {len(widths)} and {len(erase)} of them"
-                )
+            lengths = np.asarray(lengths)
+            widths = np.asarray(widths).astype(float).reshape(lengths.shape)
+            erase = np.asarray(erase).astype(bool).reshape(lengths.shape)
+            paths = _split_points(np.asarray(points), lengths)
             sketch = cls(float(size))
-            widths, erase = (
-                widths.astype(float).reshape(lengths.shape),
-                erase.astype(bool).reshape(lengths.shape),
-            )
-            paths = np.split(points, np.cumsum(lengths)[:-1])
         except (TypeError, ValueError, IndexError, OverflowError) as error:
             raise ValueError(
                 f"points, lengths, widths, erase and size do not fit together: {error}"
             ) from error
-        for path, width, rubs in zip(paths, widths, erase, strict=False):
-            sketch.add_stroke(path, float(width), bool(rubs))
+        # without strokes there is still one path, which is empty
+        for path, width, is_eraser in zip(paths, widths, erase, strict=False):
+            sketch.add_stroke(path, width, is_eraser)
         return sketch
 
     def _draw(self, pen_width: float) -> NDArray[np.bool_]:
-        """The visible ink drawn with the given pen, 160 pixels along the longest side: bool `[160,
-        160]`."""
+        """Draw the visible ink with the given pen, 160 pixels along the longest side."""
         lines, erasers = visible_lines(self.strokes, self.size)
         if not lines:
             return np.zeros((RASTER, RASTER), np.bool_)
-        return ink_along(
-            lines,
-            erasers,
-            max(stroke.width for stroke in self.strokes if not stroke.erase),
-            pen_width,
-        )
+        widest = max(stroke.width for stroke in self.strokes if not stroke.erase)
+        return ink_along(lines, erasers, widest, pen_width)
 
 
 def as_points(points: ArrayLike) -> NDArray[np.float32]:
-    """The points of a stroke as an array of its own, float32 `[n, 2]`, n >= 1.
+    """Return a copy of the points of a stroke as float32 `[n, 2]`, n >= 1.
 
     Raises:
-        ValueError: for another shape, or numbers that are not finite.
+        ValueError: if they have another shape or are not finite.
     """
     try:
         with np.errstate(over="ignore"):
@@ -221,99 +216,136 @@ def as_points(points: ArrayLike) -> NDArray[np.float32]:
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the points of a stroke are numbers of shape [n, 2]: {error}") from None
     if path.ndim != 2 or path.shape[1] != 2 or not len(path):
-        raise ValueError(
-            f"the points of a stroke have shape [n, 2] with n >= 1, not {list(path.shape)}"
-        )
-    if not np.isfinite(path).all():
-        bad = int(np.flatnonzero(~np.isfinite(path).all(axis=1))[0])
+        shape = list(path.shape)
+        raise ValueError(f"the points of a stroke have shape [n, 2] with n >= 1, not {shape}")
+    is_finite = np.isfinite(path).all(axis=1)
+    if not is_finite.all():
+        bad = int(is_finite.argmin())
         raise ValueError(
             f"the points of a stroke are finite numbers, but point {bad} is {path[bad].tolist()}"
         )
     return path
 
 
+def _split_points(points: NDArray[Any], lengths: NDArray[Any]) -> list[NDArray[Any]]:
+    if (lengths < 1).any() or lengths.sum() != len(points):
+        raise ValueError(f"the lengths {lengths.tolist()} do not add up to {len(points)} points")
+    ends = np.cumsum(lengths)
+    return np.split(points, ends[:-1])
+
+
 def visible_lines(
     strokes: tuple[Stroke, ...], size: float
-) -> tuple[list[tuple[Floats, int]], list[tuple[Floats, float]]]:
-    """Lines of ink and erasers as close points `[n, 2]`, latest first, without what lies off the
-    canvas or was erased.
+) -> tuple[list[VisibleLine], list[Eraser]]:
+    """Find what is visible of each stroke, and the erasers, latest first.
 
-    With a line comes the number of erasers that are later than it, with an eraser its width.
+    Points off the canvas and erased points are left out. A stroke of which nothing is visible is
+    not among the lines.
+
+    Args:
+        strokes: oldest first.
+        size: width and height of the canvas.
     """
-    paths = [(stroke, *_clip(stroke, size)) for stroke in strokes]
-    ends = np.concatenate(
-        [np.empty((0, 2)), *(end for stroke, *ends in paths if not stroke.erase for end in ends)]
-    )
-    if not len(ends):
+    segments = [_clip(stroke, size) for stroke in strokes]
+    spacing = _spacing(strokes, segments)
+    if spacing is None:
         return [], []
-    spacing = float(np.ptp(ends, axis=0).max()) / RASTER
-    grid = _GRID / size
-    gone = np.zeros((_GRID, _GRID), np.bool_)
-    lines: list[tuple[Floats, int]] = []
-    erasers: list[tuple[Floats, float]] = []
-    for stroke, start, stop in reversed(paths):
+    grid_scale = _GRID / size
+    is_erased = np.zeros((_GRID, _GRID), np.bool_)  # [y, x]
+    lines: list[VisibleLine] = []
+    erasers: list[Eraser] = []
+    for stroke, (start, stop) in zip(reversed(strokes), reversed(segments), strict=True):
         if stroke.erase:
-            points = walk(start, stop, max(stroke.width / 8, 1 / grid))
-            erasers.append((points, stroke.width))
-            gone = gone | discs(points * grid, stroke.width / 2 * grid, _GRID)
+            points = walk(start, stop, max(stroke.width / 8, size / _GRID))
+            erasers.append(Eraser(points, stroke.width))
+            is_erased |= discs(points * grid_scale, stroke.width / 2 * grid_scale, _GRID)
             continue
-        points = walk(start, stop, spacing / 4 if gone.any() else spacing)
-        if erasers:  # a line without its middle is gone, however wide the pen that will redraw it
-            cells = (points * grid).astype(np.int64).clip(0, _GRID - 1)
-            points = points[~gone[cells[:, 1], cells[:, 0]]]
+        points = walk(start, stop, spacing / 4 if is_erased.any() else spacing)
+        # a point in an erased cell is gone, however wide the pen that will redraw the line
+        cells = (points * grid_scale).astype(np.int64).clip(0, _GRID - 1)
+        x, y = cells.T
+        points = points[~is_erased[y, x]]
         if len(points):
-            lines.append((points, len(erasers)))
+            lines.append(VisibleLine(points, len(erasers)))
     return lines, erasers
 
 
+def _spacing(strokes: tuple[Stroke, ...], segments: list[tuple[Floats, Floats]]) -> float | None:
+    """Return the distance between points that gives a pixel each; None if there is no ink."""
+    ends = [np.empty((0, 2))]
+    for stroke, start_and_stop in zip(strokes, segments, strict=True):
+        if not stroke.erase:
+            ends.extend(start_and_stop)
+    all_ends = np.concatenate(ends)
+    if not len(all_ends):
+        return None
+    return float(np.ptp(all_ends, axis=0).max()) / RASTER
+
+
 def ink_along(
-    lines: list[tuple[Floats, int]],
-    erasers: list[tuple[Floats, float]],
+    lines: list[VisibleLine],
+    erasers: list[Eraser],
     brush: float,
     pen_width: float = PEN_WIDTH,
 ) -> NDArray[np.bool_]:
-    """What `visible_lines` gave, drawn with a pen, 160 pixels along the longest side: bool `[160,
-    160]`.
+    """Draw visible lines with a pen, 160 pixels along the longest side: bool `[160, 160]`.
 
     Args:
-        brush: the widest one that drew the lines, in canvas pixels; a dot keeps its shape.
+        lines, erasers: as `visible_lines` returns them.
+        brush: width of the widest brush that drew the lines, in canvas pixels; a dot keeps its
+            shape.
         pen_width: in pixels of the 20x20 box that the drawing fills.
     """
-    points = np.concatenate([points for points, _ in lines])
+    points = np.concatenate([line.points for line in lines])
     corner = points.min(axis=0)
     extent = float((points - corner).max())
-    if extent < _DOT * brush:  # there is no shape to fit the pen to, only the brush's
+    if extent < _DOT * brush:  # a dot has no lines to redraw, only the brush's shape
         scale = RASTER / (extent + brush)
         radius = scale * brush / 2
     else:
         radius = pen_width * RASTER / BOX / 2
         scale = (RASTER - 2 * radius) / extent
-    ink = gone = np.zeros((RASTER, RASTER), np.bool_)
-    done = 0
-    for count, group in groupby(lines, key=itemgetter(1)):
-        for points, width in erasers[done:count]:
-            gone = gone | discs((points - corner) * scale + radius, width / 2 * scale, RASTER)
-        done = count
-        points = np.concatenate([points for points, _ in group])
-        ink = ink | (discs((points - corner) * scale + radius, radius, RASTER) & ~gone)
+    ink = np.zeros((RASTER, RASTER), np.bool_)
+    is_erased = np.zeros_like(ink)
+    applied = 0
+    for line in lines:
+        for eraser in erasers[applied : line.later_erasers]:
+            centres = (eraser.points - corner) * scale + radius
+            is_erased |= discs(centres, eraser.width / 2 * scale, RASTER)
+        applied = line.later_erasers
+        centres = (line.points - corner) * scale + radius
+        ink |= discs(centres, radius, RASTER) & ~is_erased
     return ink
 
 
 def _clip(stroke: Stroke, size: float) -> tuple[Floats, Floats]:
-    """Starts and ends `[m, 2]` of a stroke's straight pieces, cut where the brush leaves the canvas
-    altogether."""
+    """Return the starts and ends of a stroke's segments, `[segment, (x, y)]`.
+
+    Segments are cut where the whole brush leaves the canvas.
+    """
     points = stroke.points.astype(np.float64)
-    start, stop = (points, points) if len(points) == 1 else (points[:-1], points[1:])
-    low, high = -stroke.width / 2, size + stroke.width / 2
+    start, stop = points[:-1], points[1:]
+    if len(points) == 1:
+        start, stop = points, points
+    low = -stroke.width / 2
+    high = size + stroke.width / 2
     if low <= points.min() and points.max() <= high:
         return start, stop
+    # where each segment enters and leaves on each axis, as a fraction of its length
     step = stop - start
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        bounds = np.sort([(low - start) / step, (high - start) / step], axis=0)
-    within = np.where(
-        (start >= low) & (start <= high), -np.inf, np.inf
-    )  # for pieces that do not move on this axis
-    enter = np.where(step == 0, within, bounds[0]).max(axis=1, initial=0, keepdims=True)
-    leave = np.where(step == 0, np.inf, bounds[1]).min(axis=1, initial=1, keepdims=True)
-    seen = (enter <= leave)[:, 0]
-    return start[seen] + enter[seen] * step[seen], start[seen] + leave[seen] * step[seen]
+        at_low = (low - start) / step
+        at_high = (high - start) / step
+    enter = np.minimum(at_low, at_high)
+    leave = np.maximum(at_low, at_high)
+    # a segment that does not move on an axis is inside all along, or never
+    is_still = step == 0
+    is_inside = (start >= low) & (start <= high)
+    enter[is_still & is_inside] = -np.inf
+    enter[is_still & ~is_inside] = np.inf
+    leave[is_still] = np.inf
+    enter = enter.max(axis=1, initial=0, keepdims=True)
+    leave = leave.min(axis=1, initial=1, keepdims=True)
+    is_seen = (enter <= leave)[:, 0]
+    start, step = start[is_seen], step[is_seen]
+    return start + enter[is_seen] * step, start + leave[is_seen] * step
