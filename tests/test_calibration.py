@@ -69,7 +69,7 @@ def test_the_brier_score_sums_the_binary_ones_of_scikit_learn(evaluation):
     assert calibration.brier_score(evaluation) == pytest.approx(sum(binary))
 
 
-def test_perfect_and_hopeless_answers_have_the_ends_of_the_scales():
+def test_perfect_and_hopeless_models_reach_the_ends_of_scales():
     perfect = Evaluation(torch.eye(10), torch.arange(10))
     hopeless = Evaluation(torch.eye(10), torch.arange(10).roll(1))
     assert (calibration.brier_score(perfect), calibration.brier_score(hopeless)) == (0, 2)
@@ -129,3 +129,9 @@ def test_the_accuracy_at_a_share_answers_that_many(evaluation):
     for share in (0, 1.1):
         with pytest.raises(ValueError, match="above 0 and at most 1"):
             curve.at(share)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_a_temperature_must_be_above_zero(evaluation, temperature):
+    with pytest.raises(ValueError, match="temperature must be above 0"):
+        calibration.with_temperature(evaluation, temperature)

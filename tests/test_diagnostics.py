@@ -38,7 +38,7 @@ def test_a_step_of_a_known_length_has_a_known_ratio(model):
     assert set(ratios.values()) == {0.0}
 
 
-def test_units_that_never_fire_are_dead_and_one_that_fires_once_is_not(model, tiny):
+def test_a_unit_that_never_fires_is_dead(model, tiny):
     images = tiny.validation.images
     norm = getattr(model, "norm2", None)
     with torch.no_grad():
@@ -96,7 +96,7 @@ def after(steps, rate, data):
     )
 
 
-def test_steps_stay_in_the_healthy_band_where_it_goes_well_and_leave_it_where_not(sample):
+def test_update_ratios_show_whether_training_goes_well(sample):
     low, high = HEALTHY_RATIO
     ratios, dead = after(60, 0.01, sample)
     assert all(low < ratio < high for ratio in ratios)

@@ -83,6 +83,10 @@ class TestInitialisation:
         assert sizes[1] == pytest.approx(sizes[0], rel=0.25)
         assert sizes[2] == pytest.approx(sizes[0], rel=0.25)
 
+    def test_an_unknown_kind_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"one of all zeros.*Xavier.*got 'half'"):
+            initialise(build_model("mlp", seed=0), "half", seed=0)
+
 
 class TestRounding:
     @pytest.mark.parametrize("bits", range(2, 9))
@@ -102,6 +106,15 @@ class TestRounding:
     def test_zeros_stay_zeros(self) -> None:
         numbers, step = quantize(torch.zeros(3))
         assert (numbers * step).tolist() == [0, 0, 0]
+
+    @pytest.mark.parametrize("bits", [1, 9])
+    def test_other_numbers_of_bits_are_refused(self, bits: int) -> None:
+        with pytest.raises(ValueError, match="bits must be between 2 and 8"):
+            quantize(torch.ones(3), bits)
+
+    def test_an_unknown_format_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"float16.*int8, got 'int9'"):
+            quantize_model(build_model("mlp", seed=0), "int9")
 
     def test_the_size_is_that_of_the_file(self, tmp_path: Path) -> None:
         model = build_model("mlp", seed=0)

@@ -48,7 +48,20 @@ def test_the_nearest_are_those_of_brute_force(tiny, chunk):
     np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-5)
 
 
-def test_nobody_is_nearest_to_no_query_and_nothing_is_nearest_among_none(tiny):
+def test_nearest_without_queries_or_images(tiny):
     assert [len(part) for part in nearest(tiny.test.images[:0], tiny.train.images)] == [0, 0]
-    with pytest.raises(ValueError, match="no images"):
+    with pytest.raises(ValueError, match="at least one image"):
         nearest(tiny.test.images, tiny.train.images[:0])
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        ([np.eye(28), np.zeros((28, 28))], "image 1 has no ink"),
+        (np.eye(28), r"got \[28, 28\]"),
+    ],
+    ids=["blank image", "single image"],
+)
+def test_images_without_ink_or_of_another_shape_are_refused(images, words):
+    with pytest.raises(ValueError, match=words):
+        image_stats(images)

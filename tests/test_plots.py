@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_curve
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
 from mnist_nb.handwriting.pictures import picture_steps
@@ -14,7 +15,6 @@ from mnist_nb.handwriting.preprocessing import preparation_steps
 from mnist_nb.labs.images import image_stats
 from mnist_nb.labs.inside import activations, mean_by_digit, weighted_sum
 from mnist_nb.labs.robustness import CORRUPTIONS
-from mnist_nb.labs.roc import roc_curve
 
 NUMBERS = Path(__file__).resolve().parent.parent / "notebooks" / "experiments.json"
 KEPT = json.loads(NUMBERS.read_text(encoding="utf-8"))
@@ -65,7 +65,10 @@ def figures(data, run, evaluation):
         "preparation": lambda: plots.preparation(preparation_steps(first)),
         "accuracy_intervals": lambda: plots.accuracy_intervals(both),
         "roc_curves": lambda: plots.roc_curves(
-            {"energy": roc_curve([0.2, 0.8, 0.9], [0.1, 0.3]), "other": roc_curve([1], [0])}
+            {
+                "energy": roc_curve([0, 0, 1, 1], [0.2, 0.8, 0.7, 0.9]),
+                "other": roc_curve([0, 1], [0, 1]),
+            }
         ),
         "reliability_diagram": lambda: plots.reliability_diagram(both),
         "corrupted_images": lambda: plots.corrupted_images(first, [*CORRUPTIONS.values()]),

@@ -24,7 +24,6 @@ from mnist_nb.handwriting.refusal import (
     is_refused,
     predict_and_score,
 )
-from mnist_nb.labs.roc import roc_curve
 
 LETTERS = {
     "A": [[(40, 240), (140, 30), (240, 240)], [(80, 160), (200, 160)]],
@@ -150,16 +149,6 @@ def test_a_taught_model_knows_its_owners_digits_and_still_refuses(sample: Mnist)
     taught = adapt(load_pretrained("cnn"), Mine, sample, steps=60)
     assert not bool(is_refused(taught, digit_score(taught, digits)).any())
     assert int(is_refused(taught, digit_score(taught, letters)).sum()) >= len(letters) - 1
-
-
-def test_a_roc_curve_by_hand() -> None:
-    curve = roc_curve([0.9, 0.8, 0.4, 0.7], [0.1, 0.5])
-    assert curve.area == pytest.approx(7 / 8)
-    assert curve.at(0) == 0.5
-    assert curve.at(0.25) == 1
-    assert roc_curve([1, 1], [1]).area == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="at least one"):
-        roc_curve([], [1])
 
 
 # ---- on the pad

@@ -67,7 +67,7 @@ def test_a_turn_is_clockwise():
     )  # at three
 
 
-def test_a_thicker_pen_adds_the_four_neighbours_and_a_thinner_one_takes_ink_away(dot):
+def test_the_pen_adds_and_removes_the_four_neighbours(dot):
     pen = CORRUPTIONS["pen"]
     assert int((pen(dot, 1)[0] == 255).sum()) == 5
     assert int((pen(dot, 2)[0] == 255).sum()) == 13

@@ -1,11 +1,10 @@
-"""Answers to the exercises: what a reader found is compared with what there was to find.
+"""Checks of the readers' answers to the exercises.
 
-`exercises.toml` holds, for each exercise, what it asks for; what is right, either the two ends of a
-range or the fingerprint of a word, so that nobody reads a choice by accident; and one sentence for
-each outcome.
+`exercises.toml` holds, for each exercise, what it asks for, the right answer, and one sentence for
+each outcome. The right answer is a range of numbers or the fingerprint of a word, so that nobody
+reads it by accident.
 """
 
-import contextlib
 import hashlib
 import re
 import reprlib
@@ -17,14 +16,17 @@ from typing import Any
 
 from mnist_nb.errors import MnistNbError
 
+Exercise = dict[str, Any]
+"""A row of the table: `asks`, `right`, `wrong`, and either `between` or `fingerprint`."""
+
 
 class UnknownExerciseError(MnistNbError, ValueError):
-    """There is no exercise of that number. Names those of its notebook."""
+    """There is no exercise of that number; the message lists those of its notebook."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What `check` says of an answer; a notebook shows the sentence."""
+    """The result of `check`; a notebook shows the sentence."""
 
     right: bool
     sentence: str
@@ -34,58 +36,82 @@ class Reply:
 
 
 def check(exercise: str, answer: object = ...) -> Reply:
-    """Whether an answer to an exercise is right, and one sentence that explains or helps.
+    """Check an answer to an exercise, and say in a sentence why it is right or how to find it.
 
     Args:
         exercise: the notebook and the exercise's number in it, such as "02.3".
-        answer: a number, a letter or word, or several of them; `...`, which stands in the
-            notebooks, is no answer yet.
+        answer: a number, a letter or word, or several of them; `...`, the placeholder in the
+            notebooks, counts as no answer yet.
 
     Raises:
         UnknownExerciseError: there is no such exercise.
     """
     table = _table()
     if not isinstance(exercise, str) or exercise not in table:
-        shown = reprlib.repr(exercise)
-        near = [number for number in table if number.startswith(shown[1:3])] or [
-            "01.1",
-            "to",
-            *list(table)[-1:],
-        ]
-        raise UnknownExerciseError(
-            f"there is no exercise {shown}; the numbers are {' '.join(near)}"
-        )
+        raise _unknown_exercise(exercise)
     row = table[exercise]
     if answer is ...:
         return Reply(False, f"Not answered yet. Replace the three dots by {row['asks']}.")
     if "fingerprint" in row:
-        right = False
-        with contextlib.suppress(RecursionError):  # lists in lists without end
-            right = fingerprint(exercise, answer) == row["fingerprint"]
-        return Reply(right, f"✓ Right. {row['right']}" if right else f"✗ Not yet. {row['wrong']}")
+        return _check_choice(exercise, row, answer)
+    return _check_number(row, answer)
+
+
+def fingerprint(exercise: str, answer: object) -> str:
+    """Return twelve hexadecimal digits that stand for the words and numbers of an answer.
+
+    They do not depend on how the answer is written: (5, 3), "5, 3" and [5, 3] give the same.
+    """
+    plain = answer.tolist() if hasattr(answer, "tolist") else answer
+    words = re.findall(r"[\w.]+", str(plain).lower())
+    text = f"{exercise}: {' '.join(words)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _check_choice(exercise: str, row: Exercise, answer: object) -> Reply:
+    try:
+        is_right = fingerprint(exercise, answer) == row["fingerprint"]
+    except RecursionError:  # a list that holds itself
+        is_right = False
+    return _right(row) if is_right else Reply(False, f"✗ Not yet. {row['wrong']}")
+
+
+def _check_number(row: Exercise, answer: object) -> Reply:
     low, high = row["between"]
     try:
         value = float(answer)  # type: ignore[arg-type]
     except (TypeError, ValueError, RuntimeError):
-        return Reply(False, f"✗ This asks for {row['asks']}, and not for {reprlib.repr(answer)}.")
+        shown = reprlib.repr(answer)
+        return Reply(False, f"✗ This asks for {row['asks']}, and not for {shown}.")
     if low <= value <= high:
-        return Reply(True, f"✓ Right. {row['right']}")
-    if high <= 1 and low <= value / 100 <= high:
+        return _right(row)
+    is_share = high <= 1
+    if is_share and low <= value / 100 <= high:
         return Reply(False, f"✗ Nearly: as a share of 1, not in per cent; {value / 100:g}.")
-    side = "too small" if value < low else "too large" if value > high else "not a number"
-    return Reply(False, f"✗ {value:g} is {side}. {row['wrong']}")
+    if value < low:
+        fault = "too small"
+    elif value > high:
+        fault = "too large"
+    else:
+        fault = "not a number"
+    return Reply(False, f"✗ {value:g} is {fault}. {row['wrong']}")
 
 
-def fingerprint(exercise: str, answer: object) -> str:
-    """Twelve digits that the same words and numbers always give, however they are written: (5, 3),
-    "5, 3", [5, 3]."""
-    plain = answer.tolist() if hasattr(answer, "tolist") else answer
-    words = " ".join(re.findall(r"[\w.]+", str(plain).lower()))
-    return hashlib.sha256(f"{exercise}: {words}".encode()).hexdigest()[:12]
+def _right(row: Exercise) -> Reply:
+    return Reply(True, f"✓ Right. {row['right']}")
+
+
+def _unknown_exercise(exercise: object) -> UnknownExerciseError:
+    numbers = list(_table())
+    shown = reprlib.repr(exercise)
+    notebook = str(exercise)[:2]
+    of_notebook = [number for number in numbers if number.startswith(notebook)]
+    whole_range = f"{numbers[0]} to {numbers[-1]}"
+    known = " ".join(of_notebook) or whole_range
+    return UnknownExerciseError(f"there is no exercise {shown}; the numbers are {known}")
 
 
 @cache
-def _table() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(
-        resources.files(__package__).joinpath("exercises.toml").read_text(encoding="utf-8")
-    )
+def _table() -> dict[str, Exercise]:
+    file = resources.files(__package__).joinpath("exercises.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))

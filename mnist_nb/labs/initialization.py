@@ -2,41 +2,57 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-INITIALISATIONS: dict[str, Callable[[int, int], float]] = {
-    "all zeros": lambda inputs, outputs: 0.0,
-    "a hundredth of He": lambda inputs, outputs: math.sqrt(2 / inputs) / 100,
-    "Xavier": lambda inputs, outputs: math.sqrt(2 / (inputs + outputs)),
-    "He": lambda inputs, outputs: math.sqrt(2 / inputs),
-    "five times He": lambda inputs, outputs: math.sqrt(2 / inputs) * 5,
+Draw = Callable[..., Tensor]
+"""Fills a weight `[outputs, inputs]` in place from the generator in `generator=`."""
+
+
+def _scaled_he(weight: Tensor, scale: float, generator: torch.Generator) -> Tensor:
+    """Draw as He does, with a standard deviation `scale` times as large."""
+    _, inputs = weight.shape
+    deviation = math.sqrt(2 / inputs) * scale
+    return nn.init.normal_(weight, std=deviation, generator=generator)
+
+
+def _zeros(weight: Tensor, generator: torch.Generator) -> Tensor:
+    return nn.init.zeros_(weight)
+
+
+INITIALISATIONS: dict[str, Draw] = {
+    "all zeros": _zeros,
+    "a hundredth of He": partial(_scaled_he, scale=1 / 100),
+    "Xavier": nn.init.xavier_normal_,
+    "He": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
+    "five times He": partial(_scaled_he, scale=5),
 }
-"""Ways to draw a layer's first weights, by name: the standard deviation of a normal distribution;
-biases begin at zero.
+"""Ways to draw a layer's first weights, by name; biases start at zero.
 
-Xavier is that of X. Glorot and Y. Bengio (2010), He that of K. He et al. (2015), which keeps a
-signal's size through ReLU, since ReLU sets about half of it to 0.
+Xavier is X. Glorot and Y. Bengio (2010). He is K. He et al. (2015): it keeps a signal's size
+through ReLU, which sets about half of the signal to 0.
 """
 
 
 @torch.no_grad()
 def initialise(model: nn.Module, kind: str, seed: int) -> nn.Module:
-    """Draw the weights of the model's linear layers anew, in place, in one of `INITIALISATIONS`,
-    and return it.
+    """Draw the weights of the model's linear layers, in place, and return the model.
+
+    Args:
+        kind: one of `INITIALISATIONS`.
+        seed: draws the same weights each time.
 
     Raises:
-        ValueError: for a kind that is not one of those.
+        ValueError: for an unknown kind.
     """
     if kind not in INITIALISATIONS:
-        raise ValueError(
-            f"there is no initialisation {kind!r}: choose one of {', '.join(INITIALISATIONS)}"
-        )
+        raise ValueError(f"kind must be one of {', '.join(INITIALISATIONS)}, got {kind!r}")
+    draw = INITIALISATIONS[kind]
     generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
-            deviation = INITIALISATIONS[kind](layer.in_features, layer.out_features)
-            layer.weight.normal_(0, deviation, generator=generator)
+            draw(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
     return model

@@ -5,37 +5,47 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn.utils import prune as torch_prune
 
 from mnist_nb.data import Split
+from mnist_nb.errors import check_range
 from mnist_nb.models import loss_and_accuracy, one_thread, reading_parameters
 
 
-@torch.no_grad()
 def prune(model: nn.Module, share: float) -> nn.Module:
-    """A copy of the model whose smallest weights are 0: this share of all in any layer that reads;
-    biases stay.
+    """Return a copy of the model whose smallest weights are 0.
 
-    S. Han and others, *Learning both Weights and Connections* (2015).
+    S. Han and others, *Learning both Weights and Connections* (2015), by PyTorch's own pruning.
+
+    Args:
+        share: how many of the weights of all linear and convolutional layers become 0, in [0, 1].
+            Biases are left as they are.
 
     Raises:
-        ValueError: unless the share lies in [0, 1].
+        ValueError: if the share is out of range.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"expected a share of the weights from 0 to 1, got {share}")
-    pruned = copy.deepcopy(model)
-    weights = [parameter for parameter in reading_parameters(pruned) if parameter.ndim > 1]
-    sizes = torch.cat([weight.detach().abs().flatten() for weight in weights])
-    sizes[sizes.argsort(stable=True)[: round(share * len(sizes))]] = 0
-    for weight, part in zip(
-        weights, torch.split(sizes, [weight.numel() for weight in weights]), strict=True
-    ):
-        weight.mul_(part.view_as(weight) != 0)
+    check_range("share", share, 0, 1)
+    masked = copy.deepcopy(model)
+    masked.to(memory_format=torch.contiguous_format)  # the one layout that can be flattened
+    weights = set(reading_parameters(masked))
+    layers = [
+        (layer, "weight")
+        for layer in masked.modules()
+        if isinstance(layer, nn.Linear | nn.Conv2d) and layer.weight in weights
+    ]
+    torch_prune.global_unstructured(layers, torch_prune.L1Unstructured, amount=float(share))
+    for layer, name in layers:
+        torch_prune.remove(layer, name)  # type: ignore[no-untyped-call]
+    pruned = copy.deepcopy(model)  # it keeps the order of the tensors, which pruning changes
+    pruned.load_state_dict(masked.state_dict())
     return pruned
 
 
 @one_thread()
 def pruning_curve(model: nn.Module, split: Split, shares: Sequence[float]) -> list[float]:
-    """The accuracy, in [0, 1], on a split after pruning each share of the weights."""
-    return [
-        loss_and_accuracy(prune(model, share), split.images, split.labels)[1] for share in shares
-    ]
+    """Return the accuracy, in [0, 1], on a split after pruning each share of the weights."""
+    accuracies = []
+    for share in shares:
+        _, accuracy = loss_and_accuracy(prune(model, share), split.images, split.labels)
+        accuracies.append(accuracy)
+    return accuracies

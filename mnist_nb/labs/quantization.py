@@ -1,5 +1,4 @@
-"""How few bits the weights of a network need: rounding them, and the size of the file that would
-hold them."""
+"""How few bits the weights of a network need: rounded weights, and the size of their file."""
 
 import copy
 
@@ -8,24 +7,25 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from mnist_nb.errors import check_range
+
 FLOATS: dict[str, torch.dtype] = {
     "float32": torch.float32,
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
-"""The formats of floating-point numbers for the file; the network computes in float32 with each of
-them."""
+"""Floating-point formats of the file; the network computes in float32 with each of them."""
 
-INTEGERS = {f"int{bits}": bits for bits in range(2, 9)}
-"""The formats of whole numbers, with their bits."""
+MIN_BITS, MAX_BITS = 2, 8
+INTEGERS = {f"int{bits}": bits for bits in range(MIN_BITS, MAX_BITS + 1)}
+"""Integer formats of the file, with their bits."""
 
 
 def quantize(tensor: Tensor, bits: int = 8) -> tuple[Tensor, float]:
-    """Whole numbers that stand for a tensor's values, int8 of its shape, and the width of one step
-    between them.
+    """Round a tensor to integers, int8 of its shape; return them and the width of one step.
 
-    The largest value, whatever its sign, gets the largest number, 2^(bits - 1) - 1; the others are
-    rounded to the nearest. So no value moves by more than half a step, and 0 stays 0.
+    The largest absolute value becomes the largest integer, 2^(bits - 1) - 1. So no value moves by
+    more than half a step, and 0 stays 0.
 
     Args:
         tensor: float values.
@@ -34,48 +34,53 @@ def quantize(tensor: Tensor, bits: int = 8) -> tuple[Tensor, float]:
     Raises:
         ValueError: for another number of bits.
     """
-    if not 2 <= bits <= 8:
-        raise ValueError(f"bits must be from 2 to 8, got {bits}")
-    step = (
-        float(tensor.abs().max()) / (2 ** (bits - 1) - 1) or 1.0
-    )  # any step fits a tensor of zeros
+    check_range("bits", bits, MIN_BITS, MAX_BITS)
+    largest_value = float(tensor.abs().max())
+    largest_integer = 2 ** (bits - 1) - 1
+    step = largest_value / largest_integer
+    if step == 0:
+        step = 1.0  # any step fits a tensor of zeros
     return (tensor / step).round().to(torch.int8), step
 
 
 def quantize_model(model: nn.Module, kind: str) -> tuple[nn.Module, int]:
-    """A copy of the model with its weights rounded, and the bytes of the safetensors file that
-    would hold them.
+    """Return a copy of the model with its weights rounded, and the size of its file in bytes.
+
+    The size is that of a safetensors file that holds the rounded weights; no file is written.
 
     Args:
         model: left as it is.
-        kind: "float32", "float16", "bfloat16", or "int2" to "int8": whole numbers times one step
-            for each tensor, see `quantize`. Of fewer than 8 bits, several share a byte.
+        kind: "float32", "float16", "bfloat16", or "int2" to "int8". Integers are multiplied by one
+            step for each tensor, see `quantize`; below 8 bits, several share a byte.
 
     Raises:
         ValueError: for another kind.
     """
-    if kind not in (*FLOATS, *INTEGERS):
-        raise ValueError(
-            f"there is no format {kind!r}: choose one of {', '.join([*FLOATS, *INTEGERS])}"
-        )
-    kept: dict[str, Tensor] = {}
-    values: dict[str, Tensor] = {}
+    kinds = [*FLOATS, *INTEGERS]
+    if kind not in kinds:
+        raise ValueError(f"kind must be one of {', '.join(kinds)}, got {kind!r}")
+    stored: dict[str, Tensor] = {}  # the contents of the file
+    rounded: dict[str, Tensor] = {}  # the weights that the file stands for
     for name, tensor in model.state_dict().items():
-        if not tensor.is_floating_point():  # a count of batches, say
-            kept[name] = values[name] = tensor
+        if not tensor.is_floating_point():  # such as batch normalization's count of batches
+            stored[name] = rounded[name] = tensor
         elif kind in FLOATS:
-            kept[name] = tensor.to(FLOATS[kind]).contiguous()
-            values[name] = kept[name].to(tensor.dtype)
+            stored[name] = tensor.to(FLOATS[kind]).contiguous()
+            rounded[name] = stored[name].to(tensor.dtype)
         else:
-            numbers, step = quantize(tensor, INTEGERS[kind])
-            kept[name], kept[f"{name}.step"] = _packed(numbers, INTEGERS[kind]), torch.tensor(step)
-            values[name] = numbers * step
+            bits = INTEGERS[kind]
+            integers, step = quantize(tensor, bits)
+            stored[name] = _pack(integers, bits)
+            stored[f"{name}.step"] = torch.tensor(step)
+            rounded[name] = integers * step
     copied = copy.deepcopy(model)
-    copied.load_state_dict(values)
-    return copied, len(safetensors.torch.save(kept))
+    copied.load_state_dict(rounded)
+    return copied, len(safetensors.torch.save(stored))
 
 
-def _packed(numbers: Tensor, bits: int) -> Tensor:
-    """The lowest `bits` bits of each number, one after the other, as bytes."""
-    all_bits = np.unpackbits(numbers.numpy().view(np.uint8).reshape(-1, 1), axis=1)
-    return torch.from_numpy(np.packbits(all_bits[:, -bits:]))
+def _pack(integers: Tensor, bits: int) -> Tensor:
+    """Return the lowest `bits` bits of each integer, one after the other, as bytes."""
+    octets = integers.numpy().view(np.uint8).reshape(-1, 1)
+    bits_of_each = np.unpackbits(octets, axis=1)  # [integer, bit], the highest bit first
+    packed = np.packbits(bits_of_each[:, -bits:])
+    return torch.from_numpy(packed)

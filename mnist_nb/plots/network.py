@@ -16,37 +16,42 @@ from mnist_nb.data import CLASSES, SIDE
 from mnist_nb.labs.inside import Activations, WeightedSum
 from mnist_nb.plots import style
 
+UNITS_A_ROW = 8  # in the squares of a layer's units
+HISTOGRAM_BINS = 49
+
 
 def signed_images(
     images: ArrayLike, titles: Sequence[str] = (), *, columns: int = 10, label: str = "weight"
 ) -> Figure:
-    """Images of signed numbers `[N, 28, 28]` on one scale that has zero in its middle; `label`
-    names the numbers."""
+    """Show images of signed numbers `[N, 28, 28]` on one scale that has zero in its middle.
+
+    `label` names the numbers beside the scale.
+    """
     pictures = np.asarray(images, dtype=np.float64).reshape(-1, SIDE, SIDE)
     rows, columns = style.grid_shape(len(pictures), columns)
-    height = (1.06 if titles else 0.86) * rows + 0.2
-    figure, grid = style.new_panels(0.82 * columns + 1.3, height, rows, columns, squeeze=False)
+    row_height = 1.06 if titles else 0.86
+    width = 0.82 * columns + 1.3
+    height = row_height * rows + 0.2
+    figure, grid = style.new_panels(width, height, rows, columns, squeeze=False)
     largest = float(np.abs(pictures).max())
     style.show_images(grid, pictures, titles, low=-largest, high=largest, colours="cividis")
-    figure.colorbar(
-        grid[0, 0].images[0], ax=grid, label=label, shrink=min(1.0, 2.4 / rows), aspect=14
-    )
+    first_picture = grid[0, 0].images[0]
+    shrink = min(1.0, 2.4 / rows)
+    figure.colorbar(first_picture, ax=grid, label=label, shrink=shrink, aspect=14)
     return figure
 
 
 def saliency_maps(image: ArrayLike, maps: Mapping[str, ArrayLike], units: Sequence[str]) -> Figure:
-    """An image, and beside it maps `[28, 28]` of what matters in it, each with a scale of its own
-    and the digit's edge.
+    """Show an image, and beside it maps `[28, 28]` of what matters in it, with the digit's edge.
 
     Args:
-        units: what each map's numbers are, for its colour bar.
+        units: what each map's numbers are, for its colour bar; each map has its own scale.
     """
-    figure, (first, *others) = style.new_panels(
-        min(3 * (len(maps) + 1), 9.6), 2.7, 1, len(maps) + 1
-    )
+    columns = len(maps) + 1
+    figure, panels = style.new_panels(min(3 * columns, 9.6), 2.7, 1, columns)
     pixels = np.asarray(image)
-    style.show_image(first, pixels, "the image")
-    for axes, (name, values), unit in zip(others, maps.items(), units, strict=True):
+    style.show_image(panels[0], pixels, "the image")
+    for axes, (name, values), unit in zip(panels[1:], maps.items(), units, strict=True):
         drawn = _show_signed(axes, values, name)
         axes.contour(pixels, levels=[127], colors="white", linewidths=1.1)
         figure.colorbar(drawn, ax=axes, label=unit, shrink=0.85)
@@ -54,126 +59,139 @@ def saliency_maps(image: ArrayLike, maps: Mapping[str, ArrayLike], units: Sequen
 
 
 def units_by_digit(means: ArrayLike) -> Figure:
-    """The mean activation of each unit (columns) for each digit (rows), units in the order of their
-    strongest digit.
+    """Show the mean activation of each unit (columns) for each digit (rows).
+
+    Units are in the order of the digit for which they are strongest.
 
     Args:
         means: `[10, units]`, 0 or more; see `mnist_nb.labs.inside.mean_by_digit`.
     """
     numbers = np.asarray(means, dtype=np.float64)
-    favourites = numbers.argmax(0)
-    order = np.lexsort((-numbers.max(0), favourites))
+    favourites = numbers.argmax(axis=0)
+    strength = numbers.max(axis=0)
+    order = np.lexsort((-strength, favourites))
     figure, axes = style.new_panels(9.4, 3)
     drawn = axes.imshow(
         numbers[:, order], aspect="auto", cmap="viridis", vmin=0, interpolation="nearest"
     )
-    starts = np.searchsorted(favourites[order], np.arange(1, CLASSES)) - 0.5
-    axes.vlines(starts, -0.5, CLASSES - 0.5, color="white", linewidth=1)
-    axes.set(
-        xlabel="unit, in the order of its favourite digit", ylabel="digit", yticks=range(CLASSES)
-    )
-    axes.set_xticks([0, numbers.shape[1] - 1], ["first", "last"])
+    first_of_digit = np.searchsorted(favourites[order], np.arange(1, CLASSES))
+    axes.vlines(first_of_digit - 0.5, -0.5, CLASSES - 0.5, color="white", linewidth=1)
+    axes.set(xlabel="unit, in the order of its favourite digit", ylabel="digit")
+    axes.set_yticks(range(CLASSES))
+    axes.set_xticks([0, len(order) - 1], ["first", "last"])
     figure.colorbar(drawn, ax=axes, label="mean answer")
     return figure
 
 
 def layer_by_layer(image: ArrayLike, values: Activations) -> Figure:
-    """One image, its activations in both hidden layers as squares of units, its logits and its
-    probabilities.
+    """Show an image, its activations in both hidden layers, its logits and its probabilities.
 
     Args:
         values: what `mnist_nb.labs.inside.activations` returns for it.
     """
     figure, panels = style.new_panels(9.6, 2.9, 1, 5, width_ratios=(1, 1.1, 1.1, 1.3, 1.3))
-    picture, first, second, sums, shares = panels
-    style.show_image(picture, image, "784 pixels")
-    for axes, name, layer in (
-        (first, "hidden 1", values.hidden1[0]),
-        (second, "hidden 2", values.hidden2[0]),
-    ):
-        numbers = np.asarray(layer)
-        drawn = axes.imshow(numbers.reshape(-1, 8), cmap="viridis", vmin=0)
-        axes.set_title(f"{name}: {(numbers > 0).sum()} of\n{len(numbers)} units fire", fontsize=9)
-        axes.set(xticks=[], yticks=[])
-        figure.colorbar(drawn, ax=axes, location="bottom", label="answer")
+    image_axes, first_axes, second_axes, logit_axes, probability_axes = panels
+    style.show_image(image_axes, image, "784 pixels")
+    _show_units(first_axes, values.hidden1[0], "hidden 1")
+    _show_units(second_axes, values.hidden2[0], "hidden 2")
     logits = values.logits[0]
-    outputs = (
-        (sums, "logit", "logits", logits),
-        (shares, "probability", "probabilities", logits.softmax(0)),
-    )
-    for axes, name, title, bars in outputs:
-        numbers = np.asarray(bars)
-        predicted = int(numbers.argmax())
-        drawn = axes.barh(range(CLASSES), numbers, color=["0.7"] * CLASSES)
-        drawn[predicted].set(color=style.COLOURS[0], hatch="//", edgecolor="white")
-        axes.set_title(f"10 {title}", fontsize=9)
-        axes.set(xlabel=name, yticks=range(CLASSES))
-        axes.get_yticklabels()[predicted].set_fontweight("bold")
-        axes.invert_yaxis()
-        style.despine(axes)
-    sums.axvline(0, color="0.2", linewidth=0.8)
-    sums.set_ylabel("digit")
-    shares.set_xlim(0, 1.02)
-    shares.xaxis.set_major_formatter("{x:.0%}")
+    _draw_outputs(logit_axes, logits, "logit", "10 logits")
+    logit_axes.axvline(0, color="0.2", linewidth=0.8)
+    logit_axes.set_ylabel("digit")
+    _draw_outputs(probability_axes, logits.softmax(0), "probability", "10 probabilities")
+    probability_axes.set_xlim(0, 1.02)
+    probability_axes.xaxis.set_major_formatter("{x:.0%}")
     return figure
 
 
+def _show_units(axes: Axes, activations: ArrayLike, name: str) -> None:
+    """Show the activations of a layer's units as squares, with a colour bar."""
+    numbers = np.asarray(activations)
+    squares = numbers.reshape(-1, UNITS_A_ROW)
+    drawn = axes.imshow(squares, cmap="viridis", vmin=0)
+    fire = np.count_nonzero(numbers > 0)
+    axes.set_title(f"{name}: {fire} of\n{len(numbers)} units fire", fontsize=9)
+    axes.set(xticks=[], yticks=[])
+    axes.figure.colorbar(drawn, ax=axes, location="bottom", label="answer")
+
+
+def _draw_outputs(axes: Axes, outputs: ArrayLike, name: str, title: str) -> None:
+    """Draw ten outputs as bars from the top, the largest one in bold."""
+    numbers = np.asarray(outputs)
+    predicted = int(numbers.argmax())
+    bars = axes.barh(range(CLASSES), numbers, color=[style.GREY] * CLASSES)
+    bars[predicted].set(color=style.COLOURS[0], hatch="//", edgecolor="white")
+    axes.set_title(title, fontsize=9)
+    axes.set(xlabel=name, yticks=range(CLASSES))
+    axes.get_yticklabels()[predicted].set_fontweight("bold")
+    axes.invert_yaxis()
+    style.despine(axes)
+
+
 def sum_written_out(image: ArrayLike, parts: WeightedSum) -> Figure:
-    """One unit's weighted sum: pixels times weights are products, which add up, with the bias, to
-    its activation."""
-    figure, (picture, weights, products) = style.new_panels(9.4, 2.6, 1, 3)
-    ink = style.show_image(picture, np.asarray(image) / 255, "pixels", high=1)
-    figure.colorbar(ink, ax=picture, shrink=0.85)
-    answer = (
-        f"sum {parts.total - parts.bias:+.2f}, bias {parts.bias:+.2f}: answer {parts.answer:.2f}"
-    )
-    shown = (
-        (weights, "× weights", parts.weights),
-        (products, f"= products\n{answer}", parts.products),
-    )
-    for axes, name, values in shown:
-        figure.colorbar(_show_signed(axes, values, name.replace("-", "−")), ax=axes, shrink=0.85)
+    """Show one unit's weighted sum: pixels times weights give products, and their sum an answer."""
+    figure, (pixel_axes, weight_axes, product_axes) = style.new_panels(9.4, 2.6, 1, 3)
+    pixels = np.asarray(image) / 255
+    drawn_pixels = style.show_image(pixel_axes, pixels, "pixels", high=1)
+    drawn_weights = _show_signed(weight_axes, parts.weights, "× weights")
+    sum_of_products = parts.total - parts.bias
+    answer = f"sum {sum_of_products:+.2f}, bias {parts.bias:+.2f}: answer {parts.answer:.2f}"
+    title = f"= products\n{answer}".replace("-", "−")
+    drawn_products = _show_signed(product_axes, parts.products, title)
+    for axes, drawn in (
+        (pixel_axes, drawn_pixels),
+        (weight_axes, drawn_weights),
+        (product_axes, drawn_products),
+    ):
+        figure.colorbar(drawn, ax=axes, shrink=0.85)
     return figure
 
 
 def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
-    """Maps of images, side by side: points `[N, 2]`, each drawn as its digit, in a colour for each
-    digit."""
-    figure, panels = style.new_panels(9.6, 9.6 / len(maps) * 1.02, 1, len(maps), squeeze=False)
+    """Show maps of images side by side: points `[N, 2]`, each drawn as its digit in its colour."""
+    columns = len(maps)
+    height = 9.6 / columns * 1.02  # the panels are about square
+    figure, grid = style.new_panels(9.6, height, 1, columns, squeeze=False)
     digits = np.asarray(labels)
-    for axes, (name, points) in zip(panels[0], maps.items(), strict=True):
-        places = np.asarray(points)
+    for axes, (name, points) in zip(grid[0], maps.items(), strict=True):
+        places = np.asarray(points)  # [image, (x, y)]
         for digit in range(CLASSES):
-            colour, own = style.COLOURS[digit % len(style.COLOURS)], places[digits == digit].T
-            axes.scatter(*own, s=24, marker=f"${digit}$", color=colour, linewidths=0.1, alpha=0.8)
+            x, y = places[digits == digit].T
+            colour = style.COLOURS[digit % len(style.COLOURS)]
+            look = {"color": colour, "linewidths": 0.1, "alpha": 0.8}
+            axes.scatter(x, y, s=24, marker=f"${digit}$", **look)
         axes.set(title=name, xlabel="first component", ylabel="second component")
         style.despine(axes)
     return figure
 
 
 def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label: str) -> Figure:
-    """How a score is spread over each kind of image, a row for each; images below the threshold are
-    refused."""
-    figure, grid = style.new_panels(
-        8.6, 0.9 * len(scores) + 0.7, len(scores), squeeze=False, sharex=True
-    )
-    numbers = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
-    edges = np.histogram_bin_edges(np.concatenate([*numbers.values()]), 49).tolist()
-    for axes, (name, values) in zip(grid.flat, numbers.items(), strict=True):
-        axes.hist(
-            values, edges, weights=np.full(len(values), 1 / len(values)), color=style.COLOURS[0]
-        )
+    """Show how a score is distributed over each kind of image, a row for each.
+
+    Images below the threshold are refused. `label` names the score.
+    """
+    rows = len(scores)
+    height = 0.9 * rows + 0.7
+    figure, panels = style.new_panels(8.6, height, rows, squeeze=False, sharex=True)
+    values_of_kinds = [np.asarray(values, np.float64) for values in scores.values()]
+    edges = np.histogram_bin_edges(np.concatenate(values_of_kinds), HISTOGRAM_BINS)
+    for axes, kind, values in zip(panels.flat, scores, values_of_kinds, strict=True):
+        weight = 1 / len(values)  # so that the bars add up to 1
+        weights = np.full(len(values), weight)
+        axes.hist(values, edges.tolist(), weights=weights, color=style.COLOURS[0])
         axes.axvline(threshold, color="black", linestyle="--")
-        axes.set_title(f"{name}: {(values < threshold).mean():.0%} refused", loc="left", fontsize=9)
+        refused = (values < threshold).mean()
+        axes.set_title(f"{kind}: {refused:.0%} refused", loc="left", fontsize=9)
         axes.set_yticks([])
         style.despine(axes)
-    grid[-1, 0].set_xlabel(f"{label} (dashed: the threshold; what lies to its left is refused)")
+    lowest = panels[-1, 0]
+    lowest.set_xlabel(f"{label} (dashed: the threshold; what lies to its left is refused)")
     figure.supylabel("share of the images", fontsize=10)
     return figure
 
 
 def _show_signed(axes: Axes, values: ArrayLike, title: str) -> AxesImage:
-    """Show signed numbers on a scale that has zero in its middle and reaches to the largest of
-    them."""
-    largest = float(np.abs(np.asarray(values)).max()) or 1.0
-    return style.show_image(axes, values, title, low=-largest, high=largest, colours="cividis")
+    """Show signed numbers on a scale that has zero in its middle and reaches to the largest."""
+    numbers = np.asarray(values)
+    largest = float(np.abs(numbers).max()) or 1.0
+    return style.show_image(axes, numbers, title, low=-largest, high=largest, colours="cividis")

@@ -11,9 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from mnist_nb.plots import style
 from mnist_nb.training import EpochRecord
 
+WINDOWS, LARGEST_WINDOW = 40, 200
+"""How `smooth` chooses its window: a fortieth of the values, and never more than 200."""
+
 
 class Trained(Protocol):
-    """What `training_curves` draws: a `TrainingRun`, or the record of one."""
+    """A `TrainingRun`, or its record, as `training_curves` draws it."""
 
     records: Sequence[EpochRecord]
     batch_losses: Sequence[float]
@@ -24,32 +27,28 @@ class Trained(Protocol):
 def training_curves(
     runs: Sequence[Trained] | Trained, names: Sequence[str] | None = None
 ) -> Figure:
-    """Training loss by batch, smoothed, and validation accuracy by epoch; one line style for each
-    run.
+    """Show the smoothed training loss by batch, and the validation accuracy by epoch.
 
     Args:
         runs: one run or several, each with `records`, `batch_losses`, `first_epoch` and
             `batches_per_epoch`.
-        names: their names; None takes each run's own `name`, if it has one.
+        names: their names; None uses each run's own `name`, if it has one.
     """
     several = list(runs) if isinstance(runs, Sequence) else [runs]
-    names = list(names) if names is not None else [getattr(run, "name", "") for run in several]
+    if names is None:
+        names = [getattr(run, "name", "") for run in several]
     figure, (loss_axes, accuracy_axes) = style.new_panels(9, 3.4, 1, 2)
     for number, (run, name) in enumerate(zip(several, names, strict=True)):
-        look = {**style.curve_style(number), "label": name}
+        look = style.curve_style(number) | {"label": name}
         losses = smooth(run.batch_losses)
-        steps = np.arange(1, len(losses) + 1)
-        loss_axes.plot(
-            run.first_epoch + steps / run.batches_per_epoch, losses, **{**look, "marker": ""}
-        )
+        batches = np.arange(1, len(losses) + 1)
+        epochs_so_far = run.first_epoch + batches / run.batches_per_epoch
+        loss_axes.plot(epochs_so_far, losses, **look | {"marker": ""})
         epochs = [record.epoch for record in run.records]
-        accuracy_axes.plot(epochs, [record.validation_accuracy for record in run.records], **look)
-    loss_axes.set(
-        title="Training loss, smoothed",
-        xlabel="epoch",
-        ylabel="cross-entropy (nats)",
-        ylim=(0, None),
-    )
+        accuracies = [record.validation_accuracy for record in run.records]
+        accuracy_axes.plot(epochs, accuracies, **look)
+    loss_axes.set(title="Training loss, smoothed", xlabel="epoch", ylim=(0, None))
+    loss_axes.set_ylabel("cross-entropy (nats)")
     accuracy_axes.set(title="Validation accuracy", xlabel="epoch", ylabel="share read right")
     accuracy_axes.yaxis.set_major_formatter(PercentFormatter(1))
     accuracy_axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -61,10 +60,15 @@ def training_curves(
 
 
 def smooth(values: ArrayLike, window: int | None = None) -> NDArray[np.float64]:
-    """The mean of the last `window` values at each point; a fortieth of them all if None, at most
-    200."""
+    """Return the mean of the last `window` values at each point.
+
+    Args:
+        window: how many values, 1 or more; None means a fortieth of them all, at most 200.
+    """
     sums = np.cumsum(values, dtype=np.float64)
-    window = window or int(np.clip(len(sums) // 40, 1, 200))
-    sums[window:] -= sums[:-window].copy()
-    means: NDArray[np.float64] = sums / np.minimum(np.arange(1, len(sums) + 1), window)
-    return means
+    count = len(sums)
+    if window is None:
+        window = int(np.clip(count // WINDOWS, 1, LARGEST_WINDOW))
+    sums[window:] -= sums[:-window].copy()  # the sums of the last `window` values
+    values_in_sum = np.minimum(np.arange(1, count + 1), window)
+    return np.asarray(sums / values_in_sum)

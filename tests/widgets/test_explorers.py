@@ -86,9 +86,7 @@ class TestLayers:
         assert f"{int((values.hidden1 > 0).sum())} of 128 units fire" in page(explorer)
         assert f"{int((values.hidden2 > 0).sum())} of 64 fire" in page(explorer)
 
-    def test_writes_out_the_sum_of_a_unit_that_fires_and_of_one_that_is_silent(
-        self, tiny: Mnist
-    ) -> None:
+    def test_writes_out_the_sum_of_active_and_silent_units(self, tiny: Mnist) -> None:
         explorer = LayerExplorer(tiny)
         answers = activations(explorer.model, tiny.test.images[:1]).hidden1[0]
         explorer.unit.value = int(answers.argmax())
@@ -134,9 +132,7 @@ class TestLayers:
 
 
 class TestPixels:
-    def test_a_click_chooses_a_pixel_and_names_it_and_the_next_one_flips_it(
-        self, tiny: Mnist
-    ) -> None:
+    def test_a_first_click_chooses_a_pixel_and_a_second_flips_it(self, tiny: Mnist) -> None:
         editor = PixelEditor(tiny)
         click(editor, 7, 27)
         assert (editor.row.value, editor.column.value, editor.flipped) == (7, 27, [])
@@ -166,9 +162,7 @@ class TestPixels:
             press(editor, "Flip the worst pixel")
         assert torch.equal(tiny.test.images, before)
 
-    def test_the_worst_pixels_lower_the_digits_probability_until_it_is_misread(
-        self, tiny: Mnist
-    ) -> None:
+    def test_the_worst_pixels_lower_the_digits_probability(self, tiny: Mnist) -> None:
         editor = PixelEditor(tiny, build_model("mlp", seed=0))
         label = int(tiny.test.labels[0])
         before = editor.guess.probabilities[label]
