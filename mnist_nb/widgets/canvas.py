@@ -1,5 +1,4 @@
-"""An ink canvas: a hand's movements in, strokes out. It only shows ink; no pixel is ever read back
-from the page."""
+"""An ink canvas: movements of the pointer in, strokes out. No pixel is read back from the page."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -15,20 +14,23 @@ from mnist_nb.handwriting.preprocessing import Pixels
 from mnist_nb.handwriting.sketch import Stroke
 from mnist_nb.widgets.callbacks import LOCK
 
-PAPER, INK, HINT, NOTE = "#ffffff", "#14213d", "#8a93a3", "#0072B2"
-RESOLUTION = (
-    2  # canvas pixels per pixel of the page, so that ink is smooth on screens of high density
-)
+PAPER = "#ffffff"
+INK = "#14213d"
+HINT = "#8a93a3"
+NOTE = "#0072B2"
+FONT_SIZE = 15  # pixels of the page
 
-Point = tuple[float, float]
+RESOLUTION = 2
+"""Canvas pixels per pixel of the page, so that ink is smooth on screens of high density."""
+
+Point = tuple[float, float]  # x, y
 
 
 @contextmanager
 def drawing(canvas: Canvas) -> Iterator[None]:
-    """Send all that is drawn inside as one message, also if something in there fails.
+    """Send everything that is drawn inside as one message, also if it fails half-way.
 
-    An exception inside ipycanvas's own `hold_canvas` would leave every canvas of the notebook
-    silent.
+    An exception inside ipycanvas's own `hold_canvas` would silence every canvas of the notebook.
     """
     with LOCK:
         hold = ExitStack()
@@ -36,28 +38,33 @@ def drawing(canvas: Canvas) -> Iterator[None]:
         try:
             yield
         finally:
-            hold.close()  # it is not told of the exception
-            # so that the next message names its canvas, for a page that was reloaded knows none; a
-            # closed one is let go
+            hold.close()  # which does not see the exception
+            # the next message must name its canvas, for a page that was reloaded meanwhile
             canvas._canvas_manager._current_canvas = None
 
 
+class Note(NamedTuple):
+    """A short text on the paper, its middle at (x, y) in pixels of the page."""
+
+    x: float
+    y: float
+    text: str
+
+
 class Sheet(NamedTuple):
-    """What there is to be seen on the paper, beside the stroke that is being drawn."""
+    """What is on the paper besides the stroke that is being drawn."""
 
     strokes: Sequence[Stroke] = ()
-    picture: Pixels | None = None  # [28, 28], in place of the strokes
-    hint: str = ""  # where there is neither
-    notes: Sequence[
-        tuple[float, float, str]
-    ] = ()  # short texts over the strokes, each with its middle at (x, y)
+    picture: Pixels | None = None  # [28, 28], shown instead of the strokes
+    hint: str = ""  # shown on empty paper
+    notes: Sequence[Note] = ()
 
 
 class InkCanvas(Canvas):  # type: ignore[misc]
-    """A sheet of paper to draw on with mouse, finger or pen.
+    """Paper to draw on with mouse, finger or pen.
 
-    At most one stroke is open: it begins with a press or a touch and ends with the release, or when
-    the pointer leaves the paper (the release outside would never be heard of) or the touch is
+    At most one stroke is open. It begins with a press or a touch, and ends with the release, when
+    the pointer leaves the paper (a release outside is never reported), or when the touch is
     cancelled. Points are clipped to the paper.
 
     Args:
@@ -66,33 +73,27 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         name: what the paper is called where it cannot be seen.
 
     Attributes:
-        began: called before the first point of a stroke is drawn, to change what is shown or how
-            the brush is set.
         moved: called with the points so far each time that the open stroke grows.
         ended: called with the points `[n, 2]` of a finished stroke.
         points: of the open stroke; empty if there is none.
         brush: its diameter in pixels.
-        erasing: whether the brush takes ink away.
+        is_erasing: whether the brush takes ink away.
     """
 
-    description = Unicode("").tag(
-        sync=True
-    )  # the page shows a tooltip, which is the name, only of what has this
+    # the page shows a tooltip, which is the name, only of widgets that have a description
+    description = Unicode("").tag(sync=True)
 
     def __init__(self, size: int, height: int | None = None, name: str = "") -> None:
-        self.began: Callable[[], object] = lambda: None
         self.moved: Callable[[Sequence[Point]], object] = lambda points: None
         self.ended: Callable[[Sequence[Point]], object] = lambda points: None
         self.points: list[Point] = []
-        self.brush, self.erasing = 16.0, False
+        self.brush = 16.0
+        self.is_erasing = False
         self._sheet = Sheet()
-        self._drawn = 0  # points of the open stroke
+        self._n_drawn = 0  # points of the open stroke
         height = height or size
-        layout = {
-            "width": f"{size}px",
-            "height": f"{height}px",
-            "flex": "none",
-        }  # a box would squeeze it otherwise
+        # without "flex" a box would squeeze it
+        layout = {"width": f"{size}px", "height": f"{height}px", "flex": "none"}
         super().__init__(
             width=size * RESOLUTION, height=height * RESOLUTION, tooltip=name, layout=layout
         )
@@ -101,7 +102,7 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         self.on_mouse_up(self.finish)
         self.on_mouse_out(self.finish)
         self.on_touch_start(self._touch)
-        self.on_touch_move(lambda touches: self._move(*(touches[0] if touches else ())))
+        self.on_touch_move(self._move_touch)
         self.on_touch_end(lambda touches: self.finish())
         self.on_touch_cancel(lambda touches: self.finish())
         self.on_client_ready(self._redraw)
@@ -121,89 +122,101 @@ class InkCanvas(Canvas):  # type: ignore[misc]
                 points, self.points = self.points, []
                 self.ended(points)
 
-    # ---- what the hand does
+    # ---- events of the page
 
     def _press(self, x: Any, y: Any) -> None:
         with LOCK:
-            self.finish()  # the last one's end was missed
-            if (point := self._clipped(x, y)) is not None:
-                self.began()
-                self.points, self._drawn = [point], 0
-                self._draw_new_piece()
-                self.moved(self.points)
+            self.finish()  # the end of the one before was missed
+            point = _to_paper(self, x, y)
+            if point is None:
+                return
+            self.points = [point]
+            self._n_drawn = 0
+            if not self._sheet.strokes or self._sheet.picture is not None:
+                self._redraw()  # without the hint or the picture
+            self._draw_new_points()
+            self.moved(self.points)
 
     def _touch(self, touches: list[Point]) -> None:
         if touches and not self.points:  # a second finger draws nothing
             self._press(*touches[0])
 
-    def _move(self, x: Any = None, y: Any = None) -> None:
+    def _move_touch(self, touches: list[Point]) -> None:
+        if touches:
+            self._move(*touches[0])
+
+    def _move(self, x: Any, y: Any) -> None:
         with LOCK:
             if self._extend(x, y):
-                self._draw_new_piece()
+                self._draw_new_points()
                 self.moved(self.points)
 
     def _extend(self, x: Any, y: Any) -> bool:
-        """Add a point to the open stroke, unless it is none or where the stroke already is."""
-        point = self._clipped(x, y)
-        if (
-            not self.points or point is None or point == self.points[-1]
-        ):  # moves come without a pressed button too
+        """Add a point to the open stroke; return False if there is no stroke or no new point."""
+        if not self.points:  # moves come without a pressed button too
+            return False
+        point = _to_paper(self, x, y)
+        if point is None or point == self.points[-1]:
             return False
         self.points.append(point)
         return True
-
-    def _clipped(self, x: Any, y: Any) -> Point | None:
-        """Canvas to paper pixels; None for what a hidden canvas sends."""
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in (x, y)):
-            return None
-        return min(max(x, 0.0), self.width) / RESOLUTION, min(max(y, 0.0), self.height) / RESOLUTION
 
     # ---- what is shown
 
     def _redraw(self) -> None:
         if self.comm is None:  # closed
             return
-        sheet = self._sheet
         with drawing(self):
             self.fill_style = PAPER
             self.fill_rect(0, 0, self.width, self.height)
-            if sheet.picture is not None:
-                self._draw_picture(sheet.picture)
-            elif not sheet.strokes:
-                self._write(sheet.hint, self.width / 2, self.height / 2, HINT)
-            else:
-                for stroke in sheet.strokes:
-                    self._draw_line(stroke.points, stroke.width, stroke.erase)
-            for x, y, text in sheet.notes:
-                self._write(text, x * RESOLUTION, y * RESOLUTION, NOTE, "bold ")
             if self.points:
-                self._draw_line(self.points, self.brush, self.erasing)
+                self._draw_strokes()
+                self._draw_line(self.points, self.brush, self.is_erasing)
+            elif self._sheet.picture is not None:
+                self._draw_picture(self._sheet.picture)
+            elif self._sheet.strokes:
+                self._draw_strokes()
+            else:
+                self._write(self._sheet.hint, self.width / 2, self.height / 2, HINT)
+            for x, y, text in self._sheet.notes:
+                self._write(text, x * RESOLUTION, y * RESOLUTION, NOTE, "bold ")
 
-    def _draw_new_piece(self) -> None:
-        """What is new of the open stroke; the next redraw draws all of it as one curve."""
-        with LOCK:
-            if self._drawn < len(self.points):
-                start = max(
-                    self._drawn - 2, 0
-                )  # it was drawn up to the last corner, by a line that a curve replaces
-                with drawing(self):
-                    self._draw_line(self.points[start:], self.brush, self.erasing, first=start == 0)
-                self._drawn = len(self.points)
+    def _draw_strokes(self) -> None:
+        if self._sheet.picture is None:
+            for stroke in self._sheet.strokes:
+                self._draw_line(stroke.points, stroke.width, stroke.erase)
 
-    def _draw_line(self, points: ArrayLike, width: float, erase: bool, first: bool = True) -> None:
-        """A smooth line: curves between the middles of its pieces, bent by the points where those
-        meet."""
-        points = np.asarray(points, float) * RESOLUTION
+    def _draw_new_points(self) -> None:
+        """Draw what is new of the open stroke; the next redraw draws all of it as one curve."""
+        # it was drawn up to the last corner, by a line that a curve replaces
+        start = max(self._n_drawn - 2, 0)
+        new_points = self.points[start:]
+        with drawing(self):
+            self._draw_line(new_points, self.brush, self.is_erasing, is_beginning=start == 0)
+        self._n_drawn = len(self.points)
+
+    def _draw_line(
+        self, points: ArrayLike, width: float, erase: bool, is_beginning: bool = True
+    ) -> None:
+        """Draw a smooth line: curves between the middles of its pieces, which the points bend.
+
+        Args:
+            points: `[n, 2]` in pixels of the page.
+            is_beginning: whether the line begins at its first point, else at its first middle.
+        """
+        scaled = np.asarray(points, float) * RESOLUTION  # [point, (x, y)]
         self.stroke_style = self.fill_style = PAPER if erase else INK
         self.line_width = width * RESOLUTION
         self.line_cap = self.line_join = "round"
-        if len(points) == 1:
-            self.fill_circle(*points[0].tolist(), self.line_width / 2)
+        if len(scaled) == 1:
+            [(x, y)] = scaled.tolist()
+            self.fill_circle(x, y, self.line_width / 2)
             return
-        middles = ((points[1:] + points[:-1]) / 2).round(1).tolist()
-        corners = points.round(1).tolist()
+        middles = ((scaled[1:] + scaled[:-1]) / 2).round(1).tolist()
+        corners = scaled.round(1).tolist()
+        start = corners[0] if is_beginning else middles[0]
         self.begin_path()
-        self.move_to(*(corners[0] if first else middles[0]))
+        self.move_to(*start)
         self.line_to(*middles[0])
         for corner, middle in zip(corners[1:-1], middles[1:], strict=True):
             self.quadratic_curve_to(*corner, *middle)
@@ -211,14 +224,29 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         self.stroke()
 
     def _draw_picture(self, picture: Pixels) -> None:
-        """A 28x28 picture as ink on paper, its pixels left to be seen."""
+        """Draw a picture of 28x28 pixels as squares of ink on paper."""
         rows, columns = np.nonzero(picture)
-        if len(rows):
-            cell, ink = self.width / len(picture), np.frombuffer(bytes.fromhex(INK[1:]), np.uint8)
-            colours, alphas = np.tile(ink, (len(rows), 1)), picture[rows, columns] / 255
-            self.fill_styled_rects(columns * cell, rows * cell, cell, cell, colours, alphas)
+        if not len(rows):
+            return
+        side = self.width / len(picture)
+        ink = np.frombuffer(bytes.fromhex(INK.removeprefix("#")), np.uint8)  # [(r, g, b)]
+        colours = np.tile(ink, (len(rows), 1))  # [square, (r, g, b)]
+        opacities = picture[rows, columns] / 255
+        self.fill_styled_rects(columns * side, rows * side, side, side, colours, opacities)
 
     def _write(self, text: str, x: float, y: float, colour: str, weight: str = "") -> None:
-        self.fill_style, self.font = colour, f"{weight}{15 * RESOLUTION}px system-ui, sans-serif"
-        self.text_align, self.text_baseline = "center", "middle"
+        self.fill_style = colour
+        self.font = f"{weight}{FONT_SIZE * RESOLUTION}px system-ui, sans-serif"
+        self.text_align = "center"
+        self.text_baseline = "middle"
         self.fill_text(text, x, y)
+
+
+def _to_paper(canvas: Canvas, x: Any, y: Any) -> Point | None:
+    """Canvas to paper pixels, clipped to the paper; None for what a hidden canvas sends."""
+    for value in (x, y):
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            return None
+    clipped_x = min(max(x, 0.0), canvas.width)
+    clipped_y = min(max(y, 0.0), canvas.height)
+    return clipped_x / RESOLUTION, clipped_y / RESOLUTION

@@ -48,11 +48,6 @@ def discard(widget: Widget) -> None:
     Widget.close(widget)
 
 
-def describe_digit_count(count: int) -> str:
-    """Return "1 digit" or "2 digits"."""
-    return "1 digit" if count == 1 else f"{count} digits"
-
-
 def make_button(
     attempt: Attempt,
     label: str,

@@ -1,7 +1,8 @@
-"""Small pictures for the panels: numbers in, HTML and SVG text out; no widget is made here."""
+"""HTML and SVG that the panels share. Numbers in, text out; no widget here."""
 
 import base64
 import io
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib import resources
@@ -13,62 +14,91 @@ from PIL import Image
 
 from mnist_nb.data import check_image
 
-_ROW, _TRACK, _LEFT = (
-    18,
-    170,
-    22,
-)  # pixels: height of a bar's row, length of a full bar, where bars begin
+
+@dataclass(frozen=True)
+class _BarSizes:
+    """Of the probability bars, in pixels."""
+
+    width: int = 264  # of all
+    row: int = 18  # height of a row
+    left: int = 22  # where a bar begins
+    full: int = 170  # length of a bar of 100 %
+    height: int = 14  # of a bar
+    top: int = 2  # from a row's top to its bar
+    baseline: int = 13  # from a row's top to its text's baseline
+    gap: int = 8  # between a bar and a text
+
+
+_SIZES = _BarSizes()
 
 
 @cache
 def stylesheet() -> str:
-    """The style of all panels, as an HTML element."""
-    return f"<style>{resources.files(__package__).joinpath('style.css').read_text(encoding='utf-8')}</style>"
+    """Return the style of all panels, as an HTML element."""
+    css = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    return f"<style>{css}</style>"
 
 
 def data_url(picture: Image.Image, **options: Any) -> str:
-    """A picture as the address of a PNG that is carried along; options are Pillow's for `save`."""
+    """Return a picture as the address of an embedded PNG; options are Pillow's for `save`."""
     buffer = io.BytesIO()
     picture.save(buffer, "png", **options)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
-    """An `<img>` that carries an image, uint8 `[28, 28]`, with it; `alt` says in words what it
-    shows."""
+    """Return an `<img>` with an embedded image, uint8 `[28, 28]`; `alt` says what it shows."""
     return picture_tag(Image.fromarray(check_image(image)), alt, scale)
 
 
 def picture_tag(picture: Image.Image, alt: str, scale: float = 1) -> str:
-    """An `<img>` that carries a picture of any size with it."""
+    """Return an `<img>` with an embedded picture of any size."""
     width, height = (round(scale * side) for side in picture.size)
-    return f'<img decoding="sync" src="{data_url(picture)}" alt="{escape(alt)}" width="{width}" height="{height}">'
+    return (
+        f'<img decoding="sync" src="{data_url(picture)}" alt="{escape(alt)}" '
+        f'width="{width}" height="{height}">'
+    )
 
 
-def probability_bars(probabilities: ArrayLike, words: str = "") -> str:
-    """Ten bars labelled 0 to 9 with their percentages, as an SVG; the guess is bold, has a sign and
-    another colour.
+def probability_bars(probabilities: ArrayLike, label: str = "") -> str:
+    """Return ten bars labelled 0 to 9 with their percentages, as an SVG.
+
+    The guess is bold, has a sign and another colour.
 
     Args:
         probabilities: float `[10]` in [0, 1].
-        words: what is read to those who do not see the bars; without it, the guess and its share.
+        label: what a screen reader says; the default is the guess and its probability.
     """
     shares = np.asarray(probabilities, dtype=np.float64)
     guess = int(shares.argmax())
-    words = words or f"Read as {guess}, {100 * shares[guess]:.0f} % sure"
-    rows = "".join(_bar(digit, float(share), digit == guess) for digit, share in enumerate(shares))
-    return f'<svg class="mnist-bars" role="img" aria-label="{escape(words)}" viewBox="0 0 264 {10 * _ROW}">{rows}</svg>'
+    if not label:
+        label = f"Read as {guess}, {100 * shares[guess]:.0f} % sure"
+    bars = [_bar(digit, share, digit == guess) for digit, share in enumerate(shares.tolist())]
+    return (
+        f'<svg class="mnist-bars" role="img" aria-label="{escape(label)}" '
+        f'viewBox="0 0 {_SIZES.width} {10 * _SIZES.row}">{"".join(bars)}</svg>'
+    )
 
 
 def _bar(digit: int, share: float, is_guess: bool) -> str:
-    top = digit * _ROW
-    bar = f'x="{_LEFT}" y="{top + 2}" height="14" rx="3"'
-    kind, sign = (' class="guess"', " ◀") if is_guess else ("", "")
-    return (
-        f'<g{kind}><text x="14" y="{top + 13}" text-anchor="end">{digit}</text><rect {bar} width="{_TRACK}"/>'
-        f'<rect class="share" {bar} width="{max(share * _TRACK, 1):.1f}"/>'
-        f'<text x="{_LEFT + _TRACK + 8}" y="{top + 13}">{100 * share:.1f} %{sign}</text></g>'
-    )
+    """One row: the digit, its bar on a track, and the percentage."""
+    top = digit * _SIZES.row
+    baseline = top + _SIZES.baseline
+    place = f'x="{_SIZES.left}" y="{top + _SIZES.top}" height="{_SIZES.height}" rx="3"'
+    length = max(share * _SIZES.full, 1)  # a very small share is seen too
+    group = '<g class="guess">' if is_guess else "<g>"
+    sign = " ◀" if is_guess else ""
+    label_end = _SIZES.left - _SIZES.gap
+    percent_start = _SIZES.left + _SIZES.full + _SIZES.gap
+    parts = [
+        group,
+        f'<text x="{label_end}" y="{baseline}" text-anchor="end">{digit}</text>',
+        f'<rect {place} width="{_SIZES.full}"/>',
+        f'<rect class="share" {place} width="{length:.1f}"/>',
+        f'<text x="{percent_start}" y="{baseline}">{100 * share:.1f} %{sign}</text>',
+        "</g>",
+    ]
+    return "".join(parts)
 
 
 def message(text: str, *, is_error: bool = False) -> str:

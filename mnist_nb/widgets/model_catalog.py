@@ -1,5 +1,7 @@
-"""Which networks can read what is on a pad: the shipped ones, the reader's own, those taught a
-hand. No widget here."""
+"""The networks that can read a drawing: shipped ones, the reader's own, and those taught a hand.
+
+No widget here.
+"""
 
 import os
 from pathlib import Path
@@ -10,85 +12,101 @@ from mnist_nb import checkpoints
 from mnist_nb.checkpoints import free_path, load_checkpoint
 
 GIVEN = "model"
-_SHIPPED = "shipped:"
+"""The key of the network that the catalog was made with."""
+
+_SHIPPED = "shipped:"  # what keys of shipped networks begin with
 _SHIPPED_LABELS = {"cnn": "convolutional network, shipped", "mlp": "784-128-64-10 network, shipped"}
-_TAUGHT = ".my-hand"
+_TAUGHT = ".my-hand"  # what names of taught networks contain
+
+Option = tuple[str, str]  # label, key
 
 
 class ModelCatalog:
     """The networks to choose from; each has a key, and is loaded when it is chosen.
 
     Args:
-        model: one that is already loaded, and is then chosen first.
-        path: where the reader's own model lies or will lie; the taught ones lie in the same folder.
+        model: one that is already loaded, and becomes the first.
+        path: of the reader's own model; taught networks are saved in the same folder.
     """
 
     def __init__(
         self, model: nn.Module | None = None, path: str | Path = "model.safetensors"
     ) -> None:
         self.path = Path(path)
-        self._networks = (
-            {} if model is None else {GIVEN: model}
-        )  # those without a file of their own
-        self._files: list[Path] = []
+        self._networks: dict[str, nn.Module] = {}  # those without a file
+        if model is not None:
+            self._networks[GIVEN] = model
+        self._opened_files: list[Path] = []
 
-    def options(self) -> list[tuple[str, str]]:
-        """(label, key) of each network that is there now."""
-        found = [("the network of this notebook", GIVEN)] if GIVEN in self._networks else []
-        shipped = {file.stem for file in checkpoints.PRETRAINED.glob("*.safetensors")}
-        found += [(_SHIPPED_LABELS.get(name, name), _SHIPPED + name) for name in sorted(shipped)]
-        if os.path.isfile(self.path):
-            found.append((f"your own, {self.path.name}", os.fspath(self.path)))
-        taught = sorted(self.path.parent.glob(f"*{_TAUGHT}*.safetensors"))
-        labels = [(file, f"taught your hand, {file.name}") for file in taught]
-        labels += [
-            (file, f"from {file}") for file in self._files if file.is_file() and file not in taught
-        ]
-        found += [(label, os.fspath(file)) for file, label in labels if file != self.path]
-        return found + [(f"opened: {name}", name) for name in self._networks if name != GIVEN]
+    def options(self) -> list[Option]:
+        """Return label and key of each network that exists now."""
+        options = []
+        if GIVEN in self._networks:
+            options.append(("the network of this notebook", GIVEN))
+        options += self._shipped()
+        options += self._saved()
+        uploaded = [name for name in self._networks if name != GIVEN]
+        return options + [(f"opened: {name}", name) for name in uploaded]
+
+    def _shipped(self) -> list[Option]:
+        names = sorted(file.stem for file in checkpoints.PRETRAINED.glob("*.safetensors"))
+        return [(_SHIPPED_LABELS.get(name, name), _SHIPPED + name) for name in names]
+
+    def _saved(self) -> list[Option]:
+        """The networks in files: the reader's own, the taught ones, those that were opened."""
+        labels = {}
+        if os.path.isfile(self.path):  # False as well where the folder may not be read
+            labels[self.path] = f"your own, {self.path.name}"
+        for file in sorted(self.path.parent.glob(f"*{_TAUGHT}*.safetensors")):
+            labels.setdefault(file, f"taught your hand, {file.name}")
+        for file in self._opened_files:
+            if file.is_file():
+                labels.setdefault(file, f"from {file}")
+        return [(label, os.fspath(file)) for file, label in labels.items()]
 
     def load(self, key: str) -> nn.Module:
-        """The network with this key, read anew if it is a file.
+        """Return the network with this key; a file is read again.
 
         Raises:
-            CheckpointError: if its file does not hold one.
+            CheckpointError: if the file does not hold a network.
         """
         source = self.source(key)
         return load_checkpoint(source) if isinstance(source, Path) else source
 
     def source(self, key: str) -> nn.Module | Path:
-        """The file of the network with this key, or the network itself if it has none."""
+        """Return the file of the network with this key, or the network if it has no file."""
         if key in self._networks:
             return self._networks[key]
-        shipped = checkpoints.PRETRAINED / f"{key.removeprefix(_SHIPPED)}.safetensors"
-        return shipped if key.startswith(_SHIPPED) else Path(key)
+        if key.startswith(_SHIPPED):
+            return checkpoints.PRETRAINED / f"{key.removeprefix(_SHIPPED)}.safetensors"
+        return Path(key)
 
     def open_file(self, path: str | Path) -> str:
-        """Add a model's file to the choices; its key.
+        """Add a model's file to the options, and return its key.
 
         Raises:
-            CheckpointError: if it does not hold a model of ours.
+            CheckpointError: if it does not hold a network.
         """
         file = Path(path).expanduser()
         load_checkpoint(file)
-        if file not in self._files:
-            self._files.append(file)
+        if file not in self._opened_files:
+            self._opened_files.append(file)
         return os.fspath(file)
 
     def open_content(self, name: str, content: bytes) -> str:
-        """Add a model from the bytes of a safetensors file, as a browser sends them; its key.
+        """Add a model from the bytes of a safetensors file, and return its key.
 
         Raises:
-            CheckpointError: if they do not hold a model of ours.
+            CheckpointError: if they do not hold a network.
         """
         self._networks[name] = load_checkpoint(content, name=name)
         return name
 
     def taught_path(self, key: str) -> Path:
-        """Where the network with this key is saved once it has been taught, never over another.
+        """Return a free path for the network with this key once it has been taught.
 
-        `cnn.my-hand.safetensors` in the folder of the reader's own, then
-        `cnn.my-hand-2.safetensors` and on.
+        It is `cnn.my-hand.safetensors` in the folder of the reader's own, then
+        `cnn.my-hand-2.safetensors` and so on.
         """
-        stem = Path(key.removeprefix(_SHIPPED)).stem.partition(_TAUGHT)[0]
-        return free_path(self.path.with_name(f"{stem}{_TAUGHT}.safetensors"))
+        name = Path(key.removeprefix(_SHIPPED)).stem.partition(_TAUGHT)[0]
+        return free_path(self.path.with_name(f"{name}{_TAUGHT}.safetensors"))

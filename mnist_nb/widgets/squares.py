@@ -12,21 +12,28 @@ from mnist_nb.widgets.callbacks import LOCK
 from mnist_nb.widgets.canvas import RESOLUTION, drawing
 
 Place = tuple[int, int]  # row, column
-_FRAME, _DOT = "#D55E00", "#E69F00"
+FRAME = "#D55E00"
+DOT = "#E69F00"
 
 
 def colours_of(values: ArrayLike, name: str, low: float, high: float) -> NDArray[np.uint8]:
-    """Numbers `[h, w]` as colours `[h, w, 3]` of a colour map that goes from `low` to `high`."""
-    shares = np.clip((np.asarray(values, dtype=np.float64) - low) / (high - low), 0, 1)
-    return np.asarray(colormaps[name](shares, bytes=True)[..., :3])
+    """Return numbers `[h, w]` as colours `[h, w, 3]` of a colour map from `low` to `high`."""
+    shares = (np.asarray(values, dtype=np.float64) - low) / (high - low)
+    colours = colormaps[name](np.clip(shares, 0, 1), bytes=True)  # [h, w, (r, g, b, opacity)]
+    return np.asarray(colours[..., :3])
 
 
 def mosaic(images: NDArray[Any], columns: int, gap: int) -> NDArray[np.float64]:
-    """Images `[N, height, width]` in rows of so many, with a gap of pixels that are 0 after
-    each."""
-    tiles = np.pad(images, ((0, -len(images) % columns), (0, gap), (0, gap)))
+    """Return images `[N, height, width]` as one, in rows of so many.
+
+    Args:
+        gap: pixels that are 0 to the right of each image and below it.
+    """
+    missing = -len(images) % columns  # in the last row
+    tiles = np.pad(images, ((0, missing), (0, gap), (0, gap)))
     _, height, width = tiles.shape
-    return tiles.reshape(-1, columns, height, width).swapaxes(1, 2).reshape(-1, columns * width)
+    grid = tiles.reshape(-1, columns, height, width)  # [row, column, y, x]
+    return grid.swapaxes(1, 2).reshape(-1, columns * width)
 
 
 class Squares:
@@ -39,13 +46,14 @@ class Squares:
             focus must be moved.
 
     Attributes:
-        widget: what is displayed.
+        widget: the canvas.
     """
 
     def __init__(
         self, scale: int, clicked: Callable[[int, int], object], left: Callable[[bool], object]
     ) -> None:
-        self._side, self._clicked = scale * RESOLUTION, clicked
+        self._side = scale * RESOLUTION  # in pixels of the canvas
+        self._clicked = clicked
         self._colours = np.zeros((1, 1, 3), np.uint8)
         self._frame: Place = (0, 0)
         self._dots: Sequence[Place] = ()
@@ -56,39 +64,59 @@ class Squares:
         self.widget.on_client_ready(self._draw)
 
     def show(self, colours: NDArray[np.uint8], frame: Place, dots: Sequence[Place] = ()) -> None:
-        """Show these colours `[rows, columns, 3]`, a frame around one place and a dot on others."""
+        """Show colours `[rows, columns, 3]`, a frame around one place and a dot on others."""
         with LOCK:
-            height, width = (side * self._side for side in colours.shape[:2])
-            if (self.widget.width, self.widget.height) != (width, height):
-                self.widget.width, self.widget.height = width, height
-                layout = (
-                    self.widget.layout
-                )  # which is changed, for a new one would leave the old one behind
-                layout.width, layout.height = (
-                    f"{width // RESOLUTION}px",
-                    f"{height // RESOLUTION}px",
-                )
-            self._colours, self._frame, self._dots = colours, frame, dots
+            self._colours = colours
+            self._frame = frame
+            self._dots = dots
+            self._resize()
             self._draw()
 
-    def _press(self, x: Any, y: Any) -> None:
-        row, column = int(y // self._side), int(x // self._side)
-        if 0 <= row < len(self._colours) and 0 <= column < self._colours.shape[1]:
+    def _resize(self) -> None:
+        rows, columns = self._colours.shape[:2]
+        height = rows * self._side
+        width = columns * self._side
+        if (self.widget.width, self.widget.height) == (width, height):
+            return
+        self.widget.width = width
+        self.widget.height = height
+        # the layout is changed, since a new one would leave the old one in memory
+        self.widget.layout.width = f"{width // RESOLUTION}px"
+        self.widget.layout.height = f"{height // RESOLUTION}px"
+
+    def _press(self, x: float, y: float) -> None:
+        row = int(y // self._side)
+        column = int(x // self._side)
+        rows, columns = self._colours.shape[:2]
+        if 0 <= row < rows and 0 <= column < columns:
             self._clicked(row, column)
 
     def _draw(self) -> None:
-        side, canvas = self._side, self.widget
-        rows, columns = (places.ravel() * side for places in np.indices(self._colours.shape[:2]))
-        with drawing(canvas):
-            canvas.fill_styled_rects(columns, rows, side, side, self._colours.reshape(-1, 3))
-            canvas.fill_style, canvas.stroke_style, canvas.line_width = _DOT, "#000", RESOLUTION
-            for row, column in self._dots:
-                canvas.fill_circle((column + 0.5) * side, (row + 0.5) * side, side / 4)
-                canvas.stroke_circle((column + 0.5) * side, (row + 0.5) * side, side / 4)
-            row, column = self._frame
-            for colour, line in (
-                ("#fff", 4),
-                (_FRAME, 2),
-            ):  # with a white edge it is seen on black and on colours
-                canvas.stroke_style, canvas.line_width = colour, line * RESOLUTION
-                canvas.stroke_rect(column * side, row * side, side, side)
+        with drawing(self.widget):
+            self._draw_squares()
+            self._draw_dots()
+            self._draw_frame()
+
+    def _draw_squares(self) -> None:
+        rows, columns = np.indices(self._colours.shape[:2])
+        x = columns.ravel() * self._side
+        y = rows.ravel() * self._side
+        colours = self._colours.reshape(-1, 3)
+        self.widget.fill_styled_rects(x, y, self._side, self._side, colours)
+
+    def _draw_dots(self) -> None:
+        self.widget.fill_style = DOT
+        self.widget.stroke_style = "#000"
+        self.widget.line_width = RESOLUTION
+        for row, column in self._dots:
+            circle = (column + 0.5) * self._side, (row + 0.5) * self._side, self._side / 4
+            self.widget.fill_circle(*circle)
+            self.widget.stroke_circle(*circle)
+
+    def _draw_frame(self) -> None:
+        row, column = self._frame
+        # with a white edge it is seen on black and on colours
+        for colour, width in (("#fff", 4), (FRAME, 2)):
+            self.widget.stroke_style = colour
+            self.widget.line_width = width * RESOLUTION
+            self.widget.stroke_rect(column * self._side, row * self._side, self._side, self._side)

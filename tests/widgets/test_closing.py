@@ -16,7 +16,7 @@ from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets.common import Panel
 from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer
 from mnist_nb.widgets.pad import DrawingPad, teaching
-from mnist_nb.widgets.pad import board as pad_module
+from mnist_nb.widgets.pad import state as pad_module
 from mnist_nb.widgets.studio import TrainingStudio
 
 
@@ -48,7 +48,7 @@ def test_a_pad_closed_while_data_are_loaded_leaves_no_thread_and_does_nothing_wi
 
     monkeypatch.setattr(pad_module, "load_mnist", slow)
     pad, called = DrawingPad(), []
-    pad.with_data(called.append)
+    pad.state.with_data(called.append)
     pad.close()
     assert own_threads() == []
     assert called == []
@@ -64,7 +64,7 @@ def used_pad(data: Mnist) -> tuple[Panel, list[object]]:
     pad.replay([[(100, 50), (120, 220)]])
     pad.choose("shipped:mlp")
     pad.undo()
-    return pad, [pad.state, pad.state.model, pad.catalog, pad.teaching, pad.transform]
+    return pad, [pad.state, pad.state.model, pad.state.drawing, pad.teaching, pad.numbers]
 
 
 def used_studio(data: Mnist, path: str | None = "model.safetensors") -> tuple[Panel, list[object]]:

@@ -22,8 +22,9 @@ from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.widgets.canvas import RESOLUTION, InkCanvas, drawing
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import DrawingPad
-from mnist_nb.widgets.pad.board import SIZE
-from mnist_nb.widgets.pad.state import ImageTransform, PadState
+from mnist_nb.widgets.pad.drawing import Drawing
+from mnist_nb.widgets.pad.image_transform import ImageTransform
+from mnist_nb.widgets.pad.state import SIZE
 from mnist_nb.widgets.prediction import Prediction
 
 THREE = [(90, 60), (150, 50), (180, 90), (130, 130), (185, 160), (170, 220), (90, 225)]
@@ -74,23 +75,23 @@ def test_a_stroke_ends_where_the_pointer_leaves_and_moves_without_a_press_draw_n
     pad: DrawingPad,
 ) -> None:
     event(pad, "mouse_move", x=10, y=10)
-    assert pad.state.strokes == ()
+    assert pad.state.drawing.strokes == ()
     event(pad, "mouse_down", x=100, y=100)
     event(pad, "mouse_move", x=300, y=100)
     event(pad, "mouse_out", x=900, y=100)
     event(pad, "mouse_move", x=200, y=300)  # the release outside was never heard of
-    (stroke,) = pad.state.strokes
+    (stroke,) = pad.state.drawing.strokes
     np.testing.assert_array_equal(stroke.points, [(50, 50), (150, 50), (SIZE, 50)])
     event(pad, "touch_start", touches=[{"x": 40, "y": 40}])
     event(pad, "touch_cancel", touches=[])
-    assert len(pad.state.strokes) == 2
-    assert not pad._ink.points
+    assert len(pad.state.drawing.strokes) == 2
+    assert not pad.page.paper.canvas.points
 
 
 def test_the_eraser_takes_ink_away_and_the_brush_sets_the_width(pad: DrawingPad) -> None:
     part(pad, "Brush").value = 30
     mouse(pad, THREE)
-    assert pad.state.strokes[0].width == 30
+    assert pad.state.drawing.strokes[0].width == 30
     part(pad, ToggleButtons).value = "Erase"
     part(pad, "Brush").value = 40
     for y in range(30, 260, 20):
@@ -167,22 +168,22 @@ def test_no_order_of_events_confuses_it(
         elif kind == "pick":
             pad.pick(np.eye(28, dtype=np.uint8) * 255)
         elif kind == "move":
-            pad.state.modify(ImageTransform(right=2))
-            pad.refresh()
+            if pad.image is not None:
+                pad.state.drawing.modify(ImageTransform(right=2))
         else:
             {"undo": pad.undo, "redo": pad.redo, "clear": pad.clear}[kind]()
         if kind == "mouse_out" or kind.startswith(("touch_end", "touch_cancel")):
-            assert not pad._ink.points
-        kept = max(kept, len(pad.state.strokes))
+            assert not pad.page.paper.canvas.points
+        kept = max(kept, len(pad.state.drawing.strokes))
         assert "⚠" not in shown(pad) or kind == "key", shown(pad)
         image, guess = pad.image, pad.guess
         assert (image is None) == (guess is None)
         if image is not None and guess is not None:
             assert image.shape == (28, 28)
             np.testing.assert_array_equal(guess.probabilities, predict(_MODEL, image[None])[0])
-    strokes = [len(pad.state.strokes)]
-    while pad.state.undo():
-        strokes.append(len(pad.state.strokes))
+    strokes = [len(pad.state.drawing.strokes)]
+    while pad.state.drawing.undo():
+        strokes.append(len(pad.state.drawing.strokes))
     assert strokes[-1] == 0
     assert max(strokes) >= strokes[0]
 
@@ -262,7 +263,7 @@ def press(pad: DrawingPad, title: str) -> None:
 
 
 def test_a_test_image_is_picked_moved_turned_and_thickened(pad: DrawingPad, tiny: Mnist) -> None:
-    pad.transform.number.value = 7
+    pad.pictures.number.value = 7
     image = tiny.test.images[7].numpy()
     np.testing.assert_array_equal(pad.image, image)
     press(pad, "Move right by one pixel")
@@ -273,7 +274,9 @@ def test_a_test_image_is_picked_moved_turned_and_thickened(pad: DrawingPad, tiny
         press(pad, "Turn left by 5 degrees")
     press(pad, "Thicken the line by half a pixel")
     press(pad, "Make smaller by a tenth")
-    assert pad.state.transform == ImageTransform(1, 1, -20, pytest.approx(1 / 1.1, abs=1e-4), 0.5)
+    assert pad.state.drawing.transform == ImageTransform(
+        1, 1, -20, pytest.approx(1 / 1.1, abs=1e-4), 0.5
+    )
     assert (pad.guess.probabilities != before).any()
     press(pad, "Take all changes back")
     np.testing.assert_array_equal(pad.image, image)
@@ -285,19 +288,19 @@ def test_a_moved_digit_is_centred_again_on_request(pad: DrawingPad) -> None:
     for _ in range(3):
         press(pad, "Move left by one pixel")
     np.testing.assert_array_equal(pad.image, np.roll(drawn, -3, axis=1))
-    pad.transform.centred.value = True
+    pad.pictures.centred.value = True
     columns = np.arange(28)
     assert 13.5 <= (columns * pad.image).sum() / pad.image.sum() <= 14.5
     pad.undo()
     np.testing.assert_array_equal(pad.image, drawn)
-    assert len(pad.state.strokes) == 1
+    assert len(pad.state.drawing.strokes) == 1
 
 
 def test_a_stroke_on_a_picture_begins_a_new_drawing(pad: DrawingPad) -> None:
     pad.replay([SEVEN])
     pad.pick(np.eye(28, dtype=np.uint8) * 255)
     mouse(pad, THREE)
-    assert len(pad.state.strokes) == 1
+    assert len(pad.state.drawing.strokes) == 1
     assert pad.guess.digit == 3
 
 
@@ -334,9 +337,9 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
     image = 255 - np.kron(np.pad(tiny.test.images[0].numpy(), 8), np.ones((6, 6), np.uint8))
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png")
-    pad.transform.photo.value = upload("seven.png", buffer.getvalue())
+    pad.photo.upload.value = upload("seven.png", buffer.getvalue())
     assert pad.guess.digit == 7
-    pad.transform.photo.value = upload("<b>song.mp3", b"not a picture")
+    pad.photo.upload.value = upload("<b>song.mp3", b"not a picture")
     assert "&lt;b&gt;song.mp3" in shown(pad)
     assert pad.guess.digit == 7
 
@@ -347,11 +350,11 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
 def test_the_best_shipped_network_reads_the_image_shown_first_and_another_can_be_chosen(
     pad: DrawingPad,
 ) -> None:
-    assert pad.model_picker.key == "shipped:cnn"
+    assert pad.state.model_key == "shipped:cnn"
     pad.replay([THREE], width=9)
-    np.testing.assert_array_equal(pad.image, pad.state.to_mnist())
+    np.testing.assert_array_equal(pad.image, pad.state.drawing.sketch.to_mnist())
     for name in ("cnn", "mlp"):
-        pad.model_picker.list.value = f"shipped:{name}"
+        pad.models.widget.value = f"shipped:{name}"
         assert pad.state.model.name == name
         np.testing.assert_array_equal(
             pad.guess.probabilities, predict(load_pretrained(name), pad.image[None])[0]
@@ -370,20 +373,20 @@ def test_the_reader_s_own_network_is_offered_and_a_damaged_one_is_named(
         pad.choose("bad.safetensors")
     assert pad.state.model is own
     Path("model.safetensors").write_bytes(b"nothing")
-    pad.model_picker.list.value = "shipped:cnn"
-    pad.model_picker.list.value = "model.safetensors"
+    pad.models.widget.value = "shipped:cnn"
+    pad.models.widget.value = "model.safetensors"
     assert "model.safetensors" in shown(pad)
-    assert pad.model_picker.key == pad.model_picker.list.value == "shipped:cnn"
+    assert pad.state.model_key == pad.models.widget.value == "shipped:cnn"
 
 
 def test_a_network_is_opened_from_an_upload(pad: DrawingPad, workplace: Path) -> None:
     save_checkpoint(build_model("mlp", seed=1), "elsewhere.safetensors")
     content = Path("elsewhere.safetensors").read_bytes()
     part(pad, "Open from this computer").value = upload("mine.safetensors", content)
-    assert pad.model_picker.key == "mine.safetensors"
+    assert pad.state.model_key == "mine.safetensors"
     part(pad, "Open from this computer").value = upload("<i>cut.safetensors", content[:1000])
     assert "&lt;i&gt;cut.safetensors" in shown(pad)
-    assert pad.model_picker.key == "mine.safetensors"
+    assert pad.state.model_key == "mine.safetensors"
 
 
 def test_where_no_network_is_found_it_says_so_and_draws_on(
@@ -421,15 +424,17 @@ def test_each_taught_network_gets_a_name_of_its_own(workplace: Path, key: str) -
 
 
 def test_a_state_refuses_what_is_no_stroke_or_picture_and_stays_as_it_was() -> None:
-    state = PadState(_MODEL)
-    state.add_stroke(THREE, 10)
-    state.pick(np.full((28, 28), 9, np.uint8))
+    drawing = Drawing(SIZE)
+    drawing.add_stroke(THREE, 10)
+    drawing.pick(np.full((28, 28), 9, np.uint8))
     with pytest.raises(ValueError, match="finite"):
-        state.add_stroke([(0, float("nan"))], 10)
+        drawing.add_stroke([(0, float("nan"))], 10)
+    with pytest.raises(ValueError, match="width"):
+        drawing.add_stroke(THREE, -1)
     with pytest.raises(ValueError, match="uint8"):
-        state.pick(np.zeros((28, 28)))
-    assert state.picture is not None
-    assert len(state.strokes) == 1
+        drawing.pick(np.zeros((28, 28)))
+    assert drawing.content.picture is not None
+    assert len(drawing.strokes) == 1
 
 
 def test_a_drawing_of_another_size_is_read_the_same(pad: DrawingPad) -> None:
@@ -437,4 +442,4 @@ def test_a_drawing_of_another_size_is_read_the_same(pad: DrawingPad) -> None:
     sketch.add_stroke(np.array(THREE) * 2, 32)
     guess = pad.draw(sketch)
     assert guess.digit == 3
-    assert len(pad.state.strokes) == 1
+    assert len(pad.state.drawing.strokes) == 1

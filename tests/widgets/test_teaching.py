@@ -27,13 +27,13 @@ FILE = Path("my_digits.safetensors")
 
 
 def test_it_asks_for_three_of_each_digit_and_keeps_each_at_once(pad: DrawingPad) -> None:
-    pad.teaching.collect()
+    pad.state.toggle_asking()
     asked = []
-    while (wish := pad.teaching.wish) is not None:
+    while (wish := pad.state.collection.wanted) is not None:
         asked.append(wish)
         assert f"draw a{'n' * (wish == 8)} {wish}" in shown(pad)
         pad.replay([THREE, [(10 + 2 * len(asked), 10)]])
-        pad.teaching.keep_asked()
+        pad.state.keep_wanted()
         assert len(MyDigits(FILE)) == len(asked)
         assert pad.image is None
     assert sorted(asked[:10]) == sorted(asked[10:20]) == sorted(asked[20:]) == list(range(10))
@@ -49,7 +49,7 @@ def test_enter_on_the_paper_keeps_only_while_it_asks(pad: DrawingPad) -> None:
     pad.replay([THREE])
     enter()
     assert len(pad.digits) == 0
-    pad.teaching.collect()
+    pad.state.toggle_asking()
     enter()
     assert "The pad is empty" in shown(pad)
     pad.replay([THREE])
@@ -58,13 +58,13 @@ def test_enter_on_the_paper_keeps_only_while_it_asks(pad: DrawingPad) -> None:
 
 
 def test_take_back_asks_for_the_digit_again(pad: DrawingPad) -> None:
-    pad.teaching.collect()
-    first = pad.teaching.wish
+    pad.state.toggle_asking()
+    first = pad.state.collection.wanted
     pad.replay([THREE])
-    pad.teaching.keep_asked()
-    assert pad.teaching.wish != first
+    pad.state.keep_wanted()
+    assert pad.state.collection.wanted != first
     press(pad, "Delete what was kept last")
-    assert pad.teaching.wish == first
+    assert pad.state.collection.wanted == first
     assert len(MyDigits(FILE)) == 0
 
 
@@ -146,8 +146,8 @@ def test_an_empty_pad_is_not_kept_and_too_few_digits_are_not_taught(pad: Drawing
 
 
 def test_digits_are_relabelled_deleted_and_brought_back(filled_pad: DrawingPad) -> None:
-    gallery = filled_pad.teaching.gallery
-    gallery.show()
+    gallery = filled_pad.gallery
+    filled_pad.state.collection.refresh()
     part(gallery, "Digit number").value = 2
     part(gallery, "is a").value = 9
     press(filled_pad, "Give this digit the label that is chosen")
@@ -162,13 +162,13 @@ def test_digits_are_relabelled_deleted_and_brought_back(filled_pad: DrawingPad) 
 
 def test_a_kept_drawing_comes_back_to_the_pad_with_its_strokes(pad: DrawingPad) -> None:
     pad.replay([THREE])
-    pad.teaching.keep(3)
+    pad.state.keep(3)
     image = pad.image
     pad.clear()
     press(pad, "Show this digit on the pad")
     np.testing.assert_array_equal(pad.image, image)
-    assert len(pad.state.strokes) == 1
-    pad.transform.source.value = "one of my own digits"
+    assert len(pad.state.drawing.strokes) == 1
+    pad.pictures.source.value = "one of my own digits"
     np.testing.assert_array_equal(pad.image, image)
 
 
@@ -184,13 +184,13 @@ def test_export_and_import(filled_pad: DrawingPad, workplace: Path, tiny: Mnist)
     part(other, "Import from this computer").value = upload("<b>song.mp3", b"la la la")
     assert "&lt;b&gt;song.mp3" in shown(other)
     assert len(MyDigits("another.safetensors")) == 30
-    part(other.teaching.gallery, "File").value = "my_digits.zip"
+    part(other.gallery, "File").value = "my_digits.zip"
     press(other, "Add the digits of this file or folder")
     assert "No digit in there was new" in shown(other)
 
 
 def test_the_score_counts_and_shows_mistakes(filled_pad: DrawingPad) -> None:
-    gallery = filled_pad.teaching.gallery
+    gallery = filled_pad.gallery
     part(gallery, "Digit number").value, part(gallery, "is a").value = (
         1,
         5,
@@ -210,8 +210,8 @@ def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(
     old = filled_pad.state.model
     before = copy.deepcopy(old)
     filled_pad.teaching.teach(wait=True)
-    assert filled_pad.model_picker.key == "cnn.my-hand.safetensors"
-    assert Path(filled_pad.model_picker.key).is_file()
+    assert filled_pad.state.model_key == "cnn.my-hand.safetensors"
+    assert Path(filled_pad.state.model_key).is_file()
     assert filled_pad.state.model is not old
     assert same_weights(old, before)
     assert "of 10)" in shown(filled_pad)  # the third drawing of each digit was not taught
@@ -219,7 +219,7 @@ def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(
     assert not list(workplace.glob("cnn.safetensors"))
     filled_pad.choose("shipped:cnn")
     filled_pad.teaching.teach(wait=True)
-    assert filled_pad.model_picker.key == "cnn.my-hand-2.safetensors"
+    assert filled_pad.state.model_key == "cnn.my-hand-2.safetensors"
 
 
 def test_where_it_would_forget_the_old_network_stays(
@@ -235,7 +235,7 @@ def test_where_it_would_forget_the_old_network_stays(
     old = filled_pad.state.model
     filled_pad.teaching.teach(wait=True)
     assert filled_pad.state.model is old
-    assert filled_pad.model_picker.key == "shipped:cnn"
+    assert filled_pad.state.model_key == "shipped:cnn"
     assert "the old weights were kept" in shown(filled_pad)
     assert not list(Path().glob("*my-hand*"))
 
@@ -248,7 +248,7 @@ def test_an_error_while_teaching_is_shown_and_teaching_works_again(
         filled_pad.teaching.teach(wait=True)
         assert "ZeroDivisionError" in shown(filled_pad)
     filled_pad.teaching.teach(wait=True)
-    assert filled_pad.model_picker.key == "cnn.my-hand.safetensors"
+    assert filled_pad.state.model_key == "cnn.my-hand.safetensors"
 
 
 def test_a_damaged_file_of_digits_is_named_left_alone_and_the_pad_reads_on(

@@ -1,143 +1,137 @@
 """The reader's digits: looked through, relabelled, deleted, exported, imported, and scored."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ipywidgets import HTML, BoundedIntText, Dropdown, HBox, Text, VBox
 
-from mnist_nb.data import Split
-from mnist_nb.evaluation import Evaluation, evaluate
+from mnist_nb.evaluation import Evaluation
 from mnist_nb.handwriting.my_digits import DigitsError, SavedDigit
-from mnist_nb.widgets.common import (
-    describe_digit_count,
-    labelled,
-    make_button,
-    make_upload,
-    on_change,
-)
-from mnist_nb.widgets.pad import pad_markup as pad_page
-from mnist_nb.widgets.pad.board import Board
-from mnist_nb.widgets.prediction import with_article
+from mnist_nb.widgets.common import labelled, make_button, make_upload, on_change
+from mnist_nb.widgets.pad import pad_markup
+from mnist_nb.widgets.pad.state import PadState
+from mnist_nb.widgets.prediction import describe_digit_count, with_article
 
 PAGE = 40  # digits shown at once
 
 
 class Gallery(VBox):  # type: ignore[misc]
-    """Shows the reader's digits and changes them.
+    """Shows the reader's digits and changes them."""
 
-    Args:
-        pad: knows the digits, can be laid one on, and has the network that is scored.
-        changed: called after a change, to have it shown everywhere.
-    """
-
-    def __init__(self, pad: Board, changed: Callable[[], None]) -> None:
-        self._pad, self._refreshed = pad, changed
-        self._pictures, self._score = HTML(), HTML()
-        number = labelled(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
-        self._number = on_change(pad.attempt, number, self.show)
+    def __init__(self, state: PadState) -> None:
+        self._state = state
+        self._collection = state.collection
+        self._pictures = HTML()
+        self._score = HTML()
+        self._number = labelled(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
+        on_change(state.attempt, self._number, self._show)
         self._label = labelled(Dropdown, "is a", "110px", options=range(10))
-        self._file = labelled(
-            Text, "File", "300px", "my_digits.zip", tooltip="The file to export to or import"
-        )
-        new = partial(make_button, pad.attempt)
-        change = [
+        tooltip = "The file to export to or import"
+        self._file = labelled(Text, "File", "300px", "my_digits.zip", tooltip=tooltip)
+        new = partial(make_button, state.attempt)
+        changes = [
             new("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
             new("Delete", "Delete this digit", self._delete, icon="trash"),
-            new("Bring back", "Bring back the digit deleted last", self._bring_back, icon="undo"),
+            new("Bring back", "Bring back the digit deleted last", self._restore, icon="undo"),
             new("Lay it on the pad", "Show this digit on the pad", self._lay),
         ]
-        share = [
-            new("Export", "Write the digits as PNG files and CSV", self._export, icon="download"),
-            new(
-                "Import",
-                "Add the digits of this file or folder",
-                lambda: self._add("", self._named()),
-                icon="upload",
-            ),
-            make_upload(pad.attempt, ".safetensors,.zip", "Import from this computer", self._add),
-        ]
-        score = new(
-            "Score", "How many of my digits does the network read?", self.score, icon="check"
+        tooltip = "Write the digits as PNG files and CSV"
+        export = new("Export", tooltip, self._export, icon="download")
+        tooltip = "Add the digits of this file or folder"
+        import_file = new("Import", tooltip, self._import_path, icon="upload")
+        files = (".safetensors,.zip", "Import from this computer")
+        upload = make_upload(state.attempt, *files, self._import_upload)
+        tooltip = "How many of my digits does the network read?"
+        score = new("Score", tooltip, self.score, icon="check")
+        super().__init__(
+            [
+                self._pictures,
+                HBox([self._number, self._label, *changes]),
+                HBox([self._file, export, import_file, upload]),
+                HBox([score]),
+                self._score,
+            ]
         )
-        rows = HBox([self._number, self._label, *change]), HBox([self._file, *share])
-        super().__init__([self._pictures, *rows, HBox([score]), self._score])
-
-    def show(self) -> None:
-        """Show the digits as they are now."""
-        digits = list(self._pad.digits)
-        self._number.max = max(1, len(digits))
-        at = self._number.value - 1
-        first = at // PAGE * PAGE
-        page = [(digit.image, str(digit.label)) for digit in digits[first : first + PAGE]]
-        self._pictures.value = pad_page.note("Nothing is kept yet.")
-        if digits:
-            self._pictures.value = pad_page.thumbnails(page, at + 1, first + 1)
-            self._label.value = digits[at].label
+        self._collection.observe(self._show, "snapshot")
+        self._show()
 
     def score(self) -> Evaluation:
-        """How the network that reads does on the digits; the panel shows accuracy, confusions and
-        mistakes.
+        """Show accuracy, confusions and mistakes of the network that reads; return them.
 
         Raises:
             ValueError: if there is no network, or no digit.
         """
-        digits = self._pad.some_digits()
-        digits.reload()
-        if (model := self._pad.state.model) is None:
-            raise ValueError("There is no network to score: choose one above the pad.")
-        score = evaluate(model, Split(digits.images, digits.labels, "my digits"))
-        self._score.value = pad_page.score(score, list(digits))
-        return score
+        evaluation = self._state.score_digits()
+        self._score.value = pad_markup.score(evaluation, self._collection.kept)
+        return evaluation
 
-    def _digit(self) -> SavedDigit:
-        digits = list(self._pad.some_digits())
-        at: int = min(self._number.value, len(digits)) - 1
-        return digits[at]
+    def _show(self, _: Any = None) -> None:
+        digits = self._collection.kept
+        self._number.max = max(1, len(digits))
+        if not digits:
+            self._pictures.value = pad_markup.note("Nothing is kept yet.")
+            return
+        chosen = self._number.value - 1
+        first = chosen // PAGE * PAGE
+        pictures = [(digit.image, str(digit.label)) for digit in digits[first : first + PAGE]]
+        self._pictures.value = pad_markup.thumbnails(pictures, chosen + 1, first + 1)
+        self._label.value = digits[chosen].label
+
+    def _chosen(self) -> SavedDigit:
+        digits = list(self._collection.existing_digits())
+        number: int = min(self._number.value, len(digits))
+        return digits[number - 1]
 
     def _relabel(self) -> None:
-        self._pad.digits.relabel(self._digit().id, self._label.value)
-        self._changed(f"Digit {self._number.value} is {with_article(self._label.value)} now.")
+        label = self._label.value
+        self._collection.digits.relabel(self._chosen().id, label)
+        self._changed(f"Digit {self._number.value} is {with_article(label)} now.")
 
     def _delete(self) -> None:
-        digit = self._digit()
-        self._pad.digits.delete(digit.id)
-        self._changed(
-            f"{with_article(digit.label).capitalize()} is deleted. Bring back takes that back."
-        )
+        digit = self._chosen()
+        self._collection.digits.delete(digit.id)
+        name = with_article(digit.label).capitalize()
+        self._changed(f"{name} is deleted. Bring back takes that back.")
 
-    def _bring_back(self) -> None:
-        if self._pad.digits.undo_delete() is None:
-            self._pad.show_message("There is nothing to bring back.")
+    def _restore(self) -> None:
+        if self._collection.digits.undo_delete() is None:
+            self._state.show_message("There is nothing to bring back.")
             return
         self._changed("It is back, as the newest.")
-        self._number.value = len(self._pad.digits)
+        self._number.value = len(self._collection.digits)
 
     def _lay(self) -> None:
-        digit = self._digit()
-        sketch = self._pad.digits.sketch(digit.id)
+        digit = self._chosen()
+        sketch = self._collection.digits.sketch(digit.id)
         if sketch is None:
-            self._pad.pick(digit.image)
+            self._state.drawing.pick(digit.image)
         else:
-            self._pad.draw(sketch)
+            self._state.drawing.copy_from(sketch)
 
     def _export(self) -> None:
-        path = self._pad.some_digits().export(self._named())
-        self._pad.show_message(
-            f"In {path} now: {describe_digit_count(len(self._pad.digits))} as PNG files, and labels.csv."
-        )
+        digits = self._collection.existing_digits()
+        path = digits.export(self._path())
+        count = describe_digit_count(len(digits))
+        self._state.show_message(f"In {path} now: {count} as PNG files, and labels.csv.")
 
-    def _add(self, name: str, source: Path | bytes) -> None:
-        count = self._pad.digits.import_(source, name=name)
-        self._changed(
-            f"Added: {describe_digit_count(count)}." if count else "No digit in there was new."
-        )
+    def _import_path(self) -> None:
+        self._import(self._path())
 
-    def _named(self) -> Path:
-        if not self._file.value.strip():
+    def _import_upload(self, name: str, content: bytes) -> None:
+        self._import(content, name)
+
+    def _import(self, source: Path | bytes, name: str = "") -> None:
+        count = self._collection.digits.import_(source, name=name)
+        added = f"Added: {describe_digit_count(count)}."
+        self._changed(added if count else "No digit in there was new.")
+
+    def _path(self) -> Path:
+        name = self._file.value.strip()
+        if not name:
             raise DigitsError("Name a file first, such as my_digits.zip.")
-        return Path(self._file.value.strip()).expanduser()
+        return Path(name).expanduser()
 
     def _changed(self, text: str) -> None:
-        self._pad.show_message(text)
-        self._refreshed()
+        self._collection.refresh()
+        self._state.show_message(text)

@@ -1,119 +1,126 @@
-"""The pad's wide page: whole numbers, each digit read as it is written, and kept as one of the
-reader's own."""
+"""The pad's wide paper: whole numbers, read as they are written."""
 
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from ipywidgets import HTML, HBox, Text
+from ipywidgets import HTML, HBox, Text, VBox
 from numpy.typing import ArrayLike
 
 from mnist_nb.handwriting.numbers import Number, ReadDigit, read_number
 from mnist_nb.handwriting.preprocessing import EmptySketchError
-from mnist_nb.handwriting.sketch import Sketch, as_points
-from mnist_nb.widgets.canvas import Sheet
-from mnist_nb.widgets.common import describe_digit_count, labelled, make_button
-from mnist_nb.widgets.pad import pad_markup as pad_page
-from mnist_nb.widgets.pad.board import Board, Paper
+from mnist_nb.handwriting.sketch import Sketch
+from mnist_nb.widgets.callbacks import LOCK
+from mnist_nb.widgets.canvas import Note
+from mnist_nb.widgets.common import labelled, make_button
+from mnist_nb.widgets.pad import pad_markup
+from mnist_nb.widgets.pad.drawing import Drawing
+from mnist_nb.widgets.pad.paper import Brushes, Paper, PaperNames
+from mnist_nb.widgets.pad.state import PadState
+from mnist_nb.widgets.prediction import describe_digit_count
 
-WIDTH, HEIGHT = 690, 220
-BRUSHES = (4, 8, 24)  # narrowest, first and widest, in pixels
-_ABOVE = 12  # pixels from a digit to what is read in it
-_MARGIN = 20  # pixels around a digit that is kept
-_NOTHING = Number("", [], 0.0)
+WIDTH, HEIGHT = 690, 220  # pixels
+HINT = "write a number here: 2026"
+BRUSHES = Brushes(4, 8, 24)
+NAMES = PaperNames(
+    paper="Paper to write a number on",
+    undo="Take back the last stroke of the number",
+    redo="Bring back the last stroke of the number",
+    clear="Empty the wide page",
+)
+NOTHING = Number("", [], 0.0)
+
+_NOTE_ABOVE = 12  # pixels from a digit to what is read in it
+_NOTE_LEFT, _NOTE_TOP = 8, 9  # pixels that a note needs to the paper's edges
+_KEPT_MARGIN = 20  # pixels around a digit that is kept
 
 
-class NumberPage(Paper):
-    """Paper for numbers: what is read stands above each digit, and the whole number below.
+class NumberPage(VBox):  # type: ignore[misc]
+    """Paper for numbers: what is read is shown above each digit, and the whole number below.
 
     Args:
-        pad: whose network reads, and which says what could not be done.
-        keep: keeps drawings with their labels.
+        state: of the pad, whose network reads.
 
     Attributes:
-        number: what is read; it has no digits if the page is empty or nobody can read.
-        truth: where the reader says what it really was.
+        drawing: what is written.
+        number: what is read; it has no digits if there is no ink or no network.
+        truth: where the reader types what it really is.
     """
 
-    def __init__(self, pad: Board, keep: Callable[[Sequence[Sketch], Sequence[int]], None]) -> None:
-        strokes = (
-            "Take back the last stroke of the number",
-            "Bring back the last stroke of the number",
-        )
-        super().__init__(
-            (WIDTH, HEIGHT),
-            BRUSHES,
-            "Paper to write a number on",
-            (*strokes, "Empty the wide page"),
-        )
-        self._pad, self._keep = pad, keep
-        self.number = _NOTHING
+    def __init__(self, state: PadState) -> None:
+        self._state = state
+        self.drawing = Drawing(WIDTH, HEIGHT)
+        self.number = NOTHING
+        self.paper = Paper(state, self.drawing, BRUSHES, NAMES)
+        self.paper.brush.layout.width = "210px"
+        self.paper.tool.style.button_width = "70px"
         self._reading = HTML()
-        self.truth = labelled(
-            Text,
-            "That was",
-            "220px",
-            tooltip="The digits that stand on the page, from left to right",
-        )
-        hint = "Keep each digit of the number as one of mine"
-        answer = HBox(
-            [
-                self.truth,
-                make_button(self.attempt, "Keep its digits", hint, self.keep, icon="check"),
-            ]
-        )
-        self._brush.layout.width, self._tool.style.button_width = "210px", "70px"
-        tools = HBox([*self._steps, self._tool, self._brush], layout={"flex_flow": "row wrap"})
-        self.children = [self._ink, tools, self._reading, answer]
+        tooltip = "The digits that stand on the page, from left to right"
+        self.truth = labelled(Text, "That was", "220px", tooltip=tooltip)
+        tooltip = "Keep each digit of the number as one of mine"
+        keep = make_button(state.attempt, "Keep its digits", tooltip, self.keep, icon="check")
+        tools = HBox([*self.paper.buttons, self.paper.tool, self.paper.brush])
+        tools.layout.flex_flow = "row wrap"
+        super().__init__([self.paper.canvas, tools, self._reading, HBox([self.truth, keep])])
+        self.drawing.observe(self._show, "content")
+        state.observe(self._show, "model")
+        self._show()
 
-    def show_message(self, text: str, *, is_error: bool = False) -> None:
-        """Have the pad show a sentence."""
-        self._pad.show_message(text, is_error=is_error)
+    def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES.first) -> Number:
+        """Write strokes as a hand would, and return what is read then.
 
-    def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES[1]) -> Number:
-        """Write strokes `[n, 2]` in pixels of the page, x right and y down, as a hand would; what
-        is read then."""
-        with self._changing():
-            for points in strokes:
-                self.state.add_stroke(np.clip(as_points(points), 0, (WIDTH, HEIGHT)), width)
+        Args:
+            strokes: each `[n, 2]` in pixels of the paper, x right and y down.
+            width: of the brush in pixels.
+        """
+        self.drawing.add_strokes(strokes, width)
         return self.number
 
     def keep(self) -> None:
         """Keep each digit with its strokes, labelled as `truth` says.
 
         Raises:
-            ValueError: if `truth` has more or fewer digits than there are on the page.
+            ValueError: if `truth` has more or fewer digits than the paper.
         """
         digits = self.number.digits
         labels = [int(sign) for sign in self.truth.value if sign.isdecimal()]
         if not digits or len(labels) != len(digits):
             raise ValueError(
-                f"I see {describe_digit_count(len(digits))} on the page: write a number, then type all of its digits."
+                f"I see {describe_digit_count(len(digits))} on the page: write a number, then type "
+                "all of its digits."
             )
-        self._keep([_drawing(digit) for digit in digits], labels)
+        self._state.keep_all([_sketch_of(digit) for digit in digits], labels)
 
-    def refresh(self) -> None:
-        """Read what is on the page, and show it."""
-        model = self.state.model = self._pad.state.model
-        self.number = _NOTHING
-        with contextlib.suppress(EmptySketchError):
-            self.number = _NOTHING if model is None else read_number(self.state, model)
-        notes = []
-        for digit in self.number.digits:
-            left, top, right, _ = digit.box
-            notes.append(
-                (np.clip((left + right) / 2, 8, WIDTH - 8), max(top - _ABOVE, 9), digit.text)
-            )
-        self._ink.show(Sheet(self.state.strokes, hint="write a number here: 2026", notes=notes))
-        self._reading.value = pad_page.number(self.number)
-        self.truth.value = self.number.text.replace("\n", " ")
+    def _show(self, _: Any = None) -> None:
+        with LOCK:
+            self.number = self._read()
+            self.paper.show(HINT, [_note_above(digit) for digit in self.number.digits])
+            self._reading.value = pad_markup.number(self.number)
+            self.truth.value = self.number.text.replace("\n", " ")
+
+    def _read(self) -> Number:
+        if self._state.model is None:
+            return NOTHING
+        try:
+            return read_number(self.drawing.sketch, self._state.model)
+        except EmptySketchError:
+            return NOTHING
 
 
-def _drawing(digit: ReadDigit) -> Sketch:
-    """A digit alone, in the middle of a canvas of its own."""
-    corner, end = np.reshape(digit.box, (2, 2))
-    side = max(end - corner) + 2 * _MARGIN
+def _note_above(digit: ReadDigit) -> Note:
+    left, top, right, _ = digit.box
+    middle = (left + right) / 2
+    x = np.clip(middle, _NOTE_LEFT, WIDTH - _NOTE_LEFT)
+    y = max(top - _NOTE_ABOVE, _NOTE_TOP)
+    return Note(float(x), float(y), digit.text)
+
+
+def _sketch_of(digit: ReadDigit) -> Sketch:
+    """A digit alone, in the middle of a square of its own."""
+    corner, end = np.reshape(digit.box, (2, 2))  # [(x, y)]
+    side = max(end - corner) + 2 * _KEPT_MARGIN
+    to_middle = (side - corner - end) / 2
     sketch = Sketch(side)
     for stroke in digit.strokes:
-        sketch.add_stroke(stroke.points + (side - corner - end) / 2, stroke.width)
+        sketch.add_stroke(stroke.points + to_middle, stroke.width)
     return sketch

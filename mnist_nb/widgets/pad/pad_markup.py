@@ -1,5 +1,4 @@
-"""How the drawing pad looks: its style sheet, and what is read as a piece of HTML. Numbers in, text
-out."""
+"""How the drawing pad looks: readings, digits and results in, HTML text out. No widget here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -11,165 +10,208 @@ from mnist_nb.data import SIDE
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.handwriting.adaptation import AdaptationReport
 from mnist_nb.handwriting.my_digits import SavedDigit
-from mnist_nb.handwriting.numbers import Number
+from mnist_nb.handwriting.numbers import Number, ReadDigit
 from mnist_nb.handwriting.pictures import PictureSteps
 from mnist_nb.handwriting.preprocessing import Pixels
 from mnist_nb.widgets.markup import image_tag, message, picture_tag, probability_bars
+from mnist_nb.widgets.pad.collection import PER_DIGIT, WANTED
 from mnist_nb.widgets.prediction import Prediction, how_sure, with_article
 
+STEP_SIDE = 168
+"""The longer side of each picture of a photo's preparation, in pixels."""
+
+MOST_MISTAKES = 20
+"""Misread digits that are shown."""
+
+MOST_PAIRS = 6
+"""Confused pairs of digits that are named."""
+
 _BLANK = np.zeros((SIDE, SIDE), np.uint8)
+_FRAME = "#D55E00"
 
 
-def reading(image: Pixels | None, guess: Prediction | None) -> str:
-    """What is read, in words and in ten bars, beside the image as the network sees it."""
-    about = "what the network sees: 28 by 28 pixels"
-    seen = _figure(
-        image_tag(_BLANK if image is None else image, about, scale=5), "as the network sees it"
-    )
-    words = "Draw a digit: zero to nine." if image is None else "Nobody can read it yet."
-    bars = '<div class="pad-none">How sure the network is of each digit will stand here.</div>'
-    if guess is not None:
-        words = guess.sentence
-        bars = probability_bars(guess.probabilities, words)
-    refused = " refused" if guess is not None and guess.refused else ""
-    return f'{_words(words)}<div class="pad-reading{refused}">{bars}{seen}</div>'
+def reading(image: Pixels | None, prediction: Prediction | None) -> str:
+    """Return what is read as a sentence and ten bars, and the image as the network sees it."""
+    alt = "what the network sees: 28 by 28 pixels"
+    seen = image_tag(_BLANK if image is None else image, alt, scale=5)
+    figure = _figure(seen, "as the network sees it")
+    kind = "pad-reading"
+    if prediction is None:
+        words = "Draw a digit: zero to nine." if image is None else "Nobody can read it yet."
+        text = "How sure the network is of each digit will stand here."
+        bars = f'<div class="pad-none">{text}</div>'
+    else:
+        words = prediction.sentence
+        bars = probability_bars(prediction.probabilities, words)
+        if prediction.refused:
+            kind = "pad-reading refused"
+    return f'{_words(words)}<div class="{kind}">{bars}{figure}</div>'
 
 
 def number(read: Number) -> str:
-    """A whole number in words, and the image of each of its digits with what is read in it."""
+    """Return a whole number as a sentence, and the image of each digit with what is read in it."""
     if not read.digits:
         return _words("Write a number, in one line or several.")
-    sure = (
-        " (“?” stands where I see no digit)"
-        if "?" in read.text
-        else f", {how_sure(read.confidence)}"
-    )
-    images = [
-        (
-            digit.image,
-            "?" if digit.text == "?" else f"{digit.text}, {100 * digit.probabilities.max():.0f} %",
-        )
-        for digit in read.digits
-    ]
-    return _words(f"I read {read.text.replace(chr(10), ' / ')}{sure}.") + thumbnails(images)
+    if "?" in read.text:
+        remark = " (“?” stands where I see no digit)"
+    else:
+        remark = f", {how_sure(read.confidence)}"
+    text = read.text.replace("\n", " / ")
+    images = [(digit.image, _caption(digit)) for digit in read.digits]
+    return _words(f"I read {text}{remark}.") + thumbnails(images)
+
+
+def _caption(digit: ReadDigit) -> str:
+    if digit.text == "?":
+        return "?"
+    return f"{digit.text}, {100 * digit.probabilities.max():.0f} %"
 
 
 def note(text: str) -> str:
-    """A line of explanation."""
+    """Return a line of explanation."""
     return f'<div class="pad-small">{escape(text)}</div>'
 
 
-def request(asked: int | None, counts: Sequence[int], there: int, wanted: int) -> str:
-    """Which digit to draw next, if one is asked for, and how many of the wanted ones are there;
-    `counts` of each."""
-    kind, words = "pad-small", "✓ All thirty digits are there. Now teach it your hand, or add more."
-    if asked is not None:
-        turn = ("first", "second", "third")[counts[asked]]
-        kind, words = (
-            "pad-words",
-            f"Please draw {with_article(asked)} <small>(the {turn} of three)</small>",
-        )
-    elif there < wanted:
+def request(wanted: int | None, counts: Sequence[int]) -> str:
+    """Return which digit to draw next, if one is wanted, and how many are there.
+
+    Args:
+        counts: of the digits kept, 0 to 9.
+    """
+    collected = sum(min(count, PER_DIGIT) for count in counts)
+    kind = "pad-small"
+    if wanted is not None:
+        turn = ("first", "second", "third")[counts[wanted]]
+        kind = "pad-words"
+        words = f"Please draw {with_article(wanted)} <small>(the {turn} of three)</small>"
+    elif collected < WANTED:
         words = (
             "Thirty digits, three of each, teach a network your hand. It takes under two minutes."
         )
-    return f'<div class="{kind}" role="status">{words}</div><div>{progress_bar(there / wanted)}{there} of {wanted}</div>'
+    else:
+        words = "✓ All thirty digits are there. Now teach it your hand, or add more."
+    bar = progress_bar(collected / WANTED)
+    return f'<div class="{kind}" role="status">{words}</div><div>{bar}{collected} of {WANTED}</div>'
 
 
 def progress_bar(share: float) -> str:
-    """How much of something is done."""
+    """Return a bar that shows how much of something is done."""
     return f'<div class="pad-track"><div style="width:{share:.0%}"></div></div>'
 
 
 def thumbnails(pictures: Sequence[tuple[Pixels, str]], chosen: int = -1, first: int = 1) -> str:
-    """Small pictures, each with a line under it and its number as a tooltip, numbered from
-    `first`."""
-    figures = [
-        _figure(
-            image_tag(picture, text, scale=2),
-            text,
-            f'title="digit number {at}"' + " class=chosen" * (at == chosen),
-        )
-        for at, (picture, text) in enumerate(pictures, first)
-    ]
+    """Return small pictures, each with a caption, and its number as a tooltip.
+
+    Args:
+        chosen: number of the one in a frame.
+        first: number of the first.
+    """
+    figures = []
+    for number, (picture, caption) in enumerate(pictures, first):
+        attributes = f'title="digit number {number}"'
+        if number == chosen:
+            attributes += " class=chosen"
+        figures.append(_figure(image_tag(picture, caption, scale=2), caption, attributes))
     return f'<div class="pad-thumbs">{"".join(figures)}</div>'
 
 
 def picture_steps(steps: PictureSteps) -> str:
-    """What was done with a picture: the digit in a frame, the ink found, and the image that the
-    network sees."""
+    """Return how a picture was prepared: the digit in a frame, the ink, the network's image."""
+    ink = 255 * (1 - steps.ink)
+    pictures = {
+        "your picture, the digit in a frame": _framed(steps),
+        "the ink found in it": Image.fromarray(ink.astype(np.uint8)),
+        "prepared: 28 by 28 pixels": Image.fromarray(255 - steps.image),
+    }
+    figures = []
+    for caption, picture in pictures.items():
+        scale = STEP_SIDE / max(picture.size)
+        figures.append(_figure(picture_tag(picture, caption, scale), caption))
+    return f'<div class="pad-thumbs">{"".join(figures)}</div>'
+
+
+def _framed(steps: PictureSteps) -> Image.Image:
+    """The picture with a frame around its digit."""
     picture = Image.fromarray(steps.picture.clip(0, 255).astype(np.uint8)).convert("RGB")
     left, top, right, bottom = steps.box
     line = max(1, round(max(picture.size) / 150))
     frame = (left - line, top - line, right + line - 1, bottom + line - 1)
-    ImageDraw.Draw(picture).rectangle(frame, outline="#D55E00", width=line)
-    shown = {
-        "your picture, the digit in a frame": picture,
-        "the ink found in it": Image.fromarray((255 * (1 - steps.ink)).astype(np.uint8)),
-        "prepared: 28 by 28 pixels": Image.fromarray(255 - steps.image),
-    }
-    figures = [
-        _figure(picture_tag(one, text, 168 / max(one.size)), text) for text, one in shown.items()
-    ]
-    return f'<div class="pad-thumbs">{"".join(figures)}</div>'
+    ImageDraw.Draw(picture).rectangle(frame, outline=_FRAME, width=line)
+    return picture
 
 
 def score(evaluation: Evaluation, digits: Sequence[SavedDigit]) -> str:
-    """How many of the reader's digits were read: all, and those kept apart; what was confused, and
-    each mistake."""
-    total, right = len(digits), evaluation.is_correct.tolist()
-    text = f"It reads {evaluation.n_correct} of your {total} digits ({100 * evaluation.accuracy:.0f} %)"
-    if apart := [is_right for is_right, digit in zip(right, digits, strict=True) if digit.held_out]:
-        text += f", and {sum(apart)} of the {len(apart)} that are never taught"
-    if evaluation.n_correct == total:
+    """Return how many of the reader's digits were read, what was confused, and each mistake."""
+    text = _score_sentence(evaluation, digits)
+    if evaluation.n_correct == len(digits):
         return message(f"✓ {text}.")
-    read = zip(digits, evaluation.predictions.tolist(), strict=True)
-    mistakes = [
-        (digit.image, f"{digit.label}, read {guess}")
-        for digit, guess in read
-        if digit.label != guess
-    ][:20]
-    pairs = [
-        f"{with_article(label)} as {with_article(guess)} ({count}×)"
-        for label, guess, count in evaluation.confused_pairs(6)
-    ]
+    mistakes = []
+    for digit, guess in zip(digits, evaluation.predictions.tolist(), strict=True):
+        if digit.label != guess:
+            mistakes.append((digit.image, f"{digit.label}, read {guess}"))
+    pairs = []
+    for label, guess, count in evaluation.confused_pairs(MOST_PAIRS):
+        pairs.append(f"{with_article(label)} as {with_article(guess)} ({count}×)")
     words = message(f"{text}. Mistakes: {'; '.join(pairs)}.")
-    return f'{words}<div class="pad-score">{_confusion(evaluation)}{thumbnails(mistakes)}</div>'
+    pictures = thumbnails(mistakes[:MOST_MISTAKES])
+    return f'{words}<div class="pad-score">{_confusion(evaluation)}{pictures}</div>'
+
+
+def _score_sentence(evaluation: Evaluation, digits: Sequence[SavedDigit]) -> str:
+    percent = f"{100 * evaluation.accuracy:.0f} %"
+    text = f"It reads {evaluation.n_correct} of your {len(digits)} digits ({percent})"
+    held_out = np.array([digit.held_out for digit in digits])
+    if held_out.any():
+        correct = evaluation.is_correct.numpy()[held_out]
+        text += f", and {correct.sum()} of the {len(correct)} that are never taught"
+    return text
 
 
 def _confusion(evaluation: Evaluation) -> str:
-    """The confusion matrix as a table: a row for each label, a column for each guess, mistakes in
-    bold frames."""
+    """The confusion matrix as a table: a row for each label, a column for each guess."""
     rows = {}
     for label, counts in enumerate(evaluation.confusion.tolist()):
-        signs = [str(count or "·") for count in counts]
-        rows[str(label)] = [
-            sign if guess == label or sign == "·" else f'<b class="mistake">{sign}</b>'
-            for guess, sign in enumerate(signs)
-        ]
-    return _table(map(str, range(10)), rows, "drawn (rows) and read (columns)")
+        cells = []
+        for guess, count in enumerate(counts):
+            text = str(count) if count else "·"
+            is_mistake = count and guess != label
+            cells.append(f'<b class="mistake">{text}</b>' if is_mistake else text)
+        rows[str(label)] = cells
+    columns = [str(digit) for digit in range(10)]
+    return _table(columns, rows, "drawn (rows) and read (columns)")
 
 
-def outcome(report: AdaptationReport, words: str, *, changed: bool) -> str:
-    """Before and after teaching as a table, and a sentence that says what was done; `changed`
-    whether anything was."""
+def outcome(report: AdaptationReport, text: str, *, has_changed: bool) -> str:
+    """Return a table of before and after teaching, and a sentence that says what was done.
+
+    Args:
+        has_changed: whether the network was changed.
+    """
     rows = {
         "your digits that were not taught": _change(report.digits_before, report.digits_after),
         "MNIST's test images": _change(report.mnist_before, report.mnist_after),
     }
     table = _table(["before", "after", ""], rows)
-    return f'<div class="pad-outcome">{table}</div>{message(f"✓ {words}" if changed else words, is_error=not changed)}'
+    words = f"✓ {text}" if has_changed else text
+    return f'<div class="pad-outcome">{table}</div>{message(words, is_error=not has_changed)}'
 
 
 def _change(before: Evaluation | None, after: Evaluation | None) -> list[str]:
+    """Both accuracies, and their difference in percentage points."""
     if before is None or after is None:
         return ["none kept apart yet"] * 2
-    step = 100 * (after.accuracy - before.accuracy)
-    figures = [
-        f"{100 * one.accuracy:.1f} % ({one.n_correct:,} of {len(one.labels):,})"
-        for one in (before, after)
-    ]
-    return [*figures, f"{'▲' if step > 0 else '▼' if step < 0 else '='} {abs(step):.2f} points"]
+    points = 100 * (after.accuracy - before.accuracy)
+    sign = "="
+    if points > 0:
+        sign = "▲"
+    elif points < 0:
+        sign = "▼"
+    return [_accuracy(before), _accuracy(after), f"{sign} {abs(points):.2f} points"]
+
+
+def _accuracy(evaluation: Evaluation) -> str:
+    counts = f"{evaluation.n_correct:,} of {len(evaluation.labels):,}"
+    return f"{100 * evaluation.accuracy:.1f} % ({counts})"
 
 
 def _words(text: str) -> str:
@@ -182,9 +224,11 @@ def _figure(image: str, text: str, attributes: str = "") -> str:
 
 def _table(columns: Iterable[str], rows: Mapping[str, Iterable[str]], caption: str = "") -> str:
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
-    body = ""
+    body = []
     for name, cells in rows.items():
-        body += (
-            f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-        )
-    return f"<table><caption>{caption}</caption><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
+        tags = "".join(f"<td>{cell}</td>" for cell in cells)
+        body.append(f'<tr><th scope="row">{name}</th>{tags}</tr>')
+    return (
+        f"<table><caption>{caption}</caption><thead><tr><th></th>{head}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table>"
+    )

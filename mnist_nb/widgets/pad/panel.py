@@ -1,17 +1,34 @@
 """The drawing pad: draw with mouse, finger or pen, or pick a digit with the keyboard; see what is
 read in it."""
 
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
 from ipywidgets import HTML, HBox, Tab, VBox
+from numpy.typing import ArrayLike
+from torch import nn
 
+from mnist_nb.data import Mnist
+from mnist_nb.handwriting.my_digits import MyDigits
+from mnist_nb.handwriting.preprocessing import Pixels
+from mnist_nb.handwriting.sketch import Sketch
+from mnist_nb.widgets.common import Panel
 from mnist_nb.widgets.markup import stylesheet
-from mnist_nb.widgets.pad.board import Board
-from mnist_nb.widgets.pad.model_picker import ModelPicker
+from mnist_nb.widgets.pad.collecting import AnswerButtons, CollectPanel
+from mnist_nb.widgets.pad.digit_page import BRUSHES, DigitPage
+from mnist_nb.widgets.pad.gallery import Gallery
+from mnist_nb.widgets.pad.model_panels import ModelFiles, ModelList
 from mnist_nb.widgets.pad.number_page import NumberPage
+from mnist_nb.widgets.pad.picture_panel import PhotoPanel, PicturePanel
+from mnist_nb.widgets.pad.reading import MessageView, ReadingView, RefusalCheckbox
+from mnist_nb.widgets.pad.state import PadState
 from mnist_nb.widgets.pad.teaching import Teaching
-from mnist_nb.widgets.pad.transform import TransformPanel
+from mnist_nb.widgets.pad.teaching_panel import TeachingPanel
+from mnist_nb.widgets.prediction import Prediction
 
 
-class DrawingPad(Board):
+class DrawingPad(Panel):
     """A pad that reads what is drawn on it, as the last line of a cell.
 
     Args:
@@ -19,58 +36,148 @@ class DrawingPad(Board):
             `load_mnist()` is called when they are needed.
         model: the network that reads first; without it the shipped one that reads hands best, else
             the one in `path`.
-        path: where the reader's own network lies or will lie; networks taught a hand are saved
-            beside it.
+        path: of the reader's own network; taught networks are saved in the same folder.
         digits: the file of the reader's own digits.
 
     Attributes:
-        state: what is drawn, and the network that reads it.
-        catalog: the networks that can read.
-        model_picker, transform, teaching, numbers: its panels.
+        state: everything that the panels show and do.
+        teaching: adapts the network that reads to the reader's digits.
+        page, numbers, pictures, photo, collecting, gallery, models: the panels.
     """
 
-    def choose(self, model: str) -> None:
-        """Let another network read: the key of one in the list, such as "shipped:mlp", or a model's
-        file.
+    def __init__(
+        self,
+        data: Mnist | None = None,
+        model: nn.Module | None = None,
+        path: str | Path = "model.safetensors",
+        digits: str | Path = "my_digits.safetensors",
+    ) -> None:
+        super().__init__()
+        self.state = PadState(data, model, path, digits)
+        self.teaching = Teaching(self.state)
+        self.page = DigitPage(self.state)
+        self.numbers = NumberPage(self.state)
+        self.pictures = PicturePanel(self.state)
+        self.photo = PhotoPanel(self.state)
+        self.collecting = CollectPanel(self.state)
+        self.gallery = Gallery(self.state)
+        self.models = ModelList(self.state)
+        self.add_class("mnist-pad")
+        self.children = [HTML(stylesheet()), self.models.widget, self._lay_out(), self._make_tabs()]
+        for paper in (self.page.paper, self.numbers.paper):
+            paper.previous = self.models.widget
+        with contextlib.suppress(ValueError, OSError):  # shown when the digits are needed
+            self.state.collection.refresh()
+        self.state.refresh_models()
+
+    # ---- what a notebook can do with it
+
+    @property
+    def guess(self) -> Prediction | None:
+        """What the network reads on the pad; None if it is empty or there is no network."""
+        return self.state.reading.prediction
+
+    @property
+    def image(self) -> Pixels | None:
+        """What the network sees, uint8 `[28, 28]`; None if the pad is empty."""
+        return self.state.reading.image
+
+    @property
+    def digits(self) -> MyDigits:
+        """The reader's digits.
 
         Raises:
-            CheckpointError: if the file does not hold a model; the one before goes on reading.
+            DigitsError: if their file cannot be read; it is not changed.
         """
-        self.model_picker.choose(model)
+        return self.state.collection.digits
 
-    def refresh(self) -> None:
-        """Show what is on the pad, and read it; the number too if another network reads now."""
-        super().refresh()
-        if self.numbers.state.model is not self.state.model:
-            self.numbers.refresh()
+    def replay(
+        self, strokes: Sequence[ArrayLike], width: float = BRUSHES.first
+    ) -> Prediction | None:
+        """Draw strokes as a hand would, and return the guess after the last.
 
-    def _key(self, key: str, shift: bool, *_: bool) -> None:
-        if key == "Enter":
-            self.attempt(self.teaching.keep_asked)
-        super()._key(key, shift)
+        Args:
+            strokes: each `[n, 2]` in pixels of the pad, x right and y down.
+            width: of the brush in pixels.
 
-    def _build(self) -> None:
-        self.model_picker = ModelPicker(self)
-        self.teaching = Teaching(self, self.model_picker)
-        self.transform = TransformPanel(self)
-        self.numbers = NumberPage(self, self.teaching.keep_drawings)
-        self.before = self.numbers.before = self.model_picker.list
-        drawing = VBox([self._ink, self._tool, self._brush, HBox(self._steps)])
-        drawing.layout.flex = "none"  # however long the words beside it are
-        words = [self._reading, self._refuse, self.teaching.answers, self._message]
-        whole = HBox(
-            [drawing, VBox(words, layout={"margin": "0 0 0 26px"})], layout={"margin": "8px 0 0"}
+        Raises:
+            ValueError: if points or width are invalid; earlier strokes are drawn.
+        """
+        self.state.drawing.add_strokes(strokes, width)
+        return self.guess
+
+    def draw(self, sketch: Sketch) -> Prediction | None:
+        """Replace what is on the pad by a drawing, scaled to its size, and return the guess."""
+        self.state.drawing.copy_from(sketch)
+        return self.guess
+
+    def pick(self, picture: ArrayLike) -> Prediction | None:
+        """Lay a picture, uint8 `[28, 28]`, on the pad, and return the guess.
+
+        Raises:
+            ValueError: for another type or shape.
+        """
+        self.state.drawing.pick(picture)
+        return self.guess
+
+    def undo(self) -> None:
+        """Remove the picture if one lies on the pad, else the last stroke."""
+        self.page.paper.undo()
+
+    def redo(self) -> None:
+        """Restore the stroke that was undone last."""
+        self.page.paper.redo()
+
+    def clear(self) -> None:
+        """Empty the pad; `undo` restores the drawing."""
+        self.page.paper.clear()
+
+    def choose(self, model: str) -> None:
+        """Let another network read.
+
+        Args:
+            model: the key of one in the list, such as "shipped:mlp", or a model's file.
+
+        Raises:
+            CheckpointError: if the file does not hold a model; the current one goes on reading.
+        """
+        self.state.choose(model)
+
+    def show_message(self, text: str, *, is_error: bool = False) -> None:
+        """Show a sentence under what is read."""
+        self.state.show_message(text, is_error=is_error)
+
+    def close(self) -> None:
+        """End the work in the background, then remove the pad from the page; files are kept."""
+        if "state" in vars(self):  # not if making it failed
+            self.state.close()
+        super().close()
+
+    # ---- its layout
+
+    def _lay_out(self) -> HBox:
+        """The paper, and the reading on its right."""
+        self.page.layout.flex = "none"  # however long the sentences are
+        words = VBox(
+            [
+                ReadingView(self.state),
+                RefusalCheckbox(self.state),
+                AnswerButtons(self.state),
+                MessageView(self.state),
+            ],
+            layout={"margin": "0 0 0 26px"},
         )
-        lessons = [self.teaching.collecting, self.teaching.gallery, self.teaching.lesson]
-        tabs = Tab([self.transform, self.numbers, *lessons, self.model_picker.panel])
-        tabs.titles = [
-            "Without a pen",
-            "Whole numbers",
-            "Collect",
-            "My digits",
-            "Teach it my hand",
-            "Networks",
-        ]
-        self.children = [HTML(stylesheet()), self.model_picker.list, whole, tabs]
-        self.add_class("mnist-pad")
-        self.model_picker.look()
+        return HBox([self.page, words], layout={"margin": "8px 0 0"})
+
+    def _make_tabs(self) -> Tab:
+        panels = {
+            "Without a pen": VBox([self.pictures, self.photo]),
+            "Whole numbers": self.numbers,
+            "Collect": self.collecting,
+            "My digits": self.gallery,
+            "Teach it my hand": TeachingPanel(self.state, self.teaching),
+            "Networks": ModelFiles(self.state),
+        }
+        tabs = Tab(list(panels.values()))
+        tabs.titles = list(panels)
+        return tabs

@@ -1,134 +1,267 @@
-"""What a drawing pad knows, without any widget: the drawing or a picture, how it was changed, what
-is read."""
+"""What the drawing pad knows and does, without any widget. Its panels watch it and call it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike
-from scipy import ndimage
+import traitlets
 from torch import nn
+from traitlets import Bool, HasTraits, Instance, Unicode
 
-from mnist_nb.data import SIDE, check_image
-from mnist_nb.handwriting.preprocessing import EmptySketchError, Pixels, prepare
-from mnist_nb.handwriting.sketch import Sketch
-from mnist_nb.labs.robustness import CORRUPTIONS
+from mnist_nb.checkpoints import CheckpointError
+from mnist_nb.data import Mnist, Split, load_mnist
+from mnist_nb.evaluation import Evaluation, evaluate
+from mnist_nb.handwriting.preprocessing import EmptySketchError, Pixels
+from mnist_nb.widgets.callbacks import LOCK, describe_error
+from mnist_nb.widgets.model_catalog import ModelCatalog
+from mnist_nb.widgets.pad.background import BackgroundWork
+from mnist_nb.widgets.pad.collection import DigitCollection, Drawn
+from mnist_nb.widgets.pad.drawing import Drawing
+from mnist_nb.widgets.page import export_page
+from mnist_nb.widgets.prediction import Prediction, describe_digit_count, read, with_article
+
+SIZE = 280
+"""Width and height of the paper in pixels."""
+
+LIVE_INTERVAL = 0.2
+"""Seconds between readings while a stroke is being drawn."""
 
 
-@dataclass(frozen=True)
-class ImageTransform:
-    """How a picture is changed: turned and scaled about its middle and moved, then thickened or
-    thinned.
+class Message(NamedTuple):
+    """A sentence for the reader."""
+
+    text: str = ""
+    is_error: bool = False
+
+
+class Reading(NamedTuple):
+    """What the network sees and reads; both are None if the paper is empty."""
+
+    image: Pixels | None = None  # [28, 28]
+    prediction: Prediction | None = None  # None as well if there is no network
+
+
+class PadState(HasTraits):
+    """The observable state of a drawing pad, and everything that can be done with it.
+
+    Args:
+        data: MNIST's images; without them `load_mnist()` is called when they are needed.
+        model: a network that is already loaded.
+        path: of the reader's own network.
+        digits: the file of the reader's own digits.
 
     Attributes:
-        right, down: whole pixels of 28.
-        turn: degrees, clockwise.
-        scale: 1 leaves the size as it is.
-        thickness: pixels by which a line gets wider, or if negative thinner, in steps of a half.
+        drawing: what is on the paper.
+        reading: what the network reads in it.
+        model: the network that reads; None if there is none.
+        model_key: its key in the catalog; empty if there is none.
+        model_options: (label, key) of each network that can be chosen.
+        can_refuse: whether the network may say that there is no digit.
+        message: the last sentence for the reader.
+        catalog: the networks that can read.
+        collection: the reader's own digits.
+        background: the work in progress.
     """
 
-    right: int = 0
-    down: int = 0
-    turn: float = 0
-    scale: float = 1
-    thickness: float = 0
+    reading = Instance(Reading, ())
+    model = Instance(nn.Module, allow_none=True)
+    model_key = Unicode()
+    model_options = traitlets.Any(())
+    can_refuse = Bool(True)
+    message = Instance(Message, ())
 
-    def apply(self, picture: Pixels) -> Pixels:
-        """The changed picture, uint8 `[28, 28]` like the one given; ink that leaves it is lost."""
-        angle, middle = np.deg2rad(self.turn), (SIDE - 1) / 2
-        cosine, sine = np.cos(angle) / self.scale, np.sin(angle) / self.scale
-        back = np.array(
-            [[cosine, -sine], [sine, cosine]]
-        )  # from new places (row, column) to old ones
-        start = middle - back @ (middle + np.array([self.down, self.right]))
-        moved = ndimage.affine_transform(picture.astype(np.float64), back, start)
-        return CORRUPTIONS["pen"](torch.from_numpy(moved)[None], self.thickness / 2)[0].numpy()
+    def __init__(
+        self,
+        data: Mnist | None = None,
+        model: nn.Module | None = None,
+        path: str | Path = "model.safetensors",
+        digits: str | Path = "my_digits.safetensors",
+    ) -> None:
+        super().__init__()
+        self.drawing = Drawing(SIZE)
+        self.catalog = ModelCatalog(model, path)
+        self.collection = DigitCollection(digits)
+        self.background = BackgroundWork(self._show_error)
+        self._data = data
+        self._last_reading = 0.0
+        self.drawing.observe(self._read, "content")
+        self.drawing.observe(self._read_unfinished, "unfinished")
+        self.observe(self._read, ["model", "can_refuse"])
 
+    # ---- messages
 
-class PadState(Sketch):
-    """A drawing, or a picture that lies on it, and the network that reads it.
+    def show_message(self, text: str, *, is_error: bool = False) -> None:
+        """Replace the message; an empty one removes it."""
+        self.message = Message(text, is_error)
 
-    Attributes:
-        picture: uint8 `[28, 28]` in place of the drawing, or None.
-        transform: what is done to the picture.
-        centred: whether a changed picture goes through MNIST's preparation again, as a drawing
-            always does.
-        model: reads; None reads nothing.
-    """
+    def attempt(self, action: Callable[[], object]) -> None:
+        """Perform what a click asks for; an error becomes the message."""
+        with LOCK:
+            try:
+                action()
+            except Exception as error:
+                self._show_error(error)
 
-    def __init__(self, model: nn.Module | None = None, size: float = 280) -> None:
-        super().__init__(size)
-        self.model = model
-        self.picture: Pixels | None = None
-        self.transform = ImageTransform()
-        self.centred = False
+    def _show_error(self, error: Exception) -> None:
+        self.show_message(describe_error(error), is_error=True)
 
-    def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
-        """Draw or erase a line `[n, 2]`; on top of a picture a new drawing begins.
+    # ---- reading
 
-        Raises:
-            ValueError: for points or a width that are none; everything stays as it was then.
-        """
-        if self.picture is not None:
-            Sketch(self.size).add_stroke(points, width, erase)  # raises before anything is changed
-            self.clear()
-        super().add_stroke(points, width, erase)
+    def _read(self, _: Any = None) -> None:
+        with LOCK:
+            self._last_reading = time.monotonic()
+            image = self.drawing.image()
+            self.reading = Reading(image, self._predict(image))
 
-    def pick(self, picture: ArrayLike) -> None:
-        """Lay a picture, uint8 `[28, 28]`, on the pad; the drawing beneath is kept.
+    def _read_unfinished(self, change: Any) -> None:
+        is_due = time.monotonic() - self._last_reading >= LIVE_INTERVAL
+        if change.new is not None and is_due:
+            self._read()
 
-        Raises:
-            ValueError: for another type or shape.
-        """
-        self._put(check_image(picture).copy())
+    def _predict(self, image: Pixels | None) -> Prediction | None:
+        if image is None or self.model is None:
+            return None
+        return read(self.model, image, refuse=self.can_refuse)
 
-    def modify(self, transform: ImageTransform) -> bool:
-        """Change what is on the pad, a drawing as the picture it makes; False if there is
-        nothing."""
-        if self.picture is None:
-            if (image := self.image()) is None:
-                return False
-            self.pick(image)
-        self.transform = transform
-        return True
+    # ---- networks
 
-    def undo(self) -> bool:
-        """Take a picture off the pad, else take back the last stroke; False if there is nothing to
-        take back."""
-        if self.picture is not None:
-            self._put(None)
-            return True
-        return super().undo()
+    def refresh_models(self) -> None:
+        """Find the networks that are there now; if none reads, choose the first that loads."""
+        self.model_options = self.catalog.options()
+        if self.model is not None:
+            return
+        problem = (
+            "There is no network to read with yet: train one (notebook 02), or open its file "
+            "under Networks."
+        )
+        for _, key in self.model_options:
+            try:
+                self.choose(key)
+                return
+            except CheckpointError as error:
+                problem = str(error)
+        self.show_message(problem, is_error=True)
 
-    def redo(self) -> bool:
-        """Bring back the stroke that was taken back last; False if there is none or a picture is in
-        the way."""
-        return self.picture is None and super().redo()
-
-    def clear(self) -> None:
-        """Leave the pad empty; `undo` brings the drawing back."""
-        self._put(None)
-        super().clear()
-
-    def image(
-        self, unfinished: Sequence[tuple[float, float]] = (), width: float = 1
-    ) -> Pixels | None:
-        """What the network sees, uint8 `[28, 28]`; None if the pad is empty.
+    def choose(self, model: str) -> None:
+        """Let another network read.
 
         Args:
-            unfinished: points of a stroke of ink that is still being drawn, of the given width.
-        """
-        try:
-            if self.picture is not None:
-                changed = self.transform.apply(self.picture)
-                return prepare(changed) if self.centred else changed if changed.any() else None
-            sketch = self.copy()
-            if unfinished:
-                sketch.add_stroke(unfinished, width)
-            return sketch.to_mnist()
-        except EmptySketchError:
-            return None
+            model: a key of the catalog, or a model's file.
 
-    def _put(self, picture: Pixels | None) -> None:
-        self.picture, self.transform = picture, ImageTransform()
+        Raises:
+            CheckpointError: if the file does not hold a model; the current one goes on reading.
+        """
+        with LOCK:
+            key = model
+            if key not in [option_key for _, option_key in self.catalog.options()]:
+                key = self.catalog.open_file(model)
+            network = self.catalog.load(key)
+            self.model_options = self.catalog.options()
+            self.model_key = key
+            self.model = network
+
+    def open_model(self, name: str, content: bytes) -> None:
+        """Let the network in an uploaded file read. Raises CheckpointError as `choose` does."""
+        self.choose(self.catalog.open_content(name, content))
+
+    def save_page(self) -> Path:
+        """Write the network and a pad into an HTML file next to the reader's own network.
+
+        Raises:
+            ValueError: if there is no network.
+        """
+        self.require_model("save")
+        name = Path(self.model_key).stem.removeprefix("shipped:")
+        path = self.catalog.path.with_name(f"{name}.html")
+        export_page(self.catalog.source(self.model_key), path)
+        return path
+
+    def require_model(self, purpose: str) -> nn.Module:
+        """Return the network that reads; raise ValueError if there is none."""
+        if self.model is None:
+            raise ValueError(f"There is no network to {purpose} yet: choose one above the pad.")
+        return self.model
+
+    # ---- the reader's digits
+
+    def toggle_asking(self) -> None:
+        """Begin to ask for digits, or stop; the paper is emptied for the next one."""
+        self.collection.toggle_asking()
+        self.drawing.clear()
+
+    def keep(self, label: int) -> None:
+        """Keep what is on the paper as this digit.
+
+        Raises:
+            EmptySketchError: if there is no ink.
+            DigitsError: if the digit cannot be written.
+        """
+        image = self.drawing.image()
+        if image is None:
+            raise EmptySketchError(f"The pad is empty: draw {with_article(label)} first.")
+        has_picture = self.drawing.content.picture is not None
+        self.keep_all([image if has_picture else self.drawing.sketch], [label])
+
+    def keep_wanted(self) -> None:
+        """Keep what is on the paper as the digit that was asked for, and ask for the next."""
+        label = self.collection.wanted
+        if label is not None:
+            self.keep(label)
+            self.drawing.clear()
+
+    def keep_all(self, drawings: Sequence[Drawn], labels: Sequence[int]) -> None:
+        """Keep several drawings as these digits. Raises DigitsError likewise."""
+        self.collection.keep(drawings, labels)
+        names = ", ".join(with_article(label) for label in labels)
+        self.show_message(f"Kept as {names}. You have {self._digit_count} now.")
+
+    def take_back(self) -> None:
+        """Delete what was kept last; if it was asked for, it is asked for again."""
+        if self.collection.delete_last_kept():
+            self.show_message(f"Taken back. You have {self._digit_count} now.")
+        else:
+            self.show_message("There is nothing to take back.")
+
+    def score_digits(self) -> Evaluation:
+        """Evaluate the network on the reader's digits.
+
+        Raises:
+            ValueError: if there is no network, or no digit.
+        """
+        digits = self.collection.existing_digits()
+        digits.reload()
+        self.collection.refresh()
+        model = self.require_model("score")
+        return evaluate(model, Split(digits.images, digits.labels, "my digits"))
+
+    @property
+    def _digit_count(self) -> str:
+        return describe_digit_count(len(self.collection.digits))
+
+    # ---- data and background work
+
+    def load_data(self) -> Mnist:
+        """Return MNIST's images, loaded if necessary; for work in the background.
+
+        Raises:
+            RuntimeError: if the pad was closed meanwhile.
+        """
+        if self._data is None:
+            self.show_message("Loading MNIST ...")
+            self._data = load_mnist()
+            self.show_message("MNIST is loaded.")
+        self.background.check_open()
+        return self._data
+
+    def with_data(self, use: Callable[[Mnist], object]) -> None:
+        """Call with MNIST's images; if they must be loaded first, in the background."""
+        if self._data is None:
+            self.background.start(lambda: use(self.load_data()))
+        else:
+            data = self._data
+            self.attempt(lambda: use(data))
+
+    def close(self) -> None:
+        """End the work in the background."""
+        self.background.close()

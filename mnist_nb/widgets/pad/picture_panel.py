@@ -1,0 +1,180 @@
+"""Pictures on the pad instead of a drawing: test images, the reader's digits, and photos."""
+
+from functools import partial
+from typing import NamedTuple
+
+from ipywidgets import (
+    HTML,
+    BoundedIntText,
+    Button,
+    Checkbox,
+    Dropdown,
+    HBox,
+    IntRangeSlider,
+    Label,
+    VBox,
+)
+
+from mnist_nb.data import Split
+from mnist_nb.handwriting.my_digits import MyDigits
+from mnist_nb.handwriting.pictures import picture_steps
+from mnist_nb.widgets.common import labelled, make_button, make_upload, on_change
+from mnist_nb.widgets.pad import pad_markup
+from mnist_nb.widgets.pad.state import PadState
+from mnist_nb.widgets.prediction import with_article
+
+TEST_IMAGE = "a test image of MNIST"
+OWN_DIGIT = "one of my own digits"
+
+
+class Change(NamedTuple):
+    """A button that changes a picture by one step."""
+
+    icon: str
+    tooltip: str
+    name: str  # of the attribute of ImageTransform
+    step: float
+
+
+CHANGES = {
+    "Move": (
+        Change("arrow-left", "Move left by one pixel", "right", -1),
+        Change("arrow-right", "Move right by one pixel", "right", 1),
+        Change("arrow-up", "Move up by one pixel", "down", -1),
+        Change("arrow-down", "Move down by one pixel", "down", 1),
+    ),
+    "Turn": (
+        Change("rotate-left", "Turn left by 5 degrees", "turn", -5),
+        Change("rotate-right", "Turn right by 5 degrees", "turn", 5),
+    ),
+    "Size": (
+        Change("search-plus", "Make larger by a tenth", "scale", 1),
+        Change("search-minus", "Make smaller by a tenth", "scale", -1),
+    ),
+    "Line": (
+        Change("plus", "Thicken the line by half a pixel", "thickness", 0.5),
+        Change("minus", "Thin the line by half a pixel", "thickness", -0.5),
+    ),
+}
+
+
+class PicturePanel(VBox):  # type: ignore[misc]
+    """Picks a picture and changes it; everything can be done with the keyboard.
+
+    Attributes:
+        source, number: which picture.
+        centred: whether it is prepared again after a change.
+    """
+
+    def __init__(self, state: PadState) -> None:
+        self._state = state
+        options = [TEST_IMAGE, OWN_DIGIT]
+        self.source = labelled(Dropdown, "Pick", "250px", options=options)
+        self.number = labelled(BoundedIntText, "number", "170px", 0, max=9999)
+        for control in (self.source, self.number):
+            on_change(state.attempt, control, self._pick)
+        show = make_button(state.attempt, "Lay it on the pad", "Show this picture", self._pick)
+        description = "centre and scale it again, as MNIST's makers did"
+        self.centred = labelled(Checkbox, description, "auto", indent=False)
+        on_change(state.attempt, self.centred, self._centre)
+        self._about = HTML()
+        super().__init__(
+            [
+                HBox([self.source, self.number, show]),
+                self._make_changes(),
+                HBox([self.centred, self._about]),
+            ]
+        )
+
+    def _make_changes(self) -> HBox:
+        """The row of buttons that change the picture."""
+        row: list[Label | Button] = []
+        new = partial(make_button, self._state.attempt)
+        for title, changes in CHANGES.items():
+            row.append(Label(title, layout={"margin": "2px 2px 2px 8px"}))
+            for icon, tooltip, name, step in changes:
+                action = partial(self._change, name, step)
+                row.append(new("", tooltip, action, icon=icon, width="36px"))
+        reset = self._state.drawing.reset_transform
+        row.append(new("Start over", "Take all changes back", reset, icon="refresh"))
+        return HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
+
+    def _pick(self) -> None:
+        if self.source.value == TEST_IMAGE:
+            self._state.with_data(lambda data: self._lay(data.test, "MNIST's label"))
+            return
+        collection = self._state.collection
+        collection.digits.reload()
+        self._lay(collection.existing_digits(), "yours")
+
+    def _lay(self, source: Split | MyDigits, whose: str) -> None:
+        last = len(source) - 1
+        self.number.max = last
+        number = self.number.value
+        self._state.drawing.pick(source.images[number].numpy())
+        label = with_article(int(source.labels[number]))
+        self._about.value = f"{label} ({whose}), 0 to {last:,}"
+
+    def _change(self, name: str, step: float) -> None:
+        drawing = self._state.drawing
+        drawing.modify(drawing.transform.change(name, step))
+
+    def _centre(self) -> None:
+        self._state.drawing.set_centred(self.centred.value)
+
+
+class PhotoPanel(VBox):  # type: ignore[misc]
+    """Reads a digit in an uploaded photo, and shows how it was prepared.
+
+    Attributes:
+        upload: takes the file.
+    """
+
+    def __init__(self, state: PadState) -> None:
+        self._state = state
+        self._name = ""
+        self._photo = b""
+        self.upload = make_upload(
+            state.attempt, "image/*", "Read a photo", self._open, icon="camera"
+        )
+        self._across = self._make_crop("Crop: % across", "left to right")
+        self._down = self._make_crop("% down", "top to bottom")
+        self._steps = HTML()
+        self._result = VBox([self._steps, HBox([self._across, self._down])])
+        self._result.layout.display = "none"
+        super().__init__([HBox([self.upload]), self._result])
+
+    def _make_crop(self, description: str, direction: str) -> IntRangeSlider:
+        slider = labelled(
+            IntRangeSlider,
+            description,
+            value=(0, 100),
+            continuous_update=False,
+            tooltip=f"Which part of the picture, from {direction}, is looked at",
+        )
+        on_change(self._state.attempt, slider, self._read)
+        return slider
+
+    def _open(self, name: str, content: bytes) -> None:
+        self._photo = b""  # resetting the sliders must not read the one before
+        for slider in (self._across, self._down):
+            slider.value = (0, 100)
+        self._name = name
+        self._photo = content
+        self._read()
+
+    def _read(self) -> None:
+        if not self._photo:
+            return
+        left, right = (percent / 100 for percent in self._across.value)
+        top, bottom = (percent / 100 for percent in self._down.value)
+        try:
+            steps = picture_steps(self._photo, (left, top, right, bottom))
+        except ValueError as error:
+            raise ValueError(f"{self._name}: {error}") from error
+        self._state.drawing.pick(steps.image)
+        self._steps.value = pad_markup.picture_steps(steps)
+        self._result.layout.display = None
+        self._state.show_message(
+            f"{self._name} was prepared as MNIST's makers did. Undo takes it off the pad."
+        )

@@ -1,0 +1,50 @@
+"""What the network reads on the pad, and the last sentence for the reader."""
+
+from typing import Any
+
+from ipywidgets import HTML, Checkbox
+
+from mnist_nb.widgets.common import on_change
+from mnist_nb.widgets.markup import message
+from mnist_nb.widgets.pad import pad_markup
+from mnist_nb.widgets.pad.state import PadState
+
+
+class ReadingView(HTML):  # type: ignore[misc]
+    """What the network reads: a sentence, ten bars, and the image as it sees it."""
+
+    def __init__(self, state: PadState) -> None:
+        super().__init__()
+        self._pad_state = state
+        state.observe(self._show, "reading")
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        image, prediction = self._pad_state.reading
+        self.value = pad_markup.reading(image, prediction)
+
+
+class RefusalCheckbox(Checkbox):  # type: ignore[misc]
+    """Lets the network say that there is no digit."""
+
+    def __init__(self, state: PadState) -> None:
+        super().__init__(state.can_refuse, description="Say when it is no digit", indent=False)
+        self.style.description_width = "initial"
+        self._pad_state = state
+        on_change(state.attempt, self, self._set)
+
+    def _set(self) -> None:
+        self._pad_state.can_refuse = self.value
+
+
+class MessageView(HTML):  # type: ignore[misc]
+    """The last sentence for the reader."""
+
+    def __init__(self, state: PadState) -> None:
+        super().__init__(layout={"width": "430px", "margin": "10px 0 0"})
+        self._pad_state = state
+        state.observe(self._show, "message")
+
+    def _show(self, _: Any) -> None:
+        text, is_error = self._pad_state.message
+        self.value = message(text, is_error=is_error)
