@@ -60,7 +60,7 @@ def test_images_and_drawings_with_their_strokes_come_back(workplace: Path) -> No
     ids = [digits.add(image(1), 1), digits.add(drawing(), 2), digits.add(torch.tensor(image(3)), 3)]
     ids.append(digits.add(drawing(slant=40), np.int32(4)))  # type: ignore[arg-type]
     found = MyDigits()  # as after a restart
-    assert found.path == Path("my_digits.safetensors")
+    assert found.path == workplace / "my_digits.safetensors"
     assert (found.ids, found.labels.tolist()) == (ids, [1, 2, 3, 4])
     assert found.images.dtype == torch.uint8
     assert (found.images[0].numpy() == image(1)).all()
@@ -411,6 +411,18 @@ def test_a_link_stays_a_link(workplace: Path) -> None:
     assert len(MyDigits("real/ziffern ü.safetensors")) == 11
 
 
+def test_a_change_of_folder_leaves_the_digits_where_they_are(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = MyDigits("mine.safetensors")
+    digits.add(image(1), 1)
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    digits.add(image(2), 2)
+    assert len(MyDigits(workplace / "mine.safetensors")) == 2
+    assert not list(Path.cwd().iterdir())
+
+
 # ---- sharing
 
 
@@ -422,10 +434,45 @@ def zipped(folder: Path, packing: int = zipfile.ZIP_STORED, inside: str = "") ->
     return Path(f"{folder}.zip")
 
 
+def test_the_same_picture_is_imported_once(workplace: Path) -> None:
+    folder = filled(workplace / "mine.safetensors", 1).export("folder")
+    table = folder / "labels.csv"
+    table.write_text(table.read_text() + "00003-3.png,3\n" * 500)
+    digits = MyDigits("new.safetensors")
+    assert digits.import_(folder) == 10
+    assert digits.counts() == [1] * 10
+
+
+def test_an_import_of_too_many_digits_is_refused(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = filled(workplace / "many.safetensors", 2)
+    many.export("many.zip")
+    monkeypatch.setattr(mnist_nb.handwriting.digit_files, "MAX_IMPORTED", 19)
+    digits = MyDigits("new.safetensors")
+    for source in (many.path, "many.zip"):
+        with pytest.raises(DigitsError, match=r"20 .*at most 19.*Nothing was imported"):
+            digits.import_(source)
+    assert len(digits) == 0
+
+
+def test_an_import_is_undone_as_one(workplace: Path) -> None:
+    digits = filled(workplace / "mine.safetensors", 1)
+    before = digits.ids
+    assert digits.undo_import() == 0
+    filled(workplace / "friend.safetensors", 2).export("friend.zip")
+    assert digits.import_("friend.zip") == 10
+    digits.delete(digits.ids[-1])
+    later = digits.add(image(99), 9)
+    assert digits.undo_import() == 9
+    assert digits.ids == MyDigits(digits.path).ids == [*before, later]
+    assert digits.undo_import() == 0
+
+
 @pytest.mark.parametrize("name", ["export", "export.zip"])
 def test_an_export_can_be_looked_at_and_imported(workplace: Path, name: str) -> None:
     digits = filled(workplace / "mine.safetensors", 2)
-    digits.add(image(3), 3)  # the same picture twice
+    digits.add(image(40), 3)
     assert digits.export(name) == Path(name)
     folder: Any = Path(name) if Path(name).is_dir() else zipfile.Path(name)
     rows = list(csv.DictReader((folder / "labels.csv").read_text().splitlines()))

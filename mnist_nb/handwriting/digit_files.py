@@ -35,10 +35,11 @@ from mnist_nb.handwriting.sketch import Sketch
 
 MAX_DIGITS = 100_000
 MAX_FILE_BYTES = 2**29  # room for the most digits with their strokes
+MAX_IMPORTED = 5_000  # digits at once: more than a class draws in a lesson
 VERSION = "2"  # of the layout of a file of digits
 
 LABELS = "labels.csv"
-MAX_LABELS_BYTES = 2**24
+MAX_LABELS_BYTES = 2**20
 MAX_PNG_BYTES = 2**16  # a 28x28 image takes a few hundred
 
 Folder = Path | zipfile.Path
@@ -242,16 +243,26 @@ def import_digits(source: Path | bytes, name: str) -> list[SavedDigit]:
         name: what errors call it.
 
     Raises:
-        DigitsError: if it is none of these, or holds anything that is not a digit.
+        DigitsError: if it is none of these, or holds anything that is not a digit, or too many.
     """
     try:
         with explain_refusal(name, "read", DigitsError):
-            return _import(source, name)
+            digits = _import(source, name)
     except MnistNbError:
         raise
     # damaged, encrypted, unknown packing: zipfile, zlib and lzma raise many kinds
     except Exception as error:
         raise DigitsError(f"{name} cannot be unpacked: {error}") from error
+    _check_import_size(name, len(digits))
+    return digits
+
+
+def _check_import_size(name: str, count: int) -> None:
+    if count > MAX_IMPORTED:
+        raise DigitsError(
+            f"{name} holds {count:,} digits, and at most {MAX_IMPORTED:,} can be imported at once. "
+            "Nothing was imported"
+        )
 
 
 def _import(source: Path | bytes, name: str) -> list[SavedDigit]:
@@ -281,6 +292,7 @@ def _read_export(folder: Folder, name: str) -> list[SavedDigit]:
     [export] = exports
     with _explain_fault(f"{name}, {LABELS}"):
         rows = _read_labels(export / LABELS)
+    _check_import_size(name, len(rows))  # before any picture is read
     digits = []
     for row in rows:
         file, label = row.get("file") or "", row.get("label") or ""
@@ -294,10 +306,7 @@ def _read_labels(file: Folder) -> list[dict[str, str | None]]:
     text = _read_bounded(file, MAX_LABELS_BYTES).decode("utf-8-sig")
     first_line, _, _ = text.partition("\n")
     delimiter = ";" if ";" in first_line else ","
-    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
-    if len(rows) > MAX_DIGITS:
-        raise ValueError(f"it names {len(rows):,} files, more than {MAX_DIGITS:,}")
-    return rows
+    return list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
 
 
 def _read_png(folder: Folder, name: str, label: str) -> SavedDigit:

@@ -53,10 +53,11 @@ class MyDigits:
     """
 
     def __init__(self, path: str | Path = "my_digits.safetensors") -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # a notebook may change its folder later
         self._digits: tuple[SavedDigit, ...] = ()
         self._version: FileVersion | None = None
         self._deleted: list[SavedDigit] = []
+        self._imports: list[list[int]] = []  # the ids that each import added
         self.reload()
 
     # ---- looking
@@ -193,20 +194,38 @@ class MyDigits:
         """Add the digits of another such file, or of a folder or zip made by `export`, and return
         how many were new.
 
-        An image that is here already is not added again. Either all are added or, after an error,
-        none.
+        An image is not added a second time. Either all are added or, after an error, none.
+        `undo_import` takes them out again.
 
         Args:
             source: its path, or the content of a file.
             name: what errors call it; defaults to its path.
 
         Raises:
-            DigitsError: if it is none of these, or holds anything that is not a digit, or too many.
+            DigitsError: if it is none of these, or holds anything that is not a digit, or more than
+                5,000 digits.
         """
-        found = import_digits(
-            source if isinstance(source, bytes) else Path(source), name or str(source)
-        )
-        return len(self._add(found, only_new=True))
+        content = source if isinstance(source, bytes) else Path(source)
+        added = self._add(import_digits(content, name or str(source)), only_new=True)
+        if added:
+            self._imports.append(added)
+        return len(added)
+
+    def undo_import(self) -> int:
+        """Delete the digits that the last import added, and return how many were still there.
+
+        Raises:
+            DigitsError: if the file cannot be written.
+        """
+        if not self._imports:
+            return 0
+        imported = set(self._imports[-1])
+        with self._changing() as digits:
+            others = [digit for digit in digits if digit.id not in imported]
+            count = len(digits) - len(others)
+            digits[:] = others
+        self._imports.pop()
+        return count
 
     def export(self, path: str | Path) -> Path:
         """Write each digit as a 28x28 PNG file, and `labels.csv` with the columns file and label;
@@ -229,8 +248,10 @@ class MyDigits:
             totals = Counter(digit.label for digit in digits)
             held_out_totals = Counter(digit.label for digit in digits if digit.held_out)
             for digit in new:
-                if only_new and digit.image.tobytes() in known_images:
+                content = digit.image.tobytes()
+                if only_new and content in known_images:
                     continue
+                known_images.add(content)
                 totals[digit.label] += 1
                 held_out = totals[digit.label] // HELD_OUT_EVERY > held_out_totals[digit.label]
                 held_out_totals[digit.label] += held_out
