@@ -1,49 +1,55 @@
-"""Make the sample inside the package from the full MNIST: python tools/make_sample.py
-[FOLDER-OF-THE-FOUR-FILES]
+"""Make the sample inside the package from the full MNIST.
 
-Writes mnist_nb/data/sample/*.gz and prints the SHA-256 sums that mnist_nb/data/mnist.py holds.
+    python tools/make_sample.py [FOLDER-OF-THE-FOUR-FILES] [--output FOLDER]
+
+Writes four .gz files and prints the sizes and SHA-256 sums that mnist_nb/data/mnist.py holds.
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import hashlib
-import sys
 from pathlib import Path
 
-from mnist_nb.data import cache_folder
+from mnist_nb.data import SIDE, cache_folder
 
-COUNTS = {"train": 5_000, "t10k": 1_000}
-SAMPLE = Path(__file__).parent.parent / "mnist_nb" / "sample"
+SAMPLE = Path(__file__).parent.parent / "mnist_nb" / "data" / "sample"
+COUNTS = {
+    "train-images-idx3-ubyte": 5_000,
+    "train-labels-idx1-ubyte": 5_000,
+    "t10k-images-idx3-ubyte": 1_000,
+    "t10k-labels-idx1-ubyte": 1_000,
+}
 
 
 def first_items(content: bytes, count: int) -> bytes:
-    """An idx file of the first `count` items of another."""
-    axes = content[3]
-    header = 4 + 4 * axes
-    item = 28 * 28 if axes == 3 else 1
-    return (
-        content[:4]
-        + count.to_bytes(4, "big")
-        + content[8:header]
-        + content[header : header + count * item]
-    )
+    """Return an idx file of the first `count` items of another."""
+    magic, sizes_and_items = content[:4], content[4:]
+    axes = magic[3]  # 3 for images, 1 for labels; each has its size in 4 bytes
+    item_sizes, items = sizes_and_items[4 : 4 * axes], sizes_and_items[4 * axes :]
+    item_length = SIDE * SIDE if axes == 3 else 1
+    return magic + count.to_bytes(4, "big") + item_sizes + items[: count * item_length]
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else cache_folder()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "folder", nargs="?", type=Path, help="MNIST's four files (default: the cache)"
+    )
+    parser.add_argument("--output", type=Path, default=SAMPLE, help="default: %(default)s")
+    options = parser.parse_args()
+    folder = options.folder or cache_folder()
     if folder is None:
-        sys.exit("There is no cache folder: name the folder of MNIST's four files")
-    SAMPLE.mkdir(exist_ok=True)
-    for part in (
-        "train-images-idx3-ubyte",
-        "train-labels-idx1-ubyte",
-        "t10k-images-idx3-ubyte",
-        "t10k-labels-idx1-ubyte",
-    ):
-        content = first_items((folder / part).read_bytes(), COUNTS[part.split("-")[0]])
-        (SAMPLE / f"{part}.gz").write_bytes(gzip.compress(content, compresslevel=9, mtime=0))
-        print(f'"{part}": ({len(content):_}, "{hashlib.sha256(content).hexdigest()}"),')
+        parser.error("there is no cache folder: name the folder of MNIST's four files")
+    options.output.mkdir(parents=True, exist_ok=True)
+    for name, count in COUNTS.items():
+        content = first_items((folder / name).read_bytes(), count)
+        compressed = gzip.compress(content, compresslevel=9, mtime=0)
+        (options.output / f"{name}.gz").write_bytes(compressed)
+        print(f'"{name}": ({len(content):_}, "{hashlib.sha256(content).hexdigest()}"),')
 
 
 if __name__ == "__main__":
