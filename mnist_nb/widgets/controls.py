@@ -1,51 +1,57 @@
-"""Sliders and choices for the settings of a run, made from the fields of `Hyperparameters` and
-nothing else."""
+"""Sliders, menus and number fields for the settings of a run, made from the fields of
+`Hyperparameters`."""
 
 import dataclasses
 import math
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from typing import Any
 
 import ipywidgets
-from ipywidgets import Dropdown, SelectionSlider, Widget
+import traitlets
+from ipywidgets import HTML, BoundedFloatText, BoundedIntText, Dropdown, FloatSlider, HBox, Widget
 
 from mnist_nb.training.hyperparameters import PRESETS, Hyperparameters, in_words
 
-_STEPS = (1, 1.5, 2, 3, 5, 7)  # round numbers that part a decade about evenly on a log scale
+LOG_STEPS = (1, 1.5, 2, 3, 5, 7)
+"""Round numbers that divide a decade about evenly on a logarithmic scale."""
+
+DECADES_ABOVE_ZERO = 6
+"""Decades that a logarithmic slider covers where its range begins at 0."""
+
+OWN_SETTINGS = ""
+"""The menu's value while the controls show no preset."""
 
 
 class Controls:
-    """One control for each field of `Hyperparameters`, with its full name and a line that says what
-    it does.
+    """One control for each field of the settings, with its full name and a line about its effect.
 
     Args:
-        hyperparameters: what they show at first.
-        on_rate: called with the learning rate when the reader moves it, but not where code sets all
+        hyperparameters: the settings shown at first; the controls are made from their fields.
+        on_rate: called with the learning rate when the reader moves it, not when code sets the
             controls.
 
     Attributes:
         widget: the box that holds them, below a menu of the presets.
         by_name: the control of each field.
+        presets: the menu.
     """
 
     def __init__(
         self, hyperparameters: Hyperparameters, on_rate: Callable[[float], None] = lambda _: None
     ) -> None:
+        self._kind = type(hyperparameters)
+        self._on_rate = on_rate
+        self._is_being_set = False
         self.by_name = {
-            field.name: _make_control(field) for field in dataclasses.fields(Hyperparameters)
+            field.name: _make_control(field) for field in dataclasses.fields(hyperparameters)
         }
-        self._on_rate, self._busy = on_rate, False
-        menu = [
-            ("your own settings", ""),
-            *((in_words(name), settings) for name, settings in PRESETS.items()),
-        ]
-        hint = "Named settings, the seconds that they train, and the share of the test images read right then"
-        self.presets: Dropdown = Dropdown(options=menu, description="Preset", tooltip=hint)
-        self.presets.observe(lambda change: self._take(change["new"]), "value")
         for name, control in self.by_name.items():
-            control.observe(partial(self._moved, name), "value")
+            control.observe(partial(self._on_move, name), "value")
+        self.presets = _make_preset_menu()
+        self.presets.observe(self._on_preset, "value")
         self.widget = ipywidgets.GridBox([self.presets, *self.by_name.values()])
         self.widget.add_class("studio-controls")
         self.value = hyperparameters
@@ -53,90 +59,153 @@ class Controls:
     @property
     def value(self) -> Hyperparameters:
         """The settings that the controls show."""
-        # a slider in the page may turn 0.9 into 0.9000000000000001, which would be other settings
-        shown: dict[str, Any] = {
-            name: round(control.value, 12) if isinstance(control.value, float) else control.value
-            for name, control in self.by_name.items()
-        }
-        return Hyperparameters(**shown)
+        return self._kind(**{name: control.value for name, control in self.by_name.items()})
 
     @value.setter
     def value(self, hyperparameters: Hyperparameters) -> None:
-        self._busy = True
-        for name, control in self.by_name.items():
-            value = getattr(hyperparameters, name)
-            if (
-                isinstance(control, SelectionSlider) and value not in control.options
-            ):  # it can show this too, exactly
-                control.options = sorted([*control.options, value])
-            control.value = value
-        self._busy = False
+        self._is_being_set = True
+        try:
+            for name, control in self.by_name.items():
+                _show(control, getattr(hyperparameters, name))
+        finally:
+            self._is_being_set = False
         self._name_preset()
 
-    def _take(self, preset: Hyperparameters | str) -> None:
-        if isinstance(preset, Hyperparameters) and preset != self.value:
-            self.value = preset
-
-    def _moved(self, name: str, _: object) -> None:
-        if not self._busy:
-            self._name_preset()
-            if name == "learning_rate":
-                self._on_rate(self.value.learning_rate)
-
-    def _name_preset(self) -> None:
-        """The menu names the preset that the controls show, if they show one."""
-        self.presets.value = self.value if self.value in PRESETS.values() else ""
-
     def lock(self, locked: bool) -> None:
-        """Let the controls be moved or not; the learning rate always can."""
+        """Lock or unlock the controls; the learning rate can always be moved."""
         self.presets.disabled = locked
         for name, control in self.by_name.items():
             control.disabled = locked and name != "learning_rate"
 
+    def _on_preset(self, change: Any) -> None:
+        preset = change["new"]
+        if preset != OWN_SETTINGS and preset != self.value:
+            self.value = dataclasses.replace(self.value, **dataclasses.asdict(preset))
+
+    def _on_move(self, name: str, _: Any) -> None:
+        if self._is_being_set:
+            return
+        control = self.by_name[name]
+        if isinstance(control, FloatSlider):
+            # a slider in the page adds up its steps: 0.9000000000000001 means 0.9
+            control.value = round(control.value, 12)
+        self._name_preset()
+        if name == "learning_rate":
+            self._on_rate(control.value)
+
+    def _name_preset(self) -> None:
+        """Let the menu name the preset that the controls show, if they show one."""
+        shown = self.value
+        self.presets.value = shown if shown in PRESETS.values() else OWN_SETTINGS
+
+
+class LogSlider(HBox):  # type: ignore[misc]
+    """A slider over round numbers, and a field in which any other number can be typed.
+
+    Args:
+        label: the name and the hint, as HTML.
+        numbers: the numbers that the slider offers, in ascending order; the first and the last are
+            the limits of the field.
+        tooltip: the hint as plain text.
+
+    Attributes:
+        value: the number in the field, exactly as set; the slider is at or just below it.
+        disabled: whether both are locked.
+    """
+
+    value = traitlets.Any()
+    disabled = traitlets.Bool(False)
+
+    def __init__(self, label: str, numbers: Sequence[float], value: float, tooltip: str) -> None:
+        self.description = label
+        self._numbers = numbers
+        whole = isinstance(value, int)
+        self.slider = ipywidgets.SelectionSlider(options=numbers, readout=False, tooltip=tooltip)
+        self.number = (BoundedIntText if whole else BoundedFloatText)(
+            min=numbers[0], max=numbers[-1], value=value, step=1 if whole else None, tooltip=tooltip
+        )
+        super().__init__([HTML(label), self.slider, self.number], value=value)
+        self.add_class("studio-log-slider")
+        traitlets.link((self, "value"), (self.number, "value"))
+        for part in (self.slider, self.number):
+            traitlets.dlink((self, "disabled"), (part, "disabled"))
+        self.slider.observe(self._on_slider, "index")
+        self._place_slider()
+
+    @traitlets.validate("value")
+    def _limit(self, proposal: Any) -> float:
+        limited: float = min(max(proposal["value"], self._numbers[0]), self._numbers[-1])
+        return limited
+
+    @traitlets.observe("value")
+    def _place_slider(self, _: Any = None) -> None:
+        self.slider.index = self._position
+
+    @property
+    def _position(self) -> int:
+        """The slider's last number that does not exceed the value."""
+        return bisect_right(self._numbers, self.value) - 1
+
+    def _on_slider(self, _: Any) -> None:
+        if self.slider.index != self._position:
+            self.value = self._numbers[self.slider.index]
+
+
+def log_scale(scale: str, low: float, high: float, *, whole: bool = False) -> list[float]:
+    """Return the numbers that a logarithmic slider offers, with both limits.
+
+    Args:
+        scale: "log" for 0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01 and so on, "log2" for
+            powers of two.
+        low: the lower limit; at 0, which has no logarithm, the scale ends six decades below `high`.
+        high: the upper limit.
+        whole: leave out numbers with a fraction.
+    """
+    lowest = low or high / 10**DECADES_ABOVE_ZERO
+    numbers: list[float] = []
+    if scale == "log2":
+        for power in range(math.ceil(math.log2(lowest)), math.floor(math.log2(high)) + 1):
+            numbers.append(2.0**power)
+    else:
+        for decade in range(math.floor(math.log10(lowest)), math.floor(math.log10(high)) + 1):
+            numbers.extend(float(f"{step}e{decade}") for step in LOG_STEPS)
+    if whole:
+        numbers = [int(number) for number in numbers if number.is_integer()]
+    inside = [number for number in numbers if low < number < high]
+    return [low, *inside, high]
+
+
+def _make_preset_menu() -> Any:
+    options: list[tuple[str, Any]] = [("your own settings", OWN_SETTINGS)]
+    options += [(in_words(name), settings) for name, settings in PRESETS.items()]
+    hint = "Named settings: the seconds of training, and the share of test images read right then"
+    return Dropdown(options=options, description="Preset", tooltip=hint)
+
 
 def _make_control(field: dataclasses.Field[Any]) -> Widget:
-    """The control that suits a field: its metadata says whether words or numbers, and on what
-    scale."""
+    """Return the control that suits a field: a menu, a slider or a number field."""
     rules = field.metadata
+    hint = rules["hint"]
+    label = f"{escape(rules['label'])} <span>{escape(hint)}</span>"
+    shared = {"description": label, "description_allow_html": True, "tooltip": hint}
     default: Any = field.default  # each field has one
-    shared: dict[str, Any] = {
-        "description": _label(field),
-        "description_allow_html": True,
-        "tooltip": rules["hint"],
-    }
     if "choices" in rules:
-        return Dropdown(options=rules["choices"], value=default, **shared)
-    low, high, whole = rules["low"], rules["high"], isinstance(default, int)
-    if rules["scale"] in ("log", "log2"):
-        values = (
-            _round_numbers(low, high)
-            if rules["scale"] == "log"
-            else [2**power for power in range(13)]
-        )
-        options = [number for number in values if low <= number <= high]
-        # its readout would take what is typed, and pass it over: the value stands in the label
-        control = SelectionSlider(options=options, value=default, readout=False, **shared)
-        control.observe(
-            lambda _: setattr(control, "description", _label(field, f"{control.value:g}")), "value"
-        )
-        control.description = _label(field, f"{default:g}")
-        return control
+        return Dropdown(options=list(rules["choices"]), value=default, **shared)
+    low, high, scale = rules["low"], rules["high"], rules["scale"]
+    whole = isinstance(default, int)
+    if scale in ("log", "log2"):
+        return LogSlider(label, log_scale(scale, low, high, whole=whole), default, hint)
     limits = {"min": low, "max": high, "value": default}
-    if rules["scale"] == "free":
-        return (ipywidgets.BoundedIntText if whole else ipywidgets.BoundedFloatText)(
-            **limits, **shared
-        )
+    if scale == "free":
+        return (BoundedIntText if whole else BoundedFloatText)(**limits, **shared)
     if whole:
         return ipywidgets.IntSlider(**limits, **shared)
-    return ipywidgets.FloatSlider(**limits, step=(high - low) / 99, **shared)
+    decimals = max(0, math.ceil(math.log10(50 / (high - low))))  # 50 to 500 steps
+    return FloatSlider(**limits, step=10.0**-decimals, readout_format=f".{decimals}f", **shared)
 
 
-def _label(field: dataclasses.Field[Any], value: str = "") -> str:
-    rules = field.metadata
-    return f"{escape(rules['label'])}{f' <b>{value}</b>' * bool(value)} <span>{escape(rules['hint'])}</span>"
-
-
-def _round_numbers(low: float, high: float) -> list[float]:
-    """Round numbers from low to high: 0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01 and so on."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [float(f"{step}e{decade}") for decade in decades for step in _STEPS]
+def _show(control: Widget, value: Any) -> None:
+    """Set a control, also to a choice that was registered after the menu was made."""
+    if isinstance(control, Dropdown) and value not in control.options:
+        control.options = [*control.options, value]
+    control.value = value
