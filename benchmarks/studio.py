@@ -1,11 +1,10 @@
-"""What watching costs: of a run in the studio, in a real kernel, the share that goes into looking
-at it.
+"""Measure the share of a run in the studio, in a real kernel, that goes into observing it.
 
     python benchmarks/studio.py [--rounds 5]
 
 The panel is drawn as for a reader, at most five times a second: the curves, the first layer's
 weights, dead units and update ratios, the pinned digit. Processor time is counted, of all threads,
-in the looks and in the whole run: a machine that does other things as well stretches both.
+in the observations and in the whole run: a machine that does other things too stretches both.
 """
 
 from __future__ import annotations
@@ -22,25 +21,32 @@ import json, time, torch
 from mnist_nb import Hyperparameters, TrainingStudio, load_mnist
 
 torch.set_num_threads(1)  # two that wait for each other count as work
-clock, data = time.process_time, load_mnist()
-settings = {"mlp": Hyperparameters(epochs=3), "cnn": Hyperparameters(network="cnn", epochs=1, batch_size=128)}
+data = load_mnist()
+settings = {
+    "mlp": Hyperparameters(epochs=3),
+    "cnn": Hyperparameters(network="cnn", epochs=1, batch_size=128),
+}
 studio = TrainingStudio(data, path=None, device="cpu")
 display(studio)
-studio.pin(data.test.images[0])
-looks, look = [], studio.session._notify
+studio.pin(data.validation.images[0])
+seconds = []
+show_progress = studio.session._show_progress
+
 def timed(run):
-    began = clock()
-    look(run)
-    looks.append(clock() - began)
-studio.session._notify = timed
+    began = time.process_time()
+    show_progress(run)
+    seconds.append(time.process_time() - began)
+
+studio.session._show_progress = timed
 measured = {name: [] for name in settings}
 for number in range(ROUNDS + 1):
-    for name, wanted in settings.items():
-        looks.clear()
-        studio.controls.value, began = wanted, clock()
+    for name, chosen in settings.items():
+        seconds.clear()
+        studio.controls.value = chosen
+        began = time.process_time()
         studio.train(fresh=True)
-        if number:
-            measured[name].append((clock() - began, sum(looks), len(looks)))
+        if number:  # the first round warms up
+            measured[name].append((time.process_time() - began, sum(seconds), len(seconds)))
 print(json.dumps(measured))
 """
 
@@ -55,7 +61,7 @@ def main() -> None:
     manager, client = start_new_kernel(kernel_name="python3")
     printed: list[str] = []
 
-    def hear(message: dict[str, Any]) -> None:
+    def collect(message: dict[str, Any]) -> None:
         if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
             printed.append(message["content"]["text"])
         if message["msg_type"] == "error":
@@ -63,16 +69,20 @@ def main() -> None:
 
     try:
         program = PROGRAM.replace("ROUNDS", str(options.rounds))
-        client.execute_interactive(program, output_hook=hear, timeout=3600)
+        client.execute_interactive(program, output_hook=collect, timeout=3600)
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
     measured = json.loads("".join(printed))
-    lines = ["| network | the run, s | looks | ms each | share of the run |", "| --- " * 5 + "|"]
+    lines = [
+        "| network | the run, s | observations | ms each | share of the run |",
+        "| --- " * 5 + "|",
+    ]
     for name, rounds in measured.items():
-        whole, looking, looks = np.median(np.array(rounds), axis=0)
+        whole, observing, count = np.median(np.array(rounds), axis=0)
+        each = 1000 * observing / count
         lines.append(
-            f"| {name} | {whole:.2f} | {looks:.0f} | {1000 * looking / looks:.1f} | {looking / whole:.1%} |"
+            f"| {name} | {whole:.2f} | {count:.0f} | {each:.1f} | {observing / whole:.1%} |"
         )
     print("\n".join(lines))
 

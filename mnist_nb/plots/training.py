@@ -31,15 +31,16 @@ def training_curves(
 
     Args:
         runs: one run or several, each with `records`, `batch_losses`, `first_epoch` and
-            `batches_per_epoch`.
+            `batches_per_epoch`; its `number`, from 1, chooses the style of its line, else its place.
         names: their names; None uses each run's own `name`, if it has one.
     """
     several = list(runs) if isinstance(runs, Sequence) else [runs]
     if names is None:
         names = [getattr(run, "name", "") for run in several]
     figure, (loss_axes, accuracy_axes) = style.new_panels(9, 3.4, 1, 2)
-    for number, (run, name) in enumerate(zip(several, names, strict=True)):
-        look = style.curve_style(number) | {"label": name}
+    for place, (run, name) in enumerate(zip(several, names, strict=True), start=1):
+        number = getattr(run, "number", place)
+        look = style.curve_style(number - 1) | {"label": name}
         losses = smooth(run.batch_losses)
         batches = np.arange(1, len(losses) + 1)
         epochs_so_far = run.first_epoch + batches / run.batches_per_epoch

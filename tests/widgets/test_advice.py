@@ -15,7 +15,8 @@ from mnist_nb import (
     load_mnist,
     load_pretrained,
 )
-from mnist_nb.widgets.studio.records import RunRecord, summary
+from mnist_nb.widgets.studio.records import RunRecord
+from mnist_nb.widgets.studio.sentences import describe_ending
 
 pytestmark = pytest.mark.slow
 
@@ -61,8 +62,10 @@ def accuracy(settings: Hyperparameters, shipped: bool = False) -> float:
 def says(sentence: str, settings: Hyperparameters, shipped: bool = False) -> float:
     """The accuracy of a run after which the studio says this sentence and none of the others."""
     run, records = trained(settings, shipped)
-    kept = RunRecord("run", settings, run.model, run.batches_per_epoch, 0, settings.epochs, records)
-    said = summary(kept, run, [])
+    kept = RunRecord(
+        1, "run", settings, run.model, run.batches_per_epoch, 0, settings.epochs, records
+    )
+    said = describe_ending(kept, run, [])
     assert [one for one in SENTENCES if one in said] == [sentence], said
     return accuracy(settings, shipped)
 
@@ -103,7 +106,7 @@ class TestAdvice:
             > says(BY_HEART, plain) + 0.002
         )
 
-    def test_steps_too_long_are_not_learning_by_heart_and_a_lower_rate_or_a_schedule_helps(
+    def test_a_lower_rate_or_a_schedule_helps_too_long_steps(
         self,
     ) -> None:
         rate = Hyperparameters(epochs=6, learning_rate=0.2)
@@ -112,12 +115,12 @@ class TestAdvice:
         assert accuracy(dataclasses.replace(rate, learning_rate=0.05)) > reached + 0.01
         assert accuracy(dataclasses.replace(rate, schedule="one-cycle")) > reached + 0.01
 
-    def test_where_the_loss_leapt_a_lower_rate_helps_and_more_epochs_do_not(self) -> None:
+    def test_a_lower_rate_helps_where_the_loss_leapt(self) -> None:
         wild = Hyperparameters(epochs=2, learning_rate=1.0)
         assert longer(wild) < says(LEAPT, wild) + 0.1
         assert accuracy(dataclasses.replace(wild, learning_rate=0.1)) > 0.9
 
-    def test_hardly_better_than_guessing_a_higher_rate_and_more_epochs_help(self) -> None:
+    def test_a_higher_rate_or_more_epochs_help_a_guessing_network(self) -> None:
         crawling = Hyperparameters(epochs=1, learning_rate=0.00005)
         reached = says(GUESSING, crawling)
         assert accuracy(dataclasses.replace(crawling, epochs=6)) > reached + 0.1

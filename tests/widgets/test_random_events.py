@@ -50,7 +50,7 @@ class Studio(RuleBasedStateMachine):
     def click_a_button(self, label: str) -> None:
         self.click(label)
 
-    @rule(label=st.sampled_from(["Restore", "Remove"]), number=st.integers(0, 30))
+    @rule(label=st.sampled_from(["Use these weights", "Remove"]), number=st.integers(0, 30))
     def click_in_the_table(self, label: str, number: int) -> None:
         self.click(label, number)
 

@@ -5,7 +5,6 @@ import _thread
 import dataclasses
 import gc
 import html
-import os
 import random
 import re
 import threading
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ipywidgets import Button, SelectionSlider, Text, ToggleButtons
+from ipywidgets import Button, Text, ToggleButtons
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from networks import same_weights
 from torch import nn
@@ -34,7 +33,10 @@ from mnist_nb.data import Mnist
 from mnist_nb.training import PRESETS
 from mnist_nb.training.optimizers import Sgd
 from mnist_nb.widgets.studio import TrainingStudio
+from mnist_nb.widgets.studio.chart import spread_labels, style_of
 from mnist_nb.widgets.studio.records import MAX_POINTS, RunRecord, State
+from mnist_nb.widgets.studio.sentences import code_of
+from mnist_nb.widgets.studio.session import TrainingSession
 
 LONG = Hyperparameters(
     epochs=200, learning_rate=0.001, batch_size=4
@@ -122,40 +124,6 @@ def trained(data: Mnist, settings: Hyperparameters, stop_at: int | None = None) 
 # ---- the controls
 
 
-def test_every_setting_has_a_control_with_its_name_and_its_hint(make: Make) -> None:
-    studio = make()
-    fields = dataclasses.fields(Hyperparameters)
-    assert list(studio.controls.by_name) == [field.name for field in fields]
-    for field in fields:
-        assert studio.controls.by_name[field.name].description.startswith(field.metadata["label"])
-        assert field.metadata["hint"] in studio.controls.by_name[field.name].description
-    assert studio.controls.value == SHORT
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_one_choice_and_is_named_as_long_as_it_is_shown(name: str, make: Make) -> None:
-    studio = make()
-    menu = part(studio, "Preset")
-    assert menu.value == "", "no preset has these settings"
-    menu.value = PRESETS[name]
-    assert studio.controls.value == PRESETS[name]
-    studio.controls.by_name["seed"].value = 7
-    assert menu.value == "", "the menu never names settings that are not shown"
-    studio.controls.by_name["seed"].value = 0
-    assert menu.value == PRESETS[name]
-
-
-def test_any_allowed_setting_can_be_shown_and_a_slider_in_the_page_may_round_as_it_likes(
-    make: Make,
-) -> None:
-    # none of them is a step of its slider
-    odd = Hyperparameters("cnn", 200, 777, 0.00123, 0.37, "adamw", "one-cycle", "affine", 2**31 - 1)
-    controls = make(odd).controls
-    assert controls.value == odd
-    controls.by_name["momentum"].value = 0.9000000000000001
-    assert controls.value.momentum == 0.9
-
-
 def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
     studio = make(LONG)
     begin(studio)
@@ -169,7 +137,7 @@ def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
 # ---- train, stop, resume
 
 
-def test_a_session_does_what_fits_its_state_and_the_buttons_say_what_that_is(make: Make) -> None:
+def test_buttons_and_calls_fit_the_state_of_the_session(make: Make) -> None:
     studio = make(LONG)
     session = studio.session
 
@@ -200,7 +168,7 @@ def test_a_session_does_what_fits_its_state_and_the_buttons_say_what_that_is(mak
 
 @pytest.mark.parametrize("path", [None, "model.safetensors"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_stopped_in_mid_epoch_and_resumed_it_ends_as_if_it_had_not_been(
+def test_a_run_stopped_three_times_ends_as_an_unbroken_one(
     path: str | None, optimizer: str, make: Make, tiny: Mnist
 ) -> None:
     settings = Hyperparameters(
@@ -226,22 +194,20 @@ def test_stopped_in_mid_epoch_and_resumed_it_ends_as_if_it_had_not_been(
     assert len(studio.runs[0].batch_losses) == 3 * 78
 
 
-def test_another_studio_finds_the_stopped_run_in_the_file_and_ends_it_the_same(
-    make: Make, tiny: Mnist
-) -> None:
+def test_another_studio_resumes_the_stopped_run_in_the_file(make: Make, tiny: Mnist) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
     studio = make(settings, "model.safetensors")
     begin(studio)
     studio.close()
     later = make(None, "model.safetensors")
     assert later.controls.value == settings
-    assert "Resume goes on with it" in shown(later)
+    assert "Resume continues it" in shown(later)
     later.resume()
     assert same_weights(later.model, trained(tiny, settings))
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_twenty_rapid_clicks_leave_one_run_at_most_a_usable_panel_and_every_weight(
+def test_rapid_clicks_leave_one_run_at_most_and_every_weight(
     seed: int, make: Make, tiny: Mnist
 ) -> None:
     path = "model.safetensors" if seed % 2 else None
@@ -272,7 +238,7 @@ def test_twenty_rapid_clicks_leave_one_run_at_most_a_usable_panel_and_every_weig
     assert same_weights(ended.model, trained(tiny, SHORT))
 
 
-def test_clicks_from_several_threads_at_once_leave_one_run_at_most(make: Make) -> None:
+def test_clicks_from_several_threads_leave_one_run_at_most(make: Make) -> None:
     studio = make(LONG)
     most = 0
 
@@ -315,9 +281,7 @@ def test_closing_leaves_no_thread(make: Make) -> None:
 # ---- the learning rate in mid-run
 
 
-def test_a_rate_moved_in_mid_run_is_in_its_history_and_in_its_resume(
-    make: Make, tiny: Mnist
-) -> None:
+def test_a_rate_moved_in_mid_run_is_in_history_and_resume(make: Make, tiny: Mnist) -> None:
     settings = dataclasses.replace(SHORT, batch_size=2, epochs=3)
     studio = make(settings)
     begin(studio)
@@ -339,7 +303,7 @@ def test_a_rate_moved_in_mid_run_is_in_its_history_and_in_its_resume(
     assert same_weights(kept.model, run.model)
 
 
-def test_a_rate_moved_while_stopped_holds_from_there_on_and_other_settings_do_not(
+def test_resume_takes_the_moved_rate_and_no_other_setting(
     make: Make,
 ) -> None:
     studio = make(LONG)
@@ -354,12 +318,51 @@ def test_a_rate_moved_while_stopped_holds_from_there_on_and_other_settings_do_no
     assert studio.controls.value == dataclasses.replace(LONG, learning_rate=0.003)
 
 
+def test_resume_names_the_settings_that_it_ignores(make: Make) -> None:
+    studio = make(LONG)
+    train_a_little(studio)
+    studio.controls.by_name["learning_rate"].value = 0.003
+    studio.controls.by_name["epochs"].value = 1
+    studio.controls.by_name["optimizer"].value = "adam"
+    click(studio, "Resume")
+    ignored = "A resumed run keeps its settings: Epochs stays 200, Optimiser stays sgd"
+    wait_until(lambda: ignored in shown(studio))
+    assert studio.controls.value == dataclasses.replace(LONG, learning_rate=0.003)
+    stop_and_wait(studio)
+    click(studio, "Resume")
+    assert "keeps its settings" not in shown(studio)
+    stop_and_wait(studio)
+
+
+def test_a_rate_meant_for_the_next_run_leaves_the_stopped_one(make: Make, tiny: Mnist) -> None:
+    settings = dataclasses.replace(SHORT, batch_size=4)
+    studio = make(settings)
+    train_a_little(studio)
+    studio.controls.by_name["learning_rate"].value = 10.0
+    studio.controls.by_name["optimizer"].value = "adam"
+    click(studio, "Train")
+    studio.session.wait()
+    assert studio.session.state is State.FAILED
+    click(studio, "Resume")
+    studio.session.wait()
+    assert same_weights(studio.runs[0].model, trained(tiny, settings))
+
+
+def test_a_rate_with_many_decimals_resumes_its_run(make: Make, tiny: Mnist) -> None:
+    settings = dataclasses.replace(SHORT, batch_size=4, learning_rate=1 / 300)
+    train_a_little(make(settings, "model.safetensors"))
+    later = make(None, "model.safetensors")
+    part(later, ToggleButtons).value = False
+    click(later, "Train")
+    later.session.wait()
+    assert len(later.runs) == 1
+    assert same_weights(later.model, trained(tiny, settings))
+
+
 # ---- what goes wrong
 
 
-def test_a_rate_too_high_ends_in_a_sentence_and_the_last_good_weights(
-    make: Make, tiny: Mnist
-) -> None:
+def test_a_rate_too_high_ends_with_the_last_good_weights(make: Make, tiny: Mnist) -> None:
     studio = make(EXPLODING, "model.safetensors")
     kept = studio.train(fresh=True)
     assert kept.state is State.FAILED
@@ -376,7 +379,7 @@ def test_a_rate_too_high_ends_in_a_sentence_and_the_last_good_weights(
 
 
 @pytest.mark.promise("shown errors")
-def test_what_breaks_a_run_off_is_said_and_raised_where_code_waits(
+def test_an_error_in_training_is_shown_and_raised_from_train(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     studio = make()
@@ -392,36 +395,14 @@ def test_what_breaks_a_run_off_is_said_and_raised_where_code_waits(
     assert studio.train(fresh=True).state is State.FINISHED
 
 
-def test_a_file_that_cannot_be_written_is_a_sentence_and_costs_no_run(
-    make: Make, workplace: Path
-) -> None:
+def test_an_unwritable_file_is_a_sentence_and_ends_no_run(make: Make, workplace: Path) -> None:
     studio = make(SHORT, "missing/folder/model.safetensors")
     (workplace / "missing").write_text("a file where a folder is needed")
     assert studio.train(fresh=True).state is State.FINISHED
     assert "Not saved" in shown(studio)
 
 
-def test_a_file_that_another_program_saves_too_is_said_until_the_run_ends(make: Make) -> None:
-    studio = make(SHORT, "model.safetensors")
-    studio.train(fresh=True)
-    assert "Another program" not in shown(studio)
-
-    after_batch = studio.session._after_batch
-
-    def and_another_saves(run: TrainingRun) -> None:
-        if run.steps_done == 2:
-            os.utime("model.safetensors", ns=(1, 1))
-        after_batch(run)
-
-    studio.session._after_batch = and_another_saves
-    assert studio.train(fresh=True).state is State.FINISHED
-    assert "Another program has saved model.safetensors" in shown(studio)
-    studio.session._after_batch = after_batch
-    studio.train(fresh=True)
-    assert "Another program" not in shown(studio)
-
-
-def test_a_network_of_another_kind_is_refused_in_words(make: Make) -> None:
+def test_a_network_of_another_kind_is_refused(make: Make) -> None:
     save_checkpoint(build_model("cnn"), "model.safetensors")
     studio = make(SHORT, "model.safetensors")
     with pytest.raises(CheckpointError, match="choose network cnn"):
@@ -433,7 +414,7 @@ def test_a_network_of_another_kind_is_refused_in_words(make: Make) -> None:
     assert not buttons(studio, "Train")[0].disabled
 
 
-def test_an_interrupt_stops_as_stop_does_and_keeps_what_was_learnt(make: Make, tiny: Mnist) -> None:
+def test_an_interrupt_stops_the_run_and_keeps_its_weights(make: Make, tiny: Mnist) -> None:
     studio = make(LONG)
 
     def interrupt() -> None:
@@ -453,10 +434,35 @@ def test_an_interrupt_stops_as_stop_does_and_keeps_what_was_learnt(make: Make, t
     assert studio.session.can_resume
 
 
+def test_an_interrupt_while_starting_locks_no_session(tiny: Mnist, workplace: Path) -> None:
+    may_end = threading.Event()
+
+    def publish() -> None:
+        if not session.is_running:
+            may_end.wait(30)  # the last painting of the run that has ended
+
+    session = TrainingSession(tiny, device="cpu", publish=publish)
+    session.start(SHORT)
+    wait_until(lambda: session.state is State.FINISHED)
+    interrupter = threading.Timer(0.3, _thread.interrupt_main)
+    opener = threading.Timer(1.0, may_end.set)
+    interrupter.start()
+    opener.start()
+    with pytest.raises(KeyboardInterrupt):
+        session.start(SHORT)
+    opener.join()
+    session.wait()
+    assert not session.is_running
+    assert session.start(SHORT) is not None
+    session.wait()
+    assert session.state is State.FINISHED
+    session.close()
+
+
 # ---- the runs kept
 
 
-def test_the_network_as_it_stands_is_there_only_after_training_and_is_a_copy(make: Make) -> None:
+def test_the_model_is_a_copy_and_needs_training_first(make: Make) -> None:
     studio = make()
     with pytest.raises(ValueError, match="nothing has been trained yet"):
         _ = studio.model
@@ -479,11 +485,11 @@ def test_names_are_shown_as_text(make: Make) -> None:
     assert studio.runs[1].name == name.value == "<b>high $\\frac$ rate"
     name.value = "x" * 500
     assert len(studio.runs[1].name) == 40
-    click(studio, "Restore", 1)
+    click(studio, "Use these weights", 1)
     assert "<b" not in shown(studio).replace("<br", "")
 
 
-def test_a_run_can_be_removed_but_not_while_it_goes_on(make: Make) -> None:
+def test_a_run_can_be_removed_but_not_while_it_is_running(make: Make) -> None:
     studio = make()
     studio.train(name="first")
     studio.train(name="second")
@@ -502,15 +508,29 @@ def test_a_run_can_be_removed_but_not_while_it_goes_on(make: Make) -> None:
     stop_and_wait(studio)
 
 
+def test_a_run_keeps_its_number_and_colour_for_life(make: Make) -> None:
+    studio = make()
+    for _ in range(3):
+        studio.train(fresh=True)
+    click(studio, "Remove", 0)
+    assert [run.number for run in studio.runs] == [2, 3]
+    page = shown(studio)
+    for number in (2, 3):
+        assert f'class="studio-number">{number} <svg' in page
+        assert f'{style_of(number)[0]}">{number}</text>' in page
+    lines = studio.figure().axes[0].lines
+    assert [line.get_color() for line in lines] == [style_of(2)[0], style_of(3)[0]]
+
+
 def test_a_runs_weights_can_be_restored_and_trained_on(make: Make) -> None:
     studio = make(SHORT, "model.safetensors")
     first = studio.train(fresh=True, name="first")
     studio.train(fresh=True, name="second", seed=1)
     assert not same_weights(first.model, studio.model)
-    click(studio, "Restore", 0)
+    click(studio, "Use these weights", 0)
     assert same_weights(first.model, studio.model)
     assert same_weights(load_checkpoint("model.safetensors"), first.model)
-    assert "The weights of first are in place" in shown(studio)
+    assert "The weights of first are in use" in shown(studio)
     click(studio, "Train")  # goes on from them
     studio.session.wait()
     third = studio.runs[2]
@@ -518,7 +538,7 @@ def test_a_runs_weights_can_be_restored_and_trained_on(make: Make) -> None:
     assert third.epoch == 4
 
 
-def test_a_run_that_made_room_is_forgotten_with_its_weights_and_its_row(make: Make) -> None:
+def test_a_dropped_run_is_forgotten_with_weights_and_row(make: Make) -> None:
     studio = make(dataclasses.replace(SHORT, epochs=1, batch_size=512))
     first = weakref.ref(studio.train(fresh=True))
     for seed in range(1, 22):
@@ -544,11 +564,11 @@ def test_the_chart_and_the_figure_show_every_run(make: Make) -> None:
     assert [text.get_text().strip() for text in legend.get_texts()] == ["one", r"_two \$"]
 
 
-def test_a_line_of_the_chart_stays_short_and_ends_where_the_run_does() -> None:
+def test_a_loss_curve_is_short_and_ends_where_its_run_does() -> None:
     losses = [2.0 - step / 5000 for step in range(5000)]
     for end in (0, 1, 7, 700, 701, 5000):
         points = RunRecord(
-            "run", SHORT, nn.Identity(), 1000, 3, 3, batch_losses=losses[:end]
+            1, "run", SHORT, nn.Identity(), 1000, 3, 3, batch_losses=losses[:end]
         ).loss_curve
         assert len(points) <= MAX_POINTS
         if end:
@@ -557,7 +577,7 @@ def test_a_line_of_the_chart_stays_short_and_ends_where_the_run_does() -> None:
     assert len(points) > MAX_POINTS // 3
 
 
-def test_code_trains_with_what_the_controls_show_and_its_changes_last_one_call(make: Make) -> None:
+def test_train_uses_the_controls_and_changes_them_for_one_call(make: Make) -> None:
     studio = make()
     kept: RunRecord = studio.train(momentum=0.5, name="half")
     assert kept.hyperparameters == dataclasses.replace(SHORT, momentum=0.5)
@@ -569,7 +589,7 @@ def test_code_trains_with_what_the_controls_show_and_its_changes_last_one_call(m
     assert studio.controls.value == SHORT
 
 
-def test_a_new_network_is_preselected_also_where_there_is_a_file(make: Make) -> None:
+def test_a_new_network_is_preselected_beside_a_file_too(make: Make) -> None:
     save_checkpoint(build_model("mlp", seed=9), "model.safetensors")
     studio = make(SHORT, "model.safetensors")
     assert studio.train().first_epoch == 0
@@ -585,24 +605,19 @@ def test_a_new_network_is_preselected_also_where_there_is_a_file(make: Make) -> 
     assert repr(studio) == "TrainingStudio()"
 
 
-def test_the_readouts_of_sliders_on_a_log_scale_cannot_be_typed_into(make: Make) -> None:
-    controls = make().controls.by_name
-    for name, value in (("learning_rate", "0.01"), ("batch_size", "50")):
-        assert isinstance(controls[name], SelectionSlider)
-        assert not controls[name].readout, "it would take what is typed, and pass it over"
-        assert f"<b>{value}</b>" in controls[name].description
-    controls["epochs"].value = 1000  # what a number typed into the readout of the others does
-    assert controls["epochs"].value == 200, "clamped in sight"
+def test_labels_spread_as_little_as_needed_and_in_the_plot() -> None:
+    assert spread_labels([40.0, 80.0]) == [40.0, 80.0]
+    assert spread_labels([60.0, 60.0, 120.0]) == [54.5, 65.5, 120.0]
+    assert spread_labels([24.0, 24.0]) == [24.0, 35.0]
+    assert spread_labels([174.0, 174.0]) == [163.0, 174.0]
 
 
 # ---- the pinned digit
 
 
-def test_the_pinned_digits_probabilities_move_as_the_network_learns(
-    make: Make, tiny: Mnist
-) -> None:
+def test_the_pinned_digits_probabilities_follow_the_training(make: Make, tiny: Mnist) -> None:
     studio = make(LONG)
-    assert "Nobody has learnt to read it yet" in shown(studio)
+    assert "No network has been trained yet" in shown(studio)
     image = tiny.test.images[3].numpy()
     studio.pin(image, "a <digit> of mine")
     assert "a &lt;digit&gt; of mine" in shown(studio)
@@ -610,14 +625,14 @@ def test_the_pinned_digits_probabilities_move_as_the_network_learns(
     click(studio, "Train")
 
     def moved() -> bool:
-        if (probabilities := studio.session.probabilities) is not None:
+        if (probabilities := studio.session.observer.probabilities) is not None:
             seen.add(tuple(probabilities.tolist()))
         return len(seen) >= 3
 
     wait_until(moved)
     stop_and_wait(studio)
-    assert studio.session.probabilities is not None
-    assert studio.session.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert studio.session.observer.probabilities is not None
+    assert studio.session.observer.probabilities.sum() == pytest.approx(1, abs=1e-5)
     studio.pin(None)
     assert "No digit is pinned" in shown(studio)
     with pytest.raises(ValueError, match="28"):
@@ -627,28 +642,26 @@ def test_the_pinned_digits_probabilities_move_as_the_network_learns(
 # ---- a look inside
 
 
-def test_a_look_inside_stands_beside_the_curves_and_says_what_it_shows(make: Make) -> None:
+def test_diagnostics_are_drawn_and_described_in_words(make: Make) -> None:
     studio = make()
     assert "Weights of the first layer" not in shown(studio)
     studio.train()
     page = shown(studio)
     assert 'alt="Weights of the first layer, first 40 of 128 units, as small images"' in page
-    assert re.search(
-        r'aria-label="Length of the last step over that of the weights: linear1 \d\.\de-\d\d, linear2',
-        page,
-    )
+    ratio = r"\d\.\de-\d\d"
+    assert re.search(rf"step over that of the weights: linear1 {ratio}, linear2 {ratio}", page)
     assert re.search(r"dead units: linear1 \d+%, linear2 \d+%", page)
     studio.train(network="cnn", epochs=1)
     assert 'alt="Weights of the first layer, 16 filters, as small images"' in shown(studio)
 
 
-def test_a_dead_network_and_a_rate_too_high_are_seen(make: Make) -> None:
+def test_a_dead_network_and_too_high_a_rate_are_marked(make: Make) -> None:
     studio = make(dataclasses.replace(SHORT, learning_rate=0.01))
     studio.train()
     assert 'class="wrong"' not in lines_of_layers(studio), "all is well"
     studio.train(learning_rate=0.6, epochs=4)
-    assert studio.session.diagnostics is not None
-    assert max(studio.session.diagnostics.dead.values()) > 0.9
+    assert studio.session.observer.diagnostics is not None
+    assert max(studio.session.observer.diagnostics.dead.values()) > 0.9
     assert 'class="wrong"' in lines_of_layers(studio)
 
 
@@ -672,41 +685,39 @@ def test_the_code_in_a_row_makes_the_runs_settings_again(
     assert Hyperparameters().code == "Hyperparameters()"
 
 
+def test_the_code_of_a_run_names_changes_of_its_rate(make: Make) -> None:
+    studio = make(LONG)
+    train_a_little(studio)
+    studio.controls.by_name["learning_rate"].value = 0.003
+    click(studio, "Resume")
+    wait_until(lambda: studio.session.run and studio.session.run.learning_rate_changes)
+    stop_and_wait(studio)
+    [run] = studio.runs
+    [(step, _)] = run.learning_rate_changes
+    assert code_of(run) == f"{LONG.code}  # then learning_rate 0.003 from step {step:,}"
+    assert html.escape(code_of(run)) in shown(studio)
+    assert eval(code_of(run), {"Hyperparameters": Hyperparameters}) == LONG
+
+
 # ---- no run is lost
 
 
-def test_a_run_whose_file_another_studio_took_goes_on_in_a_file_of_its_own(
-    make: Make, tiny: Mnist
-) -> None:
+def test_a_resumed_run_is_saved_over_another_studios_file(make: Make, tiny: Mnist) -> None:
     settings = Hyperparameters(epochs=3, batch_size=8, learning_rate=0.002, momentum=0.5)
     first = make(settings, "model.safetensors")
     train_a_little(first)
-    second = make(SHORT, "model.safetensors")
-    second.train(fresh=True)
-    theirs = Path("model.safetensors").read_bytes()
-
+    make(SHORT, "model.safetensors").train(fresh=True)
     first.resume()
     assert same_weights(first.model, trained(tiny, settings))
-    assert (
-        "model.safetensors holds another run by now; this one is saved in model-2.safetensors"
-        in shown(first)
-    )
-    assert Path("model.safetensors").read_bytes() == theirs
-    assert same_weights(load_checkpoint("model-2.safetensors"), first.model)
-    assert "model-2.safetensors" in part(first, ToggleButtons).options[1]
-    assert first.train(fresh=False).first_epoch == 3, (
-        "training goes on from the file that the panel names"
-    )
+    assert same_weights(load_checkpoint("model.safetensors"), first.model)
 
 
-def test_restoring_a_stopped_run_writes_it_where_another_studio_took_its_file(
-    make: Make, tiny: Mnist
-) -> None:
+def test_a_restored_run_is_saved_over_another_studios_file(make: Make, tiny: Mnist) -> None:
     first = make(LONG, "model.safetensors")
     train_a_little(first)
     make(SHORT, "model.safetensors").train(fresh=True)
     first.restore(first.runs[0])
-    assert "in place and in model.safetensors" in shown(first)
+    assert "in use and saved in model.safetensors" in shown(first)
     assert same_weights(load_checkpoint("model.safetensors"), first.model)
     assert first.session.can_resume
     assert make(LONG, "model.safetensors").session.can_resume, (
@@ -714,7 +725,7 @@ def test_restoring_a_stopped_run_writes_it_where_another_studio_took_its_file(
     )
 
 
-def test_a_restore_that_cannot_be_written_leaves_the_stopped_run_to_be_resumed(make: Make) -> None:
+def test_a_failed_restore_leaves_the_stopped_run_resumable(make: Make) -> None:
     studio = make(SHORT, "there/model.safetensors")
     Path("there").mkdir()
     finished = studio.train()
@@ -728,7 +739,7 @@ def test_a_restore_that_cannot_be_written_leaves_the_stopped_run_to_be_resumed(m
 
 @pytest.mark.parametrize("path", [None, "model.safetensors"])
 @pytest.mark.parametrize("fresh", [True, False])
-def test_a_run_that_explodes_leaves_the_unfinished_one_before_it_to_be_resumed(
+def test_an_exploded_run_leaves_the_one_before_it_resumable(
     path: str | None, fresh: bool, make: Make, tiny: Mnist
 ) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
@@ -736,34 +747,34 @@ def test_a_run_that_explodes_leaves_the_unfinished_one_before_it_to_be_resumed(
     train_a_little(studio)
     exploded = studio.train(fresh=fresh, optimizer="adam", learning_rate=10.0)
     assert exploded.state is State.FAILED
-    assert "run 1 is still there: Resume goes on with it" in shown(studio)
+    assert "run 1 is still there: Resume continues it" in shown(studio)
     if path is not None:  # for another studio too, or the command line
-        assert "Resume goes on with it" in shown(make(None, path))
+        assert "Resume continues it" in shown(make(None, path))
     assert same_weights(studio.resume().model, trained(tiny, settings))
 
 
 @pytest.mark.parametrize("path", [None, "model.safetensors"])
-def test_a_stopped_run_outlives_that_another_is_restored(
+def test_a_stopped_run_survives_the_restoring_of_another(
     path: str | None, make: Make, tiny: Mnist
 ) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
     studio = make(settings, path)
     first = studio.train(fresh=True, epochs=1)
     train_a_little(studio)
-    click(studio, "Restore", 0)
+    click(studio, "Use these weights", 0)
     assert same_weights(studio.model, first.model)
-    assert "run 2 is still there: restore it, and Resume goes on with it" in shown(studio)
+    assert "run 2 is still there: use its weights, and Resume continues it" in shown(studio)
     studio.train(fresh=False, epochs=1)
-    click(studio, "Restore", 1)
+    click(studio, "Use these weights", 1)
     if path is not None:  # for another studio too, or the command line
-        assert "Resume goes on with it" in shown(make(None, path))
+        assert "Resume continues it" in shown(make(None, path))
     assert same_weights(studio.resume().model, trained(tiny, settings))
 
 
 # ---- data of other kinds
 
 
-def test_without_test_images_a_validation_image_is_pinned(tiny: Mnist, workplace: Path) -> None:
+def test_a_validation_image_is_pinned(tiny: Mnist, workplace: Path) -> None:
     studio = TrainingStudio(
         Mnist(tiny.train, tiny.validation, tiny.test.take(0), "sample"), None, SHORT, device="cpu"
     )
@@ -772,9 +783,7 @@ def test_without_test_images_a_validation_image_is_pinned(tiny: Mnist, workplace
     studio.close()
 
 
-def test_what_is_said_of_a_restored_run_is_of_now_and_not_of_runs_that_were_removed(
-    make: Make, workplace: Path
-) -> None:
+def test_restoring_drops_old_warnings_and_removed_runs(make: Make, workplace: Path) -> None:
     studio = make(dataclasses.replace(SHORT, batch_size=4), "folder/model.safetensors")
     first = studio.train(fresh=True, epochs=1)
     assert "Not saved" in shown(studio)
@@ -782,6 +791,6 @@ def test_what_is_said_of_a_restored_run_is_of_now_and_not_of_runs_that_were_remo
     studio.session.remove(studio.runs[1])
     (workplace / "folder").mkdir()
     studio.restore(first)
-    assert "The weights of run 1 are in place" in shown(studio)
+    assert "The weights of run 1 are in use" in shown(studio)
     assert "Not saved" not in shown(studio)
     assert "is still there" not in shown(studio)

@@ -1,8 +1,12 @@
-"""The live chart: losses by batch and accuracies by epoch of several runs, as one SVG text, quick
-to make."""
+"""The live chart: training losses and validation accuracies of several runs as SVG text.
 
-from collections.abc import Sequence
+It is quick to make, about two milliseconds, so that it can be drawn five times a second.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
 from html import escape
+from statistics import fmean
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -12,7 +16,9 @@ from mnist_nb.plots import COLOURS
 from mnist_nb.plots.style import line_style
 from mnist_nb.widgets.studio.records import RunRecord, State
 
-_DASHES = (
+Points = NDArray[np.float64]  # [point, (epoch, loss or accuracy)]
+
+_DASHES = (  # as in the static figure
     "none",
     "6 3",
     "1.5 3",
@@ -20,152 +26,242 @@ _DASHES = (
     "10 2",
     "4 2 1.5 2",
     "3 1.5",
-)  # as in the static figure
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = (
-    230,
-    150,
-    34,
-    24,
-    20,
-    36,
-)  # pixels of one of the two plots, and around
+)
+_BLACK = "#000000"  # the text's colour instead, for dark themes
+_FLOORS = (98, 95, 90, 80, 50, 0)  # per cent at which the axis of accuracies may begin
+_GUESSING_LOSS = 2.4  # nats: the axis of losses before there is one
+_MAX_DOTS = 40  # a line with more epochs has no dots
+_LABEL_HEIGHT, _LABEL_WIDTH = 11, 16  # pixels that a number at the end of a line takes
+_BASELINE = 4  # pixels from the middle of a digit down to its baseline
 
-Points = NDArray[np.float64]
+
+@dataclasses.dataclass(frozen=True)
+class _Area:
+    """Where a plot is drawn, in pixels of its picture."""
+
+    width: int = 230
+    height: int = 150
+    left: int = 34
+    top: int = 24
+    right_margin: int = 20
+    bottom_margin: int = 36
+
+    @property
+    def right(self) -> int:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
+
+    @property
+    def view_box(self) -> str:
+        return f"0 0 {self.right + self.right_margin} {self.bottom + self.bottom_margin}"
+
+
+_AREA = _Area()
 
 
 def style_of(number: int) -> tuple[str, str]:
-    """Colour and dash pattern of a run, as SVG writes them; no two of the first 49 share both."""
-    style, dashes = line_style(number)
-    return "var(--text)" if COLOURS[style] == "#000000" else COLOURS[style], _DASHES[dashes]
+    """Return the colour and the dashes of run 1, 2 and so on, as SVG writes them."""
+    colour, dashes = line_style(number - 1)
+    if COLOURS[colour] == _BLACK:
+        return "var(--text)", _DASHES[dashes]
+    return COLOURS[colour], _DASHES[dashes]
 
 
-def chart(runs: Sequence[RunRecord]) -> str:
-    """Training loss on the left, validation accuracy on the right, one line for each run, a live
-    run thicker.
+def draw_chart(runs: Sequence[RunRecord]) -> str:
+    """Return the training losses (left) and the validation accuracies (right) as HTML.
 
-    A run's place in the sequence chooses its colour and its dashes, and stands at the end of its
-    line.
+    A run's number chooses its colour and dashes and stands at the end of its line; the line of a
+    run that is running is thicker.
     """
-    losses = [kept.loss_curve for kept in runs]
-    accuracies = [
-        np.array([(one.epoch, 100 * one.validation_accuracy) for one in kept.records]).reshape(
-            -1, 2
-        )
-        for kept in runs
-    ]
-    last = max([1.0, *(line[-1, 0] for line in (*losses, *accuracies) if len(line))])
-    highest = max((line[:, 1].max() for line in losses if len(line)), default=2.4)
-    lowest = min((line[:, 1].min() for line in accuracies if len(line)), default=0.0)
-    floor = next(limit for limit in (98, 95, 90, 80, 50, 0) if limit <= lowest)
-    left = _Plot("Training loss (nats), smoothed", last, 0, highest * 1.05)
-    right = _Plot("Validation accuracy (%)", last, floor, 100)
-    nothing = (
-        ""
-        if any(map(len, accuracies))
-        else "comes after the first epoch"
-        if runs
-        else "nothing trained yet"
-    )
-    plots = left.draw(runs, losses), right.draw(runs, accuracies, nothing, marked=True)
-    return f'<div class="studio-plots" role="img" aria-label="{escape(_in_words(runs, losses))}">{"".join(plots)}</div>'
+    losses = [run.loss_curve for run in runs]
+    accuracies = [_accuracy_curve(run) for run in runs]
+    drawn_losses = [line for line in losses if len(line)]
+    drawn_accuracies = [line for line in accuracies if len(line)]
+    ends = [line[-1, 0] for line in drawn_losses + drawn_accuracies]
+    last_epoch = max([1.0, *ends])
+    highest_loss = max((line[:, 1].max() for line in drawn_losses), default=_GUESSING_LOSS)
+    lowest_accuracy = min((line[:, 1].min() for line in drawn_accuracies), default=0.0)
+    floor = next(floor for floor in _FLOORS if floor <= lowest_accuracy)
+
+    loss_plot = _Plot("Training loss (nats), smoothed", last_epoch, 0, highest_loss * 1.05)
+    accuracy_plot = _Plot("Validation accuracy (%)", last_epoch, floor, 100)
+    remark = _describe_emptiness(runs, drawn_accuracies)
+    left = loss_plot.draw(runs, losses)
+    right = accuracy_plot.draw(runs, accuracies, remark, has_dots=True)
+    label = escape(_describe_chart(runs, losses))
+    return f'<div class="studio-plots" role="img" aria-label="{label}">{left}{right}</div>'
+
+
+def _accuracy_curve(run: RunRecord) -> Points:
+    points = [(record.epoch, 100 * record.validation_accuracy) for record in run.records]
+    return np.array(points).reshape(-1, 2)
+
+
+def _describe_emptiness(runs: Sequence[RunRecord], accuracies: Sequence[Points]) -> str:
+    if accuracies:
+        return ""
+    return "comes after the first epoch" if runs else "nothing trained yet"
 
 
 class _Plot:
-    """One of the two plots: where it stands, and how numbers become pixels in it."""
+    """One of the two plots.
 
-    def __init__(self, title: str, last: float, low: float, high: float) -> None:
-        self.title, self.last, self.ticks = title, last, _ticks(low, high)
+    Args:
+        title: above it.
+        last_epoch: where the horizontal axis ends; it begins at 0.
+        low, high: numbers that the vertical axis must reach.
+    """
 
-    def x(self, values: Points) -> Points:
-        return _LEFT + values / self.last * _WIDTH
+    def __init__(self, title: str, last_epoch: float, low: float, high: float) -> None:
+        self.title = title
+        self.last_epoch = last_epoch
+        self.ticks = _ticks(low, high)
+
+    def x(self, epochs: Points) -> Points:
+        """Return pixels from the left."""
+        return _AREA.left + epochs / self.last_epoch * _AREA.width
 
     def y(self, values: Points) -> Points:
+        """Return pixels from the top; values beyond the axis are drawn at its end."""
         low, high = self.ticks[0], self.ticks[-1]
-        places: Points = _TOP + _HEIGHT * (high - np.clip(values, low, high)) / (high - low)
-        return places
+        shares: Points = (high - np.clip(values, low, high)) / (high - low)
+        return _AREA.top + _AREA.height * shares
 
     def draw(
         self,
         runs: Sequence[RunRecord],
         lines: Sequence[Points],
         remark: str = "",
-        marked: bool = False,
+        *,
+        has_dots: bool = False,
     ) -> str:
-        """The plot with a line for each run; where two do not fit side by side, they stand one
-        above the other."""
-        parts = [self.frame(), _text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT / 2, remark, "remark")]
-        ends = []
-        for number, (kept, line) in enumerate(zip(runs, lines, strict=True)):
+        """Return the plot as an SVG, with a line for each run that has points."""
+        middle = _AREA.left + _AREA.width / 2, _AREA.top + _AREA.height / 2
+        parts = [self._draw_frame(), _text(*middle, remark, "remark")]
+        ends: list[_LineEnd] = []
+        for run, line in zip(runs, lines, strict=True):
             if len(line):
-                xs, ys = self.x(line[:, 0]).round(1).tolist(), self.y(line[:, 1]).round(1).tolist()
-                parts.append(
-                    _line(number, xs, ys, kept.state is State.RUNNING, marked and len(xs) <= 40)
-                )
-                ends.append((ys[-1], xs[-1], number))
-        free = _TOP - 4.0
-        for y, x, number in sorted(
-            ends
-        ):  # numbers are pushed apart where they would lie on each other
-            free = max(y + 4, free + 11)
-            parts.append(_text(x + 6, free, str(number + 1), "number", style_of(number)[0]))
-        size = f"{_LEFT + _WIDTH + _RIGHT} {_TOP + _HEIGHT + _BOTTOM}"
-        return f'<svg aria-hidden="true" viewBox="0 0 {size}">{"".join(parts)}</svg>'
+                pixels = np.stack([self.x(line[:, 0]), self.y(line[:, 1])], axis=1).round(1)
+                parts.append(_draw_line(run, pixels, has_dots))
+                last_x, last_y = pixels[-1].tolist()
+                ends.append(_LineEnd(last_x, last_y, run.number))
+        parts.extend(_draw_numbers(ends))
+        return f'<svg aria-hidden="true" viewBox="{_AREA.view_box}">{"".join(parts)}</svg>'
 
-    def frame(self) -> str:
-        bottom, right = _TOP + _HEIGHT, _LEFT + _WIDTH
+    def _draw_frame(self) -> str:
+        middle = _AREA.left + _AREA.width / 2
         parts = [
-            _text(_LEFT, 12, self.title, "title"),
-            _text(_LEFT + _WIDTH / 2, bottom + 31, "epoch", "middle"),
+            _text(_AREA.left, 12, self.title, "title"),
+            _text(middle, _AREA.bottom + 31, "epoch", "middle"),
         ]
-        for tick, y in zip(self.ticks, self.y(self.ticks), strict=True):
-            parts.append(f'<path d="M{_LEFT} {y:.1f}H{right}"/>')
-            parts.append(_text(_LEFT - 6, y + 4, f"{tick:g}", "end"))
-        epochs = _ticks(0, self.last, integer=True)
-        for tick, x in zip(epochs, self.x(epochs), strict=True):
-            if tick <= self.last:
-                parts.append(_text(x, bottom + 15, f"{tick:g}", "middle"))
+        for value, y in zip(self.ticks, self.y(self.ticks), strict=True):
+            parts.append(f'<path d="M{_AREA.left} {y:.1f}H{_AREA.right}"/>')
+            parts.append(_text(_AREA.left - 6, y + _BASELINE, f"{value:g}", "end"))
+        epochs = _ticks(0, self.last_epoch, integer=True)
+        epochs = epochs[epochs <= self.last_epoch]
+        for epoch, x in zip(epochs, self.x(epochs), strict=True):
+            parts.append(_text(x, _AREA.bottom + 15, f"{epoch:g}", "middle"))
         return "".join(parts)
 
 
-def _line(
-    number: int, xs: Sequence[float], ys: Sequence[float], is_live: bool, marked: bool
-) -> str:
-    colour, dashes = style_of(number)
-    places = list(zip(xs, ys, strict=True))
-    path = " ".join(f"{x},{y}" for x, y in places)
-    dots = "".join(
-        f'<circle cx="{x}" cy="{y}" r="2.6" style="fill:{colour}"/>' for x, y in places if marked
+@dataclasses.dataclass(frozen=True, order=True)
+class _LineEnd:
+    """Where the line of a run ends, in pixels."""
+
+    x: float
+    y: float
+    number: int
+
+
+def _draw_line(run: RunRecord, pixels: Points, has_dots: bool) -> str:
+    colour, dashes = style_of(run.number)
+    width = 2.4 if run.state is State.RUNNING else 1.7
+    points = " ".join(f"{x},{y}" for x, y in pixels.tolist())
+    line = (
+        f'<polyline points="{points}" fill="none" stroke-width="{width}" '
+        f'stroke-dasharray="{dashes}" stroke-linejoin="round" style="stroke:{colour}"/>'
     )
-    return (
-        f'<polyline points="{path}" fill="none" stroke-width="{2.4 if is_live else 1.7}" stroke-dasharray="{dashes}" '
-        f'stroke-linejoin="round" style="stroke:{colour}"/>{dots}'
+    if not has_dots or len(pixels) > _MAX_DOTS:
+        return line
+    dots = [
+        f'<circle cx="{x}" cy="{y}" r="2.6" style="fill:{colour}"/>' for x, y in pixels.tolist()
+    ]
+    return line + "".join(dots)
+
+
+def _draw_numbers(ends: Iterable[_LineEnd]) -> list[str]:
+    """Write each run's number at the end of its line; numbers side by side do not overlap."""
+    neighbours: list[list[_LineEnd]] = []
+    for end in sorted(ends):
+        if not neighbours or end.x - neighbours[-1][-1].x > _LABEL_WIDTH:
+            neighbours.append([])
+        neighbours[-1].append(end)
+    parts: list[str] = []
+    for group in neighbours:
+        by_height = sorted(group, key=lambda end: end.y)
+        heights = spread_labels([end.y for end in by_height])
+        for end, height in zip(by_height, heights, strict=True):
+            parts.append(_draw_number(end, height))
+    return parts
+
+
+def _draw_number(end: _LineEnd, height: float) -> str:
+    colour, _ = style_of(end.number)
+    number = _text(end.x + 7, height + _BASELINE, str(end.number), "number", colour)
+    leader = (
+        f'<line x1="{end.x}" y1="{end.y}" x2="{end.x + 6}" y2="{height:.1f}" '
+        f'style="stroke:{colour}"/>'
     )
+    return leader + number
+
+
+def spread_labels(heights: Sequence[float]) -> list[float]:
+    """Move labels apart, as little as possible by the sum of squares and within the plot.
+
+    Args:
+        heights: of the labels' middles in pixels from the top, ascending.
+    """
+    # without the room of the labels above it, a label may not stand above the one before it: that
+    # is isotonic regression, solved by pooling adjacent violators
+    pools: list[list[float]] = []
+    for index, height in enumerate(heights):
+        pools.append([height - index * _LABEL_HEIGHT])
+        while len(pools) > 1 and fmean(pools[-2]) > fmean(pools[-1]):
+            last = pools.pop()
+            pools[-1].extend(last)
+    lowest_first = max(_AREA.top, _AREA.bottom - (len(heights) - 1) * _LABEL_HEIGHT)
+    spread: list[float] = []
+    for pool in pools:
+        offset = min(max(fmean(pool), _AREA.top), lowest_first)
+        for _ in pool:
+            spread.append(offset + len(spread) * _LABEL_HEIGHT)
+    return spread
 
 
 def _text(x: float, y: float, words: str, kind: str, colour: str = "") -> str:
-    """Words of a picture; the style sheet knows how each kind looks."""
+    """Return a text; the style sheet has a rule for each kind."""
     style = f' style="fill:{colour}"' if colour else ""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"{style}>{escape(words)}</text>'
 
 
 def _ticks(low: float, high: float, *, integer: bool = False) -> Points:
-    """Round numbers from `low` to at least `high`, about five of them."""
-    return np.asarray(
-        MaxNLocator(5, steps=(1, 2, 2.5, 5, 10), integer=integer).tick_values(low, high)
-    )
+    """Return about five round numbers from `low` to at least `high`."""
+    locator = MaxNLocator(5, steps=(1, 2, 2.5, 5, 10), integer=integer)
+    return np.asarray(locator.tick_values(low, high))
 
 
-def _in_words(runs: Sequence[RunRecord], losses: Sequence[Points]) -> str:
-    """The chart for those who do not see it."""
+def _describe_chart(runs: Sequence[RunRecord], losses: Sequence[Points]) -> str:
+    """Return the chart in words, for screen readers."""
     if not runs:
         return "An empty chart: nothing has been trained yet."
-    described = []
-    for kept, line in zip(runs, losses, strict=True):
-        loss = f"training loss {line[-1, 1]:.3f}" if len(line) else "no loss yet"
-        accuracy = (
-            f", validation accuracy {kept.records[-1].validation_accuracy:.1%}"
-            if kept.records
-            else ""
-        )
-        described.append(f"{kept.name}: {loss}{accuracy}")
-    return "Training loss and validation accuracy by epoch. " + "; ".join(described) + "."
+    lines: list[str] = []
+    for run, line in zip(runs, losses, strict=True):
+        words = f"{run.name}: "
+        words += f"training loss {line[-1, 1]:.3f}" if len(line) else "no loss yet"
+        if run.records:
+            words += f", validation accuracy {run.records[-1].validation_accuracy:.1%}"
+        lines.append(words)
+    return f"Training loss and validation accuracy by epoch. {'; '.join(lines)}."

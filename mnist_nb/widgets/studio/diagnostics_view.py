@@ -1,7 +1,8 @@
-"""What is seen of the network itself while it learns: its first layer as small images, and how each
-layer fares."""
+"""The look inside a network while it learns: its first layer as images, and the state of each
+layer."""
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -15,94 +16,100 @@ from mnist_nb.widgets.squares import mosaic
 MAX_FILTERS = 40
 """Units of the first layer that are shown."""
 
+MUCH_DEAD = 0.5
+"""The share of dead units above which a layer is marked."""
+
 _COLUMNS = 10  # images in a row
+_SIDES_PER_GAP = 14  # an image's side over the gap after it, which has a pixel at least
 _SHADES = 7  # on each side of 0: few, since they are sent five times a second
 _BLUE, _ORANGE = (0, 114, 178), (213, 94, 0)  # as in the charts: above 0 and below it
+_FULL_SHADE = 2.5  # standard deviations of the weights that have the full colour
 _LOW, _HIGH = -6, 0  # powers of ten at the ends of the axis
 _TICKS = ("1e-6", "0.0001", "0.01", "1")
 
 
-def inside(found: Diagnostics | None) -> str:
-    """Both pictures, one under the other; nothing before there is a network."""
+def draw_diagnostics(diagnostics: Diagnostics | None) -> str:
+    """Return the pictures as HTML, one below the other; nothing without a network."""
+    if diagnostics is None:
+        return ""
+    filters, layers = _draw_filters(diagnostics), _draw_layers(diagnostics)
+    return f'<div class="studio-inside"><div>{filters}</div>{layers}</div>'
+
+
+def _draw_filters(diagnostics: Diagnostics) -> str:
+    """Draw the weights of the first units: positive ones blue, negative ones orange."""
+    filters = diagnostics.filters.numpy()[:MAX_FILTERS]  # [unit, y, x]
+    total = len(diagnostics.filters)
+    count = (
+        f"{total} filters" if len(filters) == total else f"first {len(filters)} of {total} units"
+    )
+    full_shade = max(_FULL_SHADE * float(filters.std()), 1e-30)
+    gap = max(filters.shape[-1] // _SIDES_PER_GAP, 1)
+    picture = mosaic(filters / full_shade, _COLUMNS, gap=gap)
+    heading = escape(f"Weights of the first layer, {count}")
     return (
-        ""
-        if found is None
-        else f'<div class="studio-inside"><div>{_filters(found)}</div>{_layers(found)}</div>'
+        f'<div class="studio-head">{heading}</div>'
+        f'<img decoding="sync" alt="{heading}, as small images" src="{_two_colour_png(picture)}">'
     )
 
 
-def _filters(found: Diagnostics) -> str:
-    """The weights of the first units: blue what adds to their sum, orange what takes from it,
-    nothing what is 0."""
-    filters = found.filters.numpy()[:MAX_FILTERS]
-    all_shown = len(filters) == len(found.filters)
-    of = (
-        f"{len(filters)} filters"
-        if all_shown
-        else f"first {len(filters)} of {len(found.filters)} units"
-    )
-    sheet = mosaic(
-        filters / max(2.5 * float(filters.std()), 1e-30), _COLUMNS, gap=int(filters.shape[-1] < 10)
-    )
-    words = f"Weights of the first layer, {of}"
-    return (
-        f'<div class="studio-head">{words}</div><img decoding="sync" alt="{escape(words)}, as small images" '
-        f'src="{_png(sheet)}">'
-    )
+def _two_colour_png(numbers: NDArray[np.float64]) -> str:
+    """Return numbers in [-1, 1] as the address of a PNG: orange to blue, and transparent at 0."""
+    shades = np.clip(np.rint(numbers * _SHADES), -_SHADES, _SHADES)
+    image = Image.fromarray((shades + _SHADES).astype(np.uint8), "P")  # indices of the palette
+    below_zero, from_zero = _ORANGE * _SHADES, _BLUE * (_SHADES + 1)
+    image.putpalette([*below_zero, *from_zero])
+    opacity = [round(255 * abs(shade) / _SHADES) for shade in range(-_SHADES, _SHADES + 1)]
+    return data_url(image, transparency=bytes(opacity), compress_level=1)
 
 
-def _png(sheet: NDArray[np.float64]) -> str:
-    """A PNG of numbers in [-1, 1] as shades of two colours; the page's own ground shows through at
-    0."""
-    shades = np.clip(np.rint(sheet * _SHADES), -_SHADES, _SHADES) + _SHADES
-    image = Image.fromarray(shades.astype(np.uint8), "P")
-    image.putpalette([*_ORANGE * _SHADES, *_BLUE * (_SHADES + 1)])
-    clear = bytes(round(255 * abs(shade) / _SHADES) for shade in range(-_SHADES, _SHADES + 1))
-    return data_url(image, transparency=clear, compress_level=1)
-
-
-def _layers(found: Diagnostics) -> str:
-    """A row for each layer: the length of its last step over that of its weights, and its share of
-    dead units."""
-    names = dict.fromkeys([*found.update_ratios, *found.dead])
-    rows = "".join(
-        _row(name, found.update_ratios.get(name), found.dead.get(name)) for name in names
-    )
+def _draw_layers(diagnostics: Diagnostics) -> str:
+    """Draw a row for each layer: its last step relative to its weights, and its dead units."""
+    ratios, dead = diagnostics.update_ratios, diagnostics.dead
+    names = dict.fromkeys([*ratios, *dead])
+    rows = [_draw_layer(name, ratios.get(name), dead.get(name)) for name in names]
     low, high = (f"{_place(limit):.1%}" for limit in HEALTHY_RATIO)
-    ticks = "".join(
-        f'<span style="left:{_place(float(tick)):.1%}">{tick}</span>' for tick in _TICKS
-    )
+    label = escape(_describe_layers(diagnostics))
     return (
-        f'<div class="studio-layers" role="img" aria-label="{escape(_in_words(found))}" '
-        f'style="--low:{low};--high:{high}"><span class="head">Step / weights</span>'
-        f'<span class="healthy">healthy</span><span class="head dead">Dead units</span>{rows}'
-        f'<span class="ticks">{ticks}</span></div>'
+        f'<div class="studio-layers" role="img" aria-label="{label}" '
+        f'style="--low:{low};--high:{high}"><span class="head">Step size / weights</span>'
+        f'<span class="healthy">healthy</span><span class="head dead">Dead units</span>'
+        f'{"".join(rows)}<span class="ticks">{_draw_ticks(_TICKS)}</span></div>'
     )
 
 
-def _row(name: str, ratio: float | None, dead: float | None) -> str:
+def _draw_ticks(ticks: Sequence[str]) -> str:
+    places = [f"{_place(float(tick)):.1%}" for tick in ticks]
+    labels = [
+        f'<span style="left:{place}">{tick}</span>'
+        for place, tick in zip(places, ticks, strict=True)
+    ]
+    return "".join(labels)
+
+
+def _draw_layer(name: str, ratio: float | None, dead: float | None) -> str:
     dot = bar = ""
     if ratio is not None:
-        is_healthy = HEALTHY_RATIO[0] <= ratio <= HEALTHY_RATIO[1]
-        dot = (
-            f'<i class="{"well" if is_healthy else "wrong"}" style="left:{_place(ratio):.1%}"></i>'
-        )
+        kind = "well" if HEALTHY_RATIO[0] <= ratio <= HEALTHY_RATIO[1] else "wrong"
+        dot = f'<i class="{kind}" style="left:{_place(ratio):.1%}"></i>'
     if dead is not None:
-        kind = "wrong" if dead > 0.5 else "well"
-        bar = f'<span class="bar"><i class="{kind}" style="width:{dead:.1%}"></i></span>{100 * dead:.0f} %'
+        kind = "wrong" if dead > MUCH_DEAD else "well"
+        filled = f'<i class="{kind}" style="width:{dead:.1%}"></i>'
+        bar = f'<span class="bar">{filled}</span>{100 * dead:.0f} %'
     return f'<span>{name}</span><span class="axis">{dot}</span><span class="dead">{bar}</span>'
 
 
 def _place(ratio: float) -> float:
-    """Where a ratio stands on the axis, in [0, 1]; what lies beyond an end stands there."""
+    """Return the place of a ratio on the axis, in [0, 1]; beyond an end, that end."""
     power = math.log10(max(ratio, 10.0**_LOW)) if math.isfinite(ratio) else _HIGH
     return (min(power, _HIGH) - _LOW) / (_HIGH - _LOW)
 
 
-def _in_words(found: Diagnostics) -> str:
-    steps = (
-        ", ".join(f"{name} {ratio:.1e}" for name, ratio in found.update_ratios.items())
-        or "not measured yet"
+def _describe_layers(diagnostics: Diagnostics) -> str:
+    """Return the picture of the layers in words, for screen readers."""
+    ratios = [f"{name} {ratio:.1e}" for name, ratio in diagnostics.update_ratios.items()]
+    dead = [f"{name} {share:.0%}" for name, share in diagnostics.dead.items()]
+    return (
+        f"Length of the last step over that of the weights: "
+        f"{', '.join(ratios) or 'not measured yet'}; dead units: {', '.join(dead)}"
     )
-    dead = ", ".join(f"{name} {share:.0%}" for name, share in found.dead.items())
-    return f"Length of the last step over that of the weights: {steps}; dead units: {dead}"

@@ -1,4 +1,4 @@
-"""The training studio: turn the dials and watch a network learn."""
+"""The training studio: change the settings and watch a network learn."""
 
 import copy
 import dataclasses
@@ -21,12 +21,14 @@ from mnist_nb.widgets.callbacks import LOCK
 from mnist_nb.widgets.common import Panel, labelled, make_button, on_change
 from mnist_nb.widgets.controls import Controls
 from mnist_nb.widgets.markup import stylesheet
-from mnist_nb.widgets.studio import studio_markup as studio_page
-from mnist_nb.widgets.studio.chart import chart
-from mnist_nb.widgets.studio.diagnostics_view import inside
+from mnist_nb.widgets.studio import studio_markup
+from mnist_nb.widgets.studio.chart import draw_chart
+from mnist_nb.widgets.studio.diagnostics_view import draw_diagnostics
 from mnist_nb.widgets.studio.records import RunRecord
 from mnist_nb.widgets.studio.runs_table import RunsTable, row_of
+from mnist_nb.widgets.studio.sentences import describe_ignored
 from mnist_nb.widgets.studio.session import TrainingSession
+from mnist_nb.widgets.studio.stores import NEW_NETWORK
 
 
 class TrainingStudio(Panel):
@@ -34,15 +36,15 @@ class TrainingStudio(Panel):
     waits.
 
     Args:
-        data: what is learnt, from `load_mnist`.
+        data: from `load_mnist`.
         path: the checkpoint that runs are saved to after each epoch and on Stop, and that training
-            can go on from; None keeps everything in memory.
-        hyperparameters: what the controls show at first; None shows those of the unfinished run in
-            the checkpoint, or the defaults.
+            can continue from; None keeps everything in memory.
+        hyperparameters: the settings shown at first; None shows those of the unfinished run in the
+            checkpoint, or the defaults.
         device: "cpu", "cuda" or "mps"; None chooses.
 
     Attributes:
-        session: what goes on behind the panel.
+        session: the training behind the panel.
         controls: the controls, made from `Hyperparameters`.
     """
 
@@ -54,19 +56,34 @@ class TrainingStudio(Panel):
         *,
         device: str | None = None,
     ) -> None:
-        self._notice = ""
+        self._notice = ""  # the answer to the last click
+        self._caption = ""  # of the pinned digit
+        self._pinnable = data.validation if len(data.validation) else data.train
         self._painting = threading.RLock()
-        self._watched = next(
-            (split for split in (data.test, data.validation) if len(split)), data.train
-        )
         self.session = TrainingSession(data, path, device=device, publish=self._paint)
         settings = hyperparameters or self.session.settings or Hyperparameters()
         self.controls = Controls(settings, self.session.set_learning_rate)
-        super().__init__(self._build())
+
+        self._progress = HTML()
+        self._messages = HTML()
+        self._pinned = HTML()
+        self._chart = HTML()
+        self._diagnostics = HTML()
+        self._start_from = self._make_start_from()
+        self._pinned_index = self._make_pinned_index()
+        self._table = RunsTable(self.session, self.attempt, self.restore)
+        super().__init__(
+            [
+                HTML(stylesheet()),
+                row_of("studio-above", self.controls.widget, self._make_right_side()),
+                row_of("studio-pictures", self._chart, self._diagnostics),
+                self._table.widget,
+            ]
+        )
         self.add_class("mnist-studio")
         self._pin_number(0)
 
-    # ---- what a notebook or a test can do with it
+    # ---- for notebooks and tests
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -75,8 +92,7 @@ class TrainingStudio(Panel):
 
     @property
     def model(self) -> nn.Module:
-        """A copy of the network as it stands: after the last epoch or stop, or as restored; on the
-        CPU.
+        """A copy of the current network on the CPU: as last trained, or as chosen in the table.
 
         Raises:
             ValueError: if nothing has been trained yet.
@@ -86,65 +102,68 @@ class TrainingStudio(Panel):
         return copy.deepcopy(self.session.current.model)
 
     def train(self, *, name: str = "", fresh: bool | None = None, **settings: Any) -> RunRecord:
-        """Train with what the controls show, and wait; an interrupt stops the run as Stop does.
+        """Train with the settings shown, and wait; an interrupt stops the run as Stop does.
 
         Args:
             name: of the run in the table.
-            fresh: whether to begin with a new network; None does what the panel says.
+            fresh: whether to begin with a new network; None does what the panel shows.
             settings: fields of `Hyperparameters` to change, for this run only.
 
         Raises:
-            RuntimeError: if a run goes on, or breaks off for another reason than a loss that
-                exploded.
-            ValueError, TypeError: for settings out of their range, or a checkpoint that cannot be
-                gone on from.
+            RuntimeError: if a run is running, or if this one fails for another reason than an
+                exploded loss.
+            ValueError, TypeError: for settings out of their range, or a checkpoint that the run
+                cannot begin from.
         """
-        shown, wanted = self.controls.value, self._fresh.value if fresh is None else fresh
+        shown = self.controls.value
+        begins_fresh = self._start_from.value if fresh is None else fresh
         self.controls.value = dataclasses.replace(shown, **settings)
         try:
-            busy = "a run goes on: stop it first (or the studio is closed: make another)"
-            return self._wait_for(lambda: self._start(wanted, name), busy)
+            return self._wait_for(
+                lambda: self._start(begins_fresh, name),
+                "a run is running: press Stop first (or the studio is closed: make another)",
+            )
         finally:
             if settings and not self.session.is_running:
                 self.controls.value = shown
 
     def resume(self, learning_rate: float | None = None) -> RunRecord:
-        """Let the stopped run go on, and wait; an interrupt stops it again.
+        """Continue the stopped run, and wait; an interrupt stops it again.
 
         Args:
             learning_rate: a new one from here on.
 
         Raises:
-            RuntimeError: if there is no stopped run, or it breaks off.
+            RuntimeError: if there is no stopped run, or if it fails.
         """
         return self._wait_for(
-            lambda: self._resume(learning_rate), "there is no stopped run to go on with"
+            lambda: self._resume(learning_rate), "there is no stopped run to continue"
         )
 
     def stop(self) -> None:
-        """Stop the run after the batch it is on, if one goes on; returns at once."""
+        """Stop the run, if one is running, after the current batch; returns at once."""
         self.session.stop()
 
     def restore(self, run: RunRecord) -> None:
-        """Make a run's weights the network as it stands, and the content of the checkpoint.
+        """Make a run's weights the current network, and the content of the checkpoint.
 
-        A run that was stopped can be resumed then, exactly, also where others have been restored or
+        A run that was stopped can then be resumed exactly, also where others were restored or
         trained since.
 
         Raises:
-            ValueError: if a run goes on, or the file cannot be written.
+            ValueError: if a run is running, or the file cannot be written.
         """
         with LOCK:
             self.session.restore(run)
-            self._fresh.value = False  # else the next Train would pass the weights over
+            self._start_from.value = False  # so that Train continues from these weights
             self._refresh()
 
     def figure(self) -> Figure:
-        """The curves of all runs as a static figure, which a saved notebook keeps."""
-        return training_curves(self.runs, [_for_matplotlib(kept.name) for kept in self.runs])
+        """Return the curves of all runs as a static figure, which a saved notebook keeps."""
+        return training_curves(self.runs, [_legend_text(run.name) for run in self.runs])
 
     def pin(self, image: ArrayLike | None, caption: str = "your digit") -> None:
-        """Watch an image, uint8 `[28, 28]`, while the network learns; None lets go of it.
+        """Watch an image, uint8 `[28, 28]`, while the network learns; None stops that.
 
         Raises:
             ValueError: for another type or shape.
@@ -154,21 +173,20 @@ class TrainingStudio(Panel):
         self._refresh()
 
     def close(self) -> None:
-        """Stop the run, end its thread and take the panel out of the page; the runs stay."""
+        """Stop the run, end its thread and remove the panel from the page; the runs stay."""
         if hasattr(self, "session"):
             self.session.close()
         super().close()
 
-    # ---- what clicks do
+    # ---- clicks
 
     def show_message(self, text: str, *, is_error: bool = True) -> None:
-        """Show a sentence about something that could not be done; an empty one takes it away."""
+        """Show the answer to a click; an empty text removes it."""
         self._notice = text
         self._refresh()
 
     def attempt(self, action: Callable[[], object]) -> None:
-        """Do what a click asks for; what it raises becomes a sentence, and the panel stays
-        usable."""
+        """Perform what a click asks for; show an error as a sentence and stay usable."""
         with LOCK:
             self._notice = ""
             super().attempt(action)
@@ -178,122 +196,134 @@ class TrainingStudio(Panel):
         return self.session.start(self.controls.value, fresh=fresh, name=name)
 
     def _resume(self, learning_rate: float | None = None) -> RunRecord | None:
-        """Resume with the run's own settings, and with the rate if one is given or the slider was
-        moved since."""
-        resumed = self.session.resume(learning_rate)
-        if resumed is not None:
-            self.controls.value = self.session.settings or self.controls.value
-            if list(self._fresh.options) != self._sources():
-                self._fresh.options = self._sources()
-        return resumed
+        """Resume with the run's own settings, and its rate as moved since or as given."""
+        shown = self.controls.value
+        if learning_rate is not None:
+            shown = dataclasses.replace(shown, learning_rate=learning_rate)
+        record = self.session.resume(learning_rate)
+        kept = self.session.settings
+        if record is not None and kept is not None:
+            self.controls.value = kept
+            self._notice = describe_ignored(shown, kept)
+        return record
 
     def _pin_number(self, index: int) -> None:
-        split = self._watched
-        self.pin(
-            split.images[index].numpy(),
-            f"{split.name} image {index:,}, a {int(split.labels[index])}",
-        )
+        split = self._pinnable
+        label = int(split.labels[index])
+        self.pin(split.images[index].numpy(), f"{split.name} image {index:,}, labelled {label}")
 
-    def _another(self) -> None:
-        self._index.value = random.randrange(len(self._watched))
+    def _pin_random(self) -> None:
+        self._pinned_index.value = random.randrange(len(self._pinnable))
 
     def _wait_for(self, begin: Callable[[], RunRecord | None], otherwise: str) -> RunRecord:
-        begun = None
+        record = None
         try:
             with LOCK:
                 self._notice = ""
-                begun = begin()
+                record = begin()
                 self._refresh()
-            if begun is not None:
-                self.session.wait()
+            self.session.wait()
         except KeyboardInterrupt:
-            begun = begun or self.session.current
             self.session.stop()
             self.session.wait()
-        if begun is None:
+            if record is None:  # interrupted before the run began
+                raise
+        if record is None:
             raise RuntimeError(otherwise)
         if self.session.error is not None:
             raise RuntimeError(self.session.sentence) from self.session.error
         self._refresh()
-        return begun
+        return record
 
-    # ---- how it looks
+    # ---- the panel
 
     def _refresh(self) -> None:
-        """Show everything anew, rows included; only from clicks and calls, never from the thread
-        that trains."""
+        """Show everything again, rows included; not for the thread that trains."""
         self._table.rebuild()
-        if (
-            not self.session.is_running
-        ):  # else the thread that trains paints within a fifth of a second
+        if not self.session.is_running:  # else its thread paints within a fifth of a second
             self._paint()
 
     def _paint(self) -> None:
         session = self.session
+        observer = session.observer
         with self._painting:
-            running = session.is_running
-            self.controls.lock(running)
-            self._train.disabled = self._fresh.disabled = running
-            self._stop.disabled, self._resume_button.disabled = not running, not session.can_resume
-            self._progress.value = studio_page.progress(session)
-            self._message.value = studio_page.sentences(session, self._notice)
-            self._chart.value = chart(self.runs)
-            self._inside.value = inside(session.diagnostics)
-            self._pinned.value = studio_page.pinned(
-                session.pinned, self._caption, session.probabilities
+            is_running = session.is_running
+            self.controls.lock(is_running)
+            self._start_from.disabled = is_running
+            self._train_button.disabled = is_running
+            self._stop_button.disabled = not is_running
+            self._resume_button.disabled = not session.can_resume
+            self._progress.value = studio_markup.progress_html(session)
+            self._messages.value = studio_markup.messages_html(session, self._notice)
+            self._chart.value = draw_chart(self.runs)
+            self._diagnostics.value = draw_diagnostics(observer.diagnostics)
+            self._pinned.value = studio_markup.pinned_html(
+                observer.pinned, self._caption, observer.probabilities
             )
             self._table.refresh()
 
-    def _build(self) -> list[Any]:
-        new = partial(make_button, self.attempt)
-        self._message, self._progress, self._chart, self._inside, self._pinned = (
-            HTML() for _ in range(5)
+    def _make_right_side(self) -> VBox:
+        """Return what stands beside the controls, with the buttons on top."""
+        another = make_button(
+            self.attempt, "Another", "Pin a random image", self._pin_random, icon="random"
         )
-        self._table = RunsTable(self.session, self.attempt, self.restore)
-        self._train = new(
-            "Train", "Begin a run", lambda: self._start(self._fresh.value), icon="play"
+        return VBox(
+            [
+                self._make_buttons(),
+                row_of("studio-source", HTML("Start from"), self._start_from),
+                self._progress,
+                self._messages,
+                row_of("studio-watched", self._pinned_index, another),
+                self._pinned,
+            ]
         )
-        self._train.button_style = "primary"
-        self._stop = new(
-            "Stop", "Stop after the batch under way, and keep it", self.stop, icon="stop"
-        )
-        self._resume_button = new(
-            "Resume", "Go on from exactly where it stopped", self._resume, icon="step-forward"
-        )
-        hints = [
-            "Each run begins with fresh weights",
-            "Each run goes on from the weights that are there",
-        ]
-        self._fresh: ToggleButtons = ToggleButtons(
-            options=self._sources(), value=True, tooltips=hints
-        )
-        self._fresh.style.button_width = "auto"
-        number = partial(
-            labelled, BoundedIntText, f"Pinned: {self._watched.name} image", "210px", 0
-        )
-        hint = "A number, or the arrow keys, choose the image whose probabilities are shown"
-        self._index = number(min=0, max=len(self._watched) - 1, tooltip=hint)
-        on_change(self.attempt, self._index, lambda: self._pin_number(self._index.value))
-        another = new("Another", "Pin an image chosen by chance", self._another, icon="random")
-        buttons = HBox([self._train, self._stop, self._resume_button])
-        source = row_of("studio-source", HTML("Train from"), self._fresh)
-        watched = row_of("studio-watched", self._index, another)
-        right = VBox([buttons, source, self._progress, self._message, watched, self._pinned])
-        above = row_of("studio-above", self.controls.widget, right)
-        return [
-            HTML(stylesheet()),
-            above,
-            row_of("studio-pictures", self._chart, self._inside),
-            self._table.widget,
-        ]
 
-    def _sources(self) -> list[tuple[str, bool]]:
-        """What Train may begin with, and whether that is fresh."""
-        there = "the network as it stands" if self.session.path is None else self.session.path.name
-        return [("a new network", True), (there, False)]
+    def _make_buttons(self) -> HBox:
+        new_button = partial(make_button, self.attempt)
+        self._train_button = new_button(
+            "Train", "Begin a run", lambda: self._start(self._start_from.value), icon="play"
+        )
+        self._train_button.button_style = "primary"
+        self._stop_button = new_button(
+            "Stop", "Stop after the current batch, and keep the run", self.stop, icon="stop"
+        )
+        self._resume_button = new_button(
+            "Resume", "Continue from exactly where it stopped", self._resume, icon="step-forward"
+        )
+        return HBox([self._train_button, self._stop_button, self._resume_button])
+
+    def _make_start_from(self) -> ToggleButtons:
+        """Return the choice of where Train begins; its value is whether that is a new network."""
+        made = ToggleButtons(
+            options=[(NEW_NETWORK, True), (self.session.store.label, False)],
+            value=True,
+            tooltips=[
+                "Each run begins with new weights",
+                "Each run continues from the weights that are there",
+            ],
+        )
+        made.style.button_width = "auto"
+        return made
+
+    def _make_pinned_index(self) -> BoundedIntText:
+        made = labelled(
+            BoundedIntText,
+            f"Pinned: {self._pinnable.name} image",
+            "230px",
+            0,
+            min=0,
+            max=len(self._pinnable) - 1,
+            tooltip="The number of the image whose probabilities are shown; arrow keys change it",
+        )
+        return on_change(self.attempt, made, lambda: self._pin_number(made.value))
 
 
-def _for_matplotlib(name: str) -> str:
-    """A name that is drawn as it is: no formula between dollars, and not left out of the legend for
-    its first _."""
-    return f"{' ' * name.startswith('_')}{name}".replace("$", r"\$")
+def _legend_text(name: str) -> str:
+    """Return a name that matplotlib draws as it is.
+
+    A name that begins with _ would be left out of the legend, and text between dollars be drawn as
+    a formula.
+    """
+    if name.startswith("_"):
+        name = f" {name}"
+    return name.replace("$", r"\$")

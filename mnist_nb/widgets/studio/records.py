@@ -1,4 +1,4 @@
-"""What is kept of each training run, and the sentence that says how it ended."""
+"""What is kept of each training run."""
 
 import copy
 import dataclasses
@@ -14,18 +14,18 @@ from torch import Tensor, nn
 from mnist_nb.plots import smooth
 from mnist_nb.training import EpochRecord, Hyperparameters, TrainingRun
 
-GUESSING = math.log(10)
-"""The loss, in nats, of giving each digit the same probability."""
-
 MAX_POINTS = 600
 """Points of a loss curve: about two for each pixel of its width."""
 
 SMOOTHING = 16
-"""Points that the mean of a smoothed point is taken over."""
+"""Points in the moving average of a loss curve."""
+
+MAX_NAME = 40
+"""Characters of a run's name."""
 
 
 class State(Enum):
-    """Where a session stands. Only `RUNNING` has a thread."""
+    """The state of a session or a run."""
 
     IDLE = "idle"
     RUNNING = "running"
@@ -36,60 +36,69 @@ class State(Enum):
 
 @dataclasses.dataclass(eq=False, repr=False)
 class RunRecord:
-    """What is kept of a run: enough to draw it, to compare it and to take its weights up again."""
+    """A training run as the studio keeps it: its settings, curves and weights."""
 
+    number: int  # from 1, for life: it chooses the colour and the dashes
     name: str
     hyperparameters: Hyperparameters
-    model: (
-        nn.Module
-    )  # a copy on the CPU, as it was after the last epoch or when the run was stopped
+    model: nn.Module  # a copy on the CPU, after the last epoch or as the run was stopped
     batches_per_epoch: int
-    first_epoch: int  # epochs that earlier runs had given these weights
+    first_epoch: int  # epochs that earlier runs had trained these weights
     epoch: int  # epochs finished, those included
     records: Sequence[EpochRecord] = ()
     batch_losses: Sequence[float] = ()  # one for each step
     learning_rate_changes: Sequence[tuple[int, float]] = ()  # (step of the run, new rate)
     seconds: float = 0.0  # of training, without pauses
-    source: str = "a new network"  # what its first weights were
+    source: str = "a new network"  # where its first weights came from
     state: State = State.IDLE
-    summary: str = ""
-    unfinished: TrainingRun | None = None  # the run itself, for as long as it can be resumed
-    _drawn: tuple[int, NDArray[np.float64]] = (
-        0,
-        np.empty((0, 2)),
-    )  # steps, and the loss curve as it was after them
+    summary: str = ""  # how it ended
+    unfinished: TrainingRun | None = None  # the run itself, as long as it can be resumed
+    _curve: NDArray[np.float64] = dataclasses.field(default_factory=lambda: np.empty((0, 2)))
+    _curve_steps: int = 0  # steps in `_curve`
 
     def __repr__(self) -> str:
         accuracy = "not measured yet" if self.best_accuracy is None else f"{self.best_accuracy:.1%}"
         return f"<{self.name}: {self.state.value}, best validation accuracy {accuracy}>"
 
     def update(self, run: TrainingRun) -> None:
-        """Keep what the run has learnt by now."""
+        """Copy the run's weights and history."""
         self.model = copy.deepcopy(run.model).cpu().eval()
         self.model.zero_grad()
-        self.epoch, self.records, self.batch_losses = (
-            run.epoch,
-            tuple(run.records),
-            run.batch_losses,
-        )
+        self.epoch = run.epoch
+        self.records = tuple(run.records)
+        self.batch_losses = run.batch_losses
         self.learning_rate_changes = tuple(run.learning_rate_changes)
 
     def rename(self, name: str) -> None:
-        """Give it another name, of at most 40 characters; an empty one changes nothing."""
-        self.name = " ".join(name.split())[:40] or self.name
+        """Give it another name, cut to 40 characters; an empty one changes nothing."""
+        self.name = " ".join(name.split())[:MAX_NAME] or self.name
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate after its last change."""
+        if self.learning_rate_changes:
+            return self.learning_rate_changes[-1][1]
+        return self.hyperparameters.learning_rate
 
     @property
     def loss_curve(self) -> NDArray[np.float64]:
-        """`[n, 2]`: epochs done, and the smoothed loss in nats; of many batches, a point is the
-        mean of a block."""
+        """The smoothed training loss `[point, (epochs done, nats)]`, at most `MAX_POINTS` points.
+
+        Of many steps, a point is the mean of a block of 2, 4, 8 and so on.
+        """
         steps = len(self.batch_losses)
-        if steps != self._drawn[0]:
-            block = 2 ** math.ceil(math.log2(max(steps / MAX_POINTS, 1)))
-            ends = np.arange(block, steps + 1, block)
-            means = np.reshape(self.batch_losses[: block * len(ends)], (-1, block)).mean(1)
-            epochs = self.first_epoch + ends / self.batches_per_epoch
-            self._drawn = steps, np.stack([epochs, smooth(means, SMOOTHING)], axis=1)
-        return self._drawn[1]
+        if steps != self._curve_steps:
+            self._curve = self._compute_loss_curve(steps)
+            self._curve_steps = steps
+        return self._curve
+
+    def _compute_loss_curve(self, steps: int) -> NDArray[np.float64]:
+        block = 2 ** math.ceil(math.log2(max(steps / MAX_POINTS, 1)))
+        whole_blocks = steps // block
+        losses = np.reshape(self.batch_losses[: block * whole_blocks], (whole_blocks, block))
+        ends = block * np.arange(1, whole_blocks + 1)  # the last step of each block
+        epochs = self.first_epoch + ends / self.batches_per_epoch
+        return np.stack([epochs, smooth(losses.mean(axis=1), SMOOTHING)], axis=1)
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -103,14 +112,13 @@ class RunRecord:
 
     @property
     def final_loss(self) -> float | None:
-        """Mean training loss of the last epoch, in nats; before the first epoch's end, of the
-        batches so far."""
+        """Mean training loss of the last epoch in nats; before its first end, of all batches."""
         if self.records:
             return self.records[-1].mean_loss
         return float(np.mean(self.batch_losses)) if len(self.batch_losses) else None
 
     def metadata(self) -> dict[str, str]:
-        """What a checkpoint of these weights says about them."""
+        """Return the metadata for a checkpoint of these weights."""
         metadata = {
             "hyperparameters": json.dumps(dataclasses.asdict(self.hyperparameters)),
             "epoch": str(self.epoch),
@@ -118,38 +126,3 @@ class RunRecord:
         if self.records:
             metadata["validation_accuracy"] = f"{self.records[-1].validation_accuracy:.4f}"
         return metadata
-
-
-def summary(kept: RunRecord, run: TrainingRun, runs: Sequence[RunRecord]) -> str:
-    """How a run ended, what it reached, and what to try next, in one line."""
-    if not run.finished:
-        return f"Stopped at {run.position}; Resume goes on from exactly there."
-    last, epochs = kept.records[-1], kept.hyperparameters.epochs
-    others = [other.best_accuracy or 0.0 for other in runs if other is not kept]
-    best = ", the best so far" if others and (kept.best_accuracy or 0.0) > max(others) else ""
-    return (
-        f"Finished {epochs} epoch{'s' * (epochs != 1)} in {kept.seconds:.0f} s: it reads "
-        f"{last.validation_accuracy:.1%} of the validation images right{best}. {_advice(kept.records)}"
-    ).strip()
-
-
-def _advice(records: Sequence[EpochRecord]) -> str:
-    last = records[-1]
-    if last.validation_accuracy < 0.3:
-        if max(record.max_loss for record in records) > 2 * GUESSING:
-            return "That is hardly better than guessing, and the loss leapt: try a lower learning rate, from the start."
-        return "That is hardly better than guessing: try a higher learning rate or more epochs."
-    if len(records) < 2:
-        return ""
-    own, others = last.mean_loss, last.validation_loss
-    if others > 2.5 * own:
-        return (
-            f"It has learnt its own images nearly by heart (loss {own:.2g} on them, {others:.2g} on others): more "
-            "epochs would hardly help; augmentation might."
-        )
-    if others > 1.1 * min(record.validation_loss for record in records):
-        return "Its steps are too long to settle: try a lower learning rate, or a schedule that lowers it."
-    gained = last.validation_accuracy - records[-2].validation_accuracy
-    if gained > 0.01 or others < 0.95 * records[(len(records) - 1) // 2].validation_loss:
-        return "The loss was still falling: more epochs would help."
-    return "The loss has levelled off."

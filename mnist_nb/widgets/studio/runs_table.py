@@ -1,70 +1,89 @@
-"""The table of runs under the studio's chart: what each was and reached, its name, and what can be
-done with it."""
+"""The table of runs under the studio's chart."""
 
 from collections.abc import Callable
 from functools import partial
 
 from ipywidgets import HTML, HBox, Text, VBox, Widget
 
-from mnist_nb.widgets.common import Attempt, discard, make_button, on_change
-from mnist_nb.widgets.studio import studio_markup as studio_page
+from mnist_nb.widgets.callbacks import Attempt
+from mnist_nb.widgets.common import discard, make_button, on_change
 from mnist_nb.widgets.studio.records import RunRecord
 from mnist_nb.widgets.studio.session import TrainingSession
+from mnist_nb.widgets.studio.studio_markup import number_html, row_html
 
 
 class RunsTable:
     """A row for each run of a session.
 
     Args:
-        session: whose runs are shown.
-        attempt: calls what a click asks for, and shows the sentence if it cannot be done.
-        restore: makes a run's weights the network as it stands.
+        session: its runs are shown.
+        attempt: performs what a click asks for, and shows its error.
+        restore: makes a run's weights the current network.
     """
 
     def __init__(
         self, session: TrainingSession, attempt: Attempt, restore: Callable[[RunRecord], None]
     ) -> None:
-        self.session, self.attempt, self.restore = session, attempt, restore
-        self._rows: dict[RunRecord, HBox] = {}
         self.widget = VBox()
+        self._session = session
+        self._attempt = attempt
+        self._restore = restore
+        self._rows: dict[RunRecord, _RunRow] = {}
 
     def rebuild(self) -> None:
         """Make rows for new runs and drop those of removed ones."""
-        before, kept = self._rows, list(self.session.runs)
-        self._rows = {run: before.get(run) or self._row(run) for run in kept}
-        self.widget.children = list(self._rows.values())
-        for run in set(before) - set(kept):
-            discard(before[run])
+        old_rows = self._rows
+        runs = list(self._session.runs)
+        self._rows = {run: old_rows.get(run) or self._make_row(run) for run in runs}
+        self.widget.children = [row.widget for row in self._rows.values()]
+        for run, row in old_rows.items():
+            if run not in self._rows:
+                discard(row.widget)
         self.refresh()
 
     def refresh(self) -> None:
         """Show each run's figures as they are now."""
-        running = self.session.is_running
-        for number, (run, row) in enumerate(self._rows.items()):
-            mark, _, cells, restore, remove = row.children
-            mark.value, cells.value = studio_page.mark(number), studio_page.cells(run)
-            restore.disabled = running
-            remove.disabled = running and self.session.current is run
+        running = self._session.current if self._session.is_running else None
+        for run, row in self._rows.items():
+            row.figures.value = row_html(run)
+            row.restore.disabled = running is not None
+            row.remove.disabled = run is running
 
-    def _row(self, run: RunRecord) -> HBox:
-        """One run: its line, its name, its figures, and two buttons."""
-        name = Text(run.name, continuous_update=False, tooltip="The run's name")
-        new = partial(make_button, self.attempt)
-        restore = new(
-            "Restore", "Make these weights the network as it stands", partial(self.restore, run)
+    def _make_row(self, run: RunRecord) -> "_RunRow":
+        remove = partial(self._session.remove, run)
+        return _RunRow(run, self._attempt, partial(self._restore, run), remove)
+
+
+class _RunRow:
+    """One run: its number and line, its name, its figures, and two buttons."""
+
+    def __init__(
+        self,
+        run: RunRecord,
+        attempt: Attempt,
+        restore: Callable[[], object],
+        remove: Callable[[], object],
+    ) -> None:
+        self.figures = HTML()
+        self.restore = make_button(
+            attempt, "Use these weights", "Make these weights the current network", restore
         )
-        remove = new("Remove", "Forget this run", partial(self.session.remove, run))
-        on_change(self.attempt, name, partial(_rename, run, name))
-        return row_of("studio-row", HTML(), name, HTML(), restore, remove)
+        self.remove = make_button(attempt, "Remove", "Forget this run", remove)
+        self._run = run
+        self._name = Text(run.name, continuous_update=False, tooltip="The run's name")
+        on_change(attempt, self._name, self._rename)
+        number = HTML(number_html(run.number))
+        self.widget = row_of(
+            "studio-row", number, self._name, self.figures, self.restore, self.remove
+        )
+
+    def _rename(self) -> None:
+        self._run.rename(self._name.value)
+        self._name.value = self._run.name
 
 
-def row_of(name: str, *parts: Widget) -> HBox:
-    """Widgets side by side; the style sheet knows the row by its name."""
+def row_of(css_class: str, *parts: Widget) -> HBox:
+    """Return widgets side by side; the style sheet has a rule for the class."""
     row = HBox(parts)
-    row.add_class(name)
+    row.add_class(css_class)
     return row
-
-
-def _rename(run: RunRecord, name: Text) -> None:
-    run.rename(name.value)
-    name.value = run.name

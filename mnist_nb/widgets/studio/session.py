@@ -1,77 +1,61 @@
-"""What the studio does, without a widget: one run at a time, in a thread of its own, and the runs
-that were."""
+"""The studio without widgets: one run at a time, in a thread of its own, and the runs kept."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import itertools
-import os
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from numpy.typing import ArrayLike
 
-from mnist_nb.checkpoints import (
-    CheckpointError,
-    continue_run,
-    free_path,
-    read_metadata,
-    save_checkpoint,
-    save_run,
-)
-from mnist_nb.data import Mnist, check_image
-from mnist_nb.files import parse_json, signature_of
-from mnist_nb.labs.diagnostics import Diagnostics, copy_weights, diagnose, update_ratios
-from mnist_nb.models import build_model, predict
+from mnist_nb.checkpoints import CheckpointError
+from mnist_nb.data import Mnist
 from mnist_nb.training import Hyperparameters, TrainingDivergedError, TrainingRun
-from mnist_nb.widgets.studio.records import RunRecord, State, summary
-
-PUBLISH_EVERY = 0.2
-"""Seconds between two looks at a run, at least: redrawn more often, a chart tells the eye no
-more."""
-
-COST = 0.02
-"""The share of the time that looking may take: where a look is dear, the next one comes later,
-within 2 s."""
+from mnist_nb.widgets.studio.observer import NetworkObserver, Pace
+from mnist_nb.widgets.studio.records import RunRecord, State
+from mnist_nb.widgets.studio.sentences import describe_ending
+from mnist_nb.widgets.studio.stores import NEW_NETWORK, FileStore, MemoryStore
+from mnist_nb.widgets.studio.worker import Worker
 
 MAX_RUNS = 20
 """Runs kept, each with its weights (about half a megabyte), a stopped one with all that resuming it
-needs; the oldest makes room."""
+needs; beyond that the oldest is dropped."""
 
-_STARTING = threading.RLock()
+OBSERVED_IMAGES = 100
+"""Validation images that dead units are looked for with."""
+
+_STARTING = threading.RLock()  # held while a session starts a run: one at a time in this process
 _SESSIONS: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
 
 
 class TrainingSession:
-    """At most one run at a time, started, stopped and resumed from any thread; each can be asked
-    twice without harm.
+    """At most one run at a time, started, stopped and resumed from any thread.
+
+    The session is the one owner of its state. Calls that do not fit the state do nothing.
 
     Args:
-        data: what is learnt.
-        path: the checkpoint that runs go on from and are saved to; None keeps everything in memory.
+        data: from `load_mnist`.
+        path: the checkpoint that runs continue from and are saved to; None keeps everything in
+            memory.
         device: "cpu", "cuda" or "mps"; None chooses.
-        publish: called at most every `PUBLISH_EVERY` seconds from the thread that trains, and when
-            a run ends.
+        publish: called from the thread that trains, at most every `PUBLISH_EVERY` seconds and when
+            a run has ended.
 
     Attributes:
-        state: where the session stands.
-        sentence: what was begun, or how it ended.
-        warning: what went wrong beside the training, such as a full disk; empty if nothing did.
-        error: what broke the last run off, other than a loss that exploded.
+        sentence: how the run began, or how it ended.
+        warning: a problem other than the training itself, such as a full disk; "" without one.
+        error: the exception that ended the last run, other than an exploded loss.
         runs: the runs kept, oldest first.
-        run: the run that goes on, or that `resume` would let go on; it is changed by the thread
-            that trains.
-        current: the record of the run whose weights are the network as it stands.
-        probabilities: of the pinned digit, `[10]`; None without a pinned digit or a network.
-        pinned: the image that is watched, uint8 `[28, 28]`; None if none is.
-        diagnostics: of the network as it stands; None without one.
+        run: the run that is running, or that `resume` would continue; changed by the thread that
+            trains.
+        current: the record of the run whose weights are the current network.
+        observer: the pinned digit, its probabilities, and the diagnostics of the current network.
+        store: where runs begin and are saved.
     """
 
     def __init__(
@@ -82,65 +66,55 @@ class TrainingSession:
         device: str | None = None,
         publish: Callable[[], None] = lambda: None,
     ) -> None:
-        self.data = data
         self.path = None if path is None else Path(path)
-        self.state = State.IDLE
-        self.sentence = self.warning = ""
-        self._told: list[
-            str
-        ] = []  # who else saves the same file: said for as long as the run lasts
+        self.store: MemoryStore | FileStore = (
+            MemoryStore(data, device) if self.path is None else FileStore(self.path, data, device)
+        )
+        self.observer = NetworkObserver(data.validation.images[:OBSERVED_IMAGES])
+        self.sentence = ""
+        self.warning = ""
         self.error: Exception | None = None
         self.runs: list[RunRecord] = []
-        self.current: RunRecord | None = None
-        self.probabilities: NDArray[np.float32] | None = None
-        self.diagnostics: Diagnostics | None = None
-        self._device, self._publish = device, publish
-        self.pinned: NDArray[np.uint8] | None = None
         self.run: TrainingRun | None = None
-        self._wanted_rate: float | None = None
-        self._signature: tuple[int, ...] | None = (
-            None  # of the file when it last held what this session knows
-        )
+        self.current: RunRecord | None = None
+        self._publish = publish
+        self._pace = Pace()
         self._numbers = itertools.count(1)
-        self._next_look = 0.0  # when it may be, in seconds of the monotonic clock
-        self._ratios: dict[str, float] = {}  # of the last step that was watched
-        self._before: dict[str, Tensor] | None = None  # the weights before the step that is watched
-        self._began = (
-            0.0  # when the run would have begun without pauses, in seconds of the monotonic clock
-        )
-        self._closed = False
-        self._stop = threading.Event()
+        self._state = State.IDLE  # while nothing runs
+        self._started_at = 0.0  # of the run, had it no pauses: seconds of the monotonic clock
+        self._is_closed = False
+        self._worker: Worker | None = None
         self._lock = threading.RLock()
-        self._thread: threading.Thread | None = None
-        self._ended = (
-            threading.Event()
-        )  # the thread has come to its end: an interrupted `join` may say so too early
-        self._ended.set()
         _SESSIONS.add(self)
-        self._find_unfinished()
+        self._offer_unfinished()
 
-    # ---- where it stands
+    # ---- the state
 
     @property
     def is_running(self) -> bool:
-        """Whether a run goes on."""
-        return self.state is State.RUNNING
+        """Whether a run is running."""
+        return self._worker is not None and self._worker.is_working
+
+    @property
+    def state(self) -> State:
+        """The state of the session."""
+        return State.RUNNING if self.is_running else self._state
 
     @property
     def can_resume(self) -> bool:
-        """Whether `resume` would let a stopped run go on."""
-        run = self.run
-        return not (self.is_running or self._closed or run is None or run.finished or run.diverged)
+        """Whether `resume` would continue a stopped run."""
+        return not self.is_running and not self._is_closed and self._has_unfinished_run
+
+    @property
+    def _has_unfinished_run(self) -> bool:
+        return self.run is not None and not self.run.finished and not self.run.diverged
 
     @property
     def settings(self) -> Hyperparameters | None:
-        """Those of the run, with the learning rate that it has now."""
-        run = self.run
-        return (
-            dataclasses.replace(run.hyperparameters, learning_rate=run.learning_rate)
-            if run
-            else None
-        )
+        """The settings of the run, with its learning rate as it is now."""
+        if self.run is None:
+            return None
+        return dataclasses.replace(self.run.hyperparameters, learning_rate=self.run.learning_rate)
 
     @property
     def seconds_left(self) -> float | None:
@@ -148,339 +122,287 @@ class TrainingSession:
         run = self.run
         if run is None or not self.is_running or not run.steps_done:
             return None
-        return (
-            (time.monotonic() - self._began) / run.steps_done * (run.steps_total - run.steps_done)
-        )
+        seconds_per_step = (time.monotonic() - self._started_at) / run.steps_done
+        return seconds_per_step * (run.steps_total - run.steps_done)
 
     # ---- start, stop, resume
 
     def start(
         self, hyperparameters: Hyperparameters, *, fresh: bool = True, name: str = ""
     ) -> RunRecord | None:
-        """Begin a run in the background and return its record; None, and nothing else, if one goes
-        on.
+        """Begin a run in the background; return its record, or None if a run is running.
 
-        A run that another session of this process has going is stopped first.
+        A run of another session in this process is stopped first.
 
         Args:
-            fresh: with a new network; else from the checkpoint, or from the network as it stands.
-            name: "run 1" and so on without one.
+            hyperparameters: the settings.
+            fresh: begin with a new network, not with the checkpoint or the current network.
+            name: "run 1" and so on if empty.
 
         Raises:
-            CheckpointError: if the checkpoint cannot be gone on from.
-            ValueError: if the network as it stands is of another kind than the settings ask for.
+            CheckpointError: if the run cannot begin from the checkpoint.
+            ValueError: if the current network is of another kind than the settings ask for.
         """
         with _STARTING, self._lock:
-            if self.is_running or self._closed:
+            if self.is_running or self._is_closed:
                 return None
             stopped = self.current if self.can_resume else None
             if not fresh and stopped and stopped.hyperparameters == hyperparameters:
                 return self.resume()
-            known = (
-                self.current
-                if self.path is None
-                else self.path
-                if os.path.exists(self.path)
-                else None
-            )
-            source = "a new network" if fresh or known is None else known.name
-            run, sentence = self._begin(hyperparameters, fresh)
-            self._told = []
-            return self._launch(run, self._new_entry(run, name, source), sentence, stopped)
+            beginning = self.store.begin(hyperparameters, self.current, fresh=fresh)
+            record = self._new_record(beginning.run, name, beginning.source)
+            return self._launch(beginning.run, record, beginning.sentence, stopped)
 
     def resume(self, learning_rate: float | None = None) -> RunRecord | None:
-        """Let the stopped run go on from exactly where it was; None, and nothing else, if there is
-        none.
-
-        Where its file holds another run by now, this one is saved in a file of its own from here
-        on.
+        """Continue the stopped run from exactly where it was; None if there is none.
 
         Args:
-            learning_rate: a new one from here on; None takes the one that was asked for since it
-                was stopped, if any.
+            learning_rate: a new one from here on.
         """
         with _STARTING, self._lock:
             if not self.can_resume or self.run is None or self.current is None:
                 return None
-            run, sentence = self.run, f"Going on at {self.run.position}."
-            if self.path is not None and signature_of(self.path) not in (None, self._signature):
-                taken, self.path = self.path, free_path(self.path)
-                self._told.append(
-                    f"{taken.name} holds another run by now; this one is saved in {self.path.name}."
-                )
-            self._wanted_rate = learning_rate or self._wanted_rate
-            if self._take_rate(run):
-                sentence += f" The learning rate is {run.learning_rate:g} from here on."
-            return self._launch(run, self.current, sentence)
+            if learning_rate is not None:
+                self.set_learning_rate(learning_rate)
+            sentence = f"Continuing at {self.run.position}."
+            if self.run.learning_rate != self.current.learning_rate:
+                sentence += f" The learning rate is {self.run.learning_rate:g} from here on."
+            return self._launch(self.run, self.current, sentence)
 
     def stop(self) -> None:
-        """Ask the run to stop after the batch it is on; returns at once."""
-        self._stop.set()
+        """Ask the run to stop after the current batch; returns at once."""
+        if self._worker is not None:
+            self._worker.stop_requested.set()
 
     def wait(self) -> None:
-        """Return when no run goes on any more."""
-        while not self._ended.wait(0.2):  # in pieces, so that an interrupt is heard on every system
-            pass
-        if self._thread is not None:
-            self._thread.join()
+        """Return when no run is running."""
+        if self._worker is not None:
+            self._worker.wait()
 
     def close(self) -> None:
         """Stop, and never start again; the runs stay."""
-        self._closed = True
+        self._is_closed = True
         self.stop()
-        if threading.current_thread() is not self._thread:
+        if threading.current_thread() is not self._worker:
             self.wait()
 
     def set_learning_rate(self, rate: float) -> None:
-        """The rate of the run that goes on, or is resumed, from its next batch on; it becomes part
-        of its history."""
+        """Change the rate of the run that is running, or stopped, from its next step on."""
         with self._lock:
-            self._wanted_rate = rate
+            if self.run is None or not self._has_unfinished_run:
+                return
+            if rate != self.run.learning_rate:
+                self.run.learning_rate = rate
 
     # ---- the pinned digit
 
     def pin(self, image: ArrayLike | None) -> None:
-        """Watch one image, uint8 `[28, 28]`, while the network learns; None lets go of it.
+        """Watch one image, uint8 `[28, 28]`, while the network learns; None stops that.
 
         Raises:
             ValueError: for another type or shape.
         """
-        self.pinned = None if image is None else check_image(image).copy()
+        self.observer.pin(image)
         if not self.is_running and self.current is not None:
-            self._observe(self.current.model)
+            self.observer.observe(self.current.model)
 
     # ---- the runs kept
 
-    def remove(self, kept: RunRecord) -> None:
+    def remove(self, record: RunRecord) -> None:
         """Forget a run.
 
         Raises:
-            ValueError: if it goes on.
+            ValueError: if it is running.
         """
         with self._lock:
-            if self.is_running and kept is self.current:
-                raise ValueError(f"{kept.name} is still running: stop it first")
+            if self.is_running and record is self.current:
+                raise ValueError(f"{record.name} is still running: press Stop first")
             with contextlib.suppress(ValueError):
-                self.runs.remove(kept)
+                self.runs.remove(record)
 
-    def restore(self, kept: RunRecord) -> None:
-        """Make a run's weights the network as it stands, and the content of the checkpoint.
+    def restore(self, record: RunRecord) -> None:
+        """Make a run's weights the current network, and the content of the checkpoint.
 
-        A run that was stopped can be resumed then. Another that was stopped before keeps where it
-        stood.
+        A run that was stopped can be resumed then. Another stopped run stays as it is.
 
         Raises:
-            ValueError: if a run goes on.
+            ValueError: if a run is running.
             CheckpointError: if the file cannot be written.
         """
         with self._lock:
             if self.is_running:
                 raise ValueError(
-                    f"a run goes on: stop it before you take up the weights of {kept.name}"
+                    f"a run is running: press Stop before you use the weights of {record.name}"
                 )
-            others = [one for one in self.runs if one is not kept]
-            stopped = self.current if self.can_resume and self.current in others else None
-            if self.path is not None:
-                if kept.unfinished is None:
-                    save_checkpoint(kept.model, self.path, kept.metadata())
-                else:
-                    save_run(kept.unfinished, self.path)
-                self._signature = signature_of(self.path)
-            self.run, self.current, self._wanted_rate, self._ratios = (
-                kept.unfinished,
-                kept,
-                None,
-                {},
-            )
-            self.state, self.warning = State.STOPPED if self.run else State.IDLE, ""
-            place = "" if self.path is None else f" and in {self.path}"
-            how = (
-                f"Resume goes on at {self.run.position}"
-                if self.run
-                else "training can go on from them"
-            )
-            self.sentence = f"The weights of {kept.name} are in place{place}; {how}."
-            if stopped:
+            stopped = self.current if self.can_resume else None
+            self.store.save_record(record)
+            self._leave(stopped)
+            self.run = record.unfinished
+            self.current = record
+            self.warning = ""
+            self.sentence = self._describe_restored(record)
+            if stopped in self.runs and stopped is not record:
                 self.sentence += (
-                    f" {stopped.name} is still there: restore it, and Resume goes on with it."
+                    f" {stopped.name} is still there: use its weights, and Resume continues it."
                 )
-            self._observe(kept.model)
+            self._state = State.STOPPED if self.run else State.IDLE
+            self.observer.forget_steps()
+            self.observer.observe(record.model)
 
-    # ---- inside
+    def _describe_restored(self, record: RunRecord) -> str:
+        place = "" if self.path is None else f" and saved in {self.path}"
+        next_step = "training can continue from them"
+        if record.unfinished is not None:
+            next_step = f"Resume continues at {record.unfinished.position}"
+        return f"The weights of {record.name} are in use{place}; {next_step}."
 
-    def _find_unfinished(self) -> None:
-        """Offer to resume what an earlier kernel, or the command line, left in the checkpoint."""
-        if self.path is None or not os.path.exists(self.path):
+    def _leave(self, stopped: RunRecord | None) -> None:
+        """Undo a rate moved since the stop: it was meant for the next run."""
+        if stopped is not None:
+            self.set_learning_rate(stopped.learning_rate)
+
+    def _offer_unfinished(self) -> None:
+        """Let Resume continue the run that an earlier kernel left in the checkpoint."""
+        run = self.store.find_unfinished()
+        if run is None or self.path is None:
             return
-        with contextlib.suppress(
-            ValueError, TypeError
-        ):  # no model, or not ours: a start will say so
-            settings = Hyperparameters(
-                **parse_json(read_metadata(self.path).get("hyperparameters", "{}"))
-            )
-            run, _ = continue_run(self.path, self.data, settings, device=self._device)
-            if run.steps_done:
-                self.sentence = f"There is an unfinished run in {self.path} at {run.position}. Resume goes on with it."
-                self._signature = signature_of(self.path)
-                self.current = kept = self._new_entry(run, f"from {self.path.name}", self.path.name)
-                self.run = kept.unfinished = run
-                self.state = kept.state = State.STOPPED
-                self.runs.append(kept)
-
-    def _begin(self, settings: Hyperparameters, fresh: bool) -> tuple[TrainingRun, str]:
-        if self.path is not None:
-            run, start = continue_run(
-                self.path, self.data, settings, fresh=fresh, device=self._device
-            )
-            return run, str(start)
-        current = None if fresh else self.current
-        model = (
-            build_model(settings.network, seed=settings.seed)
-            if current is None
-            else copy.deepcopy(current.model)
+        record = self._new_record(run, f"from {self.path.name}", self.path.name)
+        record.state = State.STOPPED
+        self.runs.append(record)
+        self.run = run
+        self.current = record
+        self.sentence = (
+            f"There is an unfinished run in {self.path} at {run.position}. Resume continues it."
         )
-        if model.name != settings.network:
-            raise ValueError(
-                f"the network as it stands is a {model.name}: choose network {model.name}, or a new one"
-            )
-        run = TrainingRun(model, self.data, settings, device=self._device)
-        if current is None:
-            return run, f"A new {settings.network} begins."
-        run.first_epoch = run.epoch = current.epoch
-        return run, f"Starting from the weights of {current.name} with these settings."
+        self._state = State.STOPPED
 
-    def _new_entry(
-        self, run: TrainingRun, name: str = "", source: str = "a new network"
-    ) -> RunRecord:
-        settings, number = run.hyperparameters, f"run {next(self._numbers)}"
-        kept = RunRecord(
-            number,
-            settings,
-            run.model,
-            run.batches_per_epoch,
-            run.first_epoch,
-            run.epoch,
+    def _new_record(self, run: TrainingRun, name: str, source: str = NEW_NETWORK) -> RunRecord:
+        number = next(self._numbers)
+        record = RunRecord(
+            number=number,
+            name=f"run {number}",
+            hyperparameters=run.hyperparameters,
+            model=run.model,
+            batches_per_epoch=run.batches_per_epoch,
+            first_epoch=run.first_epoch,
+            epoch=run.epoch,
             source=source,
+            unfinished=run,
         )
-        kept.seconds = sum(record.seconds for record in run.records) if run.steps_done else 0.0
-        kept.rename(name)
-        kept.update(run)
-        return kept
+        if run.steps_done:  # it was stopped in another kernel
+            record.seconds = sum(epoch.seconds for epoch in run.records)
+        record.rename(name)
+        record.update(run)
+        return record
+
+    # ---- the thread that trains
 
     def _launch(
-        self, run: TrainingRun, kept: RunRecord, sentence: str, stopped: RunRecord | None = None
+        self,
+        run: TrainingRun,
+        record: RunRecord,
+        sentence: str,
+        stopped: RunRecord | None = None,
     ) -> RunRecord:
-        """Begin the thread that trains; `stopped` is the run that is resumed if this one
-        explodes."""
+        """Start the thread; `stopped` is the run that can be resumed if this one explodes.
+
+        The state is that of a stopped run until the thread works, so that an interrupt at any point
+        leaves a session that can start again.
+        """
+        self._stop_other_sessions()
+        self.wait()  # the last run's thread may still be painting how that ended
+        self._leave(stopped)
+        self.run = run
+        self.current = record
+        self.sentence = sentence
+        self.warning = ""
+        self.error = None
+        self._state = record.state = State.STOPPED
+        if record not in self.runs:
+            self.runs.append(record)
+        if len(self.runs) > MAX_RUNS:
+            self.sentence += f" {self.runs.pop(0).name} was dropped from the table."
+        self.observer.forget_steps()
+        self._started_at = time.monotonic() - record.seconds
+        worker = Worker(
+            work=lambda: self._work(worker, run, record, stopped),
+            afterwards=lambda: self._show_progress(run),
+        )
+        self._worker = worker
+        worker.start()
+        return record
+
+    def _stop_other_sessions(self) -> None:
         for other in list(_SESSIONS):
             if other is not self and other.is_running:
                 other.stop()
                 other.wait()
-        if kept not in self.runs:
-            self.runs.append(kept)
-        self.run, self.current = run, kept
-        self.sentence, self.warning, self.error = sentence, "".join(self._told[-1:]), None
-        if len(self.runs) > MAX_RUNS:
-            self.sentence += f" {self.runs.pop(0).name} made room in the table."
-        if self.path is not None:
-            self._signature = signature_of(self.path)
-        self.state = kept.state = State.RUNNING
-        self._wanted_rate, self._before, self._ratios = None, None, {}
-        self._began = time.monotonic() - kept.seconds
-        self._stop.clear()
-        self._ended.wait()  # the last run's thread may still be painting how that ended
-        self._ended.clear()
-        self._thread = threading.Thread(
-            target=self._work, args=(run, kept, stopped), name="training", daemon=True
-        )
-        self._thread.start()
-        return kept
 
-    def _work(self, run: TrainingRun, kept: RunRecord, stopped: RunRecord | None) -> None:
-        """The thread: whatever happens in it ends in a sentence and in a session that can start
-        again."""
-        try:
-            self._train(run, kept, stopped)
-        finally:
-            self._ended.set()
-
-    def _train(self, run: TrainingRun, kept: RunRecord, stopped: RunRecord | None) -> None:
+    def _work(
+        self, worker: Worker, run: TrainingRun, record: RunRecord, stopped: RunRecord | None
+    ) -> None:
+        """Train; whatever happens ends in a sentence and in a session that can start again."""
         state, sentence = State.FAILED, ""
+        record.state = State.RUNNING
         try:
-            self._notify(run)
-            self._next_look = 0.0  # the first step is watched, however short the run
-            if not self._stop.is_set():
-                for _ in run.epochs(self._after_batch):
-                    kept.seconds = time.monotonic() - self._began
-                    kept.update(run)
-                    self._save(run)
+            self._show_progress(run)
+            self._train(worker, run, record)
             state = State.FINISHED if run.finished else State.STOPPED
         except TrainingDivergedError as error:
-            sentence = f"{str(error)[:1].upper()}{str(error)[1:]}"
-        except Exception as error:  # a thread has nobody else to tell
-            self.error, sentence = error, f"The run broke off: {type(error).__name__}: {error}"
-        kept.seconds = time.monotonic() - self._began
-        if state is State.STOPPED:
-            self._take_rate(run)  # one asked for as late as the stop itself
-        with contextlib.suppress(Exception):  # a model that cannot even be copied
-            kept.update(run)
+            message = str(error)
+            sentence = message[:1].upper() + message[1:]
+        except Exception as error:  # nobody else would see what a thread raises
+            self.error = error
+            sentence = f"The run failed: {type(error).__name__}: {error}"
+        record.seconds = time.monotonic() - self._started_at
+        with contextlib.suppress(Exception):  # a model that cannot be copied
+            record.update(run)
         back = stopped if run.diverged else None
-        if state is not State.FINISHED and not (
-            back and run.epoch == run.first_epoch
-        ):  # nothing was learnt then
+        has_learnt = run.epoch > run.first_epoch
+        if state is not State.FINISHED and (has_learnt or back is None):
             self._save(run)
         with self._lock:
-            kept.summary = self.sentence = sentence or summary(kept, run, self.runs)
-            kept.unfinished = None if run.finished or run.diverged else run
-            if back:
-                self.run, self.current = back.unfinished, back
-                self.sentence += f" {back.name} is still there: Resume goes on with it."
-            self.state = kept.state = state
-        self._notify(run)
+            if run.finished or run.diverged:
+                record.unfinished = None
+            record.summary = sentence or describe_ending(record, run, self.runs)
+            self.sentence = record.summary
+            if back is not None:
+                self.run = back.unfinished
+                self.current = back
+                self.sentence += f" {back.name} is still there: Resume continues it."
+            self._state = record.state = state
 
-    def _after_batch(self, run: TrainingRun) -> None:
-        if self._stop.is_set():
+    def _train(self, worker: Worker, run: TrainingRun, record: RunRecord) -> None:
+        self._pace.make_due()  # so that the first step is watched, however short the run is
+        if worker.stop_requested.is_set():
+            return
+        for _ in run.epochs(lambda run: self._after_step(worker, run)):
+            record.seconds = time.monotonic() - self._started_at
+            record.update(run)
+            self._save(run)
+
+    def _after_step(self, worker: Worker, run: TrainingRun) -> None:
+        if worker.stop_requested.is_set():
             run.stop()
-        self._take_rate(run)
-        if self._before is not None:
-            self._notify(run)
-        elif time.monotonic() >= self._next_look:
-            self._before = copy_weights(run.model)
+        if self.observer.is_watching_step:
+            self._show_progress(run)
+        elif self._pace.is_due():
+            self.observer.watch_step(run.model)
 
-    def _take_rate(self, run: TrainingRun) -> bool:
-        """Take the rate that was asked for, between two batches: so the history names the right
-        one. Is it new?"""
-        with self._lock:
-            rate, self._wanted_rate = self._wanted_rate or run.learning_rate, None
-        if is_new := rate != run.learning_rate:
-            run.learning_rate = rate
-        return is_new
-
-    def _notify(self, run: TrainingRun) -> None:
+    def _show_progress(self, run: TrainingRun) -> None:
+        """Observe the network and publish; an error in that must not end the training."""
         began = time.monotonic()
         try:
-            self._observe(run.model)
+            self.observer.observe(run.model)
             self._publish()
-        except Exception as error:  # what is shown may fail; what is learnt must not
+        except Exception as error:
             self.warning = f"The panel could not be drawn: {type(error).__name__}: {error}"
-        self._before = None
-        self._next_look = time.monotonic() + min(
-            max(PUBLISH_EVERY, (time.monotonic() - began) / COST), 2.0
-        )
-
-    def _observe(self, model: nn.Module) -> None:
-        """Ask the network about the pinned digit, and see how it fares."""
-        pinned = self.pinned
-        self.probabilities = None if pinned is None else predict(model, pinned[None])[0].numpy()
-        if self._before is not None:
-            self._ratios = update_ratios(self._before, model)
-        self.diagnostics = diagnose(model, self.data.validation.images[:100], self._ratios)
+            self.observer.forget_steps()
+        self._pace.pause_after(time.monotonic() - began)
 
     def _save(self, run: TrainingRun) -> None:
-        if self.path is None:
-            return
         try:
-            save_run(run, self.path, tell=self._told.append)
-            self._signature, self.warning = signature_of(self.path), "".join(self._told[-1:])
+            self.store.save(run)
+            self.warning = ""
         except (CheckpointError, OSError) as error:
             self.warning = f"Not saved: {error}."

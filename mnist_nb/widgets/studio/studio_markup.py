@@ -1,113 +1,90 @@
-"""How the studio looks: its style sheet, and what it says and shows as pieces of HTML. Numbers in,
-text out."""
+"""What the studio shows, as pieces of HTML: numbers in, text out."""
 
 from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.training import TrainingRun
 from mnist_nb.widgets.markup import image_tag, probability_bars
 from mnist_nb.widgets.prediction import Prediction
 from mnist_nb.widgets.studio.chart import style_of
 from mnist_nb.widgets.studio.records import RunRecord, State
+from mnist_nb.widgets.studio.sentences import code_of, describe_position, describe_settings
 from mnist_nb.widgets.studio.session import TrainingSession
 
 
-def progress(session: TrainingSession) -> str:
-    """The bar, and under it the epoch, the batch, the rate and the time left."""
+def progress_html(session: TrainingSession) -> str:
+    """Return the bar, and below it the epoch, the batch, the rate and the time left."""
     run = session.run
-    done, where = (run.steps_done / run.steps_total, _where(run, session)) if run else (0, "")
+    share = run.steps_done / run.steps_total if run else 0
+    position = describe_position(run, session.seconds_left) if run else ""
     return (
-        f'<progress class="studio-done" aria-label="training" value="{done:.4f}"></progress>'
-        f'<div class="studio-where">{where}</div>'
+        f'<progress class="studio-done" aria-label="training" value="{share:.4f}"></progress>'
+        f'<div class="studio-where">{position}</div>'
     )
 
 
-def _where(run: TrainingRun, session: TrainingSession) -> str:
-    last_epoch = run.first_epoch + run.hyperparameters.epochs
-    if run.finished:
-        return f"epoch {last_epoch} of {last_epoch}"
-    parts = [
-        f"epoch {run.epoch + 1} of {last_epoch}",
-        f"batch {run.batch + 1:,} of {run.batches_per_epoch:,}",
+def messages_html(session: TrainingSession, notice: str) -> str:
+    """Return the state of the run, a problem beside it, and the answer to the last click."""
+    has_failed = session.state is State.FAILED
+    messages = [
+        _message_html(session.sentence, is_error=has_failed),
+        _message_html(session.warning, is_error=True),
+        _message_html(notice, is_error=True),
     ]
-    parts.append(f"rate {run.scheduled_learning_rate:.2g}")
-    if (left := session.seconds_left) is not None:
-        parts.append(f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left")
-    return " · ".join(parts)
+    text = "".join(messages) or "Choose settings and press Train."
+    return f'<div class="studio-say" role="status" aria-live="polite">{text}</div>'
 
 
-def sentences(session: TrainingSession, notice: str) -> str:
-    """What the run does or how it ended, what went wrong beside it, and what the last click led
-    to."""
-    parts = [
-        (session.sentence, session.state is State.FAILED),
-        (session.warning, True),
-        (notice, True),
-    ]
-    signs = {True: ("<p class=wrong>⚠ ", "</p>"), False: ("<p>", "</p>")}
-    said = "".join(escape(text).join(signs[wrong]) for text, wrong in parts if text)
-    said = said or "Choose settings and press Train."
-    return f'<div class="studio-say" role="status" aria-live="polite">{said}</div>'
+def _message_html(text: str, *, is_error: bool) -> str:
+    if not text:
+        return ""
+    return f"<p class=wrong>⚠ {escape(text)}</p>" if is_error else f"<p>{escape(text)}</p>"
 
 
-def pinned(image: ArrayLike | None, caption: str, probabilities: NDArray[np.float32] | None) -> str:
-    """The pinned digit beside its ten probabilities."""
+def pinned_html(
+    image: ArrayLike | None, caption: str, probabilities: NDArray[np.float32] | None
+) -> str:
+    """Return the pinned digit beside its ten probabilities."""
     if image is None:
         return "No digit is pinned."
     if probabilities is None:
-        words, bars = "Nobody has learnt to read it yet.", ""
+        sentence, bars = "No network has been trained yet.", ""
     else:
-        words = Prediction(int(probabilities.argmax()), probabilities).sentence
-        bars = probability_bars(probabilities, words)
-    return (
-        f'<div class="studio-pinned"><div>{image_tag(image, caption, 3)}<p class="caption">{escape(caption)}</p></div>'
-        f"<div><p>{escape(words)}</p>{bars}</div></div>"
-    )
+        sentence = Prediction(int(probabilities.argmax()), probabilities).sentence
+        bars = probability_bars(probabilities, sentence)
+    digit = f'{image_tag(image, caption, 3)}<p class="caption">{escape(caption)}</p>'
+    reading = f"<p>{escape(sentence)}</p>{bars}"
+    return f'<div class="studio-pinned"><div>{digit}</div><div>{reading}</div></div>'
 
 
-def mark(number: int) -> str:
-    """A run's number and a short piece of its line."""
+def number_html(number: int) -> str:
+    """Return a run's number and a short piece of its line."""
     colour, dashes = style_of(number)
-    return (
-        f'<span class="studio-number">{number + 1} <svg width="34" height="10" aria-hidden="true"><line x1="1" x2="33" '
-        f'y1="5" y2="5" stroke-width="2.5" stroke-dasharray="{dashes}" style="stroke:{colour}"/></svg></span>'
+    line = (
+        f'<line x1="1" x2="33" y1="5" y2="5" stroke-width="2.5" stroke-dasharray="{dashes}" '
+        f'style="stroke:{colour}"/>'
     )
+    picture = f'<svg width="34" height="10" aria-hidden="true">{line}</svg>'
+    return f'<span class="studio-number">{number} {picture}</span>'
 
 
-def cells(kept: RunRecord) -> str:
-    """A run's settings, in words and as code to copy, and its figures, as a row of the table."""
-    accuracy = "–" if kept.best_accuracy is None else f"{kept.best_accuracy:.2%}".replace("%", " %")
-    figures = {
-        "best on validation": accuracy,
-        "last loss": "–" if kept.final_loss is None else f"{kept.final_loss:.4f}",
-        "time": f"{kept.seconds:.1f} s" if kept.seconds else "–",
-    }
-    told = "".join(
-        f'<span class="figure"><small>{name}</small> {value}</span>'
-        for name, value in figures.items()
-    )
-    return (
-        f'<div class="studio-cells"><span>{escape(settings_in_words(kept))}</span>{told}</div>'
-        f'<input class="studio-code" readonly onfocus="this.select()" value="{escape(kept.hyperparameters.code)}" '
-        f'aria-label="{escape(kept.name)}: its settings, to copy into a cell">'
-    )
-
-
-def settings_in_words(kept: RunRecord) -> str:
-    """What it started from, the learning rate and its changes, the epochs, and whether it was
-    broken off."""
-    rates = [
-        kept.hyperparameters.learning_rate,
-        *(rate for _, rate in kept.learning_rate_changes[-3:]),
+def row_html(record: RunRecord) -> str:
+    """Return a run's settings, in words and as code to copy, and its figures."""
+    accuracy, loss = record.best_accuracy, record.final_loss
+    figures = [
+        _figure_html("best on validation", "–" if accuracy is None else f"{100 * accuracy:.2f} %"),
+        _figure_html("last loss", "–" if loss is None else f"{loss:.4f}"),
+        _figure_html("time", f"{record.seconds:.1f} s" if record.seconds else "–"),
     ]
-    parts = [f"from {kept.source}" + f" after {kept.first_epoch} epochs" * bool(kept.first_epoch)]
-    parts += [
-        f"learning rate {' → '.join(f'{rate:g}' for rate in rates)}",
-        f"{kept.hyperparameters.epochs} epochs",
-    ]
-    state = {State.STOPPED: "stopped", State.FAILED: "broken off", State.RUNNING: "running"}.get(
-        kept.state
+    label = escape(f"{record.name}: its settings, to copy into a cell")
+    return (
+        f'<div class="studio-cells"><span>{escape(describe_settings(record))}</span>'
+        f"{''.join(figures)}</div>"
+        f'<input class="studio-code" readonly onfocus="this.select()" '
+        f'value="{escape(code_of(record))}" aria-label="{label}">'
     )
-    return ", ".join([*parts, state] if state else parts)
+
+
+def _figure_html(name: str, value: str) -> str:
+    return f'<span class="figure"><small>{name}</small> {value}</span>'
