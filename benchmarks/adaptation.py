@@ -70,10 +70,12 @@ def measure(
         print(f"{writer:6}  {len(others):6}  {figures}")
     before, after, seconds, mnist = np.array(rows).T
     print(
-        f"  mean          {before.mean():8.2%} {after.mean():8.2%}  {seconds.mean():8.2f}  {mnist.mean() * 100:+9.2f}"
+        f"  mean          {before.mean():8.2%} {after.mean():8.2%}  {seconds.mean():8.2f}  "
+        f"{mnist.mean() * 100:+9.2f}"
     )
     print(
-        f" worst          {before.min():8.2%} {after.min():8.2%}  {seconds.max():8.2f}  {mnist.min() * 100:+9.2f}"
+        f" worst          {before.min():8.2%} {after.min():8.2%}  {seconds.max():8.2f}  "
+        f"{mnist.min() * 100:+9.2f}"
     )
 
 
@@ -97,7 +99,8 @@ def main() -> None:
     options = parser.parse_args()
     data, writers = load_mnist(), lessons(options.strokes, options.seed)
     print(
-        f"{len(writers)} writers, {PER_DIGIT} drawings of each digit taught; {torch.get_num_threads()} threads"
+        f"{len(writers)} writers, {PER_DIGIT} drawings of each digit taught; "
+        f"{torch.get_num_threads()} threads"
     )
     for name in options.model:
         model = load_checkpoint(name) if Path(name).suffix else load_pretrained(name)

@@ -130,8 +130,9 @@ def figure_of_epochs(results: Mapping[str, Times]) -> Figure:
     ):
         names = list(times)[::-1]
         middles = np.array([np.median(times[name]) for name in names])
-        reach = np.array([[np.median(times[name]) - min(times[name]), max(times[name]) - np.median(times[name])]
-                          for name in names]).T  # fmt: skip
+        lowest = np.array([min(times[name]) for name in names])
+        highest = np.array([max(times[name]) for name in names])
+        reach = np.stack([middles - lowest, highest - middles])
         colours = [COLOURS[1] if name == "mnist_nb" else COLOURS[0] for name in names]
         axes.barh(names, middles, xerr=reach, color=colours, height=0.7)
         for place, middle in enumerate(middles):
@@ -186,7 +187,8 @@ def race(name: str, quick: bool) -> None:
         runs.append(json.loads(output.stdout.splitlines()[-1]))
         say(f"{title}, seed {seed}: {runs[-1]['epochs'][-1]}")
     lines = [
-        f"| {title}: accuracy on test | reached by | seconds from a cold start, median | of training |"
+        f"| {title}: accuracy on test | reached by | seconds from a cold start, median | of "
+        "training |"
     ]
     lines += ["| --- | --- | --- | --- |"]
     for threshold in thresholds:
@@ -242,13 +244,17 @@ NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 STARTS = {
     "import torch": "import torch",
     "import mnist_nb": "import mnist_nb",
-    "import mnist_nb, and what trains": "from mnist_nb import load_mnist, build_model, TrainingRun, Hyperparameters",
+    "import mnist_nb, and what trains": (
+        "from mnist_nb import load_mnist, build_model, TrainingRun, Hyperparameters"
+    ),
     "import torchvision": "import torchvision",
 }
 MEMORIES = {
     "import torch": "import torch",
     "load_mnist()": "from mnist_nb import load_mnist; load_mnist()",
-    "a default training": "from mnist_nb import *; list(train(build_model(), load_mnist(), Hyperparameters(epochs=2)))",
+    "a default training": (
+        "from mnist_nb import *; list(train(build_model(), load_mnist(), Hyperparameters(epochs=2)))"
+    ),
 }
 
 

@@ -129,10 +129,12 @@ def main() -> None:
             if number % 10_000 == 9_999:
                 say(f"{number + 1:,}: {refused:,} refused, {loaded:,} loaded")
     print(
-        f"{options.count:,} variants: {refused:,} refused, {loaded:,} loaded as finite models, nothing else"
+        f"{options.count:,} variants: {refused:,} refused, {loaded:,} loaded as finite models, "
+        "nothing else"
     )
     print(
-        f"slowest {1000 * slowest:.0f} ms of processor time; memory grew from {before:.0f} to {peak_memory():.0f} MB "
+        f"slowest {1000 * slowest:.0f} ms of processor time; memory grew from {before:.0f} to "
+        f"{peak_memory():.0f} MB "
         "at its most"
     )
 

@@ -34,7 +34,9 @@ from browser.conftest import (
 from browser.slow import slow_line
 from browser.test_pad import THREE, Pad
 
-CELL = "from mnist_nb import DrawingPad\npad = DrawingPad(path='none/model.safetensors', digits='none/d.safetensors')\npad"
+CELL = """from mnist_nb import DrawingPad
+pad = DrawingPad(path='none/model.safetensors', digits='none/d.safetensors')
+pad"""
 DELAYS = (0.0, 0.075, 0.15)
 STROKES = 8
 
@@ -165,7 +167,8 @@ def main() -> None:
     lines.append(f"| from there to the bars of the first short stroke | {first['bars']:.0f} |")
     lines += [
         "",
-        "| added each way | ink behind the pen, ms, median (95 % under) | points without ink | messages |",
+        "| added each way | ink behind the pen, ms, median (95 % under) | points without ink | "
+        "messages |",
     ]
     lines.append("| --- | --- | --- | --- |")
     for delay in DELAYS:

@@ -72,11 +72,13 @@ def main() -> None:
         count("500 of them, cut to their ink", label, *read(model, cropped(image, 0, 1)))
         count("500 of them, x 8, margin 1", label, *read(model, cropped(image, 1, 8)))
     print(
-        "| kind | pictures | read right | wrong and over 90 % sure | refused |\n| --- | --- | --- | --- | --- |"
+        "| kind | pictures | read right | wrong and over 90 % sure | refused |\n| --- | --- | "
+        "--- | --- | --- |"
     )
     for kind, (total, right, sure_wrong, refused) in counts.items():
         print(
-            f"| {kind} | {total:,} | {right:,} ({100 * right / total:.1f} %) | {sure_wrong} | {refused} |"
+            f"| {kind} | {total:,} | {right:,} ({100 * right / total:.1f} %) | {sure_wrong} | "
+            f"{refused} |"
         )
 
 

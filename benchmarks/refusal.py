@@ -89,7 +89,8 @@ def main() -> None:
         f"{len(letters)} letters; "
         + "; ".join(f"{len(part)} of {name}" for name, part in digits.items())
     )
-    head = "network | way to score | against | AUROC | letters refused with 1 % of digits | as shipped: letters, digits"
+    head = "network | way to score | against | AUROC | "
+    head += "letters refused with 1 % of digits | as shipped: letters, digits"
     print(f"| {head} |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in options.model:

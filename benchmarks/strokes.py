@@ -129,7 +129,8 @@ def report(name: str, evaluation: Evaluation, writers: NDArray[np.int64]) -> str
         f"{label} as {guess}: {count}" for label, guess, count in evaluation.confused_pairs(6)
     )
     return (
-        f"{name:<40} {evaluation.accuracy:7.2%}  {low:.2%} to {high:.2%}  {by_writer[worst]:7.1%} (writer {worst})\n"
+        f"{name:<40} {evaluation.accuracy:7.2%}  {low:.2%} to {high:.2%}  "
+        f"{by_writer[worst]:7.1%} (writer {worst})\n"
         f"    of each digit  {digits}\n    read wrong     {pairs}"
     )
 
@@ -155,7 +156,8 @@ def main() -> None:
     }
     digits = ways["prepared"]
     print(
-        f"{len(digits.labels)} digits by {len(np.unique(digits.writers))} writers, each drawn once, seed {options.seed}"
+        f"{len(digits.labels)} digits by {len(np.unique(digits.writers))} writers, each drawn "
+        f"once, seed {options.seed}"
     )
     print(f"{'model, how the drawing becomes 28x28':<40}    read  95 % interval      worst writer")
     for name, model in models.items():

@@ -142,8 +142,9 @@ def main() -> None:
     model, random = load(options.model), np.random.default_rng(0)
     rows: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, path, reader in (
-        ("digits", options.strokes, read_unipen), ("characters", options.characters, read_characters)
-    ):  # fmt: skip
+        ("digits", options.strokes, read_unipen),
+        ("characters", options.characters, read_characters),
+    ):
         digits = reader(path) if path else []
         writers = sorted({digit.writer for digit in digits})
         for writer in writers[options.part == "odd" :: 1 if options.part == "all" else 2]:
@@ -176,7 +177,8 @@ def main() -> None:
                 last = time.process_time() - started
             times.append(1000 * last)
         print(
-            f"\nEight digits, after the last stroke: median {np.median(times):.0f} ms of processor time, "
+            f"\nEight digits, after the last stroke: median {np.median(times):.0f} ms of "
+            "processor time, "
             f"95 % under {np.quantile(times, 0.95):.0f}, one thread"
         )
 

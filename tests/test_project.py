@@ -125,9 +125,15 @@ assert not {"sklearn", "scipy.stats", "scipy.optimize", "matplotlib.pyplot"} & {
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone")
 def test_what_a_reader_leaves_behind_is_ignored() -> None:
     left = [
-        "model.safetensors", "model.resume.safetensors", "my_digits.safetensors", ".my_digits.safetensors.lock",
-        "my_digits.zip", "01_explore_data-Copy1.ipynb", "Untitled.ipynb", ".ipynb_checkpoints/draw-checkpoint.ipynb",
-    ]  # fmt: skip
+        "model.safetensors",
+        "model.resume.safetensors",
+        "my_digits.safetensors",
+        ".my_digits.safetensors.lock",
+        "my_digits.zip",
+        "01_explore_data-Copy1.ipynb",
+        "Untitled.ipynb",
+        ".ipynb_checkpoints/draw-checkpoint.ipynb",
+    ]
     names = [f"notebooks/{name}" for name in left] + [
         "model.safetensors",
         "my_notebooks/draw.ipynb",

@@ -17,7 +17,8 @@ PATHS = sorted(
 )
 NUMBER = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)(?!\w)( %| points)?")
 NOT_PROSE = re.compile(
-    r"\]\([^)]*\)|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|^#.*?$|^\d+\. |\*\*Time:\*\* about \d+|[Nn]otebooks? \d\d( to \d\d)?"
+    r"\]\([^)]*\)|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|^#.*?$|^\d+\. |\*\*Time:\*\* about "
+    r"\d+|[Nn]otebooks? \d\d( to \d\d)?"
     r"|\b0\d ·|Hint for \d",
     re.MULTILINE | re.DOTALL,
 )
@@ -76,7 +77,7 @@ LISTED = {
     },
     "09_convolution": {
         "2015": "history: Ioffe and Szegedy",
-        "22": "2 * (2 * (2 + 2) + 2) + 2: a pooling sees two places, a convolution one more on each side",
+        "22": "2 * (2 * (2 + 2) + 2) + 2: pooling sees two places, a convolution one more each side",
     },
     "solutions/01_explore_data": {"2.48": "printed in notebook 01: 4 and 9"},
     "solutions/02_train": {"0.81": "0.9 squared", "81": "0.9 squared, in hundredths"},

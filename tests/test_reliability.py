@@ -183,10 +183,27 @@ TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         packed(b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}} trailing', bytes(8)),
         packed(b"\xff\xfe\x00", bytes(8)),
     ],
-    ids=["empty", "png", "zip", "no object", "exabytes", "terabyte header", "product overflows", "beyond the end",
-         "backwards", "overlap", "deep list", "deep object", "long number", "many names", "long metadata", "no strings",
-         "trailing", "no text"],
-)  # fmt: skip
+    ids=[
+        "empty",
+        "png",
+        "zip",
+        "no object",
+        "exabytes",
+        "terabyte header",
+        "product overflows",
+        "beyond the end",
+        "backwards",
+        "overlap",
+        "deep list",
+        "deep object",
+        "long number",
+        "many names",
+        "long metadata",
+        "no strings",
+        "trailing",
+        "no text",
+    ],
+)
 @pytest.mark.promise("damaged file")
 def test_what_is_no_model_is_one_clear_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
@@ -244,9 +261,9 @@ def test_a_damaged_training_state_does_not_cost_the_weights(tiny, path: Path, fi
 @pytest.mark.promise("Jupyter's safety")
 def test_nothing_weakens_jupyters_own_safety() -> None:
     root = Path(__file__).resolve().parent.parent
-    files = [*root.glob("mnist_nb/**/*.py"), *root.glob("notebooks/**/*.ipynb"), *root.glob("tools/*"),
-             root / "Makefile", root / "environment.yml", root / "pyproject.toml"]  # fmt: skip
-    for file in files:
+    patterns = ["mnist_nb/**/*.py", "notebooks/**/*.ipynb", "tools/*"]
+    patterns += ["Makefile", "environment.yml", "pyproject.toml"]
+    for file in (file for pattern in patterns for file in root.glob(pattern)):
         if file.is_file():
             text = file.read_text(encoding="utf-8").lower()
             for setting in (

@@ -279,7 +279,8 @@ def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, 
         """
         import os, signal, sys
         from mnist_nb import Hyperparameters, continue_run, load_mnist, save_run
-        run, _ = continue_run(sys.argv[1], load_mnist(), Hyperparameters(epochs=2, learning_rate=0.05))
+        settings = Hyperparameters(epochs=2, learning_rate=0.05)
+        run, _ = continue_run(sys.argv[1], load_mnist(), settings)
         def kill(run):
             if run.epoch == 1 and run.batch == 5:
                 os.kill(os.getpid(), signal.SIGKILL)

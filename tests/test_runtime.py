@@ -96,7 +96,8 @@ def test_a_run_interrupted_in_mid_step_goes_on_as_if_nothing_had_been(tiny, monk
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory"),
         RuntimeError(
-            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 "
+            "bytes."
         ),
     ],
     ids=lambda error: type(error).__name__,

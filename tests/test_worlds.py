@@ -1,4 +1,4 @@
-"""The notebooks beside whatever model a reader may have left: each prints what it was committed with.
+"""The notebooks beside any model that a reader may have left: the outputs are as committed.
 
 `pytest --nbval` compares them without a model. Beside a model that reads too little, a quick one is
 trained in its place: it is enough to see that it is the same one.

@@ -37,8 +37,9 @@ PAGE = """<!DOCTYPE html>
 <style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }}
 ul {{ list-style: none }}</style></head>
 <body><h1>mnist_nb</h1>
-<p>How a neural network learns to read handwritten digits. These pages show the notebooks as they were last run;
-the sliders live in JupyterLab only: <code>make lab</code>. The <a href="pad.html">drawing pad</a> works here too.</p>
+<p>How a neural network learns to read handwritten digits. These pages show the notebooks as they
+were last run; the sliders live in JupyterLab only: <code>make lab</code>. The
+<a href="pad.html">drawing pad</a> works here too.</p>
 <ul>{items}</ul><p>Solutions of the exercises:</p><ul>{solutions}</ul></body></html>
 """
 

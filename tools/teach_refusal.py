@@ -72,7 +72,8 @@ def main() -> None:
         path = PRETRAINED / f"{name}.safetensors"
         save_checkpoint(model, path, read_metadata(path))
         print(
-            f"{name}: taught on {len(pools[0]):,} images that are no digits; last batch {loss:.3f} nats"
+            f"{name}: taught on {len(pools[0]):,} images that are no digits; last batch "
+            f"{loss:.3f} nats"
         )
 
 

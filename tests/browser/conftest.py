@@ -53,7 +53,8 @@ _RUN_ALL = """() => {
 }"""
 _PUT_CELLS = """sources => {
     const { sharedModel } = window.jupyterapp.shell.currentWidget.content.model;
-    sharedModel.insertCells(0, sources.map(source => ({cell_type: "code", source, metadata: {}, outputs: []})));
+    const empty = {cell_type: "code", metadata: {}, outputs: []};
+    sharedModel.insertCells(0, sources.map(source => ({...empty, source})));
     sharedModel.deleteCellRange(sources.length, sharedModel.cells.length);
 }"""
 _CELLS = """() => {
@@ -61,7 +62,8 @@ _CELLS = """() => {
     const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
     for (let index = 0; index < cells.length; index++) {
         const cell = cells.get(index);
-        if (cell.type === "code") outputs.push({index, count: cell.executionCount, outputs: cell.outputs.toJSON()});
+        if (cell.type !== "code") continue;
+        outputs.push({index, count: cell.executionCount, outputs: cell.outputs.toJSON()});
     }
     return outputs;
 }"""
@@ -203,7 +205,8 @@ class NotebookPage:
     def _positions(self) -> range:
         """Scroll positions, in pixels, that show the notebook from top to bottom."""
         total, height = self.page.evaluate(
-            "() => { const box = document.querySelector('.jp-WindowedPanel-outer') ?? document.documentElement;"
+            "() => { const box = document.querySelector('.jp-WindowedPanel-outer') ?? "
+            "document.documentElement;"
             " return [box.scrollHeight, box.clientHeight] }"
         )
         return range(0, max(1, int(total)), max(1, int(height) - 40))
@@ -221,7 +224,8 @@ class NotebookPage:
             if time.monotonic() > deadline:
                 self.screenshot("timeout")
                 pytest.fail(
-                    f"{self.name}: waited {timeout:.0f} s for {what}; errors so far: {self.errors()}"
+                    f"{self.name}: waited {timeout:.0f} s for {what}; errors so far: "
+                    f"{self.errors()}"
                 )
             self.page.wait_for_timeout(200)
 

@@ -10,7 +10,8 @@ pytestmark = pytest.mark.browser
 
 HEAD = (
     "import os\nos.environ['MNIST_NB_SOURCE'] = 'sample'\nfrom mnist_nb import load_mnist\n"
-    "from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer\ndata = load_mnist()"
+    "from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer\ndata = "
+    "load_mnist()"
 )
 
 

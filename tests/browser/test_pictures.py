@@ -21,8 +21,8 @@ pytestmark = [
 ]
 
 FIVE = (  # two strokes, as a hand writes them: down and around, then the bar
-    [(96, 62), (92, 92), (88, 122), (106, 112), (134, 108), (162, 122), (176, 150), (168, 184), (140, 208), (104, 212),
-     (78, 196)],
+    [(96, 62), (92, 92), (88, 122), (106, 112), (134, 108), (162, 122), (176, 150), (168, 184),
+     (140, 208), (104, 212), (78, 196)],
     [(96, 62), (126, 58), (158, 56), (186, 50)],
 )  # fmt: skip
 PAD = (
@@ -31,7 +31,8 @@ PAD = (
 )
 STUDIO = (
     "from mnist_nb import Hyperparameters, TrainingStudio, load_mnist\ndata = load_mnist()",
-    "studio = TrainingStudio(data, path=None, hyperparameters=Hyperparameters(epochs=4, learning_rate=0.01))\n"
+    "studio = TrainingStudio(data, path=None, hyperparameters=Hyperparameters(epochs=4, "
+    "learning_rate=0.01))\n"
     "for name, momentum in (('momentum 0', 0.0), ('momentum 0.9', 0.9)):\n"
     "    studio.train(name=name, fresh=True, momentum=momentum)\n"
     "studio.controls.value = Hyperparameters(epochs=40, learning_rate=0.1)\nstudio",

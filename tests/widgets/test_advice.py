@@ -134,11 +134,7 @@ class TestAdvice:
         reached = [says(BY_HEART, settings) for settings in runs]
         assert mean(map(accuracy, augmented)) > mean(reached)
 
-<<<<<<< HEAD
     def test_a_lower_rate_or_a_schedule_helps_too_long_steps(
-=======
-    def test_where_steps_are_too_long_shorter_ones_help(
->>>>>>> 51f6cb0 (Decide the studio's advice in a table, train for it every night)
         self,
     ) -> None:
         rate = Hyperparameters(epochs=6, learning_rate=0.2, seed=1)
@@ -147,20 +143,12 @@ class TestAdvice:
         assert accuracy(dataclasses.replace(rate, learning_rate=0.05)) > reached + 0.01
         assert accuracy(dataclasses.replace(rate, schedule="one-cycle")) > reached + 0.01
 
-<<<<<<< HEAD
     def test_a_lower_rate_helps_where_the_loss_leapt(self) -> None:
-=======
-    def test_where_the_loss_leapt_only_a_lower_rate_helps(self) -> None:
->>>>>>> 51f6cb0 (Decide the studio's advice in a table, train for it every night)
         wild = Hyperparameters(epochs=2, learning_rate=1.0)
         assert longer(wild) < says(LEAPT, wild) + 0.1
         assert accuracy(dataclasses.replace(wild, learning_rate=0.1)) > 0.9
 
-<<<<<<< HEAD
     def test_a_higher_rate_or_more_epochs_help_a_guessing_network(self) -> None:
-=======
-    def test_where_it_guesses_a_higher_rate_or_more_epochs_help(self) -> None:
->>>>>>> 51f6cb0 (Decide the studio's advice in a table, train for it every night)
         crawling = Hyperparameters(epochs=1, learning_rate=0.00005)
         reached = says(GUESSING, crawling)
         assert accuracy(dataclasses.replace(crawling, epochs=6)) > reached + 0.1
