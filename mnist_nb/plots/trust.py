@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
-from sklearn.metrics import auc
 
 from mnist_nb.evaluation import Evaluation
 from mnist_nb.labs.calibration import expected_calibration_error, reliability_bins
@@ -74,6 +73,8 @@ def roc_curves(curves: Mapping[str, Sequence[ArrayLike]]) -> Figure:
         curves: by the score's name, what `sklearn.metrics.roc_curve` returns where the other images
             are the positive class: the shares refused of the digits and of the others, rising.
     """
+    from sklearn.metrics import auc  # takes half a second, which no panel should wait for
+
     figure, axes = style.new_axes(
         8,
         3.8,
