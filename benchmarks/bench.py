@@ -253,7 +253,8 @@ MEMORIES = {
     "import torch": "import torch",
     "load_mnist()": "from mnist_nb import load_mnist; load_mnist()",
     "a default training": (
-        "from mnist_nb import *; list(train(build_model(), load_mnist(), Hyperparameters(epochs=2)))"
+        "from mnist_nb import *; "
+        "list(train(build_model(), load_mnist(), Hyperparameters(epochs=2)))"
     ),
 }
 

@@ -77,7 +77,7 @@ LISTED = {
     },
     "09_convolution": {
         "2015": "history: Ioffe and Szegedy",
-        "22": "2 * (2 * (2 + 2) + 2) + 2: pooling sees two places, a convolution one more each side",
+        "22": "2 * (2 * (2 + 2) + 2) + 2: pooling sees two pixels, a convolution one more a side",
     },
     "solutions/01_explore_data": {"2.48": "printed in notebook 01: 4 and 9"},
     "solutions/02_train": {"0.81": "0.9 squared", "81": "0.9 squared, in hundredths"},
