@@ -61,11 +61,8 @@ def read_unipen(path: str | Path) -> list[PenDigit]:
             np.array(pen.split(".PEN_UP")[0].split(), np.float32).reshape(-1, 2) * (1, -1)
             for pen in pens
         ]
-        digits.append(
-            PenDigit(
-                label, writer, [stroke.astype(np.float32) for stroke in strokes if len(stroke)]
-            )
-        )
+        strokes = [stroke.astype(np.float32) for stroke in strokes if len(stroke)]
+        digits.append(PenDigit(label, writer, strokes))
     if not digits:
         raise ValueError(f"{path} holds no .SEGMENT: expected digits as UNIPEN text")
     return digits
@@ -84,7 +81,7 @@ def draw(strokes: list[NDArray[np.float32]], generator: np.random.Generator) -> 
 
 
 def shrink(sketch: Sketch) -> NDArray[np.uint8]:
-    """The naive way: the canvas with its brush strokes, simply resized to 28x28."""
+    """Resize the canvas with its brush strokes to 28x28, which is the naive way."""
     canvas = Image.new("L", (CANVAS, CANVAS))
     pen = ImageDraw.Draw(canvas)
     for stroke in sketch.strokes:
@@ -128,11 +125,13 @@ def report(name: str, evaluation: Evaluation, writers: NDArray[np.int64]) -> str
     pairs = ", ".join(
         f"{label} as {guess}: {count}" for label, guess, count in evaluation.confused_pairs(6)
     )
-    return (
-        f"{name:<40} {evaluation.accuracy:7.2%}  {low:.2%} to {high:.2%}  "
-        f"{by_writer[worst]:7.1%} (writer {worst})\n"
-        f"    of each digit  {digits}\n    read wrong     {pairs}"
-    )
+    read = f"{evaluation.accuracy:7.2%}  {low:.2%} to {high:.2%}"
+    lines = [
+        f"{name:<40} {read}  {by_writer[worst]:7.1%} (writer {worst})",
+        f"    of each digit  {digits}",
+        f"    read wrong     {pairs}",
+    ]
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -155,15 +154,13 @@ def main() -> None:
         "shrunk": replay(options.strokes, options.seed, naive=True),
     }
     digits = ways["prepared"]
-    print(
-        f"{len(digits.labels)} digits by {len(np.unique(digits.writers))} writers, each drawn "
-        f"once, seed {options.seed}"
-    )
+    writers = len(np.unique(digits.writers))
+    print(f"{len(digits.labels)} digits by {writers} writers, each drawn once, seed {options.seed}")
     print(f"{'model, how the drawing becomes 28x28':<40}    read  95 % interval      worst writer")
     for name, model in models.items():
-        for way, (images, labels, writers) in ways.items():
-            evaluation = Evaluation(predict(model, images), torch.as_tensor(labels))
-            print(report(f"{Path(name).stem}, {way}", evaluation, writers))
+        for way, drawn in ways.items():
+            evaluation = Evaluation(predict(model, drawn.images), torch.as_tensor(drawn.labels))
+            print(report(f"{Path(name).stem}, {way}", evaluation, drawn.writers))
 
 
 if __name__ == "__main__":
