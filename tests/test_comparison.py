@@ -67,7 +67,7 @@ def test_two_models_that_never_differ_cannot_be_told_apart():
     assert comparison.accuracy_difference_interval == (0, 0)
 
 
-def test_the_interval_of_the_difference_is_that_of_the_mean_of_paired_differences():
+def test_the_interval_is_that_of_mean_paired_differences():
     comparison = Comparison(9000, 120, 160, 720)
     differences = np.repeat([0.0, -1.0, 1.0, 0.0], [9000, 120, 160, 720])
     low, high = stats.norm.interval(0.95, differences.mean(), differences.std() / math.sqrt(10_000))

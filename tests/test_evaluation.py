@@ -84,7 +84,7 @@ def test_the_f1_interval_catches_the_truth_about_95_times_in_100():
     assert 930 <= caught <= 970
 
 
-def test_a_digit_that_is_neither_written_nor_read_could_score_anything():
+def test_an_absent_digit_could_score_anything():
     nothing = DigitScore(9, 0, 0, 0)
     assert nothing.precision == nothing.recall == nothing.f1 == 0
     assert nothing.precision_interval == nothing.recall_interval == nothing.f1_interval == (0, 1)
@@ -105,7 +105,7 @@ def test_the_rejected_labels_are_those_of_mnists_test_images(full_mnist):
     assert all(0 <= votes <= 2 for votes in REJECTED_LABELS.values())
 
 
-def test_the_surest_mistakes_and_the_least_sure_correct_predictions_come_in_order(evaluation):
+def test_surest_mistakes_and_least_sure_hits_are_in_order(evaluation):
     worst, unsure = evaluation.most_confident_mistakes(5), evaluation.least_confident_correct(5)
     right = evaluation.is_correct
     mistaken, correct = (

@@ -66,7 +66,7 @@ def test_on_another_thread_it_changes_nothing():
 
 @pytest.mark.parametrize("at", [0, 3, 7])
 @pytest.mark.promise("Ctrl-C")
-def test_a_run_interrupted_in_mid_step_goes_on_as_if_nothing_had_been(tiny, monkeypatch, at):
+def test_an_interrupted_step_changes_nothing_of_the_run(tiny, monkeypatch, at):
     settings = Hyperparameters(epochs=2, batch_size=32, learning_rate=0.05)
     whole, halted = (
         TrainingRun(build_model(seed=0), tiny, settings, device="cpu") for _ in range(2)
