@@ -58,7 +58,7 @@ lint: $(INSTALLED_TEST)  ## style and types, notebooks included
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	@if $(ESLINT) --version >/dev/null 2>&1; then echo "eslint mnist_nb/widgets/page"; $(ESLINT) mnist_nb/widgets/page; \
+	@if $(ESLINT) --version >/dev/null 2>&1; then echo "eslint mnist_nb/widgets"; $(ESLINT) mnist_nb/widgets; \
 	else echo "NOTE: npx cannot get eslint here, so the page's scripts are not linted."; fi
 
 format: $(INSTALLED_TEST)  ## put code and notebooks into the common style

@@ -1,6 +1,6 @@
 // The rules for the page's scripts; `make lint` runs them where npm is.
 const browser = ["window", "document", "performance", "devicePixelRatio", "addEventListener"];
-const drawing = ["requestAnimationFrame", "cancelAnimationFrame", "ResizeObserver"];
+const drawing = ["requestAnimationFrame", "cancelAnimationFrame", "ResizeObserver", "MouseEvent"];
 const rules = ["no-undef", "no-unused-vars", "no-var", "prefer-const", "eqeqeq", "no-redeclare", "no-unreachable"];
 
 export default [{

@@ -64,8 +64,8 @@ class InkCanvas(Canvas):  # type: ignore[misc]
     """Paper to draw on with mouse, finger or pen.
 
     At most one stroke is open. It begins with a press or a touch, and ends with the release, when
-    the pointer leaves the paper (a release outside is never reported), or when the touch is
-    cancelled. Points are clipped to the paper.
+    the touch is cancelled, or when the page reports that the pointer left the paper. Points are
+    clipped to the paper.
 
     Args:
         size: width in pixels of the page; points are in the same unit.

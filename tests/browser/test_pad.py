@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable
 
 import numpy as np
@@ -25,6 +26,16 @@ INK = """canvas => {
     let ink = 0;
     for (let at = 0; at < pixels.length; at += 4) ink += pixels[at] < 128 && pixels[at + 3] > 0;
     return ink;
+}"""
+
+
+IN_KERNEL = """async ([code, wait]) => {
+    const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+    const future = kernel.requestExecute({ code });
+    let printed = "";
+    future.onIOPub = message => { printed += message.content.text ?? "" };
+    if (wait) await future.done;
+    return printed;
 }"""
 
 
@@ -68,6 +79,17 @@ class Pad:
     def tab(self, name: str) -> None:
         self.page.get_by_role("tab", name=name).click()
 
+    def in_kernel(self, code: str, *, wait: bool = True) -> str:
+        """Run code in the kernel, and return what it printed."""
+        printed: str = self.page.evaluate(IN_KERNEL, [code, wait])
+        return printed
+
+    def strokes(self) -> list[list[list[float]]]:
+        """The points of each stroke, as the kernel knows them."""
+        points = "[stroke.points.tolist() for stroke in pad.state.drawing.strokes]"
+        strokes: list[list[list[float]]] = json.loads(self.in_kernel(f"print({points})"))
+        return strokes
+
     def says(self, text: str, where: str = ".pad-words") -> None:
         self.page.locator(f".mnist-pad {where}", has_text=text).first.wait_for()
 
@@ -110,8 +132,7 @@ def test_draw_leave_undo_reload_collect_and_teach(pad: Pad) -> None:
     three = pad.settled_ink()
     pad.notebook.screenshot("three")
 
-    # a stroke that leaves the paper ends there: what the mouse does outside and on its return draws
-    # nothing
+    # a stroke that is released outside ends there: the return of the mouse draws nothing
     pad.mouse([(40, 250), (-60, 250)], release=False)
     pad.page.mouse.up()
     more = pad.settled_ink()
@@ -297,3 +318,49 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
     page.wait_for_timeout(300)
     hint: int = pad.canvas.evaluate(INK)
     assert hint < 500  # nothing but the hint
+
+
+def test_a_stroke_with_shift_held_is_drawn_whole(pad: Pad) -> None:
+    pad.page.keyboard.down("Shift")
+    pad.mouse(THREE)
+    pad.page.keyboard.up("Shift")
+    pad.says("I read a 3")
+
+
+def test_the_wheel_over_the_paper_scrolls_the_page(pad: Pad) -> None:
+    top = pad.canvas.bounding_box()["y"]
+    pad.page.mouse.move(*pad.places([(140, 140)])[0])
+    pad.page.mouse.wheel(0, 60 if top > 100 else -60)
+    pad.page.wait_for_timeout(500)
+    assert abs(pad.canvas.bounding_box()["y"] - top) > 30
+
+
+def test_a_stroke_goes_on_along_the_rim_and_ends_outside(pad: Pad) -> None:
+    pad.mouse([(60, 140), (-40, 140), (-40, 200), (60, 200)])
+    pad.settled_ink()
+    [stroke] = pad.strokes()
+    assert min(x for x, y in stroke) == 0
+    assert stroke[-1][0] > 50
+    pad.mouse([(200, 140), (330, 140)])  # released outside
+    pad.page.mouse.move(*pad.places([(200, 60)])[0], steps=5)
+    pad.settled_ink()
+    [_, stroke] = pad.strokes()
+    assert stroke[-1] == pytest.approx([280, 140], abs=1)
+
+
+def test_the_page_says_that_the_kernel_is_busy_or_gone(pad: Pad) -> None:
+    notice = pad.page.locator(".mnist-pad .pad-busy").first
+    pad.mouse(SEVEN)
+    pad.says("a 7")
+    pad.page.wait_for_timeout(2500)
+    assert notice.is_hidden()
+    pad.press("Clear")
+    pad.in_kernel("import time; time.sleep(6)", wait=False)
+    pad.mouse(THREE)
+    notice.wait_for(state="visible")
+    pad.notebook.screenshot("busy")
+    pad.says("I read a 3")
+    notice.wait_for(state="hidden")
+    pad.notebook.shut_down()
+    pad.mouse(SEVEN)
+    notice.wait_for(state="visible")

@@ -26,7 +26,7 @@ class DigitPage(VBox):  # type: ignore[misc]
         self.paper = Paper(state, state.drawing, BRUSHES, NAMES)
         self.paper.canvas.on_key_down(self._keep)
         buttons = HBox(self.paper.buttons)
-        super().__init__([self.paper.canvas, self.paper.tool, self.paper.brush, buttons])
+        super().__init__([self.paper.sheet, self.paper.tool, self.paper.brush, buttons])
         state.drawing.observe(self._show, "content")
         state.collection.observe(self._show, "snapshot")
         self._show()

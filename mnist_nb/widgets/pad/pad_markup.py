@@ -48,6 +48,15 @@ def reading(image: Pixels | None, prediction: Prediction | None) -> str:
     return f'{_words(words)}<div class="{kind}">{bars}{figure}</div>'
 
 
+def busy_notice(number: int) -> str:
+    """Return what `paper.js` shows if the kernel does not replace it; `number` makes it new."""
+    return (
+        f'<div class="pad-busy" data-number="{number}" role="status" hidden>The kernel does not '
+        "answer. Strokes are drawn once it has finished other cells; if it was restarted, run the "
+        "pad's cell again.</div>"
+    )
+
+
 def number(read: Number) -> str:
     """Return a whole number as a sentence, and the image of each digit with what is read in it."""
     if not read.digits:

@@ -1,14 +1,20 @@
-"""Paper to draw on, with a brush, an eraser, and the buttons Undo, Redo and Clear."""
+"""Paper to draw on, with a brush, an eraser, and the buttons Undo, Redo and Clear.
+
+`paper.js` does in the page what ipycanvas does not: it follows a stroke beyond the rim and with
+Shift held, leaves the wheel to the page, and says so when the kernel does not answer.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import resources
 
-from ipywidgets import IntSlider, ToggleButtons, Widget
+from ipywidgets import HTML, IntSlider, Output, ToggleButtons, VBox, Widget
 
 from mnist_nb.handwriting.sketch import Stroke, as_points
 from mnist_nb.widgets.canvas import InkCanvas, Note, Point, Sheet
 from mnist_nb.widgets.common import labelled, make_button, on_change
+from mnist_nb.widgets.pad import pad_markup
 from mnist_nb.widgets.pad.drawing import Drawing
 from mnist_nb.widgets.pad.state import PadState
 
@@ -44,7 +50,8 @@ class Paper:
         names: of the canvas and the buttons.
 
     Attributes:
-        canvas, tool, brush, buttons: the widgets.
+        sheet: the canvas, and the notice that the kernel does not answer.
+        canvas, tool, brush, buttons: the other widgets.
         previous: what Shift and Tab lead to from the canvas, which swallows these keys.
     """
 
@@ -60,6 +67,10 @@ class Paper:
         self.canvas.moved = lambda points: state.attempt(partial(self._extend, points))
         self.canvas.ended = lambda points: state.attempt(partial(self._finish, points))
         self.canvas.on_key_down(self._leave)
+        self._presses = 0
+        self._notice = HTML(pad_markup.busy_notice(self._presses))
+        self.sheet = VBox([self.canvas, self._notice, page_script()])
+        self.sheet.add_class("pad-sheet")
         self.tool = ToggleButtons(
             options=["Draw", ERASE], tooltips=["Draw with the pen", "Take ink away"]
         )
@@ -109,6 +120,9 @@ class Paper:
         self.canvas.is_erasing = self.tool.value == ERASE
 
     def _extend(self, points: Sequence[Point]) -> None:
+        if len(points) == 1:
+            self._presses += 1
+            self._notice.value = pad_markup.busy_notice(self._presses)
         if self._drawing.content.picture is not None:  # a new drawing begins
             self._drawing.clear()
         self._drawing.unfinished = Stroke(
@@ -122,3 +136,14 @@ class Paper:
         if key == "Tab":
             target = self.previous if shift else self.buttons[0]
             target.focus()
+
+
+def page_script() -> Output:
+    """Return a widget that runs `paper.js` in the page and is not seen."""
+    code = resources.files(__package__).joinpath("paper.js").read_text(encoding="utf-8")
+    output = {
+        "output_type": "display_data",
+        "data": {"application/javascript": code},
+        "metadata": {},
+    }
+    return Output(outputs=(output,), layout={"display": "none"})
