@@ -17,7 +17,6 @@ from tree import part, shown
 from mnist_nb import DrawingPad, Hyperparameters, adapt, build_model, from_image, predict, train
 from mnist_nb.checkpoints import PRETRAINED, load_checkpoint, load_pretrained, save_checkpoint
 from mnist_nb.data import Mnist
-from mnist_nb.handwriting.negatives import make_negatives
 from mnist_nb.handwriting.refusal import (
     digit_score,
     has_learnt_to_refuse,
@@ -127,17 +126,6 @@ def test_what_refuses_learns_beside_the_ten_outputs_and_never_moves_them(tiny: M
     same = {key: torch.equal(tensor, others[key]) for key, tensor in ends.items()}
     assert all(same[key] for key in same if not key.startswith("reject."))
     assert not same["reject.0.weight"]
-
-
-def test_images_that_are_no_digits_are_drawn_from_the_generator_alone(sample: Mnist) -> None:
-    images, labels = sample.train.images[:80].float() / 255, sample.train.labels[:80]
-    first, second = (
-        make_negatives(images, labels, torch.Generator().manual_seed(3)) for _ in range(2)
-    )
-    assert torch.equal(first, second)
-    assert first.shape == (20, 28, 28)
-    assert bool(((first >= 0) & (first <= 1)).all())
-    assert bool((first.sum((1, 2)) > 5).all())
 
 
 def test_a_taught_model_knows_its_owners_digits_and_still_refuses(sample: Mnist) -> None:

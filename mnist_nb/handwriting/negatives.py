@@ -170,9 +170,9 @@ def _frames(width: Tensor) -> Tensor:
     across = (torch.arange(SIDE, device=width.device) - SIDE / 2).abs()  # from the middle
     down = across[:, None] * (1 + 1.5 * width)
     distance = torch.maximum(across, down)  # [n, row, column]
-    is_outside_8 = (distance - 8).clamp(0, 1)
-    is_inside_10 = (10 - distance).clamp(0, 1)
-    return is_inside_10 * is_outside_8
+    beyond_8 = (distance - 8).clamp(0, 1)
+    within_10 = (10 - distance).clamp(0, 1)
+    return beyond_8 * within_10
 
 
 # ---- random signs
@@ -196,7 +196,7 @@ def random_signs(count: int, generator: torch.Generator) -> Tensor:
     places, choices = drawn[:, :, :4], drawn[:, :, 4:]
     kind, role, chain, bulge, bend, size = choices.unbind(2)  # each [sign, stroke]
     across = 0.4 + 0.6 * size[:, 1]
-    radius = 0.8 + size[:, 2]
+    radius = 0.8 + size[:, 2]  # in pixels; MNIST's pens have about 1.25
 
     number = torch.arange(STROKES, device=drawn.device)
     has_stem = kind[:, :1] < 0.5
