@@ -64,6 +64,9 @@ _SELECTED = """() => {
     const input = document.activeElement;
     return input.value.slice(input.selectionStart, input.selectionEnd);
 }"""
+_TOP = """part => {
+    return part.getBoundingClientRect().top - part.closest(".mnist-studio").getBoundingClientRect().top;
+}"""
 _RUN_CELL = """async index => {
     window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
     await window.jupyterapp.commands.execute("notebook:run-cell");
@@ -190,6 +193,26 @@ def test_numbers_are_typed_and_settings_copied(studio: StudioPage) -> None:
     copied = studio.page.evaluate(_SELECTED)
     settings = eval(copied, {"Hyperparameters": Hyperparameters})
     assert (settings.learning_rate, settings.batch_size, settings.epochs) == (0.0123, 777, 200)
+
+
+def test_nothing_moves_when_the_message_grows(studio: StudioPage) -> None:
+    def tops() -> list[float]:
+        parts = (".studio-say", ".studio-pinned", ".studio-plots")
+        return [studio.panel.locator(part).evaluate(_TOP) for part in parts]
+
+    studio.page.set_viewport_size({"width": 1366, "height": 1000})
+    studio.page.wait_for_timeout(300)
+    before = tops()
+    studio.train()
+    studio.stop()
+    assert tops() == before
+    studio.move("Epochs", "ArrowLeft")
+    studio.move("Learning rate")
+    studio.button("Resume").click()
+    expect(studio.says).to_contain_text("from here on", timeout=LONG_WAIT)
+    expect(studio.says).to_contain_text("keeps its settings: Epochs stays", timeout=LONG_WAIT)
+    assert tops() == before
+    studio.stop()
 
 
 def test_twenty_rapid_clicks_leave_the_panel_alive(studio: StudioPage) -> None:

@@ -18,7 +18,7 @@ from mnist_nb.data import Mnist
 from mnist_nb.plots import training_curves
 from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets.callbacks import LOCK
-from mnist_nb.widgets.common import Panel, labelled, make_button, on_change
+from mnist_nb.widgets.common import Panel, make_button, on_change
 from mnist_nb.widgets.controls import Controls
 from mnist_nb.widgets.markup import stylesheet
 from mnist_nb.widgets.studio import studio_markup
@@ -66,7 +66,8 @@ class TrainingStudio(Panel):
 
         self._progress = HTML()
         self._messages = HTML()
-        self._pinned = HTML()
+        self._digit = HTML()
+        self._reading = HTML()
         self._chart = HTML()
         self._diagnostics = HTML()
         self._start_from = self._make_start_from()
@@ -257,9 +258,8 @@ class TrainingStudio(Panel):
             self._messages.value = studio_markup.messages_html(session, self._notice)
             self._chart.value = draw_chart(self.runs)
             self._diagnostics.value = draw_diagnostics(observer.diagnostics)
-            self._pinned.value = studio_markup.pinned_html(
-                observer.pinned, self._caption, observer.probabilities
-            )
+            self._digit.value = studio_markup.digit_html(observer.pinned, self._caption)
+            self._reading.value = studio_markup.reading_html(observer.probabilities)
             self._table.refresh()
 
     def _make_right_side(self) -> VBox:
@@ -273,8 +273,9 @@ class TrainingStudio(Panel):
                 row_of("studio-source", HTML("Start from"), self._start_from),
                 self._progress,
                 self._messages,
-                row_of("studio-watched", self._pinned_index, another),
-                self._pinned,
+                row_of(
+                    "studio-pinned", VBox([self._digit, self._pinned_index, another]), self._reading
+                ),
             ]
         )
 
@@ -306,15 +307,8 @@ class TrainingStudio(Panel):
         return made
 
     def _make_pinned_index(self) -> BoundedIntText:
-        made = labelled(
-            BoundedIntText,
-            f"Pinned: {self._pinnable.name} image",
-            "230px",
-            0,
-            min=0,
-            max=len(self._pinnable) - 1,
-            tooltip="The number of the image whose probabilities are shown; arrow keys change it",
-        )
+        hint = f"The number of the {self._pinnable.name} image that is pinned"
+        made = BoundedIntText(0, min=0, max=len(self._pinnable) - 1, tooltip=hint)
         return on_change(self.attempt, made, lambda: self._pin_number(made.value))
 
 

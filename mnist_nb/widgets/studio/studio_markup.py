@@ -42,20 +42,19 @@ def _message_html(text: str, *, is_error: bool) -> str:
     return f"<p class=wrong>⚠ {escape(text)}</p>" if is_error else f"<p>{escape(text)}</p>"
 
 
-def pinned_html(
-    image: ArrayLike | None, caption: str, probabilities: NDArray[np.float32] | None
-) -> str:
-    """Return the pinned digit beside its ten probabilities."""
+def digit_html(image: ArrayLike | None, caption: str) -> str:
+    """Return the pinned digit above its caption."""
     if image is None:
         return "No digit is pinned."
+    return f'{image_tag(image, caption, 3)}<p class="caption">{escape(caption)}</p>'
+
+
+def reading_html(probabilities: NDArray[np.float32] | None) -> str:
+    """Return how the network reads the pinned digit, and its ten probabilities."""
     if probabilities is None:
-        sentence, bars = "No network has been trained yet.", ""
-    else:
-        sentence = Prediction(int(probabilities.argmax()), probabilities).sentence
-        bars = probability_bars(probabilities, sentence)
-    digit = f'{image_tag(image, caption, 3)}<p class="caption">{escape(caption)}</p>'
-    reading = f"<p>{escape(sentence)}</p>{bars}"
-    return f'<div class="studio-pinned"><div>{digit}</div><div>{reading}</div></div>'
+        return "<p>No network has been trained yet.</p>"
+    sentence = Prediction(int(probabilities.argmax()), probabilities).sentence
+    return f"<p>{escape(sentence)}</p>{probability_bars(probabilities, sentence)}"
 
 
 def number_html(number: int) -> str:
