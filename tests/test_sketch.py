@@ -1,5 +1,8 @@
 """A drawing keeps MNIST's own measures, whatever is drawn and wherever."""
 
+import time
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -297,3 +300,43 @@ class TestStorage:
     def test_arrays_that_do_not_fit_together(self, wrong: dict[str, list[int]]) -> None:
         with pytest.raises(ValueError, match="do not fit together"):
             Sketch.from_arrays(**(sketch_of([THREE]).to_arrays() | wrong))  # type: ignore[arg-type]
+
+
+class TestDenseDrawings:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            np.random.default_rng(0).uniform(0, 280, (60_000, 2)),
+            np.tile([[0, 0], [280, 280], [0, 280], [280, 0]], (15_000, 1)),
+            np.random.default_rng(0).uniform(140, 140.5, (60_000, 2)),
+        ],
+        ids=["across", "corner to corner", "dot"],
+    )
+    def test_many_points_take_bounded_time_and_memory(self, path: NDArray[np.float64]) -> None:
+        sketch = sketch_of([path])
+        tracemalloc.start()
+        try:
+            started = time.process_time()
+            image = sketch.to_mnist()
+            took = time.process_time() - started
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert_like_mnist(image)
+        assert took < 2  # seconds; under 1 on a machine with nothing else to do
+        assert peak < 300e6
+
+    def test_repeating_a_line_changes_nothing(self) -> None:
+        once = sketch_of([np.array(SEVEN[0], np.float32)]).to_mnist()
+        back_and_forth = [SEVEN[0], SEVEN[0][::-1]] * 2_000
+        often = sketch_of([np.concatenate(back_and_forth)]).to_mnist()
+        assert difference(once, often) < 0.02
+
+    def test_too_many_points_or_strokes_are_refused(self) -> None:
+        sketch = sketch_of([np.zeros((60_000, 2))])
+        with pytest.raises(ValueError, match="at most 1,000 strokes and 100,000 points"):
+            sketch.add_stroke(np.zeros((60_000, 2)), 5)
+        assert len(sketch) == 1
+        full = sketch_of([np.ones((1, 2))] * 1_000)
+        with pytest.raises(ValueError, match="at most 1,000 strokes"):
+            full.add_stroke([(5, 5)], 5)

@@ -10,6 +10,49 @@ from torch import Tensor
 from mnist_nb.data import SIDE
 from mnist_nb.handwriting.preprocessing import Floats
 
+DISCS_AT_ONCE = 4_096  # with all their rows they fit a processor's cache
+SEGMENTS_AT_ONCE = 250
+
+
+class Sieve:
+    """Keeps the first point in each cell of a square grid, so that a dense scribble costs no more
+    than the paper it covers.
+
+    Args:
+        corner: of the grid, `(x, y)`.
+        side: of the grid.
+        cells: along each side.
+    """
+
+    def __init__(self, corner: Floats, side: float, cells: int) -> None:
+        self._corner = corner
+        self._scale = cells / side if side > 0 else 0.0
+        self._cells = cells
+        self._first = np.full((cells + 1) ** 2, -1)  # [cell], position of the point kept in it
+
+    def __call__(self, points: Floats) -> Floats:
+        """Return those of the points `[point, (x, y)]` whose cell has none yet."""
+        columns, rows = ((points - self._corner) * self._scale).astype(np.int64).T
+        cells = rows * (self._cells + 1) + columns
+        is_free = self._first[cells] < 0
+        points = points[is_free]
+        cells = cells[is_free]
+        positions = np.arange(len(points))
+        self._first[cells[::-1]] = positions[::-1]  # of several in a cell, the first remains
+        kept: Floats = points[self._first[cells] == positions]
+        return kept
+
+
+def walk_sparsely(start: Floats, stop: Floats, spacing: float, sieve: Sieve | None) -> Floats:
+    """Return the points of `walk`, or those of them that a sieve keeps, in bounded memory."""
+    if sieve is None:
+        return walk(start, stop, spacing)
+    points = []
+    for first in range(0, len(start), SEGMENTS_AT_ONCE):
+        part = slice(first, first + SEGMENTS_AT_ONCE)
+        points.append(sieve(walk(start[part], stop[part], spacing)))
+    return np.concatenate(points)
+
 
 def walk(start: Floats, stop: Floats, spacing: float) -> Floats:
     """Return points along straight segments, at most `spacing` apart.
@@ -46,6 +89,17 @@ def discs(centres: Floats, radius: float, side: int) -> NDArray[np.bool_]:
         centres: `[disc, (x, y)]`, in pixels.
         radius: of every disc, in pixels.
     """
+    changes = np.zeros((side, side + 1), np.int64)
+    for first in range(0, len(centres), DISCS_AT_ONCE):
+        changes += _count_runs(centres[first : first + DISCS_AT_ONCE], radius, side)
+    depth = changes.cumsum(axis=1)
+    covered: NDArray[np.bool_] = depth[:, :side] > 0
+    return covered
+
+
+def _count_runs(centres: Floats, radius: float, side: int) -> NDArray[np.int64]:
+    """Count how many runs of pixels start at each place, less those that stop before it: `[row,
+    place]`, where a run may stop one place to the right of the last pixel."""
     x, y = np.split(centres, 2, axis=1)  # each [disc, 1]
     first_row = np.maximum(np.ceil(y - radius - 0.5), 0)
     rows = first_row + np.arange(min(2 * radius + 1, side))  # [disc, row]
@@ -56,16 +110,13 @@ def discs(centres: Floats, radius: float, side: int) -> NDArray[np.bool_]:
     right = np.floor(x + half_width + 0.5).clip(0, side)
     is_crossed = (half_width_squared >= 0) & (rows < side) & (left < right)
 
-    row_length = side + 1  # a run may stop one place to the right of the last pixel
-    places = side * row_length
+    row_length = side + 1
     row_start = rows * row_length
     starts = (row_start + left)[is_crossed].astype(np.int64)
     stops = (row_start + right)[is_crossed].astype(np.int64)
-    changes = np.bincount(starts, minlength=places)
-    changes -= np.bincount(stops, minlength=places)
-    depth = changes.reshape(side, row_length).cumsum(axis=1)
-    covered: NDArray[np.bool_] = depth[:, :side] > 0
-    return covered
+    changes = np.bincount(starts, minlength=side * row_length)
+    changes -= np.bincount(stops, minlength=side * row_length)
+    return changes.reshape(side, row_length)
 
 
 def draw_lines(points: Tensor, radius: Tensor) -> Tensor:

@@ -3,6 +3,7 @@ would make of it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,9 +21,13 @@ from mnist_nb.handwriting.preprocessing import (
     Steps,
     preparation_steps,
 )
-from mnist_nb.handwriting.raster import discs, walk
+from mnist_nb.handwriting.raster import Sieve, discs, walk_sparsely
 
 _GRID = 256  # cells along each side of the canvas, in which erased places are marked
+MAX_POINTS = 100_000  # of a sketch, and so many strokes: far more than a hand draws
+MAX_STROKES = 1_000
+DENSE_POINTS = 5_000  # a sketch of more points keeps one in each quarter of a pixel
+QUARTERS = 4
 _DOT = 1 / 8  # a drawing whose extent is a smaller part of its brush is a dot
 
 
@@ -85,9 +90,16 @@ class Sketch:
             erase: remove what earlier strokes drew.
 
         Raises:
-            ValueError: if points or width are invalid; the sketch stays as it was.
+            ValueError: if points or width are invalid, or the sketch would have more than 100,000
+                points or 1,000 strokes; the sketch stays as it was.
         """
         path = as_points(points)
+        count = len(path) + sum(len(stroke.points) for stroke in self.strokes)
+        if count > MAX_POINTS or len(self.strokes) >= MAX_STROKES:
+            raise ValueError(
+                f"a sketch has at most {MAX_STROKES:,} strokes and {MAX_POINTS:,} points, this one "
+                f"would have {len(self.strokes) + 1:,} and {count:,}: clear it first"
+            )
         if not (np.isfinite(width) and width > 0):
             raise ValueError(f"the width of a stroke is a positive number of pixels, not {width!r}")
         path.flags.writeable = False
@@ -247,20 +259,27 @@ def visible_lines(
         size: width and height of the canvas.
     """
     segments = [_clip(stroke, size) for stroke in strokes]
-    spacing = _spacing(strokes, segments)
-    if spacing is None:
+    box = _ink_box(strokes, segments)
+    if box is None:
         return [], []
+    corner, extent = box
+    spacing = extent / RASTER  # a pixel of the raster
+    is_dense = sum(len(stroke.points) for stroke in strokes) > DENSE_POINTS
+    line_sieve = (
+        Sieve(corner, _drawn_side(strokes, extent), QUARTERS * RASTER) if is_dense else None
+    )
     grid_scale = _GRID / size
     is_erased = np.zeros((_GRID, _GRID), np.bool_)  # [y, x]
     lines: list[VisibleLine] = []
     erasers: list[Eraser] = []
     for stroke, (start, stop) in zip(reversed(strokes), reversed(segments), strict=True):
         if stroke.erase:
-            points = walk(start, stop, max(stroke.width / 8, size / _GRID))
+            points = _walk_eraser(stroke, start, stop, size, is_dense)
             erasers.append(Eraser(points, stroke.width))
             is_erased |= discs(points * grid_scale, stroke.width / 2 * grid_scale, _GRID)
             continue
-        points = walk(start, stop, spacing / 4 if is_erased.any() else spacing)
+        step = spacing / QUARTERS if is_erased.any() else spacing
+        points = walk_sparsely(start, stop, step, line_sieve)
         # a point in an erased cell is gone, however wide the pen that will redraw the line
         cells = (points * grid_scale).astype(np.int64).clip(0, _GRID - 1)
         x, y = cells.T
@@ -270,8 +289,29 @@ def visible_lines(
     return lines, erasers
 
 
-def _spacing(strokes: tuple[Stroke, ...], segments: list[tuple[Floats, Floats]]) -> float | None:
-    """Return the distance between points that gives a pixel each; None if there is no ink."""
+def _walk_eraser(
+    stroke: Stroke, start: Floats, stop: Floats, size: float, is_dense: bool
+) -> Floats:
+    step = max(stroke.width / 8, size / _GRID)
+    sieve = None
+    if is_dense:
+        margin = stroke.width / 2  # its middle may lie so far off the canvas
+        side = size + 2 * margin
+        sieve = Sieve(np.full(2, -margin), side, math.ceil(QUARTERS * side / step))
+    return walk_sparsely(start, stop, step, sieve)
+
+
+def _drawn_side(strokes: tuple[Stroke, ...], extent: float) -> float:
+    """Return how many canvas pixels the raster shows: the brush belongs to a dot, not to lines."""
+    brush = max(stroke.width for stroke in strokes if not stroke.erase)
+    return extent + brush if extent < _DOT * brush else extent
+
+
+def _ink_box(
+    strokes: tuple[Stroke, ...], segments: list[tuple[Floats, Floats]]
+) -> tuple[Floats, float] | None:
+    """Return the upper left corner `(x, y)` and the longer side of the ink; None if there is
+    none."""
     ends = [np.empty((0, 2))]
     for stroke, start_and_stop in zip(strokes, segments, strict=True):
         if not stroke.erase:
@@ -279,7 +319,7 @@ def _spacing(strokes: tuple[Stroke, ...], segments: list[tuple[Floats, Floats]])
     all_ends = np.concatenate(ends)
     if not len(all_ends):
         return None
-    return float(np.ptp(all_ends, axis=0).max()) / RASTER
+    return all_ends.min(axis=0), float(np.ptp(all_ends, axis=0).max())
 
 
 def ink_along(

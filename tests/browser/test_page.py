@@ -130,6 +130,15 @@ def recorded(count: int) -> list[dict[str, Any]]:
     return drawings
 
 
+def dense_scribble() -> dict[str, Any]:
+    """More points than are all drawn."""
+    angle = np.linspace(0, 40, 6_000)
+    path = 140 + 100 * np.stack([np.sin(angle), np.cos(1.3 * angle)], axis=1)
+    line = {"points": path.round(3).tolist(), "width": 9, "erase": False}
+    eraser = {"points": [[60, 60], [200, 90]], "width": 15, "erase": True}
+    return {"strokes": [line, eraser], "size": 280}
+
+
 def number(text: str, seed: int) -> dict[str, Any]:
     """A number as the made-up hand writes it, each digit a little otherwise; in lines."""
     generator, hand = np.random.default_rng(seed), json.loads(HANDWRITING.read_text())
@@ -185,7 +194,7 @@ def in_page(page: Page, function: str, drawings: list[dict[str, Any]]) -> Any:
 def test_hundreds_of_drawings_are_read_as_python_reads_them(
     open_page: Any, networks: dict[str, nn.Module]
 ) -> None:
-    drawings = recorded(300)
+    drawings = [*recorded(300), dense_scribble()]
     expected = [in_python(drawing) for drawing in drawings]
     there = [image for image in expected if image is not None]
     assert len(there) >= 294

@@ -2,7 +2,7 @@
 // The functions have the names, and the order of operations, of handwriting/{sketch,raster,preprocessing}.py and
 // models/networks.py, so that both give the same image; a test has a thousand drawings read by each.
 
-const SIDE = 28, BOX = 20, PEN_WIDTH = 2.5, RASTER = 8 * BOX, GRID = 256, DOT = 1 / 8;
+const SIDE = 28, BOX = 20, PEN_WIDTH = 2.5, RASTER = 8 * BOX, GRID = 256, DOT = 1 / 8, DENSE_POINTS = 5000, QUARTERS = 4;
 const CANVAS = 280, BRUSH = 16; // the pad's, for strokes that come without
 
 // ---- strokes: {points: [[x, y], ...], width, erase}, x right and y down
@@ -81,24 +81,39 @@ function bounds(points) {
   return [low, high];
 }
 
+/** A filter that keeps the first point in each cell of a square grid, so that a dense scribble costs no more. */
+function sieve([left, top], side, cells) {
+  const scale = side > 0 ? cells / side : 0, taken = new Set();
+  return ([x, y]) => {
+    const cell = Math.trunc((y - top) * scale) * (cells + 1) + Math.trunc((x - left) * scale);
+    return !taken.has(cell) && taken.add(cell);
+  };
+}
+
 /** What is drawn, latest first: lines and erasers as close points, without what lies off the canvas or was erased. */
 function visibleLines(strokes, size) {
   const paths = strokes.map((stroke) => [stroke, clip(stroke, size)]);
   const [low, high] = bounds(paths.flatMap(([stroke, pieces]) => (stroke.erase ? [] : pieces.flat())));
-  const spacing = Math.max(high[0] - low[0], high[1] - low[1]) / RASTER, grid = GRID / size;
+  const extent = Math.max(high[0] - low[0], high[1] - low[1]), spacing = extent / RASTER, grid = GRID / size;
+  const isDense = strokes.reduce((sum, { points }) => sum + points.length, 0) > DENSE_POINTS;
+  const brush = Math.max(...strokes.map(({ width, erase }) => (erase ? 0 : width)));
+  const lineSieve = sieve(low, extent < DOT * brush ? extent + brush : extent, QUARTERS * RASTER);
   const cell = (value) => Math.min(Math.max(Math.trunc(value * grid), 0), GRID - 1);
   const onGrid = (points) => points.map(([x, y]) => [x * grid, y * grid]);
   const gone = new Uint8Array(GRID * GRID), drawn = [];
   let erased = false;
   for (const [{ width, erase }, pieces] of paths.reverse()) {
     if (erase) {
-      const points = walk(pieces, Math.max(width / 8, 1 / grid));
+      const step = Math.max(width / 8, size / GRID), side = size + width;
+      const keep = sieve([-width / 2, -width / 2], side, Math.ceil((QUARTERS * side) / step));
+      const points = walk(pieces, step).filter((point) => !isDense || keep(point));
       discs(onGrid(points), (width / 2) * grid, GRID, gone);
       drawn.push({ points, width, erase });
       erased = true;
       continue;
     }
-    let points = walk(pieces, erased && gone.includes(1) ? spacing / 4 : spacing);
+    let points = walk(pieces, erased && gone.includes(1) ? spacing / QUARTERS : spacing);
+    if (isDense) points = points.filter(lineSieve);
     if (erased) points = points.filter(([x, y]) => !gone[cell(y) * GRID + cell(x)]);
     if (points.length) drawn.push({ points, width, erase });
   }
