@@ -187,6 +187,22 @@ def test_export_and_import(filled_pad: DrawingPad, workplace: Path, tiny: Mnist)
     part(other.gallery, "File").value = "my_digits.zip"
     press(other, "Add the digits of this file or folder")
     assert "No digit in there was new" in shown(other)
+    press(other, "Delete the digits that the last import added")
+    assert "Deleted: 30 digits" in shown(other)
+    press(other, "Delete the digits that the last import added")
+    assert "There is no import to undo" in shown(other)
+    assert len(MyDigits("another.safetensors")) == 0
+
+
+def test_a_pad_keeps_its_file_when_the_folder_changes(
+    tiny: Mnist, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pad = DrawingPad(tiny)
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    pad.replay([THREE])
+    pad.state.keep(3)
+    assert len(MyDigits(workplace / FILE)) == 1
 
 
 def test_the_score_counts_and_shows_mistakes(filled_pad: DrawingPad) -> None:

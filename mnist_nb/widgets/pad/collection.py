@@ -50,7 +50,9 @@ class DigitCollection(HasTraits):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
-        self._path = path
+        self._path = Path(
+            path
+        ).absolute()  # a notebook may change its folder before the first digit
         self._is_asking = False
         self._last_kept: dict[int, bytes] = {}  # id -> image, of the drawings kept last
 

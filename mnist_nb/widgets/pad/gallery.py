@@ -42,13 +42,15 @@ class Gallery(VBox):  # type: ignore[misc]
         import_file = new("Import", tooltip, self._import_path, icon="upload")
         files = (".safetensors,.zip", "Import from this computer")
         upload = make_upload(state.attempt, *files, self._import_upload)
+        tooltip = "Delete the digits that the last import added"
+        undo_import = new("Undo import", tooltip, self._undo_import, icon="undo")
         tooltip = "How many of my digits does the network read?"
         score = new("Score", tooltip, self.score, icon="check")
         super().__init__(
             [
                 self._pictures,
                 HBox([self._number, self._label, *changes]),
-                HBox([self._file, export, import_file, upload]),
+                HBox([self._file, export, import_file, upload, undo_import]),
                 HBox([score]),
                 self._score,
             ]
@@ -125,6 +127,11 @@ class Gallery(VBox):  # type: ignore[misc]
         count = self._collection.digits.import_(source, name=name)
         added = f"Added: {describe_digit_count(count)}."
         self._changed(added if count else "No digit in there was new.")
+
+    def _undo_import(self) -> None:
+        count = self._collection.digits.undo_import()
+        deleted = f"Deleted: {describe_digit_count(count)}."
+        self._changed(deleted if count else "There is no import to undo.")
 
     def _path(self) -> Path:
         name = self._file.value.strip()
