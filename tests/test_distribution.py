@@ -16,10 +16,11 @@ pytestmark = pytest.mark.slow
 
 
 def run(*command: object, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
-        env=os.environ | environment,
+        env=inherited | environment,
         capture_output=True,
         text=True,
     )

@@ -48,6 +48,9 @@ def with_code(pattern: re.Pattern[str]) -> list[Path]:
     ]
 
 
+JUDGES = with_code(JUDGE)
+
+
 def halfway(data: Mnist) -> None:
     """A run that reads 92 %, with its training state beside it, as the studio leaves it."""
     run = TrainingRun(
@@ -82,7 +85,11 @@ WORLDS: dict[str, Callable[[Mnist], object]] = {
 
 @pytest.mark.slow
 @pytest.mark.promise("any model")
-@pytest.mark.parametrize("path", with_code(JUDGE), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [JUDGES[0], *(pytest.param(path, marks=pytest.mark.nightly) for path in JUDGES[1:])],
+    ids=lambda path: path.stem,
+)
 def test_beside_a_good_model_all_outputs_are_as_committed(
     path: Path, workplace: Path, full_mnist: Mnist
 ) -> None:
@@ -103,7 +110,7 @@ def test_beside_a_weak_model_the_usual_quick_one_is_judged(
     halfway(full_mnist)
     before = {file: file.read_bytes() for file in workplace.iterdir()}
     names: dict[str, Any] = {"__name__": "__main__"}
-    printed_by_cells(with_code(JUDGE)[0], names, until="load_or_train(")
+    printed_by_cells(JUDGES[0], names, until="load_or_train(")
     assert same_weights(names["model"], quick)
     assert {file: file.read_bytes() for file in workplace.iterdir()} == before
 
