@@ -1,4 +1,4 @@
-# mnist_nb: everything that can be done, by its short name. `make` alone lists it.
+# What can be done with the project. `make` alone lists it.
 
 VENV ?= .venv
 PYTHON ?=
@@ -10,18 +10,17 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 COPY := test-results/notebooks
-# without a reader's own models, which would change the outputs and be changed
+# A copy without the reader's own models, which would change the outputs.
 MAKE_COPY := rm -rf $(COPY) && mkdir -p $(COPY) && cp -R notebooks/. $(COPY) && find $(COPY) -name '*.safetensors' -delete
 NOTEBOOKS = $(or $(ARGS),$(wildcard notebooks/[0-9]*.ipynb notebooks/solutions/[0-9]*.ipynb) notebooks/draw.ipynb)
 COPIES = $(addprefix test-results/,$(NOTEBOOKS))
 HAS_MNIST = $(PY) -c 'import sys; from mnist_nb import load_mnist; sys.exit(load_mnist().is_sample)'
-# JupyterLab refuses to run as root (in a container, say) unless told; token and loopback stay as they are.
+# JupyterLab refuses to run as root, in a container for instance, unless told.
 ALLOW_ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 ESLINT := npx --yes --prefer-offline eslint@9
 NBVAL := --nbval-current-env --nbval-cell-timeout=300
-# A file at a time on each of three workers, for those that drive a browser wait for it; with one thread each, for threads
-# that wait for each other cost more than they gain. In the order of their names: the browser's files take longest and
-# come first, so that the workers end together.
+# One test file at a time on each of three workers: a test that drives a browser mostly waits for it. Files are taken in
+# the order of their names: the browser's take longest and come first, so that the workers end together.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -33,7 +32,7 @@ help:  ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings: PYTHON=/path/to/python  VENV=folder  ARGS=\"options for jupyter lab or pytest\""
 	@echo "          CONSTRAINTS=constraints.txt installs the versions that the tests last passed with"
-	@echo "          GPU=1 or GPU=0 installs PyTorch for NVIDIA cards or for processors alone, whatever is found here"
+	@echo "          GPU=1 or GPU=0 installs PyTorch with or without support for NVIDIA cards"
 
 lab: $(INSTALLED)  ## open notebooks of your own in JupyterLab (ARGS="--no-browser --port 8899" passes options on)
 	@$(PY) tools/reader_copies.py my_notebooks && $(PY) -m jupyterlab $(ALLOW_ROOT) --notebook-dir=my_notebooks --LabApp.default_url=/lab/tree/01_explore_data.ipynb $(ARGS)
@@ -65,7 +64,7 @@ format: $(INSTALLED_TEST)  ## put code and notebooks into the common style
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-notebooks: $(INSTALLED_TEST)  ## run all notebooks anew, or those in ARGS, and keep their outputs
+notebooks: $(INSTALLED_TEST)  ## execute all notebooks, or those in ARGS, and keep their outputs
 	@$(HAS_MNIST) || { echo "The full MNIST is needed."; exit 1; }
 	@$(MAKE_COPY)
 	$(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.timeout=600 $(COPIES)
@@ -78,7 +77,7 @@ html: $(INSTALLED_TEST)  ## copies of the notebooks that any browser shows, in b
 experiments: $(INSTALLED_TEST)  ## repeat the experiments that notebook 06 draws, 6 minutes (ARGS="width votes" for some)
 	$(PY) experiments/run.py $(ARGS)
 
-screenshots: $(INSTALLED_TEST)  ## take the README's pictures anew, in a real JupyterLab and Chromium
+screenshots: $(INSTALLED_TEST)  ## take the README's pictures in a real JupyterLab and Chromium
 	MNIST_NB_REQUIRE_BROWSER=1 MNIST_NB_PICTURES=docs/images $(PY) -m pytest -q tests/browser/test_pictures.py $(ARGS)
 
 bench: $(INSTALLED_TEST)  ## measure speed against other libraries, an hour (ARGS="epochs --quick" for a part, quickly)
@@ -96,13 +95,13 @@ clean:  ## remove what tests and builds leave behind (not .venv, not your models
 clean-all: clean  ## the same and the virtual environment
 	rm -rf $(VENV)
 
-# A stamp holds the time of the last installation, which is repeated only when pyproject.toml is newer, and the GPU= that
-# was asked for: asked for otherwise, it is repeated too. The test extra includes the rest, so it sets both stamps.
+# A stamp holds the time of the last installation and its GPU=. It is repeated when pyproject.toml is newer or GPU= is
+# another. The test extra includes the rest, so it sets both stamps.
 INSTALL = $(PY) tools/install.py --gpu "$(GPU)" --constraint "$(CONSTRAINTS)"
 STAMP = echo "$(GPU)" | tee
 IGNORED := $(if $(GPU),$(shell grep -qsx "$(GPU)" $(INSTALLED) || rm -f $(INSTALLED) $(INSTALLED_TEST)))
 
-# An environment whose Python went away (the system's was upgraded) is made anew, and so are its stamps.
+# An environment whose Python is gone, because the system's was upgraded, is made again.
 IGNORED := $(shell [ -x $(PY) ] || rm -f $(INSTALLED) $(INSTALLED_TEST))
 
 $(PY):

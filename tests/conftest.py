@@ -11,12 +11,10 @@ import torch
 from mnist_nb import DrawingPad
 from mnist_nb.data import Mnist, SampleWarning, load_mnist, load_sample
 
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-)  # ignored in the background, and by what the tests start there
-torch.set_num_threads(
-    1
-)  # the tests' networks are small: on a busy machine more threads wait for each other
+# A shell ignores SIGINT for what it starts in the background, and so would the tests' processes.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# The tests' networks are small: on a busy machine more threads wait for each other.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
