@@ -55,11 +55,15 @@ def _draw_filters(diagnostics: Diagnostics) -> str:
 
 def _two_colour_png(numbers: NDArray[np.float64]) -> str:
     """Return numbers in [-1, 1] as the address of a PNG: orange to blue, and transparent at 0."""
-    shades = np.clip(np.rint(numbers * _SHADES), -_SHADES, _SHADES)
-    image = Image.fromarray((shades + _SHADES).astype(np.uint8), "P")  # indices of the palette
-    below_zero, from_zero = _ORANGE * _SHADES, _BLUE * (_SHADES + 1)
-    image.putpalette([*below_zero, *from_zero])
-    opacity = [round(255 * abs(shade) / _SHADES) for shade in range(-_SHADES, _SHADES + 1)]
+    palette: list[int] = []
+    opacity: list[int] = []
+    for shade in range(-_SHADES, _SHADES + 1):
+        palette.extend(_ORANGE if shade < 0 else _BLUE)
+        opacity.append(round(255 * abs(shade) / _SHADES))
+    shades = np.rint(numbers * _SHADES)
+    indices = np.clip(shades + _SHADES, 0, 2 * _SHADES)
+    image = Image.fromarray(indices.astype(np.uint8), "P")
+    image.putpalette(palette)
     return data_url(image, transparency=bytes(opacity), compress_level=1)
 
 

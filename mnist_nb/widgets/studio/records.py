@@ -94,11 +94,12 @@ class RunRecord:
 
     def _compute_loss_curve(self, steps: int) -> NDArray[np.float64]:
         block = 2 ** math.ceil(math.log2(max(steps / MAX_POINTS, 1)))
-        whole_blocks = steps // block
-        losses = np.reshape(self.batch_losses[: block * whole_blocks], (whole_blocks, block))
-        ends = block * np.arange(1, whole_blocks + 1)  # the last step of each block
-        epochs = self.first_epoch + ends / self.batches_per_epoch
-        return np.stack([epochs, smooth(losses.mean(axis=1), SMOOTHING)], axis=1)
+        points = steps // block
+        losses = np.asarray(self.batch_losses[: block * points], dtype=np.float64)
+        means = losses.reshape(points, block).mean(axis=1)
+        steps_done = block * np.arange(1, points + 1)
+        epochs = self.first_epoch + steps_done / self.batches_per_epoch
+        return np.column_stack([epochs, smooth(means, SMOOTHING)])
 
     @property
     def weights(self) -> dict[str, Tensor]:

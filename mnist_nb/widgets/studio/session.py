@@ -236,7 +236,7 @@ class TrainingSession:
                 )
             stopped = self.current if self.can_resume else None
             self.store.save_record(record)
-            self._leave(stopped)
+            self._undo_moved_rate(stopped)
             self.run = record.unfinished
             self.current = record
             self.warning = ""
@@ -256,8 +256,8 @@ class TrainingSession:
             next_step = f"Resume continues at {record.unfinished.position}"
         return f"The weights of {record.name} are in use{place}; {next_step}."
 
-    def _leave(self, stopped: RunRecord | None) -> None:
-        """Undo a rate moved since the stop: it was meant for the next run."""
+    def _undo_moved_rate(self, stopped: RunRecord | None) -> None:
+        """Give a stopped run its rate back: one moved since was meant for the next run."""
         if stopped is not None:
             self.set_learning_rate(stopped.learning_rate)
 
@@ -311,13 +311,14 @@ class TrainingSession:
         """
         self._stop_other_sessions()
         self.wait()  # the last run's thread may still be painting how that ended
-        self._leave(stopped)
+        self._undo_moved_rate(stopped)
         self.run = run
         self.current = record
         self.sentence = sentence
         self.warning = ""
         self.error = None
-        self._state = record.state = State.STOPPED
+        record.state = State.STOPPED
+        self._state = State.STOPPED
         if record not in self.runs:
             self.runs.append(record)
         if len(self.runs) > MAX_RUNS:
@@ -342,18 +343,20 @@ class TrainingSession:
         self, worker: Worker, run: TrainingRun, record: RunRecord, stopped: RunRecord | None
     ) -> None:
         """Train; whatever happens ends in a sentence and in a session that can start again."""
-        state, sentence = State.FAILED, ""
         record.state = State.RUNNING
+        sentence = ""
         try:
             self._show_progress(run)
             self._train(worker, run, record)
             state = State.FINISHED if run.finished else State.STOPPED
         except TrainingDivergedError as error:
+            state = State.FAILED
             message = str(error)
             sentence = message[:1].upper() + message[1:]
         except Exception as error:  # nobody else would see what a thread raises
-            self.error = error
+            state = State.FAILED
             sentence = f"The run failed: {type(error).__name__}: {error}"
+            self.error = error
         record.seconds = time.monotonic() - self._started_at
         with contextlib.suppress(Exception):  # a model that cannot be copied
             record.update(run)
@@ -361,16 +364,28 @@ class TrainingSession:
         has_learnt = run.epoch > run.first_epoch
         if state is not State.FINISHED and (has_learnt or back is None):
             self._save(run)
+        self._end(run, record, state, sentence or describe_ending(record, run, self.runs), back)
+
+    def _end(
+        self,
+        run: TrainingRun,
+        record: RunRecord,
+        state: State,
+        summary: str,
+        back: RunRecord | None,
+    ) -> None:
+        """Set the state after a run; `back` is the stopped run that Resume continues next."""
         with self._lock:
+            record.summary = summary
+            self.sentence = summary
             if run.finished or run.diverged:
                 record.unfinished = None
-            record.summary = sentence or describe_ending(record, run, self.runs)
-            self.sentence = record.summary
             if back is not None:
                 self.run = back.unfinished
                 self.current = back
                 self.sentence += f" {back.name} is still there: Resume continues it."
-            self._state = record.state = state
+            record.state = state
+            self._state = state
 
     def _train(self, worker: Worker, run: TrainingRun, record: RunRecord) -> None:
         self._pace.make_due()  # so that the first step is watched, however short the run is
