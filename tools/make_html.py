@@ -44,42 +44,53 @@ were last run; the sliders live in JupyterLab only: <code>make lab</code>. The
 """
 
 
-def title(notebook: NotebookNode) -> str:
-    """The first heading."""
-    return next(
-        line.lstrip("# ") for line in notebook.cells[0].source.splitlines() if line.startswith("# ")
-    )
-
-
 def main(folder: Path) -> None:
-    """Write the pages."""
-    exporter = HTMLExporter()
-    items: dict[str, list[str]] = {"": [], "solutions": []}
+    """Write the pages into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    export_page(
-        PRETRAINED / "cnn.safetensors",
-        folder / "pad.html",
-        title="Draw a digit: the network reads it",
+    cnn = PRETRAINED / "cnn.safetensors"
+    export_page(cnn, folder / "pad.html", title="Draw a digit: the network reads it")
+    chapters = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    solutions = sorted(NOTEBOOKS.glob("solutions/[0-9]*.ipynb"))
+    index = PAGE.format(
+        items="".join(write_page(path, folder) for path in chapters),
+        solutions="".join(write_page(path, folder) for path in solutions),
     )
-    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) + sorted(
-        NOTEBOOKS.glob("solutions/[0-9]*.ipynb")
-    ):
-        notebook = nbformat.read(path, as_version=4)
-        for cell in notebook.cells:
-            if cell.cell_type == "markdown":
-                cell.source = re.sub(r"(\]\([\w./-]+)\.ipynb\)", r"\1.html)", cell.source)
-        where = path.relative_to(NOTEBOOKS).with_suffix(".html")
-        for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
-            if output.get("data", {}).get("text/plain") == "DrawingPad()":
-                output["data"] = {"text/html": PAD.format("../" * (len(where.parts) - 1))}
-        page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title(notebook)}})
-        (folder / where).parent.mkdir(parents=True, exist_ok=True)
-        (folder / where).write_text(page, encoding="utf-8")
-        part = "" if where.parent == Path() else where.parent.name
-        items[part].append(f'<li><a href="{where.as_posix()}">{escape(title(notebook))}</a></li>')
-    index = PAGE.format(items="".join(items[""]), solutions="".join(items["solutions"]))
     (folder / "index.html").write_text(index, encoding="utf-8")
     print(f"Open {folder / 'index.html'} in a browser.")
+
+
+def write_page(path: Path, folder: Path) -> str:
+    """Write a notebook as a page, and return the index's line that links to it."""
+    place = path.relative_to(NOTEBOOKS).with_suffix(".html")
+    notebook = nbformat.read(path, as_version=4)
+    heading = title(notebook)
+    link_to_pages(notebook)
+    show_pad(notebook, to_root="../" * (len(place.parts) - 1))
+    content, _ = HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": heading}})
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).write_text(content, encoding="utf-8")
+    return f'<li><a href="{place.as_posix()}">{escape(heading)}</a></li>'
+
+
+def title(notebook: NotebookNode) -> str:
+    """The first heading."""
+    (heading,) = re.findall(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)
+    return str(heading)
+
+
+def link_to_pages(notebook: NotebookNode) -> None:
+    """Turn links to notebooks into links to their pages."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"(\]\([\w./-]+)\.ipynb\)", r"\1.html)", cell.source)
+
+
+def show_pad(notebook: NotebookNode, to_root: str) -> None:
+    """Put the page with the pad in the place of the widget."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("data", {}).get("text/plain") == "DrawingPad()":
+                output["data"] = {"text/html": PAD.format(to_root)}
 
 
 if __name__ == "__main__":
