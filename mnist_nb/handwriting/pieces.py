@@ -24,7 +24,7 @@ MAX_INK_CUT = 0.35  # the most ink that a cut may cross
 MIN_PART_WIDTH = 0.15  # left of the first cut and right of the last
 MIN_CUT_DISTANCE = 0.2
 
-Positions = NDArray[np.int64]
+Integers = NDArray[np.int64]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -72,7 +72,7 @@ class InkPiece(Piece):
         blob: the number of the connected ink that it is, or was cut from.
     """
 
-    pixels: Positions
+    pixels: Integers
     strengths: Floats
     blob: int
 
@@ -119,12 +119,12 @@ def ink_pieces(ink: Floats) -> list[Piece]:
     for blob, pixels in enumerate(_connected_pixels(ink)):
         for part in cut_apart(pixels):
             columns, rows = part.T
-            centres = part + np.array(0.5)
+            centres = part.astype(np.float64) + 0.5
             pieces.append(InkPiece(centres, part, ink[rows, columns], blob))
     return pieces
 
 
-def _connected_pixels(ink: Floats) -> list[Positions]:
+def _connected_pixels(ink: Floats) -> list[Integers]:
     """Columns and rows of the pixels of each blob of connected ink."""
     from scipy import ndimage  # takes a while to import, and a drawing pad does without
 
@@ -140,37 +140,43 @@ def _connected_pixels(ink: Floats) -> list[Positions]:
     return blobs
 
 
-def cut_apart(pixels: Positions) -> list[Positions]:
-    """Cut connected ink along straight lines that cross little of it; parts from left to right."""
+def cut_apart(pixels: Integers) -> list[Integers]:
+    """Cut connected ink along straight lines that cross little of it.
+
+    Args:
+        pixels: columns and rows of its pixels, `[pixel, (x, y)]`.
+
+    Returns:
+        The pixels of each part, from left to right.
+    """
     width, height = np.ptp(pixels, axis=0) + 1
     if width < MIN_WIDTH_TO_CUT * height:
         return [pixels]
-    feet = _feet(pixels, height)
-    crossed = _count_crossed(feet, width)
-    best_slants = crossed.argmin(axis=0)
+    sheared_x = _shear(pixels, height)
+    crossed = _count_crossed(sheared_x, width)
+    best_slants = crossed.argmin(axis=0)  # [x], an index of CUT_SLANTS
     part_numbers = np.zeros(len(pixels), np.int64)
     for x in _choose_cuts(crossed.min(axis=0), height):
-        is_right = feet[best_slants[x]] > x + 0.5
-        part_numbers += is_right
+        is_right_of_cut = sheared_x[best_slants[x]] > x + 0.5
+        part_numbers += is_right_of_cut
     return [pixels[part_numbers == number] for number in np.unique(part_numbers)]
 
 
-def _feet(pixels: Positions, height: int) -> Floats:
-    """Where a line of each slant through each pixel meets half the height, x from the left edge of
-    the ink: `[slant, pixel]`."""
-    centres = pixels - pixels.min(axis=0) + np.array(0.5)
-    across, down = centres[:, 0], centres[:, 1] - height / 2
-    feet: Floats = across - np.multiply.outer(CUT_SLANTS, down)
-    return feet
+def _shear(pixels: Integers, height: int) -> Floats:
+    """The x of each pixel's middle, from the left edge of the ink, sheared about half the height so
+    that cuts of each slant are vertical: `[slant, pixel]`."""
+    x, y = (pixels - pixels.min(axis=0)).T + 0.5
+    sheared_x: Floats = x - np.multiply.outer(CUT_SLANTS, y - height / 2)
+    return sheared_x
 
 
-def _count_crossed(feet: Floats, width: int) -> Positions:
-    """How many pixels a cut of each slant through each x would cross: `[slant, x]`."""
-    columns = feet.clip(0, width - 1).astype(np.int64)
+def _count_crossed(sheared_x: Floats, width: int) -> Integers:
+    """How many pixels a cut of each slant at each x would cross: `[slant, x]`."""
+    columns = sheared_x.clip(0, width - 1).astype(np.int64)
     return np.stack([np.bincount(row, minlength=width) for row in columns])
 
 
-def _choose_cuts(crossed: Positions, height: int) -> list[int]:
+def _choose_cuts(crossed: Integers, height: int) -> list[int]:
     """Choose where to cut, least ink first, given how many pixels each x would cross `[x]`."""
     margin = MIN_PART_WIDTH * height
     cuts: list[int] = []
