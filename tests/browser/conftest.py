@@ -37,6 +37,7 @@ QUIET = [
     "--disable-dev-shm-usage",
 ]
 START_SECONDS = 90
+NARROW = 700  # pixels
 
 # Functions of the page: JupyterLab lets scripts in when it is started with --expose-app-in-browser.
 _READY = """async () => {
@@ -56,6 +57,13 @@ _PUT_CELLS = """sources => {
     const empty = {cell_type: "code", metadata: {}, outputs: []};
     sharedModel.insertCells(0, sources.map(source => ({...empty, source})));
     sharedModel.deleteCellRange(sources.length, sharedModel.cells.length);
+}"""
+_CUT_OFF = """selector => {
+    const panel = document.querySelector(selector);
+    const right = panel.getBoundingClientRect().right + 1;
+    const parts = [...panel.querySelectorAll("*")].map(part => [part, part.getBoundingClientRect()]);
+    return parts.filter(([, box]) => box.width > 0 && box.right > right)
+        .map(([part]) => part.outerHTML.slice(0, 80));
 }"""
 _CELLS = """() => {
     const outputs = [];
@@ -186,6 +194,19 @@ class NotebookPage:
         locator.wait_for(timeout=timeout * 1000)
         locator.scroll_into_view_if_needed()
         return locator
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window another size; a narrow one without the list of files."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        if width < NARROW and self.page.locator("#filebrowser:visible").count():
+            toggle = "window.jupyterapp.commands.execute('application:toggle-left-area')"
+            self.page.evaluate(toggle)
+        self.page.wait_for_timeout(500)
+
+    def cut_off(self, panel: str) -> list[str]:
+        """What reaches beyond the right edge of a panel, given by its selector."""
+        parts: list[str] = self.page.evaluate(_CUT_OFF, panel)
+        return parts
 
     def screenshot(self, suffix: str = "") -> Path:
         """Save what the window shows now; returns the file."""

@@ -121,6 +121,7 @@ class Pad:
 
 @pytest.fixture
 def pad(shared_notebook: NotebookPage) -> Pad:
+    shared_notebook.page.set_viewport_size({"width": 1280, "height": 900})
     return Pad(shared_notebook.show(*CELLS))
 
 
@@ -318,6 +319,22 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
     page.wait_for_timeout(300)
     hint: int = pad.canvas.evaluate(INK)
     assert hint < 500  # nothing but the hint
+
+
+def test_no_part_of_the_pad_is_cut_off(pad: Pad) -> None:
+    pad.mouse(THREE)
+    pad.says("I read a 3")
+    tabs = pad.page.locator(".mnist-pad [role=tab]").all_inner_texts()
+    for width in (1366, 1024, 600, 390):
+        pad.notebook.resize(width, 768)
+        for name in tabs:
+            pad.tab(name)
+            pad.page.wait_for_timeout(200)
+            pad.notebook.screenshot(f"{width}-{name}")
+            assert (width, name, pad.notebook.cut_off(".mnist-pad")) == (width, name, [])
+        bars = pad.page.locator(".mnist-bars").bounding_box()
+        assert bars is not None
+        assert bars["width"] >= 230
 
 
 def test_a_stroke_with_shift_held_is_drawn_whole(pad: Pad) -> None:

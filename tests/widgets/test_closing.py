@@ -25,7 +25,7 @@ def own_threads() -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_pad_closed_in_mid_lesson_ends_it_and_leaves_no_thread_and_no_file(
+def test_closing_a_pad_ends_its_teaching_without_a_file(
     workplace: Path, filled_pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(teaching, "STEPS", 600)  # four lessons long
@@ -39,7 +39,7 @@ def test_a_pad_closed_in_mid_lesson_ends_it_and_leaves_no_thread_and_no_file(
     assert not pad.teaching.is_teaching
 
 
-def test_a_pad_closed_while_data_are_loaded_leaves_no_thread_and_does_nothing_with_them(
+def test_closing_a_pad_while_data_load_leaves_no_thread(
     workplace: Path, tiny: Mnist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow() -> Mnist:

@@ -48,7 +48,7 @@ def mouse(pad: DrawingPad, points: list[tuple[float, float]], last: str = "mouse
 # ---- a hand
 
 
-def test_it_reads_a_3_drawn_with_the_mouse_and_a_7_drawn_with_a_finger(pad: DrawingPad) -> None:
+def test_mouse_and_finger_draw_digits_that_are_read(pad: DrawingPad) -> None:
     mouse(pad, THREE)
     assert pad.guess.digit == 3
     assert "I read a 3" in shown(pad)
@@ -71,7 +71,7 @@ def test_replayed_strokes_are_read_like_a_hand_s(pad: DrawingPad) -> None:
     np.testing.assert_array_equal(pad.guess.probabilities, replayed.probabilities)
 
 
-def test_a_stroke_ends_where_the_pointer_leaves_and_moves_without_a_press_draw_nothing(
+def test_leaving_ends_a_stroke_and_moves_alone_draw_nothing(
     pad: DrawingPad,
 ) -> None:
     event(pad, "mouse_move", x=10, y=10)
@@ -218,7 +218,7 @@ def test_a_view_that_comes_later_gets_the_whole_drawing(
     assert all(f"{x * RESOLUTION:.1f}, {y * RESOLUTION:.1f}" in sent[0] for x, y in THREE)
 
 
-def test_an_exception_while_drawing_does_not_silence_other_canvases(
+def test_an_error_while_drawing_silences_no_other_canvas(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ink = InkCanvas(50)
@@ -347,7 +347,7 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
 # ---- which network reads
 
 
-def test_the_best_shipped_network_reads_the_image_shown_first_and_another_can_be_chosen(
+def test_the_best_shipped_network_reads_until_another_is_chosen(
     pad: DrawingPad,
 ) -> None:
     assert pad.state.model_key == "shipped:cnn"
@@ -361,9 +361,7 @@ def test_the_best_shipped_network_reads_the_image_shown_first_and_another_can_be
         )
 
 
-def test_the_reader_s_own_network_is_offered_and_a_damaged_one_is_named(
-    workplace: Path, tiny: Mnist
-) -> None:
+def test_the_reader_s_network_is_offered_a_damaged_one_named(workplace: Path, tiny: Mnist) -> None:
     save_checkpoint(build_model("mlp", seed=1), "model.safetensors")
     Path("bad.safetensors").write_bytes(b"nothing")
     pad = DrawingPad(tiny)
@@ -423,7 +421,7 @@ def test_each_taught_network_gets_a_name_of_its_own(workplace: Path, key: str) -
 # ---- the state alone
 
 
-def test_a_state_refuses_what_is_no_stroke_or_picture_and_stays_as_it_was() -> None:
+def test_an_invalid_stroke_or_picture_changes_nothing() -> None:
     drawing = Drawing(SIZE)
     drawing.add_stroke(THREE, 10)
     drawing.pick(np.full((28, 28), 9, np.uint8))

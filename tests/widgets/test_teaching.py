@@ -68,7 +68,7 @@ def test_take_back_asks_for_the_digit_again(pad: DrawingPad) -> None:
     assert len(MyDigits(FILE)) == 0
 
 
-def test_that_was_a_7_keeps_the_drawing_once_and_a_second_word_corrects_the_first(
+def test_a_second_label_corrects_the_drawing_kept_first(
     pad: DrawingPad,
 ) -> None:
     pad.replay([SEVEN])
@@ -82,7 +82,7 @@ def test_that_was_a_7_keeps_the_drawing_once_and_a_second_word_corrects_the_firs
     assert MyDigits(FILE).labels.tolist() == [7, 8]
 
 
-def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_says(
+def test_the_digits_of_a_number_are_kept_with_their_strokes(
     pad: DrawingPad,
 ) -> None:
     pad.numbers.replay(written("2026", gap=40))
@@ -107,7 +107,7 @@ def test_the_digits_of_a_number_are_kept_with_their_strokes_as_what_the_reader_s
     assert len(MyDigits(FILE)) == 0
 
 
-def test_where_the_disk_fails_all_digits_of_a_number_are_kept_or_none_and_are_taken_back_later(
+def test_a_full_disk_keeps_all_digits_of_a_number_or_none(
     pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep, back, replace = (
@@ -136,7 +136,7 @@ def test_where_the_disk_fails_all_digits_of_a_number_are_kept_or_none_and_are_ta
     assert len(MyDigits(FILE)) == 0
 
 
-def test_an_empty_pad_is_not_kept_and_too_few_digits_are_not_taught(pad: DrawingPad) -> None:
+def test_an_empty_pad_is_not_kept_nor_too_few_digits_taught(pad: DrawingPad) -> None:
     press(pad, "That was a 7: keep it as a digit of mine")
     assert "⚠" in shown(pad)
     assert "empty" in shown(pad)
@@ -220,7 +220,7 @@ def test_the_score_counts_and_shows_mistakes(filled_pad: DrawingPad) -> None:
     assert 'class="mistake"' in shown(gallery)
 
 
-def test_teaching_saves_a_new_network_beside_the_old_and_shows_both(
+def test_teaching_saves_a_new_network_and_compares_both(
     filled_pad: DrawingPad, workplace: Path
 ) -> None:
     old = filled_pad.state.model
@@ -256,7 +256,7 @@ def test_where_it_would_forget_the_old_network_stays(
     assert not list(Path().glob("*my-hand*"))
 
 
-def test_an_error_while_teaching_is_shown_and_teaching_works_again(
+def test_teaching_works_again_after_an_error_that_is_shown(
     filled_pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -267,9 +267,7 @@ def test_an_error_while_teaching_is_shown_and_teaching_works_again(
     assert filled_pad.state.model_key == "cnn.my-hand.safetensors"
 
 
-def test_a_damaged_file_of_digits_is_named_left_alone_and_the_pad_reads_on(
-    workplace: Path, tiny: Mnist
-) -> None:
+def test_a_damaged_file_of_digits_is_named_and_left_alone(workplace: Path, tiny: Mnist) -> None:
     FILE.write_bytes(b"not digits")
     pad = DrawingPad(tiny)
     assert pad.replay([THREE]).digit == 3

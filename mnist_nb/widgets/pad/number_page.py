@@ -60,7 +60,6 @@ class NumberPage(VBox):  # type: ignore[misc]
         tooltip = "Keep each digit of the number as one of mine"
         keep = make_button(state.attempt, "Keep its digits", tooltip, self.keep, icon="check")
         tools = HBox([*self.paper.buttons, self.paper.tool, self.paper.brush])
-        tools.layout.flex_flow = "row wrap"
         super().__init__([self.paper.sheet, tools, self._reading, HBox([self.truth, keep])])
         self.drawing.observe(self._show, "content")
         state.observe(self._show, "model")

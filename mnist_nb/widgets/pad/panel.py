@@ -165,9 +165,9 @@ class DrawingPad(Panel):
                 AnswerButtons(self.state),
                 MessageView(self.state),
             ],
-            layout={"margin": "0 0 0 26px"},
+            layout={"flex": "1 1 264px", "min_width": "0"},
         )
-        return HBox([self.page, words], layout={"margin": "8px 0 0"})
+        return HBox([self.page, words], layout={"margin": "8px 0 0", "grid_gap": "10px 26px"})
 
     def _make_tabs(self) -> Tab:
         panels = {

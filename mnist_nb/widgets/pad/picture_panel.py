@@ -97,7 +97,7 @@ class PicturePanel(VBox):  # type: ignore[misc]
                 row.append(new("", tooltip, action, icon=icon, width="36px"))
         reset = self._state.drawing.reset_transform
         row.append(new("Start over", "Take all changes back", reset, icon="refresh"))
-        return HBox(row, layout={"flex_flow": "row wrap", "align_items": "center"})
+        return HBox(row, layout={"align_items": "center"})
 
     def _pick(self) -> None:
         if self.source.value == TEST_IMAGE:
