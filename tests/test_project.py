@@ -82,6 +82,8 @@ class TestImports:
             ("data.mnist", "models"),
             ("labs.exercises", "handwriting"),
             ("plots.images", "widgets"),
+            ("widgets.pad.state", "widgets.pad.paper"),
+            ("widgets.pad.gallery", "widgets.pad.reading"),
         ],
     )
     def test_an_import_of_a_room_above_is_found(

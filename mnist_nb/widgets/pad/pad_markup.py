@@ -141,9 +141,10 @@ def picture_steps(steps: PictureSteps) -> str:
 
 def _framed(steps: PictureSteps) -> Image.Image:
     """The picture with a frame around its digit."""
-    picture = Image.fromarray(steps.picture.clip(0, 255).astype(np.uint8)).convert("RGB")
+    grey = steps.picture.clip(0, 255).astype(np.uint8)
+    picture = Image.fromarray(grey).convert("RGB")
     left, top, right, bottom = steps.box
-    line = max(1, round(max(picture.size) / 150))
+    line = max(1, round(max(picture.size) / 150))  # its width in pixels
     frame = (left - line, top - line, right + line - 1, bottom + line - 1)
     ImageDraw.Draw(picture).rectangle(frame, outline=_FRAME, width=line)
     return picture
