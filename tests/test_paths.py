@@ -59,7 +59,7 @@ def test_a_file_of_another_kind_is_not_replaced(workplace: Path, tiny: Mnist) ->
     diverged = mnist_nb.TrainingRun(build_model("mlp", seed=1), tiny, Hyperparameters())
     diverged.diverged = True
     mnist_nb.save_checkpoint(model, "z.resume.safetensors")
-    with pytest.raises(mnist_nb.CheckpointError, match="is no.* training state"):
+    with pytest.raises(mnist_nb.CheckpointError, match=r"is no.* training state"):
         mnist_nb.save_run(diverged, "z.safetensors")
     assert {name: (workplace / name).read_bytes() for name in before} == before
 
