@@ -23,8 +23,7 @@ from strokes import draw, load, replay
 from torch import Tensor, nn
 
 from mnist_nb.handwriting.refusal import digit_score, is_refused
-from mnist_nb.models import predict
-from mnist_nb.models.networks import ask
+from mnist_nb.models import predict, run_in_batches
 
 LETTERS = "AEFHKLMNPRVWXdefhkmnprvwx"
 
@@ -49,7 +48,9 @@ def scores(model: nn.Module, images: NDArray[np.uint8]) -> dict[str, Tensor]:
     """What each way to score says of the images, float32 `[N]`: higher is more like a digit."""
     found = {
         "softmax confidence": predict(model, images).amax(1),
-        "energy of the logits": ask(model, lambda inputs: model(inputs).logsumexp(1), images),
+        "energy of the logits": run_in_batches(
+            model, lambda inputs: model(inputs).logsumexp(1), images
+        ),
     }
     return found | {"digit_score": digit_score(model, images)}
 

@@ -185,14 +185,14 @@ def make_parser(word: str) -> Parser:
 
 def _presets_in_words() -> str:
     """What each preset changes, and two examples."""
-    from mnist_nb.training.hyperparameters import in_words
+    from mnist_nb.training.presets import describe_preset
 
     lines = ["presets with their price and their share of the test images, and what they change:"]
     for name, settings in mnist_nb.PRESETS.items():
         words = ", ".join(
             f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in settings.changed
         )
-        lines += [f"  {in_words(name)}", f"      {words or 'nothing'}"]
+        lines += [f"  {describe_preset(name)}", f"      {words or 'nothing'}"]
     lines += ["", "examples:", "  python -m mnist_nb train --preset fast"]
     lines += ["  python -m mnist_nb train --epochs 3 --learning-rate 0.01 --model mine.safetensors"]
     return "\n".join(lines)
@@ -234,7 +234,7 @@ def train_command(options: argparse.Namespace) -> int:
             total=total, initial=done, unit="batch", leave=False, disable=None, dynamic_ncols=True
         ) as bar:
             for record in run.epochs(partial(_move, bar)):
-                mnist_nb.save_run(run, options.model, tell=_say)
+                mnist_nb.save_run(run, options.model)
                 _say(
                     f"epoch {record.epoch:3}  loss {record.mean_loss:.4f} ({record.min_loss:.4f} to "
                     f"{record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
@@ -242,7 +242,7 @@ def train_command(options: argparse.Namespace) -> int:
                 )
     except (mnist_nb.TrainingDivergedError, KeyboardInterrupt) as end:
         # between two steps, or while saving: saved as it is
-        mnist_nb.save_run(run, options.model, tell=_say)
+        mnist_nb.save_run(run, options.model)
         if isinstance(end, mnist_nb.TrainingDivergedError):
             raise
         status = 130

@@ -1,5 +1,4 @@
-"""Every file that is kept: written whole or not at all, read in bounded time and memory, recognised
-when it changes."""
+"""Files that are kept: written whole or not at all, and read in bounded time and memory."""
 
 import contextlib
 import errno
@@ -9,8 +8,8 @@ import json
 import os
 import secrets
 import shutil
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+import struct
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,36 +25,26 @@ MAX_FILE_BYTES = 64 * 2**20
 MAX_HEADER_BYTES = 4 * 2**20
 """Of names, shapes and metadata: the records of ten thousand epochs fit in."""
 
-LEFT_SECONDS = 60
-"""After so long without a change nobody writes a temporary file any more: who did was killed, and
-the next save removes it."""
+STALE_SECONDS = 60
+"""A temporary file that has not changed for so long belongs to a program that was killed."""
 
 Signature = tuple[int, int, int]
-Tell = Callable[[str], None]
-_SEEN: dict[
-    Path, Signature | None
-] = {}  # the files as this program last read or wrote them; None: there was none
 
 
 class CheckpointError(MnistNbError, ValueError):
-    """A file that is not a model of ours, or cannot be read or written. Says which file, why, and
-    what to do."""
-
-
-class ReplacedWarning(UserWarning):
-    """A save replaced what another program had written meanwhile."""
+    """A file that is no model of ours, or cannot be read or written: which one, why, what to do."""
 
 
 # ---- any file
 
 
 def signature(status: os.stat_result) -> Signature:
-    """What changes whenever a file is replaced."""
+    """Return what changes whenever a file is replaced."""
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def signature_of(path: str | Path) -> Signature | None:
-    """The signature of the file at the path; None where there is none, or none that can be seen."""
+    """Return the signature of the file at the path; None if there is none."""
     try:
         return signature(os.stat(path))
     except OSError:
@@ -63,73 +52,60 @@ def signature_of(path: str | Path) -> Signature | None:
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write the bytes to the path: whoever reads it, even after a crash, finds the old file whole
-    or the new one.
+    """Write the bytes to the path: a reader, even after a crash, finds the old file or the new one.
 
-    The bytes go to a temporary file in the same folder, are flushed to the disk, and take the
-    file's place in one step. A symbolic link stays a link, and an existing file keeps its
-    permissions. What a program that was killed has left of an earlier save is removed.
+    The bytes go to a temporary file in the same folder, are flushed to the disk, and replace the
+    file in one step. A symbolic link stays a link, and an existing file keeps its permissions.
+    Stale temporary files of earlier saves are removed.
 
     Raises:
-        OSError: if the folder is missing or read-only, the disk is full, or the path is a folder, a
-            device or anything else but a regular file; what was there is untouched and nothing is
-            left behind.
+        OSError: if the folder is missing or read-only, the disk is full, or the path is not that of
+            a regular file; nothing has changed then.
     """
     target = regular_file(path)
-    temporary = target.with_name(f".{target.name[:20]}.{secrets.token_hex(8)}.part")
+    prefix = f".{target.name[:20]}."
+    temporary = target.with_name(f"{prefix}{secrets.token_hex(8)}.part")
     try:
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            status = os.fstat(file.fileno())
+            now = os.fstat(file.fileno()).st_mtime
         if target.exists():
             shutil.copymode(target, temporary)
         os.replace(temporary, target)
-        _SEEN[target] = signature(
-            status
-        )  # at once: an interrupt may come before this function ends
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
     _flush_folder(target.parent)
-    for left in target.parent.glob(
-        f".{glob.escape(target.name[:20])}.{'?' * 16}.part"
-    ):  # by a program that was killed
+    for left in target.parent.glob(f"{glob.escape(prefix)}{'?' * 16}.part"):
         with contextlib.suppress(OSError):
-            if status.st_mtime - left.stat().st_mtime > LEFT_SECONDS:
+            if now - left.stat().st_mtime > STALE_SECONDS:
                 left.unlink()
 
 
-def real_path(path: str | Path) -> Path:
-    """Where the path leads, through links; a link that leads round in a circle is its own end."""
-    return Path(os.path.realpath(path))
-
-
 def regular_file(path: str | Path) -> Path:
-    """The file that the path means, there or not: through links, so that a save leaves a link one.
+    """Return the file that the path leads to through links, whether it exists or not.
 
     Raises:
-        OSError: if the path is a folder, a device or anything else but a regular file, or lies in
-            no folder.
+        OSError: if its folder does not exist, or the path is a folder, a device or a pipe.
     """
-    target = real_path(path)
+    target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, f"there is no folder {target.parent}")
     if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder, and a file's name was expected")
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, and a file was expected")
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "it is a device or a pipe, and a regular file was expected")
     return target
 
 
 def write_or_explain(path: str | Path, content: bytes) -> None:
-    """`write_atomically`, with an error that says what to do.
+    """Write the bytes as `write_atomically` does, with an error that says what to do.
 
     Raises:
-        CheckpointError: if the file cannot be written; what was there is untouched and nothing is
-            left behind.
+        CheckpointError: if the file cannot be written; nothing has changed then.
     """
     with explain_refusal(path):
         write_atomically(path, content)
@@ -137,28 +113,22 @@ def write_or_explain(path: str | Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def explain_refusal(
-    path: str | Path, what: str = "written", kind: type[MnistNbError] = CheckpointError
+    path: str | Path, action: str = "written", error_type: type[MnistNbError] = CheckpointError
 ) -> Iterator[None]:
-    """Turn the system's refusal to have the path `what` ("written", "read") into an error that
-    names it."""
+    """Turn the system's refusal to have the path "written" or "read" into an error that names it."""
     try:
         yield
     except MnistNbError:
         raise
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-    ) as error:  # a path with a null character is a ValueError
+    except (OSError, ValueError, TypeError) as error:  # a path with a null character: ValueError
         reason = getattr(error, "strerror", None) or error
-        raise kind(
-            f"{path} cannot be {what}: {reason}; choose another place or make room"
+        raise error_type(
+            f"{path} cannot be {action}: {reason}; choose another place or make room"
         ) from error
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the renaming itself last through a power cut, where the system can (Windows cannot open
-    folders)."""
+    """Make a renaming survive a power cut, where the system can (Windows opens no folders)."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -168,11 +138,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What `json.loads` gives.
-
-    Raises:
-        ValueError: if it is no JSON, or nested so deeply that Python gives up.
-    """
+    """Return what `json.loads` does; JSON that is nested too deeply is a ValueError as well."""
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -185,8 +151,7 @@ def parse_json(text: str | bytes) -> Any:
 def read_tensors(
     source: str | Path | bytes, name: str = "", *, max_bytes: int = MAX_FILE_BYTES
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file by name, and its string metadata; nothing in a file is ever
-    executed.
+    """Read the tensors of a safetensors file by name, and its metadata; no code in it is executed.
 
     Args:
         source: the file's path, or its content.
@@ -199,43 +164,43 @@ def read_tensors(
     """
     name = name or ("the file" if isinstance(source, bytes) else str(source))
     try:
-        content = source if isinstance(source, bytes) else _read(source, max_bytes)
-        header = int.from_bytes(content[:8], "little")
-        if header > MAX_HEADER_BYTES:
-            raise ValueError(f"its header claims {header:,} bytes")
+        content = source if isinstance(source, bytes) else _read_bounded(source, max_bytes)
+        header = _header_length(content)
         tensors = safetensors.torch.load(content)
-        metadata = (
-            parse_json(content[8 : 8 + header]).get("__metadata__") or {}
-        )  # safetensors checks it: strings only
+        metadata = parse_json(content[8 : 8 + header]).get("__metadata__") or {}
     except FileNotFoundError:
         raise CheckpointError(
-            f"there is no model at {name}: train one first (notebook 02, or python -m mnist_nb train)"
+            f"there is no model at {name}: train one first (notebook 02, or "
+            "python -m mnist_nb train)"
         ) from None
     except OSError as error:
         raise CheckpointError(f"{name} cannot be read: {error.strerror or error}") from error
     except CheckpointError:
         raise
-    # safetensors raises several kinds for a damaged file: all mean the same to a reader
-    except Exception as error:
+    except Exception as error:  # safetensors raises several kinds for a damaged file
         raise CheckpointError(
-            f"{name} is not a whole safetensors file ({error}): it may be cut short, or of another format; "
-            "train again or take a copy of it"
+            f"{name} is not a whole safetensors file ({error}): it may be cut short, or of another "
+            "format; train again or use a copy of it"
         ) from error
     return tensors, metadata
 
 
-def _read(path: str | Path, max_bytes: int) -> bytes:
-    """The content of a file, unless it is larger than allowed; the file is remembered."""
-    target = regular_file(path)  # a pipe would be waited for
-    with open(target, "rb") as file:
-        status = os.fstat(file.fileno())
-        if status.st_size > max_bytes:
+def _read_bounded(path: str | Path, max_bytes: int) -> bytes:
+    with open(regular_file(path), "rb") as file:  # opening a pipe would wait
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
             raise CheckpointError(
-                f"{path} is {status.st_size:,} bytes long, far more than a model of this series: wrong file?"
+                f"{path} is {size:,} bytes long, far more than a model of this series: wrong file?"
             )
-        content = file.read(max_bytes)
-    _SEEN[target] = signature(status)
-    return content
+        return file.read(max_bytes)
+
+
+def _header_length(content: bytes) -> int:
+    """The length of a safetensors header, which follows its length in 8 bytes."""
+    (length,) = struct.unpack("<Q", content[:8])
+    if length > MAX_HEADER_BYTES:
+        raise ValueError(f"its header claims {length:,} bytes")
+    return int(length)
 
 
 def write_tensors(
@@ -244,8 +209,7 @@ def write_tensors(
     """Replace the file by one that holds these, in one step.
 
     Raises:
-        CheckpointError: if it cannot be written, or could not be read again; the old file is
-            untouched then.
+        CheckpointError: if it cannot be written, or could not be read again; nothing has changed.
     """
     try:
         content = safetensors.torch.save(dict(tensors), dict(metadata))
@@ -253,72 +217,55 @@ def write_tensors(
         raise CheckpointError(
             f"{path} cannot be written: its metadata must be text of whole characters"
         ) from error
-    if len(content) > MAX_FILE_BYTES or int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
+    header = int.from_bytes(content[:8], "little")
+    if len(content) > MAX_FILE_BYTES or header > MAX_HEADER_BYTES:
         raise CheckpointError(
-            f"{path} cannot be written: {len(content):,} bytes are far more than a file here holds"
+            f"{path} cannot be written: {len(content):,} bytes are more than a file here may hold"
         )
     write_or_explain(path, content)
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the tensors, whatever else is in their file."""
+    """Return the SHA-256 of the tensors with their names, types and shapes."""
     total = hashlib.sha256()
     for name in sorted(tensors):
-        total.update(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode())
-        total.update(
-            tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-        )  # of any type
+        tensor = tensors[name].contiguous()
+        total.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
 
 
-_KINDS = {
-    "state": "training state",
-    "format": "file of digits",
-    "model": "model",
-}  # by what their metadata hold
+# ---- whose file it is
 
 
-def keep_other_kinds(path: str | Path, kind: str) -> None:
-    """Refuse to replace the file if it holds something else than a file of this kind does: digits
-    are not drawn twice.
+def check_replaceable(path: str | Path, kind: str, *, ours: bool) -> None:
+    """Check that a save may replace what lies at the path.
+
+    One rule for every save: a file is replaced only if it says that it is ours and of this kind.
+
+    Args:
+        kind: what the save would write, for the message.
+        ours: whether the file says so.
 
     Raises:
-        CheckpointError: if a model, a training state or digits of another kind lie there.
+        CheckpointError: if another file lies there.
     """
-    try:
-        metadata = read_tensors(path, max_bytes=2**30)[1]
-    except CheckpointError:  # nothing is there, or nothing that anybody could read
-        ending = ".html" if kind == "page" else ".safetensors"
-        # of a damaged model nothing is lost, but a photo or a notebook by another name is
-        # somebody's
-        if os.path.isfile(path) and os.path.getsize(path) and Path(path).suffix.lower() != ending:
-            raise CheckpointError(
-                f"{path} is no {kind}, and this save would replace it: choose a name that ends in {ending}"
-            ) from None
-        return
-    found = next((word for key, word in _KINDS.items() if key in metadata), "model")
-    if found != kind:
+    if not ours and os.path.isfile(path) and os.path.getsize(path):
         raise CheckpointError(
-            f"{path} is no {kind} but a {found}, which this save would replace: rename one of them"
+            f"{path} is not a {kind} of this package, and this save would replace it: choose "
+            "another name, or move that file away"
         )
 
 
-# ---- files that other programs change
+def read_header(path: str | Path) -> tuple[set[str], dict[str, str]]:
+    """Return the tensors' names and the metadata of a safetensors file, damaged or not.
 
-
-def remember(path: str | Path) -> None:
-    """Take note of the file as it is now, or of its absence: `tell_if_changed` compares with
-    that."""
-    _SEEN[real_path(path)] = signature_of(path)
-
-
-def tell_if_changed(path: str | Path, tell: Tell | None) -> None:
-    """Say, with `tell` or else as a warning, that the save to come replaces what another program
-    has written."""
-    target = real_path(path)
-    if target in _SEEN and signature_of(target) not in (None, _SEEN[target]):
-        text = (
-            f"Another program has saved {path} since this one last did, and this save replaces what it saved: give "
-            "one of the two another file, or close the other notebook."
-        )
-        tell(text) if tell is not None else warnings.warn(text, ReplacedWarning, stacklevel=4)
+    Both are empty if there is no such file, or it does not begin as a safetensors file does.
+    """
+    with contextlib.suppress(OSError, ValueError, struct.error, AttributeError):
+        with open(regular_file(path), "rb") as file:
+            start = file.read(8)
+            header = parse_json(file.read(_header_length(start)))
+        metadata = header.pop("__metadata__", {})
+        return set(header), dict(metadata)
+    return set(), {}

@@ -7,9 +7,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from mnist_nb.training.augmentation import KINDS, Ranges, augment
+from mnist_nb.handwriting.augmentation import Deformation, Handwriting
+from mnist_nb.plugins import AUGMENTATIONS, find_plugin
+from mnist_nb.training.augmentation import Augmentation
 
-CHANGING = [kind for kind in KINDS if kind != "none"]
+CHANGING = ["affine", "elastic", "handwriting"]
+
+
+def augment(
+    images: Tensor,
+    generator: torch.Generator,
+    kind: str | Augmentation,
+    labels: Tensor | None = None,
+) -> Tensor:
+    augmentation = find_plugin(AUGMENTATIONS, kind) if isinstance(kind, str) else kind
+    return augmentation(images, generator, labels)
 
 
 def _generator(seed: int = 0) -> torch.Generator:
@@ -27,7 +39,7 @@ def images() -> Tensor:
     return torch.maximum(ring, bar)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["none", *CHANGING])
 def test_keeps_shape_type_and_range(images: Tensor, kind: str) -> None:
     changed = augment(images, _generator(), kind)
     assert changed.shape == images.shape
@@ -66,15 +78,11 @@ def test_none_returns_the_images(images: Tensor) -> None:
     assert augment(images, _generator(), "none") is images
 
 
-@pytest.mark.parametrize(
-    "field", [field.name for field in dataclasses.fields(Ranges) if field.name != "styles"]
-)
-def test_a_tiny_range_changes_next_to_nothing_and_a_wide_one_something(
-    images: Tensor, field: str
-) -> None:
-    tiny = augment(images, _generator(), Ranges(**{field: 1e-6}))
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Deformation)])
+def test_a_tiny_range_changes_little_and_a_wide_one_more(images: Tensor, field: str) -> None:
+    tiny = augment(images, _generator(), Deformation(**{field: 1e-6}))
     assert (tiny - images).abs().max() < 1e-3
-    wide = augment(images, _generator(), Ranges(**{field: 0.5}))
+    wide = augment(images, _generator(), Deformation(**{field: 0.5}))
     assert (wide - images).abs().max() > 1e-2
 
 
@@ -87,7 +95,7 @@ def test_ink_is_not_lost(images: Tensor, kind: str) -> None:
 
 
 def test_shift_is_a_share_of_the_side(images: Tensor) -> None:
-    changed = augment(images, _generator(), Ranges(shift=0.1))
+    changed = augment(images, _generator(), Deformation(shift=0.1))
     moved = _centre(changed) - _centre(images)
     assert moved.abs().max() <= 0.1 * 28 + 0.01
     assert moved.amax(0).min() > 0.05 * 28
@@ -95,23 +103,29 @@ def test_shift_is_a_share_of_the_side(images: Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    "ranges", [Ranges(rotation=45), Ranges(scale=0.2), Ranges(shear=0.3), Ranges(aspect=0.2)]
+    "ranges",
+    [
+        Deformation(rotation=45),
+        Deformation(scale=0.2),
+        Deformation(shear=0.3),
+        Deformation(aspect=0.2),
+    ],
 )
-def test_the_centre_of_mass_stays_in_place(images: Tensor, ranges: Ranges) -> None:
+def test_the_centre_of_mass_stays_in_place(images: Tensor, ranges: Deformation) -> None:
     assert (_centre(augment(images, _generator(), ranges)) - 14).abs().max() < 0.2
 
 
 def test_thickness_only_adds_or_only_takes_ink(images: Tensor) -> None:
-    change = augment(images, _generator(), Ranges(thicker=1, thinner=1)) - images
+    change = augment(images, _generator(), Deformation(thicker=1, thinner=1)) - images
     grows, shrinks = (change > 1e-4).flatten(1).any(1), (change < -1e-4).flatten(1).any(1)
     assert (grows ^ shrinks).all()
     assert grows.any()
     assert shrinks.any()
 
 
-def test_labels_bring_the_styles_of_their_digits_and_keep_the_centre(images: Tensor) -> None:
+def test_labels_bring_variants_and_the_centre_stays(images: Tensor) -> None:
     labels = torch.arange(64) % 10
-    ranges = Ranges(styles=1)
+    ranges = Handwriting(variants=1, deformation=Deformation())
     changed = (augment(images, _generator(), ranges, labels) - images).abs().amax((1, 2)) > 0.01
     assert torch.equal(changed, torch.isin(labels, torch.tensor([1, 4, 7, 9])))
     assert (_centre(augment(images, _generator(), ranges, labels)) - 14).abs().max() < 0.3

@@ -260,9 +260,9 @@ def test_permissions_are_kept_and_new_files_have_the_users_own(path):
 # ---- what ships
 
 
-def test_where_there_is_no_model_a_quick_one_is_trained_and_said_so(path, sample):
+def test_without_a_model_a_quick_one_is_trained(path, sample):
     model, sentence = load_or_train(path, sample)
-    assert sentence.startswith(f"There is no {path} yet; so a quick one was trained")
+    assert sentence.startswith(f"There is no {path} yet; so a new network was trained")
     assert loss_and_accuracy(model, sample.validation.images, sample.validation.labels)[1] > 0.87
     assert not path.exists()
 
@@ -270,23 +270,23 @@ def test_where_there_is_no_model_a_quick_one_is_trained_and_said_so(path, sample
 def test_a_model_that_reads_well_enough_is_used(path, sample):
     save_checkpoint(load_pretrained("mlp"), path)
     model, sentence = load_or_train(path, sample)
-    assert sentence.startswith(f"Using the model in {path}: it reads 99")
+    assert sentence.startswith(f"Using the network in {path}: it reads 99")
     assert torch.equal(model.linear1.weight, load_pretrained("mlp").linear1.weight)
 
 
-def test_a_model_that_reads_too_little_is_named_with_its_accuracy_and_left_alone(path, sample):
+def test_a_weak_model_is_named_and_left_alone(path, sample):
     save_checkpoint(build_model("mlp", seed=8), path)
     content = path.read_bytes()
     model, sentence = load_or_train(path, sample)
     assert re.match(
-        rf"The model in {re.escape(str(path))} reads \d+\.\d%, and what is said here needs 87%; so",
+        rf"The network in {re.escape(str(path))} reads \d+\.\d%, and 87% are needed here; so",
         sentence,
     )
     assert loss_and_accuracy(model, sample.validation.images, sample.validation.labels)[1] > 0.87
     assert path.read_bytes() == content
 
 
-def test_a_damaged_model_is_named_with_the_reason_and_left_alone(path, sample):
+def test_a_damaged_model_is_named_and_left_alone(path, sample):
     path.write_bytes(b"damaged")
     _, sentence = load_or_train(path, sample)
     assert sentence.startswith(f"{path} is not a whole safetensors file")

@@ -100,7 +100,7 @@ def test_the_measurement_has_an_interval_and_a_table(mnist_nb):
     ("words", "reason"),
     [
         (("test",), "there is no model at model.safetensors"),
-        (("train", "--epochs", "0"), "epochs must be from 1"),
+        (("train", "--epochs", "0"), "epochs must be between 1"),
         (("train", "--epochs", "many"), "invalid int value"),
         (("train", "--optimizer", "lion"), "invalid choice"),
         (("train", "--shuffle"), "unrecognized arguments"),
@@ -109,7 +109,7 @@ def test_the_measurement_has_an_interval_and_a_table(mnist_nb):
         (("train", "--model", "."), "cannot be written"),
         (("train", "--device", "cuda"), "'cuda' is not on this machine"),
         (("train", "--learning-rate", "10"), "learning rate 10 is too high"),
-        (("train", "--model", "cnn.safetensors"), "network of the kind cnn"),
+        (("train", "--model", "cnn.safetensors"), "holds a cnn"),
         (
             ("train", "--model", "bad.safetensors"),
             "bad.safetensors is not a whole safetensors file",

@@ -14,7 +14,7 @@ from mnist_nb import build_model, load_pretrained, predict
 from mnist_nb.data import Mnist
 from mnist_nb.labs import inside
 from mnist_nb.labs.pruning import prune, pruning_curve
-from mnist_nb.models import loss_and_accuracy, reading_parameters
+from mnist_nb.models import loss_and_accuracy, layer_parameters
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ class TestActivationMaximization:
 
 def weight_sizes(model: nn.Module) -> Tensor:
     """The absolute values of the weights of all layers that read, in one row."""
-    weights = [weight for weight in reading_parameters(model) if weight.ndim > 1]
+    weights = [weight for weight in layer_parameters(model) if weight.ndim > 1]
     return torch.cat([weight.detach().abs().flatten() for weight in weights])
 
 

@@ -59,7 +59,7 @@ def test_predict_asks_in_evaluation_mode_and_restores_the_mode():
     ids=["one image without its axis", "floats", "another size"],
 )
 def test_predict_refuses_what_a_network_would_silently_misread(images):
-    with pytest.raises(ValueError, match=r"expected images of type uint8 and shape \[N, 28, 28\]"):
+    with pytest.raises(ValueError, match=r"images must be uint8 \[N, 28, 28\]"):
         predict(build_model("mlp"), images)
 
 

@@ -31,15 +31,15 @@ def batches(count, size=16):
 
 
 def take(model, optimizer, rate, images, labels):
-    optimizer.prepare()
-    loss = choose_gradient_fn(model, CPU)(images, labels, optimizer.momentum)
+    optimizer.clear_gradients()
+    loss = choose_gradient_fn(model, CPU)(images, labels)
     optimizer.step(rate)
     return loss
 
 
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
 @pytest.mark.parametrize("kind", PAIRS)
-def test_training_with_them_is_training_with_autograd_and_torch_optim(network, kind):
+def test_they_train_as_torch_optim_does(network, kind):
     model, twin = build_model(network, seed=1), build_model(network, seed=1)
     exact = (
         torch.float64 if network == "cnn" else torch.float32
@@ -59,7 +59,7 @@ def test_training_with_them_is_training_with_autograd_and_torch_optim(network, k
 
 
 @pytest.mark.parametrize("kind", PAIRS)
-def test_what_they_remember_bears_torchs_names_and_shapes(kind):
+def test_their_buffers_have_torchs_names_and_shapes(kind):
     model, twin = build_model("mlp", seed=1), build_model("mlp", seed=1)
     ours, theirs = PAIRS[kind][0](model.parameters()), PAIRS[kind][1](twin.parameters())
     ((images, labels),) = batches(1)
@@ -78,14 +78,13 @@ def test_what_they_remember_bears_torchs_names_and_shapes(kind):
         torch.testing.assert_close(state[key], value, atol=1e-6, rtol=1e-4)
 
 
-def test_a_gradient_that_somebody_else_fills_between_two_steps_does_no_harm():
+def test_gradients_filled_by_others_do_no_harm():
     """A notebook may ask for gradients of its own while a run is paused."""
     model, twin = build_model("mlp", seed=1), build_model("mlp", seed=1)
     ours, undisturbed = Sgd(model.parameters(), 0.9), Sgd(twin.parameters(), 0.9)
     for images, labels in batches(3):
         take(model, ours, 0.1, images, labels)
         take(twin, undisturbed, 0.1, images, labels)
-        model.zero_grad()
         functional.cross_entropy(model(images + 1), labels).backward()
     assert same_weights(model, twin)
 

@@ -18,10 +18,11 @@ from mnist_nb import DrawingPad, Hyperparameters, adapt, build_model, from_image
 from mnist_nb.checkpoints import PRETRAINED, load_checkpoint, load_pretrained, save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.handwriting.refusal import (
+    add_refusal_head,
     digit_score,
-    has_learnt_to_refuse,
     is_refused,
     predict_and_score,
+    refusal_head,
 )
 
 LETTERS = {
@@ -87,7 +88,7 @@ def test_without_the_output_that_refuses_a_file_loads_and_reads_the_same(
     }
     safetensors.torch.save_file(old, path)
     model = load_checkpoint(path)
-    assert not has_learnt_to_refuse(model)
+    assert refusal_head(model) is None
     assert torch.equal(
         predict(model, sample.test.images[:50]),
         predict(load_pretrained(name), sample.test.images[:50]),
@@ -102,7 +103,7 @@ def test_augmentation_by_hands_teaches_to_refuse_and_the_file_keeps_it(
     model = build_model(network, seed=1)
     settings = Hyperparameters(network, epochs=1, optimizer="adamw", augmentation="handwriting")
     list(train(model, tiny, settings))
-    assert has_learnt_to_refuse(model)
+    assert refusal_head(model) is not None
     save_checkpoint(model, path)
     again = load_checkpoint(path)
     assert torch.equal(digit_score(again, tiny.test.images), digit_score(model, tiny.test.images))
@@ -110,10 +111,12 @@ def test_augmentation_by_hands_teaches_to_refuse_and_the_file_keeps_it(
 
 def test_what_refuses_learns_beside_the_ten_outputs_and_never_moves_them(tiny: Mnist) -> None:
     """Whatever it begins with, the ten outputs end the same."""
-    first, second = build_model("cnn", seed=1), build_model("cnn", seed=1, reject=True)
-    assert second.reject is not None
+    first, second = build_model("cnn", seed=1), build_model("cnn", seed=1)
+    add_refusal_head(second)
+    head = refusal_head(second)
+    assert head is not None
     with torch.no_grad():
-        second.reject[0].weight.mul_(2)
+        head[0].weight.mul_(2)
     for model in (first, second):
         list(
             train(

@@ -33,7 +33,9 @@ def path(workplace: Path) -> Path:
 
 def forge(path: Path, state: str, tensors: dict[str, torch.Tensor]) -> None:
     """Write a training state that claims to belong to the model, with a checksum that fits."""
-    told = {"weights": digest(load_checkpoint(path).state_dict()), "state": state}
+    weights = load_checkpoint(path).state_dict()
+    tensors = tensors | {f"model.{name}": tensor for name, tensor in weights.items()}
+    told = {"weights": digest(weights), "state": state, "replaces": "null"}
     checksum = hashlib.sha256("\n".join([digest(tensors), *told.values()]).encode()).hexdigest()
     write_tensors(state_path(path), tensors, {**told, "sha256": checksum})
 

@@ -7,7 +7,7 @@ import torch
 from networks import same_weights
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model
-from mnist_nb.training import sweep
+from mnist_nb.labs.quick_training import sweep
 
 SETTINGS = Hyperparameters(epochs=2, batch_size=50, learning_rate=0.05)
 

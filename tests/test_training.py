@@ -12,8 +12,8 @@ import torch
 from mnist_nb import PRESETS, Hyperparameters, TrainingRun, build_model, train
 from mnist_nb.data import Mnist
 from mnist_nb.training import TrainingDivergedError, train_plainly
-from mnist_nb.training.hyperparameters import PRESET_RESULTS, in_words
-from mnist_nb.training.run import schedule_factor
+from mnist_nb.training.learning_rate import schedule_factor
+from mnist_nb.training.presets import MEASURED, describe_preset
 
 FAST = Hyperparameters(epochs=2, learning_rate=0.05)
 
@@ -61,7 +61,7 @@ def test_a_value_out_of_range_is_refused_by_the_fields_name(name, value):
 
 @pytest.mark.parametrize("value", ["fast", None, True, [1]])
 def test_a_value_that_is_no_number_is_refused(value):
-    with pytest.raises(TypeError, match=r"^learning_rate must be a number from"):
+    with pytest.raises(TypeError, match=r"^learning_rate must be a number between"):
         Hyperparameters(learning_rate=value)
 
 
@@ -69,8 +69,8 @@ def test_the_presets_are_settings():
     assert "fast" in PRESETS
     assert PRESETS["no momentum, as in the Rust original"] == Hyperparameters(momentum=0.0)
     assert all(isinstance(settings, Hyperparameters) for settings in PRESETS.values())
-    assert list(PRESET_RESULTS) == list(PRESETS), "each has its price and its result"
-    assert in_words("fast") == '"fast": about 2 s, 98.1 %'
+    assert list(MEASURED) == list(PRESETS), "each has its price and its result"
+    assert describe_preset("fast") == '"fast": about 2 s, 98.1 %'
     assert list(PRESETS)[-1] == "no momentum, as in the Rust original", "last in the menu"
 
 
@@ -79,7 +79,7 @@ def test_a_presets_price_and_result_are_the_measured_ones(preset):
     name = "race-" + preset.replace(", ", "-")
     race = Path(__file__).parent.parent / "benchmarks" / "results" / f"{name}.json"
     last = [result["epochs"][-1] for result in json.loads(race.read_text())["results"]]
-    seconds, accuracy = PRESET_RESULTS[preset]
+    seconds, accuracy = MEASURED[preset].seconds, MEASURED[preset].accuracy
     assert seconds == pytest.approx(np.median([epoch["training"] for epoch in last]), abs=0.5)
     assert accuracy == pytest.approx(np.mean([epoch["test"] for epoch in last]), abs=0.0005)
 
@@ -158,7 +158,7 @@ def test_one_class_alone_can_be_learnt(tiny):
 @pytest.mark.promise("wrong data")
 def test_an_empty_split_is_named(tiny, split):
     data = dataclasses.replace(tiny, **{split: getattr(tiny, split).take(0)})
-    with pytest.raises(ValueError, match=f"the {split} split is empty"):
+    with pytest.raises(ValueError, match=f"the {split} split must hold images"):
         TrainingRun(build_model("mlp"), data, FAST)
 
 
@@ -173,7 +173,7 @@ def test_the_learning_rate_can_change_in_mid_run(tiny):
     run.step()
     assert (weights(run.model) - before).abs().max() < 1e-4
     assert run.learning_rate_changes == [(1, 1e-6)]
-    with pytest.raises(ValueError, match="learning_rate must be from"):
+    with pytest.raises(ValueError, match="learning_rate must be between"):
         run.learning_rate = 0.0
     assert run.learning_rate == 1e-6
 

@@ -14,10 +14,10 @@ from torch.nn import functional
 from mnist_nb.data import CLASSES, Mnist, Split
 from mnist_nb.data.arguments import Between, Seed, Share, check_arguments
 from mnist_nb.evaluation import Evaluation, evaluate
+from mnist_nb.handwriting.augmentation import ELASTIC
 from mnist_nb.models import Cnn, Mlp, choose_device, one_thread, predict, to_input
-from mnist_nb.training.augmentation import augment
+from mnist_nb.training.learning_rate import schedule_factor
 from mnist_nb.training.optimizers import Adam
-from mnist_nb.training.run import schedule_factor
 
 DIGITS_PER_STEP = 96  # of the reader's, each several times, and each time moved in another way
 MAX_OF_ONE = 4
@@ -25,7 +25,6 @@ MNIST_PER_STEP = 64
 UNSURE_PER_STEP = (
     16  # of these, from the tenth that the model was least sure of, where forgetting begins
 )
-AUGMENTATION = "elastic"
 USES = 4  # of each moved image, for moving it and convolving it takes nearly all of the time
 SHARES = tuple(
     share / 20 for share in range(20, 0, -1)
@@ -158,9 +157,7 @@ def _batches(
         drawn = torch.randint(len(mnist), (total,), generator=generator)
         if split is digits:
             drawn = torch.arange(total) % len(digits)  # each as often as the others
-        features = _features(
-            model, augment(to_input(split.images[drawn].to(place)), generator, AUGMENTATION)
-        )
+        features = _features(model, ELASTIC(to_input(split.images[drawn].to(place)), generator))
         with torch.no_grad():
             wanted = functional.softmax(head(features), dim=1)
         if split is digits:

@@ -6,7 +6,7 @@ others, and takes real letters, which are not augmented, for digits.
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +14,6 @@ from torch import Tensor
 from mnist_nb.data import SIDE
 from mnist_nb.handwriting.preprocessing import BOX
 from mnist_nb.handwriting.raster import draw_lines
-from mnist_nb.training.backpropagation import autograd_gradients
 
 STROKES = 4  # of a sign, at most
 POINTS = 7  # of a stroke
@@ -81,26 +80,6 @@ def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -
     letters = random_letters(count - 2 * part, generator).to(images.device)
     corrupted = corrupted_digits(images, labels, part, generator)
     return torch.cat([corrupted, signs, letters])
-
-
-def rejection_gradients(
-    model: Any, digits: Tensor, strange: Tensor, momentum: float = 0.0
-) -> float:
-    """`GradientFn` for the part of a network that refuses; the rest of it stays untouched. Returns
-    the loss, in nats.
-
-    Args:
-        digits, strange: float32 `[N, 28, 28]` in [0, 1], changed at random in the same ways.
-    """
-    model.eval()  # or batch normalisation would take what is no digit for the usual
-    with torch.no_grad():
-        hidden = model.hidden(torch.cat([digits, strange]))
-    model.train()
-    is_digit = torch.arange(len(hidden), device=hidden.device) < len(digits)
-    return autograd_gradients(model.reject, hidden, is_digit.long(), momentum)
-
-
-# ---- corrupted digits
 
 
 def corrupted_digits(

@@ -24,7 +24,7 @@ from mnist_nb.handwriting.pieces import (
     stroke_pieces,
 )
 from mnist_nb.handwriting.preprocessing import EmptySketchError, Floats, Pixels
-from mnist_nb.handwriting.refusal import has_learnt_to_refuse, is_refused, predict_and_score
+from mnist_nb.handwriting.refusal import is_refused, predict_and_score, refusal_head
 from mnist_nb.handwriting.sketch import Sketch, Stroke
 from mnist_nb.models import predict
 
@@ -156,7 +156,7 @@ def _score_logits(scores: NDArray[np.float32], model: nn.Module) -> Floats:
     """The logits of digit scores; those from energies are stretched to the range of learnt ones."""
     shares = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
     logits: Floats = np.log(shares / (1 - shares))
-    if not has_learnt_to_refuse(model):
+    if refusal_head(model) is None:
         logits = 4.5 * logits - 4
     return np.minimum(logits, MAX_SCORE_LOGIT)
 

@@ -1,32 +1,87 @@
-"""How sure a network is that an image shows a digit at all: a word for "none of these"."""
+"""Refusal: how sure a network is that an image shows a digit at all."""
 
 import weakref
 from collections.abc import MutableMapping
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mnist_nb.data.arguments import check_arguments
-from mnist_nb.data.mnist import load_sample
-from mnist_nb.models.networks import Network, ask, logits_of
+from mnist_nb.data import load_sample
+from mnist_nb.handwriting.negatives import make_negatives
+from mnist_nb.models import AuxiliaryHead, Network, run_in_batches
+from mnist_nb.models.prediction import logits_of
+from mnist_nb.training.augmentation import Batch
+from mnist_nb.training.backpropagation import autograd_gradients
 
-LEARNT_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5
-"""Below these scores an image is refused. About 1 % of the digits that strangers wrote with a pen
-lie below."""
+HEAD_NAME = "reject"
+HEAD_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5
+"""Below these scores an image is refused: about 1 % of the digits that other people wrote with a
+pen lie below."""
+_ENERGY_DIGITS = 128  # digits of MNIST whose energies make those of other images comparable
+_ENERGY_SHIFT = 2.33  # standard deviations: 1 % of normally distributed energies lie further down
 
 
-@check_arguments
+class RefusalHead(AuxiliaryHead):
+    """An auxiliary head with two logits, for no digit and for a digit."""
+
+    def __init__(self, hidden_units: int, seed: int = 0) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            layers = (
+                nn.Linear(hidden_units, 64),
+                nn.ReLU(),
+                nn.Linear(64, 32),
+                nn.ReLU(),
+                nn.Linear(32, 2),
+            )
+        nn.Sequential.__init__(self, *layers)
+
+    def score(self, hidden: Tensor) -> Tensor:
+        """The probability `[N]` that there is a digit, from hidden units `[N, hidden_units]`."""
+        logits: Tensor = self(hidden)
+        return logits.softmax(1)[:, 1]
+
+    def fill_gradients(self, network: Network, batch: Batch) -> None:
+        """Set the gradients for digits of the batch and for negatives, changed in the same ways.
+
+        The rest of the network stays untouched.
+        """
+        assert batch.generator is not None
+        negatives = make_negatives(batch.originals, batch.labels, batch.generator)
+        negatives = batch.augmentation(negatives, batch.generator)
+        digits = batch.images[: len(negatives)]
+        network.eval()  # or batch normalization would take what is no digit for the usual
+        with torch.no_grad():
+            hidden = network.hidden(torch.cat([digits, negatives]))
+        network.train()
+        is_digit = torch.arange(len(hidden), device=hidden.device) < len(digits)
+        autograd_gradients(self, hidden, is_digit.long())
+
+
+def add_refusal_head(model: nn.Module, seed: int = 0) -> None:
+    """Give a network an untrained refusal head, unless it has one or is no `Network`."""
+    if isinstance(model, Network) and HEAD_NAME not in model.auxiliary_heads:
+        head = RefusalHead(model.hidden_units, seed)
+        model.add_module(HEAD_NAME, head.to(model.head.weight.device))
+
+
+def refusal_head(model: nn.Module) -> RefusalHead | None:
+    """Return the model's refusal head; None if it was never taught to refuse."""
+    head = model.auxiliary_heads.get(HEAD_NAME) if isinstance(model, Network) else None
+    return head if isinstance(head, RefusalHead) else None
+
+
 def digit_score(model: nn.Module, images: Any) -> Tensor:
-    """How sure the model is that each image is a digit at all: float32 `[N]` in [0, 1], on the CPU.
+    """Return how sure the model is that each image is a digit at all: float32 `[N]` in [0, 1].
 
-    A model that was taught to refuse answers with its own output for that, `reject`. For any other,
-    the score is the energy of its ten logits, ln sum exp (W. Liu and others, 2020), made comparable
-    between models by the energies of 128 digits of MNIST: 0.5 is where 1 % of digits would lie
-    below, were energies spread normally.
+    A model that was taught to refuse answers with its refusal head. For any other, the score is the
+    energy of its ten logits, ln sum exp (W. Liu and others, 2020), made comparable between models
+    by the energies of 128 digits of MNIST: 0.5 is where 1 % of digits would lie below, were
+    energies normally distributed.
 
     Args:
-        model: anything that gives ten logits for images in [0, 1], such as an `Mlp` or a `Cnn`.
+        model: gives logits `[N, 10]` for images in [0, 1].
         images: uint8 `[N, 28, 28]`, a tensor or an array.
 
     Raises:
@@ -36,55 +91,56 @@ def digit_score(model: nn.Module, images: Any) -> Tensor:
 
 
 def predict_and_score(model: nn.Module, images: Any) -> tuple[Tensor, Tensor]:
-    """What `predict` and `digit_score` say of images, for which the model is asked once; it raises
-    the same."""
-    if has_learnt_to_refuse(model):
-        answer = model.logits_and_score
-    else:
-        mean, deviation = energy_of_digits(model)  # once, however many images are asked about
+    """Return what `predict` and `digit_score` give, from one pass through the model."""
+    head = refusal_head(model)
+    energies = None if head else energy_of_digits(model)
 
-        def answer(images: Tensor) -> tuple[Tensor, Tensor]:
-            logits = logits_of(model, images)
-            return logits, torch.sigmoid((logits.logsumexp(1) - mean) / deviation + 2.33)
+    def probabilities_and_score(inputs: Tensor) -> Tensor:
+        if head is not None and isinstance(model, Network):
+            hidden, logits = model.hidden_and_logits(inputs)
+            score = head.score(hidden)
+        else:
+            assert energies is not None
+            logits = logits_of(model, inputs)
+            deviations = (logits.logsumexp(1) - energies.mean) / energies.deviation
+            score = torch.sigmoid(deviations + _ENERGY_SHIFT)
+        return torch.cat([logits.softmax(1), score[:, None]], 1)
 
-    def both(inputs: Tensor) -> Tensor:
-        logits, scores = answer(inputs)
-        return torch.cat([logits.softmax(1), scores[:, None]], 1)
-
-    answers = ask(model, both, images)
-    return answers[:, :-1], answers[:, -1]
-
-
-_known: MutableMapping[nn.Module, tuple[list[float], Tensor, Tensor]] = weakref.WeakKeyDictionary()
+    results = run_in_batches(model, probabilities_and_score, images)
+    return results[:, :-1], results[:, -1]
 
 
-def energy_of_digits(model: nn.Module) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the energy of 128 of MNIST's digits, which `digit_score`
-    compares others with."""
-    state = [part.float() for part in model.state_dict().values()]
-    weights = [
-        float(value) for part in state for value in (part.sum(), part.norm())
-    ]  # others since it was asked?
-    if model not in _known or _known[model][0] != weights:
-        energies = ask(
-            model,
-            lambda inputs: logits_of(model, inputs).logsumexp(1),
-            load_sample().test.images[:128],
+class EnergyStats(NamedTuple):
+    """Mean and standard deviation of the energies of MNIST's digits."""
+
+    mean: Tensor  # []
+    deviation: Tensor  # []
+
+
+_energies: MutableMapping[nn.Module, tuple[list[float], EnergyStats]] = weakref.WeakKeyDictionary()
+
+
+def energy_of_digits(model: nn.Module) -> EnergyStats:
+    """Return the energies of 128 of MNIST's digits, kept until the model's weights change."""
+    fingerprint = []
+    for tensor in model.state_dict().values():
+        values = tensor.float()
+        fingerprint += [float(values.sum()), float(values.norm())]
+    if model not in _energies or _energies[model][0] != fingerprint:
+        digits = load_sample().test.images[:_ENERGY_DIGITS]
+        energies = run_in_batches(
+            model, lambda inputs: logits_of(model, inputs).logsumexp(1), digits
         )
-        _known[model] = weights, energies.mean(), energies.std().clamp_min(1e-6)
-    return _known[model][1:]
+        stats = EnergyStats(energies.mean(), energies.std().clamp_min(1e-6))
+        _energies[model] = fingerprint, stats
+    return _energies[model][1]
 
 
-def threshold_of(model: nn.Module) -> float:
-    """The score below which this model should refuse an image."""
-    return LEARNT_THRESHOLD if has_learnt_to_refuse(model) else ENERGY_THRESHOLD
-
-
-def has_learnt_to_refuse(model: nn.Module) -> TypeGuard[Network]:
-    """Whether the model has an output of its own for what is no digit."""
-    return isinstance(model, Network) and model.reject is not None
+def refusal_threshold(model: nn.Module) -> float:
+    """Return the score below which this model should refuse an image."""
+    return ENERGY_THRESHOLD if refusal_head(model) is None else HEAD_THRESHOLD
 
 
 def is_refused(model: nn.Module, score: float | Tensor) -> Any:
-    """Whether images of these scores should be refused by this model."""
-    return score < threshold_of(model)
+    """Whether images with these scores should be refused by this model."""
+    return score < refusal_threshold(model)

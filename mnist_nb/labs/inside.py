@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from mnist_nb.data import CLASSES, SIDE
 from mnist_nb.models import Mlp, one_thread, predict, to_input
+from mnist_nb.models.networks import Network, as_maps
 
 PAPER, INK = 0, 255
 
@@ -45,7 +46,7 @@ def activations(model: nn.Module, images: Any) -> Activations:
     """
     mlp = as_mlp(model)
     pixels = to_input(torch.as_tensor(images)).to(mlp.linear1.weight.device)
-    hidden1, hidden2, logits = mlp.pre_activations(pixels)
+    hidden1, hidden2, logits = _linear_sums(mlp, pixels)
     return Activations(hidden1.relu().cpu(), hidden2.relu().cpu(), logits.cpu())
 
 
@@ -187,11 +188,22 @@ def activation_maximization(
     pixels = torch.zeros(1, 1, SIDE, SIDE)
     for _ in range(steps):
         pixels.requires_grad_()
-        (gradient,) = torch.autograd.grad(mlp.pre_activations(pixels)[depth][0, unit], pixels)
+        (gradient,) = torch.autograd.grad(_linear_sums(mlp, pixels)[depth][0, unit], pixels)
         with torch.no_grad():
             pixels = (1 - decay) * (pixels + gradient / (gradient.norm() + 1e-12))
             pixels = torch.lerp(pixels, functional.avg_pool2d(pixels, 3, 1, 1), blur).clamp(0, 1)
     return pixels.detach()[0, 0]
+
+
+def _linear_sums(network: Network, images: Tensor) -> list[Tensor]:
+    """The sums of each fully connected layer, `[N, units]`, before its ReLU."""
+    values = as_maps(images)
+    sums = []
+    for layer in network.layers.values():
+        values = layer(values)
+        if isinstance(layer, nn.Linear):
+            sums.append(values)
+    return sums
 
 
 def similarity(values: Tensor, reference: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch.nn.utils import prune as torch_prune
 
 from mnist_nb.data import Split
 from mnist_nb.errors import check_range
-from mnist_nb.models import loss_and_accuracy, one_thread, reading_parameters
+from mnist_nb.models import layer_parameters, loss_and_accuracy, one_thread
 
 
 def prune(model: nn.Module, share: float) -> nn.Module:
@@ -27,7 +27,7 @@ def prune(model: nn.Module, share: float) -> nn.Module:
     check_range("share", share, 0, 1)
     masked = copy.deepcopy(model)
     masked.to(memory_format=torch.contiguous_format)  # the one layout that can be flattened
-    weights = set(reading_parameters(masked))
+    weights = set(layer_parameters(masked))
     layers = [
         (layer, "weight")
         for layer in masked.modules()

@@ -1,7 +1,13 @@
-"""The networks: what they are made of, where they run, and the ones that ship with the package."""
+"""The networks: their layers, how they are run, and on which device."""
 
 from mnist_nb.models.networks import (
-    MODELS, Cnn, Mlp, Network, build_model, loss_and_accuracy, predict, reading_parameters, to_input
-)  # fmt: skip
+    MODELS,
+    AuxiliaryHead,
+    Cnn,
+    Mlp,
+    Network,
+    build_model,
+    layer_parameters,
+)
+from mnist_nb.models.prediction import loss_and_accuracy, predict, run_in_batches, to_input
 from mnist_nb.models.runtime import choose_device, one_thread
-from mnist_nb.handwriting.refusal import digit_score, predict_and_score

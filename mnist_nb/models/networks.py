@@ -1,289 +1,243 @@
-"""The networks, and the one way to ask them: uint8 images in, probabilities out."""
+"""The networks: layers in order, ten logits at the end."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mnist_nb.data import CLASSES, SIDE
-from mnist_nb.data.arguments import Between, Seed, check_arguments
+from mnist_nb.errors import check_range
 
 MAX_UNITS = 4096
-"""In a hidden layer: more than any computer here trains in an evening."""
+"""The most units of a hidden layer: more than any computer here trains in an evening."""
+
+
+class AuxiliaryHead(nn.Sequential):
+    """A small network that reads the hidden units of another and learns from a loss of its own.
+
+    Subclasses are found by name in `plugins.AUXILIARY_HEADS`. Their tensors are named after them,
+    such as `reject.0.weight`, so programs that look for a network's layers never meet them.
+
+    Args:
+        hidden_units: how many hidden units the network has.
+        seed: draws the first weights.
+    """
+
+    def __init__(self, hidden_units: int, seed: int = 0) -> None:
+        raise NotImplementedError
+
+    def fill_gradients(self, network: Network, batch: Any) -> None:
+        """Set `.grad` of this head's parameters for a `training.augmentation.Batch`."""
+        raise NotImplementedError
 
 
 class Network(nn.Module):
-    """What both networks have: ten outputs, and, once it is taught to refuse, a small network
-    beside them.
+    """A network as its layers, in order.
 
-    That one looks at the hidden layers and says whether there is a digit at all. Its tensors are
-    named `reject.*`, and programs that look for the other names never meet them.
+    The first layer gets images `[N, 1, 28, 28]` in [0, 1]; the last is linear and gives ten logits.
+    Diagnostics, explorers, adaptation, refusal and the HTML page all work through these layers, so
+    a new network needs nothing but them, and its name in `MODELS`.
+
+    Args:
+        layers: the layers by name, in order. Tensors in files bear these names, by which
+            `load_checkpoint` recognizes the network: they must differ from other networks'.
     """
 
     name = ""
 
-    def __init__(self, hidden_units: int) -> None:
+    def __init__(self, **layers: nn.Module) -> None:
         super().__init__()
-        self.reject: nn.Sequential | None = None  # the last of its parts, once it is there
-        self.hidden_units = hidden_units
+        for name, layer in layers.items():
+            self.add_module(name, layer)
 
-    def hidden(self, images: Tensor) -> Tensor:
-        """What the hidden layers answer, side by side, `[N, units]`, for images in [0, 1]."""
-        raise NotImplementedError
+    @classmethod
+    def options_from(cls, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+        """Return the arguments that make a network whose tensors have these shapes."""
+        return {}
+
+    @property
+    def layers(self) -> dict[str, nn.Module]:
+        """The layers by name, in order, without auxiliary heads."""
+        children = self.named_children()
+        return {name: child for name, child in children if not isinstance(child, AuxiliaryHead)}
 
     @property
     def linear_layers(self) -> list[nn.Linear]:
-        """The fully connected layers that read, the last of which gives the ten outputs."""
-        return [part for part in self.children() if isinstance(part, nn.Linear)]
+        """The fully connected layers, the last of which gives the logits."""
+        return [layer for layer in self.layers.values() if isinstance(layer, nn.Linear)]
 
-    def add_reject(self, seed: int = 0) -> None:
-        """Give it the network that refuses, untaught, if it has none: a logit for no digit, and one
-        for a digit."""
-        if self.reject is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                layers = (
-                    nn.Linear(self.hidden_units, 64),
-                    nn.ReLU(),
-                    nn.Linear(64, 32),
-                    nn.ReLU(),
-                    nn.Linear(32, 2),
-                )
-            self.reject = nn.Sequential(*layers).to(next(self.parameters()).device)
+    @property
+    def head(self) -> nn.Linear:
+        """The last layer, which gives the ten logits."""
+        return self.linear_layers[-1]
 
-    def logits_and_score(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """For images in [0, 1] the ten outputs, and what `reject` says: the probability `[N]` of a
-        digit at all."""
-        assert self.reject is not None
-        hidden, last = self.hidden(images), self.linear_layers[-1]
-        refusing: Tensor = self.reject(hidden)
-        return last(functional.relu(hidden[:, -last.in_features :])), refusing.softmax(1)[:, 1]
+    @property
+    def hidden_units(self) -> int:
+        """How many values `hidden` gives for an image."""
+        hidden = self.linear_layers[:-1]
+        return sum(layer.out_features for layer in hidden) if hidden else self.head.in_features
+
+    @property
+    def auxiliary_heads(self) -> dict[str, AuxiliaryHead]:
+        """The auxiliary heads by name."""
+        children = self.named_children()
+        return {name: child for name, child in children if isinstance(child, AuxiliaryHead)}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or flat `[N, 784]`."""
+        values = as_maps(images)
+        for layer in self.layers.values():
+            values = layer(values)
+        return values
+
+    def hidden_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The sums of all hidden units, `[N, hidden_units]`, and the logits `[N, 10]`.
+
+        The sums are those of the fully connected layers before their ReLU, side by side. A network
+        with one fully connected layer has no hidden units: then they are that layer's inputs.
+        """
+        values = as_maps(images)
+        sums = []
+        inputs = values
+        for layer in self.layers.values():
+            inputs, values = values, layer(values)
+            if isinstance(layer, nn.Linear):
+                sums.append(values)
+        hidden = sums[:-1] or [inputs]
+        return torch.cat(hidden, 1), values
+
+    def hidden(self, images: Tensor) -> Tensor:
+        """The sums of all hidden units, see `hidden_and_logits`."""
+        return self.hidden_and_logits(images)[0]
+
+    def features(self, images: Tensor) -> Tensor:
+        """The inputs of the first fully connected layer, `[N, inputs]`."""
+        values = as_maps(images)
+        for layer in takewhile(lambda layer: not isinstance(layer, nn.Linear), self._layers()):
+            values = layer(values)
+        return values
+
+    @property
+    def classifier(self) -> nn.Sequential:
+        """The layers from the first fully connected one on, the network's own: features to logits."""
+        layers = self._layers()
+        first = layers.index(self.linear_layers[0])
+        return nn.Sequential(*layers[first:])
+
+    def _layers(self) -> list[nn.Module]:
+        return list(self.layers.values())
 
 
 class Mlp(Network):
     """The fully connected network 784-128-64-10 with ReLU between its layers.
 
-    Its tensors are named `linear1`, `linear2`, `linear3`, as in the Rust program that this series
-    grew from.
-
     Args:
-        hidden: units in the first and second hidden layer.
+        hidden: units in the first and second hidden layer, 1 to 4,096 each.
+
+    Raises:
+        ValueError: if there are not two, or a number is out of range.
     """
 
     name = "mlp"
+    linear1: nn.Linear
+    linear2: nn.Linear
+    linear3: nn.Linear
 
-    @check_arguments
     def __init__(self, hidden: tuple[int, int] = (128, 64)) -> None:
-        if not (
-            len(hidden) == 2
-            and all(isinstance(units, int) and 0 < units <= MAX_UNITS for units in hidden)
-        ):
-            raise ValueError(
-                f"hidden must be two whole numbers from 1 to {MAX_UNITS:,}, got {hidden!r}"
-            )
-        super().__init__(hidden_units=sum(hidden))
-        self.linear1 = nn.Linear(SIDE * SIDE, hidden[0])
-        self.linear2 = nn.Linear(hidden[0], hidden[1])
-        self.linear3 = nn.Linear(hidden[1], CLASSES)
+        if len(hidden) != 2:
+            raise ValueError(f"hidden must be two numbers of units, got {hidden!r}")
+        for units in hidden:
+            check_range("hidden", units, 1, MAX_UNITS)
+        super().__init__(
+            flatten=nn.Flatten(),
+            linear1=nn.Linear(SIDE * SIDE, hidden[0]),
+            relu1=nn.ReLU(),
+            linear2=nn.Linear(hidden[0], hidden[1]),
+            relu2=nn.ReLU(),
+            linear3=nn.Linear(hidden[1], CLASSES),
+        )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
-        return self.pre_activations(images)[-1]
-
-    def features(self, images: Tensor) -> Tensor:
-        """What arrives at the fully connected layers: the pixels, `[N, 784]`."""
-        return images.flatten(1)
-
-    def pre_activations(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The weighted sums of each layer before its ReLU, `[N, 128]`, `[N, 64]` and the logits
-        `[N, 10]`."""
-        first = self.linear1(self.features(images))
-        second = self.linear2(functional.relu(first))
-        return first, second, self.linear3(functional.relu(second))
-
-    def hidden(self, images: Tensor) -> Tensor:
-        """The weighted sums of both hidden layers, `[N, 192]`."""
-        return torch.cat(self.pre_activations(images)[:2], 1)
+    @classmethod
+    def options_from(cls, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+        """Return the widths of the hidden layers, if there can be such layers."""
+        widths = (*shapes["linear1.bias"], *shapes["linear2.bias"])
+        is_possible = len(widths) == 2 and all(0 < units <= MAX_UNITS for units in widths)
+        return {"hidden": widths} if is_possible else {}
 
 
 class Cnn(Network):
-    """A small convolutional network: 3x3 convolutions of 16, 32 and 64 channels, then 64 hidden
-    units.
+    """A small convolutional network: 3x3 convolutions of 16, 32 and 64 channels, 64 hidden units.
 
-    Batch normalisation follows each convolution; the image is halved by max-pooling after the first
-    and the second, 28 -> 14 -> 7, and after the third, 7 -> 3.
+    Each convolution is followed by batch normalization and max-pooling: 28 -> 14 -> 7 -> 3 pixels.
+    Pooling comes before the ReLU: the result is the same, with a quarter of the work.
     """
 
     name = "cnn"
+    linear1: nn.Linear
+    linear2: nn.Linear
 
     def __init__(self) -> None:
-        super().__init__(hidden_units=64)
-        self.conv1 = nn.Conv2d(1, 16, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(16)
-        self.conv2 = nn.Conv2d(16, 32, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(32)
-        self.conv3 = nn.Conv2d(32, 64, 3, padding=1, bias=False)
-        self.norm3 = nn.BatchNorm2d(64)
-        self.linear1 = nn.Linear(64 * 3 * 3, 64)
-        self.linear2 = nn.Linear(64, CLASSES)
+        super().__init__(
+            conv1=nn.Conv2d(1, 16, 3, padding=1, bias=False),
+            norm1=nn.BatchNorm2d(16),
+            pool1=nn.MaxPool2d(2),
+            relu1=nn.ReLU(),
+            conv2=nn.Conv2d(16, 32, 3, padding=1, bias=False),
+            norm2=nn.BatchNorm2d(32),
+            pool2=nn.MaxPool2d(2),
+            relu2=nn.ReLU(),
+            conv3=nn.Conv2d(32, 64, 3, padding=1, bias=False),
+            norm3=nn.BatchNorm2d(64),
+            pool3=nn.MaxPool2d(2),
+            relu3=nn.ReLU(),
+            flatten=nn.Flatten(),
+            linear1=nn.Linear(64 * 3 * 3, 64),
+            relu4=nn.ReLU(),
+            linear2=nn.Linear(64, CLASSES),
+        )
         self.to(memory_format=torch.channels_last)  # a third faster on a CPU
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or already flat `[N, 784]`."""
-        logits: Tensor = self.linear2(functional.relu(self.hidden(images)))
-        return logits
 
-    def hidden(self, images: Tensor) -> Tensor:
-        """The weighted sums of the hidden units, `[N, 64]`."""
-        sums: Tensor = self.linear1(self.features(images))
-        return sums
-
-    def features(self, images: Tensor) -> Tensor:
-        """What arrives at the fully connected layers, `[N, 576]`, never below 0."""
-        maps = images.reshape(-1, 1, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
-        for conv, norm in (
-            (self.conv1, self.norm1),
-            (self.conv2, self.norm2),
-            (self.conv3, self.norm3),
-        ):
-            # pooling before the ReLU gives the same as after it, with a quarter of the work
-            maps = functional.relu(functional.max_pool2d(norm(conv(maps)), 2))
-        return maps.flatten(1)
+MODELS: dict[str, type[Network]] = {Mlp.name: Mlp, Cnn.name: Cnn}
+"""The networks by name. A class added here can be trained, saved, explored, adapted, exported."""
 
 
-def reading_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters of what reads: all but a network's `reject`."""
-    others = (
-        set(model.reject.parameters())
-        if isinstance(model, Network) and model.reject is not None
-        else set()
-    )
-    return [parameter for parameter in model.parameters() if parameter not in others]
-
-
-MODELS: dict[str, type[Mlp] | type[Cnn]] = {Mlp.name: Mlp, Cnn.name: Cnn}
-
-
-@check_arguments
-def build_model(
-    name: str = "mlp", *, seed: Seed | None = None, reject: bool = False, **options: Any
-) -> Mlp | Cnn:
-    """Make a network with fresh weights, PyTorch's default initialisation.
+def build_model(name: str = "mlp", *, seed: int | None = None, **options: Any) -> Network:
+    """Build a network with fresh weights, drawn by PyTorch's default initialization.
 
     Args:
-        name: "mlp" (784-128-64-10, fully connected) or "cnn" (small convolutional network).
-        seed: draws the same weights each time, and leaves PyTorch's own generator as it was; None
-            draws from that.
-        reject: whether it has the output that learns to refuse what is no digit.
+        name: "mlp" (784-128-64-10, fully connected), "cnn" (small convolutional network), or
+            another in `MODELS`.
+        seed: 0 to 2^63 - 1, draws the same weights each time and leaves PyTorch's own generator as
+            it was; None draws from that generator.
         options: passed to the class, such as `hidden=(256, 128)` for the MLP.
 
     Raises:
-        ValueError: for a name that is not one of the two, a seed below 0, or hidden layers that
-            cannot be.
+        ValueError: for an unknown name, or a seed or hidden layers out of range.
+        TypeError: for options that the class does not take.
     """
     if name not in MODELS:
-        raise ValueError(
-            f"there is no model named {name!r}: choose one of {', '.join(map(repr, MODELS))}"
-        )
-    with torch.random.fork_rng(devices=[], enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(seed)
-        try:
-            model = MODELS[name](**options)
-        except TypeError as error:
-            raise TypeError(f"options must be those that {name!r} takes: {error}") from error
-    if reject:
-        model.add_reject(seed or 0)
-    return model
+        raise ValueError(f"name must be one of {', '.join(map(repr, MODELS))}, got {name!r}")
+    if seed is None:
+        return MODELS[name](**options)
+    check_range("seed", seed, 0, 2**63 - 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MODELS[name](**options)
 
 
-def to_input(images: Tensor) -> Tensor:
-    """What a network is fed: float32 in [0, 1], `[N, 28, 28]`, from uint8 images of the same shape.
-
-    Raises:
-        ValueError: for another type or shape, since a wrongly scaled image gives a confident wrong
-            answer.
-    """
-    if images.dtype != torch.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
-        raise ValueError(
-            f"expected images of type uint8 and shape [N, {SIDE}, {SIDE}], got {images.dtype} {list(images.shape)}; "
-            "for a single image, pass image[None]"
-        )
-    return images.to(torch.float32).div_(255)
+def as_maps(images: Tensor) -> Tensor:
+    """Reshape images `[N, 28, 28]` or `[N, 784]` to `[N, 1, 28, 28]`."""
+    return images.reshape(-1, 1, SIDE, SIDE)
 
 
-@check_arguments
-def predict(
-    model: nn.Module, images: Any, *, batch_size: Annotated[int, Between(1, 2**31)] = 100
-) -> Tensor:
-    """Probabilities float32 `[N, 10]`, on the CPU, for uint8 images `[N, 28, 28]` (a tensor or a
-    NumPy array).
-
-    The model is asked in evaluation mode and left in the mode it was in, `batch_size` images at a
-    time: few enough that what a convolution makes of them stays in a processor's cache, where it
-    takes half the time.
-
-    Raises:
-        ValueError: for images of another type or shape, a batch size below 1, or a model that gives
-            no logits for them.
-    """
-    return ask(
-        model,
-        lambda inputs: functional.softmax(logits_of(model, inputs), dim=1),
-        images,
-        batch_size,
-    )
-
-
-@torch.inference_mode()
-def ask(
-    model: nn.Module, question: Callable[[Tensor], Tensor], images: Any, batch_size: int = 100
-) -> Tensor:
-    """The answers to a question about images in [0, 1], for uint8 images, asked as `predict`
-    does."""
-    try:
-        pieces = torch.split(torch.as_tensor(images), batch_size)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"images must be a tensor or an array, uint8 [N, {SIDE}, {SIDE}]: {error}"
-        ) from error
-    device = next((parameter.device for parameter in model.parameters()), pieces[0].device)
-    was_training = model.training
-    model.eval()
-    try:
-        chunks = [question(to_input(chunk.to(device))).cpu() for chunk in pieces]
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-            raise
-        raise ValueError(
-            f"model must take float32 images [N, {SIDE}, {SIDE}], and this one cannot: {error}"
-        ) from error
-    finally:
-        model.train(was_training)
-    return torch.cat(chunks)
-
-
-def logits_of(model: nn.Module, inputs: Tensor) -> Tensor:
-    """The model's logits `[N, 10]`; ValueError if it gives anything else."""
-    logits: Tensor = model(inputs)
-    if (shape := getattr(logits, "shape", None)) != (len(inputs), CLASSES):
-        raise ValueError(
-            f"model must give logits [N, {CLASSES}] for N images, got {shape and list(shape)}"
-        )
-    return logits
-
-
-@torch.inference_mode()
-def loss_and_accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy in nats, and the share in [0, 1] read right, of uint8 images `[N, 28,
-    28]`."""
-    # from probabilities a certain mistake could give log(0): the smallest normal float32 keeps the
-    # loss finite
-    probabilities = predict(model, images)
-    of_label = probabilities.gather(1, labels[:, None].cpu()).clamp_min(
-        torch.finfo(torch.float32).tiny
-    )
-    accuracy = (probabilities.argmax(1) == labels.cpu()).double().mean()
-    return float(-of_label.log().double().mean()), float(accuracy)
+def layer_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of a network's layers, without those of auxiliary heads."""
+    if not isinstance(model, Network):
+        return list(model.parameters())
+    layers = model.layers.values()
+    return [parameter for layer in layers for parameter in layer.parameters()]

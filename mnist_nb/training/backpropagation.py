@@ -1,5 +1,4 @@
-"""The gradient of the loss: by autograd, and, for the fully connected network on a CPU, written out
-and faster."""
+"""The gradient of the loss: by autograd, or written out for fully connected networks on a CPU."""
 
 from __future__ import annotations
 
@@ -12,95 +11,110 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES
-from mnist_nb.models import Mlp, reading_parameters
+from mnist_nb.models import Network
 
-GradientFn = Callable[[Tensor, Tensor, float], float]
-"""Takes images, float32 `[N, 28, 28]` in [0, 1], labels, int64 `[N]`, and a momentum, in [0, 1].
-Leaves in each parameter's `.grad` the gradient of the batch's mean cross-entropy, plus that share
-of what `.grad` held. Returns the loss, in nats."""
+GradientFn = Callable[[Tensor, Tensor], float]
+"""Takes images, float32 `[N, 28, 28]` in [0, 1], and labels, int64 `[N]`. Adds to `.grad` of each
+parameter, as `backward` does, the gradient of the batch's mean cross-entropy, and returns that loss
+in nats."""
 
 
 def choose_gradient_fn(model: nn.Module, device: torch.device) -> GradientFn:
-    """The quickest way to the gradients of this model on this device: written out where it can be,
-    else autograd."""
-    if isinstance(model, Mlp) and device.type == "cpu":
+    """Return the fastest way to the gradients of this model on this device."""
+    if device.type == "cpu" and is_fully_connected(model):
         return ManualBackprop(model)
     return functools.partial(autograd_gradients, model)
 
 
-def autograd_gradients(
-    model: nn.Module, images: Tensor, labels: Tensor, momentum: float = 0.0
-) -> float:
+def autograd_gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> float:
     """`GradientFn` for any model, the way every PyTorch program does it."""
-    if momentum:
-        for parameter in reading_parameters(model):  # what refuses has a loss of its own
-            if parameter.grad is not None:
-                parameter.grad.mul_(momentum)
-    else:
-        model.zero_grad()
-    loss = functional.cross_entropy(model(images), labels)
+    loss = functional.cross_entropy(model(inputs), labels)
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.item()
 
 
+def is_fully_connected(model: nn.Module) -> bool:
+    """Whether the layers are Flatten, then Linear layers with a ReLU between any two."""
+    if not isinstance(model, Network):
+        return False
+    kinds = [type(layer) for layer in model.layers.values()]
+    hidden = (len(kinds) - 2) // 2
+    return kinds == [nn.Flatten, *[nn.Linear, nn.ReLU] * hidden, nn.Linear]
+
+
 class ManualBackprop:
-    """Backpropagation by hand, layer by layer, for the fully connected network.
+    """Backpropagation by hand, layer by layer, for a fully connected network.
 
     The chain rule in matrices (D. Rumelhart, G. Hinton, R. Williams, 1986). With z = W a + b, and
     delta the gradient of the loss by z, the gradient by W is delta a^T, by b the sum of delta over
     the batch, and by a it is W^T delta. Through a ReLU it passes where the unit fired. For the
-    cross-entropy of a softmax, the delta of the last layer is probabilities - one-hot labels; the
-    mean's 1 / N comes in where the gradients are filled.
+    cross-entropy of a softmax, the delta of the last layer is probabilities - one-hot labels.
 
-    Eight matrix products are nearly all of the work. What stands between them is done in place, in
-    memory that is kept from step to step, and nothing is noted down for autograd. Each image is a
-    column, as in the formulas: a softmax down the columns of a whole batch takes a sixth of the
-    time of one along its rows.
+    Matrix products are nearly all of the work. What stands between them is done in place, in
+    buffers kept from step to step, and autograd records nothing. Each image is a column, as in the
+    formulas: a softmax down the columns of a whole batch takes a sixth of the time of one along
+    its rows.
+
+    Args:
+        model: a network for which `is_fully_connected` holds.
     """
 
-    def __init__(self, model: Mlp) -> None:
-        layers = (model.linear1, model.linear2, model.linear3)
-        self._weights, self._biases = (
-            [layer.weight for layer in layers],
-            [layer.bias for layer in layers],
-        )
-        self._room = functools.cache(self._make_room)  # an epoch's last batch may hold fewer images
+    def __init__(self, model: nn.Module) -> None:
+        if not isinstance(model, Network) or not is_fully_connected(model):
+            raise ValueError("model must be fully connected, with a ReLU between any two layers")
+        layers = model.linear_layers
+        self._weights = [layer.weight for layer in layers]
+        self._biases = [layer.bias for layer in layers]
+        self._buffers_for = functools.cache(self._make_buffers)  # an epoch's last batch is smaller
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor, labels: Tensor, momentum: float = 0.0) -> float:
-        """Fill the gradients, and return the batch's mean loss; the images stay as they are."""
-        count = labels.shape[0]
-        room = self._room(count)
-        below = pixels = images.flatten(1).t()
-        for weight, bias, output in zip(self._weights, self._biases, room.outputs, strict=True):
-            torch.addmm(bias.unsqueeze(1), weight, below, out=output)
-            below = output if output is room.outputs[-1] else output.relu_()
-        log_probabilities = below.log_softmax(0)
-        torch.index_select(room.identity, 1, labels, out=room.one_hot)
-        loss = -torch.dot(log_probabilities.view(-1), room.one_hot.view(-1)).item() / count
-
-        delta = torch.sub(log_probabilities.exp_(), room.one_hot, out=room.deltas[-1])
-        for layer in (2, 1, 0):
-            weight, below = self._weights[layer], room.outputs[layer - 1] if layer else pixels
-            by_weight, by_bias = _gradient(weight), _gradient(self._biases[layer])
-            torch.addmm(by_weight, delta, below.t(), beta=momentum, alpha=1 / count, out=by_weight)
-            torch.addmv(by_bias, delta, room.ones, beta=momentum, alpha=1 / count, out=by_bias)
-            if layer:
-                fired = below.sign_()  # 0 or 1, since a ReLU leaves nothing negative
-                delta = torch.mm(weight.t(), delta, out=room.deltas[layer - 1]).mul_(fired)
+    def __call__(self, images: Tensor, labels: Tensor) -> float:
+        """Add the gradients and return the batch's mean loss; the images stay as they are."""
+        count = len(labels)
+        buffers = self._buffers_for(count)
+        pixels = images.flatten(1).t()
+        logits = self._forward(pixels, buffers)
+        log_probabilities = logits.log_softmax(0)
+        torch.index_select(buffers.identity, 1, labels, out=buffers.one_hot)
+        loss = -torch.dot(log_probabilities.view(-1), buffers.one_hot.view(-1)).item() / count
+        probabilities = log_probabilities.exp_()
+        torch.sub(probabilities, buffers.one_hot, out=buffers.deltas[-1])
+        self._backward(pixels, buffers)
         return loss
 
-    def _make_room(self, count: int) -> _Buffers:
-        outputs, deltas = (
-            [torch.empty(len(bias), count) for bias in self._biases] for _ in range(2)
-        )
+    def _forward(self, pixels: Tensor, buffers: _Buffers) -> Tensor:
+        """Fill the outputs of each layer, after its ReLU, and return those of the last, `[10, N]`."""
+        below = pixels
+        for weight, bias, output in zip(self._weights, self._biases, buffers.outputs, strict=True):
+            torch.addmm(bias.unsqueeze(1), weight, below, out=output)
+            below = output if output is buffers.outputs[-1] else output.relu_()
+        return below
+
+    def _backward(self, pixels: Tensor, buffers: _Buffers) -> None:
+        """Add the gradients of each layer, from the last to the first."""
+        count = pixels.shape[1]
+        for layer in reversed(range(len(self._weights))):
+            weight, bias, delta = self._weights[layer], self._biases[layer], buffers.deltas[layer]
+            below = buffers.outputs[layer - 1] if layer else pixels
+            by_weight, by_bias = _gradient_of(weight), _gradient_of(bias)
+            torch.addmm(by_weight, delta, below.t(), alpha=1 / count, out=by_weight)
+            torch.addmv(by_bias, delta, buffers.ones, alpha=1 / count, out=by_bias)
+            if layer:
+                fired = below.sign_()  # 0 or 1, since a ReLU leaves nothing negative
+                torch.mm(weight.t(), delta, out=buffers.deltas[layer - 1]).mul_(fired)
+
+    def _make_buffers(self, count: int) -> _Buffers:
         return _Buffers(
-            outputs, deltas, torch.empty(CLASSES, count), torch.ones(count), torch.eye(CLASSES)
+            outputs=[torch.empty(len(bias), count) for bias in self._biases],
+            deltas=[torch.empty(len(bias), count) for bias in self._biases],
+            one_hot=torch.empty(CLASSES, count),
+            ones=torch.ones(count),
+            identity=torch.eye(CLASSES),
         )
 
 
 class _Buffers(NamedTuple):
-    """The memory of a step on so many images."""
+    """The memory of a step on N images."""
 
     outputs: list[Tensor]  # of each layer, [units, N]
     deltas: list[Tensor]  # the same
@@ -109,7 +123,8 @@ class _Buffers(NamedTuple):
     identity: Tensor  # [10, 10]: column d is what a network that is sure of digit d would say
 
 
-def _gradient(parameter: Tensor) -> Tensor:
+def _gradient_of(parameter: Tensor) -> Tensor:
+    """The parameter's `.grad`, created if there is none."""
     if parameter.grad is None:
         with torch.inference_mode(False):
             parameter.grad = torch.zeros_like(parameter, requires_grad=False)

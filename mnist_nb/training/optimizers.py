@@ -1,9 +1,7 @@
-"""How a gradient becomes a step: stochastic gradient descent and Adam, each written out in a few
-lines.
+"""How a gradient becomes a step: stochastic gradient descent and Adam, each in a few lines.
 
-They do what `torch.optim` does, to the last few bits, and a test holds them to it. Written out they
-cost a small network half as much, and nothing is imported for them: PyTorch's load its compiler
-first, which takes seconds.
+They do what `torch.optim` does, to the last few bits, and a test compares the two. Written out they
+cost a small network half as much, and importing PyTorch's takes seconds.
 """
 
 import math
@@ -14,128 +12,124 @@ from torch import Tensor, nn
 
 
 class Optimizer:
-    """What every optimiser has: the parameters that it moves, and tensors that it remembers for
-    each of them.
+    """Moves parameters by the gradients in their `.grad`.
 
-    Before each step the gradients are filled, and `momentum`, in [0, 1], is the share of what
-    `.grad` held that stays.
-
-    The tensors bear the names that they have in `torch.optim`, such as `0.momentum_buffer` for the
-    first parameter's.
-
-    Args:
-        parameters: a model's.
-        remembers: what is kept for each parameter, all 0 at first.
+    Attributes:
+        parameters: what is moved.
+        buffers: what is remembered for each parameter, by the name it has in `torch.optim`.
     """
 
-    momentum = 0.0
-
-    def __init__(self, parameters: Iterable[nn.Parameter], *remembers: str) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], *buffers: str) -> None:
         self.parameters = list(parameters)
-        self.memory = {
-            name: [torch.zeros_like(parameter) for parameter in self.parameters]
-            for name in remembers
+        self.buffers = {
+            name: [torch.zeros_like(parameter) for parameter in self.parameters] for name in buffers
         }
 
-    def step(self, lr: float) -> None:
-        """Move every parameter once, with this learning lr and the gradient in its `.grad`."""
+    def step(self, learning_rate: float) -> None:
+        """Move every parameter that has a gradient once."""
         raise NotImplementedError
 
-    def prepare(self) -> None:
-        """To be called before the gradients are filled."""
+    def clear_gradients(self) -> None:
+        """Prepare `.grad` for the next step's gradient, which is added to it."""
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.grad.zero_()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What an optimiser that goes on exactly must know, as copies on the CPU."""
+        """Return copies of the buffers on the CPU, by names such as `0.momentum_buffer`."""
         return {
-            f"{index}.{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, tensors in self.memory.items()
-            for index, tensor in enumerate(tensors)
+            name: buffer.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, buffer in self._named_buffers().items()
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state_dict` gave; what it does not hold begins anew.
+        """Restore what `state_dict` returned; buffers that it lacks start at 0.
 
         Raises:
-            ValueError: for the state of another optimiser or other parameters.
+            ValueError: for the state of another optimizer or of other parameters.
         """
-        own = {
-            f"{index}.{name}": tensor
-            for name, kept in self.memory.items()
-            for index, tensor in enumerate(kept)
-        }
-        for key, tensor in state.items():
-            if key not in own or own[key].shape != tensor.shape:
-                raise ValueError(
-                    f"the optimiser's {key} {list(tensor.shape)} does not fit the model and its settings"
-                )
-        for key, tensor in own.items():
-            tensor.copy_(state[key]) if key in state else tensor.zero_()
+        buffers = self._named_buffers()
+        for name, tensor in state.items():
+            if name not in buffers or buffers[name].shape != tensor.shape:
+                shape = list(tensor.shape)
+                raise ValueError(f"the optimizer's {name} {shape} does not fit the model")
+        for name, buffer in buffers.items():
+            buffer.copy_(state[name]) if name in state else buffer.zero_()
+
+    def _named_buffers(self) -> dict[str, Tensor]:
+        named = {}
+        for name, buffers in self.buffers.items():
+            for index, buffer in enumerate(buffers):
+                named[f"{index}.{name}"] = buffer
+        return named
 
 
 class Sgd(Optimizer):
-    """Stochastic gradient descent, with momentum (B. Polyak, 1964): a weight rolls on with part of
-    its last speed.
+    """Stochastic gradient descent, with momentum (B. Polyak, 1964).
 
-    velocity <- momentum * velocity + gradient; weight <- weight - lr * velocity. The velocities lie
-    in `.grad` itself: where other loops begin a step by setting it to 0, some of it is kept. So
-    momentum costs no time.
+    velocity <- momentum * velocity + gradient; weight <- weight - learning rate * velocity.
+
+    During a step, `.grad` is the velocity itself, kept by a share where other optimizers clear it.
+    With gradients in memory of their own, all no longer fit the cache, and an epoch takes 8 %
+    longer instead of 3 %.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], momentum: float = 0.0) -> None:
         super().__init__(parameters, *(["momentum_buffer"] if momentum else []))
         self.momentum = momentum
 
-    def prepare(self) -> None:
-        """Put the velocities in place, where anyone else has used `.grad` since."""
-        for weight, velocity in zip(
-            self.parameters, self.memory.get("momentum_buffer", []), strict=False
-        ):
-            if weight.grad is not velocity:
-                weight.grad = velocity
+    @torch.no_grad()
+    def clear_gradients(self) -> None:
+        """Prepare `.grad` for the next step's gradient, which is added to it."""
+        if not self.momentum:
+            super().clear_gradients()
+            return
+        for weight, velocity in zip(self.parameters, self.buffers["momentum_buffer"], strict=True):
+            weight.grad = velocity.mul_(self.momentum)
 
     @torch.inference_mode()
-    def step(self, lr: float) -> None:
-        """Move every parameter once, with this learning lr."""
+    def step(self, learning_rate: float) -> None:
+        """Move every parameter that has a gradient once."""
         for weight in self.parameters:
             if weight.grad is not None:
-                weight.sub_(weight.grad, alpha=lr)
+                weight.sub_(weight.grad, alpha=learning_rate)
+            if self.momentum:
+                weight.grad = None  # nobody else adds to the velocity
 
 
 class Adam(Optimizer):
-    """Adam (D. Kingma and J. Ba, 2015): each weight has a step of its own, its mean gradient over
-    the usual size of it.
+    """Adam (D. Kingma and J. Ba, 2015): for each weight, the mean gradient over its usual size.
 
-    With `decay` it is AdamW (I. Loshchilov and F. Hutter, 2019): each step also shrinks the weights
-    by lr * decay.
+    With `decay` it is AdamW (I. Loshchilov and F. Hutter, 2019): each step also shrinks the
+    weights by learning rate * decay.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], decay: float = 0.0) -> None:
         super().__init__(parameters, "exp_avg", "exp_avg_sq")
         self.decay = decay
-        self.memory["step"] = [
-            torch.zeros(()) for _ in self.parameters
-        ]  # how many were taken, the same for all
+        self.buffers["step"] = [torch.zeros(()) for _ in self.parameters]  # the same for all
 
     @torch.inference_mode()
-    def step(self, lr: float) -> None:
-        """mean <- 0.9 mean + 0.1 g; square <- 0.999 square + 0.001 g^2; weight <- weight - lr *
-        mean / sqrt(square).
+    def step(self, learning_rate: float) -> None:
+        """Move every parameter that has a gradient once.
 
-        Mean and square begin at 0 and are too small at first: both are divided by what they would
-            be if g were 1.
+        mean <- 0.9 mean + 0.1 g; square <- 0.999 square + 0.001 g^2;
+        weight <- weight - learning rate * mean / sqrt(square).
+        Mean and square start at 0 and are too small at first: both are divided by what they would
+        be if every g were 1.
         """
-        for count in self.memory["step"]:
+        for count in self.buffers["step"]:
             count += 1
-        steps = int(self.memory["step"][0])
-        correction = math.sqrt(1 - 0.999**steps)
-        pace = lr * correction / (1 - 0.9**steps)
-        moments = zip(self.memory["exp_avg"], self.memory["exp_avg_sq"], strict=True)
-        for weight, (mean, square) in zip(self.parameters, moments, strict=True):
+        steps = int(self.buffers["step"][0])
+        square_correction = math.sqrt(1 - 0.999**steps)
+        pace = learning_rate * square_correction / (1 - 0.9**steps)
+        means, squares = self.buffers["exp_avg"], self.buffers["exp_avg_sq"]
+        for weight, mean, square in zip(self.parameters, means, squares, strict=True):
             gradient = weight.grad
             if gradient is None:
                 continue
             if self.decay:
-                weight.mul_(1 - lr * self.decay)
+                weight.mul_(1 - learning_rate * self.decay)
             mean.lerp_(gradient, 0.1)
             square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
-            weight.addcdiv_(mean, square.sqrt().add_(1e-8 * correction), value=-pace)
+            weight.addcdiv_(mean, square.sqrt().add_(1e-8 * square_correction), value=-pace)

@@ -1,7 +1,6 @@
-"""The whole idea of training in one plain loop: what `TrainingRun` does, without anything that
-makes it fast.
+"""Training in one plain loop: what `TrainingRun` does, without anything that makes it fast.
 
-A test holds the two to the same weights. Read this first.
+A test checks that both give the same weights. Read this first.
 """
 
 import numpy as np
@@ -15,8 +14,7 @@ from mnist_nb.training.hyperparameters import Hyperparameters
 
 
 def train_plainly(model: nn.Module, split: Split, settings: Hyperparameters) -> list[float]:
-    """Stochastic gradient descent with momentum, at a constant learning rate; the model is trained
-    in place.
+    """Train the model in place by gradient descent with momentum, at a constant learning rate.
 
     Returns:
         The mean cross-entropy of each batch, in nats.
@@ -26,21 +24,14 @@ def train_plainly(model: nn.Module, split: Split, settings: Hyperparameters) -> 
     velocities = [torch.zeros_like(weight) for weight in weights]
     for epoch in range(settings.epochs):
         order = permutation(settings.seed, epoch, len(split))
-        for rows in torch.split(
-            order, settings.batch_size
-        ):  # a batch: some images, in random order
-            loss = cross_entropy(
-                model(to_input(split.images[rows])), split.labels[rows]
-            )  # how wrong the model is
-            gradients = torch.autograd.grad(
-                loss, weights
-            )  # which way each weight would make it worse
+        for rows in torch.split(order, settings.batch_size):
+            images, labels = to_input(split.images[rows]), split.labels[rows]
+            loss = cross_entropy(model(images), labels)  # how wrong the model is
+            gradients = torch.autograd.grad(loss, weights)  # the way that makes it worse
             with torch.no_grad():
                 for weight, velocity, gradient in zip(weights, velocities, gradients, strict=True):
-                    velocity.mul_(settings.momentum).add_(
-                        gradient
-                    )  # part of the last step, and the new direction
-                    weight.sub_(settings.learning_rate * velocity)  # a small step the other way
+                    velocity.mul_(settings.momentum).add_(gradient)  # keep part of the last step
+                    weight.sub_(velocity, alpha=settings.learning_rate)  # go the other way
             losses.append(loss.item())
     return losses
 
@@ -53,7 +44,6 @@ def permutation(seed: int, epoch: int, images: int) -> Tensor:
 def generator_of(
     seed: int, epoch: int, batch: int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """A generator for one purpose: batch 0 is the epoch's order, batch b the augmentation of its
-    b-th batch."""
+    """A generator for one purpose: batch 0 for an epoch's order, batch b for its b-th batch."""
     words = np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)
     return torch.Generator(device).manual_seed(int(words[0] >> np.uint64(1)))

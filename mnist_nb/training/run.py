@@ -1,4 +1,4 @@
-"""Training: a run that goes one batch at a time and can be stopped and resumed exactly."""
+"""A training run: it goes one batch at a time and can be stopped and resumed exactly."""
 
 from __future__ import annotations
 
@@ -8,39 +8,50 @@ import dataclasses
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mnist_nb.data import Mnist, check_arguments
+from mnist_nb.data import Mnist
 from mnist_nb.errors import MnistNbError
-from mnist_nb.handwriting.negatives import make_negatives, rejection_gradients
-from mnist_nb.handwriting.refusal import has_learnt_to_refuse
 from mnist_nb.models import (
     Network,
-    build_model,
     choose_device,
     loss_and_accuracy,
+    one_thread,
     predict,
     to_input,
 )
-from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
-from mnist_nb.training.augmentation import augment
-from mnist_nb.training.backpropagation import choose_gradient_fn
+from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory
+from mnist_nb.plugins import AUGMENTATIONS, find_plugin
+from mnist_nb.training.augmentation import NONE, Augmentation, Batch
+from mnist_nb.training.backpropagation import choose_gradient_fn, is_fully_connected
 from mnist_nb.training.hyperparameters import Hyperparameters
+from mnist_nb.training.learning_rate import LearningRate
 from mnist_nb.training.optimizers import Adam, Optimizer, Sgd
 from mnist_nb.training.plain import generator_of, permutation
+
+DIVERGENCE_LOSS = 100.0
+"""A batch's mean loss in nats above which a run has diverged. Guessing blindly costs ln 10 = 2.3; a
+network that gives the right digits e^-100 has been thrown so far that its units stay dead."""
+
+SMALL_BATCH = 512
+"""Up to so many images, one thread is as fast as several for a fully connected network."""
+
+
+class TrainingDivergedError(MnistNbError, ArithmeticError):
+    """The loss exploded, or became NaN or infinite. The last good weights are back in place."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch of training did. Losses are mean cross-entropies per image, in nats."""
+    """The result of one epoch. Losses are mean cross-entropies per image, in nats."""
 
     epoch: int  # counted from 1
-    mean_loss: float  # over the epoch's batches, each weighted by its images, as they were met
+    mean_loss: float  # over the epoch's images, each measured when it was trained on
     min_loss: float  # of one batch
     max_loss: float
     validation_loss: float
@@ -49,38 +60,32 @@ class EpochRecord:
     seconds: float  # spent on the epoch, without pauses
 
 
-DIVERGENCE_LOSS = 100.0
-"""A batch's mean loss in nats above which a run has diverged. Guessing blindly costs ln 10 = 2.3; a
-network that gives the right digits e^-100 has been thrown so far that its units stay dead, even
-where the numbers stay finite."""
-
-
-class TrainingDivergedError(MnistNbError, ArithmeticError):
-    """The loss exploded, or became NaN or infinite. The model has been given back its last good
-    weights."""
-
-
 class TrainingRun:
-    """One run of training, which goes batch by batch and can be stopped anywhere and resumed
-    exactly.
+    """A run that goes batch by batch and can be stopped anywhere and resumed exactly.
 
-    Nothing random is carried from batch to batch: the order of an epoch and the augmentation of a
-    batch are drawn from generators seeded by (seed, epoch, batch). So a position in the run is two
-    numbers, and a run that was stopped and resumed ends with the weights, bit for bit, of one that
-    was not, on the same machine with the same number of threads.
+    Nothing random is carried from batch to batch: the order of an epoch, the augmentation of a
+    batch and its dropout are drawn from generators seeded by (seed, epoch, batch). So a position in
+    the run is two numbers, and a run that was stopped and resumed ends with the weights, bit for
+    bit, of one that was not, on the same machine with the same number of threads.
 
     Args:
-        model: trained in place, and moved to the device.
+        model: trained in place and moved to the device.
         data: its training split is learnt, its validation split measured after each epoch.
-        hyperparameters: the settings; the model given is trained, whatever
-            `hyperparameters.network` says.
+        hyperparameters: the settings; the given model is trained, whatever their `network` says.
         device: "cpu", "cuda" or "mps"; None chooses.
+
+    Attributes:
+        records: one for each finished epoch.
+        batch_losses: the mean loss of every step since the run began, in nats.
+        first_epoch: how many epochs earlier runs had trained this model.
+        epoch: how many epochs are finished, those included.
+        batch: how many batches of the current epoch are done.
+        diverged: whether the loss exploded.
 
     Raises:
         ValueError: for a training or validation split without an image.
     """
 
-    @check_arguments
     def __init__(
         self,
         model: nn.Module,
@@ -89,41 +94,41 @@ class TrainingRun:
         *,
         device: str | None = None,
     ) -> None:
-        for split in (data.train, data.validation):  # its contents were checked where it was made
+        for split in (data.train, data.validation):
             if len(split) == 0:
-                raise ValueError(
-                    f"the {split.name} split is empty: training needs at least one image in it"
-                )
+                raise ValueError(f"the {split.name} split must hold images, but is empty")
         self.device = choose_device(device)
-        if hyperparameters.augmentation == "handwriting" and isinstance(model, Network):
-            model.add_reject(hyperparameters.seed)
-        self.model = model.to(self.device)
-        self._learns_to_refuse = has_learnt_to_refuse(model)
         self.data = data
         self.hyperparameters = hyperparameters
-        self.learning_rate_changes: list[tuple[int, float]] = []  # (step of the run, new rate)
-        self.records: list[EpochRecord] = []
-        self.batch_losses: list[float] = []  # of every step since the run began
-        self.first_epoch = 0  # epochs that earlier runs had given these weights
-        self.epoch = 0  # epochs finished, those included
-        self.batch = 0  # batches done of the epoch under way
-        self.diverged = False
+        self._augmentation: Augmentation = find_plugin(AUGMENTATIONS, hyperparameters.augmentation)
+        self._augmentation.prepare_model(model, hyperparameters.seed)
+        self.model = model.to(self.device)
         self.optimizer = _make_optimizer(model, hyperparameters)
         self._fill_gradients = choose_gradient_fn(model, self.device)
+        self._is_fully_connected = is_fully_connected(model)
+        heads = model.auxiliary_heads if isinstance(model, Network) else {}
+        self._auxiliary_heads = list(heads.values())
+        # Then a step draws nothing, and does without a generator, which would cost a tenth of it.
+        self._is_deterministic = (
+            self._is_fully_connected and self._augmentation is NONE and not heads
+        )
         self._images = data.train.images.to(self.device)
         self._labels = data.train.labels.to(self.device)
-        self.batches_per_epoch = math.ceil(
-            len(self._labels) / hyperparameters.batch_size
-        )  # the last may be smaller
-        self.steps_total = (
-            hyperparameters.epochs * self.batches_per_epoch
-        )  # from the run's begin to its end
+        self.records: list[EpochRecord] = []
+        self.batch_losses: list[float] = []
+        self.first_epoch = 0
+        self.epoch = 0
+        self.batch = 0
+        self.diverged = False
+        self.batches_per_epoch = math.ceil(len(self._labels) / hyperparameters.batch_size)
+        self.steps_total = hyperparameters.epochs * self.batches_per_epoch
+        self._rate = self._new_rate()
         self._seconds = 0.0
         self._order: tuple[int, Tensor] | None = None  # an epoch and its order
         self._stop = threading.Event()
         self._last_good = copy.deepcopy(self.model.state_dict())
 
-    # ---- where the run stands
+    # ---- position
 
     @property
     def steps_done(self) -> int:
@@ -144,81 +149,47 @@ class TrainingRun:
 
     @property
     def learning_rate(self) -> float:
-        """The rate that the schedule scales. Setting it, even in mid-run, becomes part of the run's
-        history."""
-        return (
-            self.learning_rate_changes[-1][1]
-            if self.learning_rate_changes
-            else self.hyperparameters.learning_rate
-        )
+        """The rate that the schedule scales. It may be set from any thread, even during the run.
+
+        The next step uses it, and the change becomes part of the run's history.
+        """
+        return self._rate.base
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        checked = dataclasses.replace(self.hyperparameters, learning_rate=rate).learning_rate
-        self.learning_rate_changes.append((self.steps_done, checked))
+        checked = dataclasses.replace(self.hyperparameters, learning_rate=rate)
+        self._rate.base = checked.learning_rate
+
+    @property
+    def learning_rate_changes(self) -> list[tuple[int, float]]:
+        """The history: (step of the run, counted from 0; rate from that step on)."""
+        return self._rate.changes
 
     @property
     def scheduled_learning_rate(self) -> float:
         """The rate of the next step."""
-        return self._learning_rate_of(self.steps_done)
+        return self._rate.next(self.steps_done)
 
-    def _learning_rate_of(self, step: int) -> float:
-        rates = [rate for since, rate in self.learning_rate_changes if since <= step]
-        factor = schedule_factor(self.hyperparameters.schedule, step / self.steps_total)
-        return (rates[-1] if rates else self.hyperparameters.learning_rate) * factor
-
-    # ---- going on
+    # ---- training
 
     def step(self) -> float:
         """Take one step, on the next batch, and return that batch's mean loss.
 
         Raises:
             TrainingDivergedError: if the loss is NaN, infinite or above `DIVERGENCE_LOSS`; the
-                weights that the epoch began with are back in place then.
+                weights from the start of the epoch are back in place then.
             MemoryError: if the memory does not suffice; the message says what to do.
         """
         with self._conditions():
             return self._step()
-
-    def _step(self) -> float:
-        started = time.perf_counter()
-        settings = self.hyperparameters
-        rows = self.epoch_order()[
-            self.batch * settings.batch_size : (self.batch + 1) * settings.batch_size
-        ]
-        images = originals = to_input(
-            self._images.index_select(0, rows)
-        )  # twenty times as fast as self._images[rows]
-        labels = self._labels.index_select(0, rows)
-        if settings.augmentation != "none" or self._learns_to_refuse:
-            generator = generator_of(settings.seed, self.epoch, 1 + self.batch, self.device)
-            images = augment(originals, generator, settings.augmentation, labels)
-        if not self.model.training:
-            self.model.train()
-        self.optimizer.prepare()
-        loss = self._fill_gradients(images, labels, self.optimizer.momentum)
-        if not loss < DIVERGENCE_LOSS:  # NaN included
-            self._diverge(loss)
-        if self._learns_to_refuse:
-            strange = augment(
-                make_negatives(originals, labels, generator), generator, settings.augmentation
-            )
-            rejection_gradients(
-                self.model, images[: len(strange)], strange, self.optimizer.momentum
-            )
-        self.optimizer.step(self.scheduled_learning_rate)
-        self.batch_losses.append(loss)
-        self.batch += 1
-        self._seconds += time.perf_counter() - started
-        return loss
 
     def epochs(
         self, on_batch: Callable[[TrainingRun], None] | None = None
     ) -> Iterator[EpochRecord]:
         """Train to the end, or to a call of `stop`, yielding a record after each epoch.
 
-        An interrupt falls between two steps, never into one: called again, it goes on from exactly
-            there.
+        An interrupt falls between two steps, never into one: called again, it continues from
+        exactly there.
 
         Args:
             on_batch: called with this run after every step, in the thread that trains.
@@ -237,33 +208,33 @@ class TrainingRun:
             yield record
 
     def stop(self) -> None:
-        """Ask the run to stop after the batch it is on; safe from any thread and from a signal
-        handler."""
+        """Stop after the current batch; may be called from any thread or a signal handler."""
         self._stop.set()
 
     def train_more(self) -> None:
-        """Let a finished run go on for another `epochs` epochs; the schedule begins anew, the
-        optimiser goes on."""
-        self.first_epoch, self.batch = self.epoch, 0
-        self.batch_losses, self.learning_rate_changes = [], []
+        """Extend a finished run by another `epochs` epochs; the schedule starts again."""
+        self.first_epoch = self.epoch
+        self.batch = 0
+        self.batch_losses = []
+        self._rate = self._new_rate()
 
     def epoch_order(self) -> Tensor:
-        """The order of this epoch's training images, int64 `[N]`: a permutation that the seed and
-        the epoch decide."""
+        """The order of this epoch's training images: a permutation of 0 to N - 1, int64 `[N]`."""
         if self._order is None or self._order[0] != self.epoch:
             order = permutation(self.hyperparameters.seed, self.epoch, len(self._labels))
             self._order = (self.epoch, order.to(self.device))
         return self._order[1]
 
-    # ---- what resuming needs
+    # ---- state
 
     def state_dict(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What a resumed run needs besides the weights: tensors, and values that JSON holds
-        exactly."""
+        """Return what a resumed run needs besides the weights: tensors, and values for JSON."""
         tensors = {
             f"optimizer.{name}": tensor for name, tensor in self.optimizer.state_dict().items()
         }
         tensors["batch_losses"] = torch.tensor(self.batch_losses, dtype=torch.float64)
+        changes = torch.tensor(self.learning_rate_changes, dtype=torch.float64)
+        tensors["learning_rate_changes"] = changes.reshape(-1, 2)
         values = {
             "hyperparameters": dataclasses.asdict(self.hyperparameters),
             "first_epoch": self.first_epoch,
@@ -271,53 +242,105 @@ class TrainingRun:
             "batch": self.batch,
             "images": len(self._labels),
             "seconds": self._seconds,
-            "learning_rate_changes": self.learning_rate_changes,
+            "learning_rate": self.learning_rate,
             "records": [dataclasses.asdict(record) for record in self.records],
         }
         return tensors, values
 
     def load_state_dict(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Take up the state that `state_dict` gave. The model must hold the weights that belong to
-        it.
+        """Restore what `state_dict` returned. The model must hold the weights that belong to it.
 
         Raises:
-            ValueError: for a state of another model, optimiser or number of training images.
+            ValueError, KeyError, TypeError: if it is not the state of a run with this model, these
+                settings and this number of training images; the run is unusable then.
         """
-        if values["images"] != len(self._labels):
-            raise ValueError(
-                f"the state is of a run on {values['images']} images, the data has {len(self._labels)}"
-            )
+        self._check_position(values)
+        prefix = "optimizer."
         self.optimizer.load_state_dict(
             {
-                key.removeprefix("optimizer."): each
-                for key, each in tensors.items()
-                if key.startswith("optimizer.")
+                name.removeprefix(prefix): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(prefix)
             }
         )
-        self.first_epoch, self.epoch, self.batch = (
-            values["first_epoch"],
-            values["epoch"],
-            values["batch"],
-        )
-        self.learning_rate_changes = [
-            (step, rate) for step, rate in values["learning_rate_changes"]
-        ]
+        self.first_epoch = values["first_epoch"]
+        self.epoch = values["epoch"]
+        self.batch = values["batch"]
+        for step, rate in tensors["learning_rate_changes"].tolist():
+            self._rate.changes.append((int(step), rate))
+        self.learning_rate = values["learning_rate"]
         self.records = [EpochRecord(**record) for record in values["records"]]
         self.batch_losses = tensors["batch_losses"].tolist()
-        self._seconds = values["seconds"]
+        if len(self.batch_losses) != self.steps_done:
+            raise ValueError(f"{len(self.batch_losses)} losses of {self.steps_done} steps")
+        self._seconds = float(values["seconds"])
         self._last_good = copy.deepcopy(self.model.state_dict())
+
+    def _check_position(self, values: Mapping[str, Any]) -> None:
+        for name in ("first_epoch", "epoch", "batch", "images"):
+            if type(values[name]) is not int or not 0 <= values[name] < 10**9:
+                raise ValueError(f"{name} is {values[name]!r}")
+        if values["images"] != len(self._labels):
+            raise ValueError(f"{values['images']} training images instead of {len(self._labels)}")
+        epochs = values["epoch"] - values["first_epoch"]
+        if not 0 <= epochs <= self.hyperparameters.epochs:
+            raise ValueError(f"{epochs} of {self.hyperparameters.epochs} epochs are done")
+        if values["batch"] > self.batches_per_epoch:
+            raise ValueError(f"batch {values['batch']} of {self.batches_per_epoch}")
 
     # ---- inside
 
+    def _new_rate(self) -> LearningRate:
+        settings = self.hyperparameters
+        return LearningRate(settings.learning_rate, settings.schedule, self.steps_total)
+
+    def _step(self) -> float:
+        started = time.perf_counter()
+        batch = self._next_batch()
+        if not self.model.training:
+            self.model.train()
+        self.optimizer.clear_gradients()
+        loss = self._fill_layer_gradients(batch)
+        if not loss < DIVERGENCE_LOSS:  # NaN included
+            self._diverge(loss)
+        if isinstance(self.model, Network):
+            for head in self._auxiliary_heads:
+                head.fill_gradients(self.model, batch)
+        self.optimizer.step(self._rate.use(self.steps_done))
+        self.batch_losses.append(loss)
+        self.batch += 1
+        self._seconds += time.perf_counter() - started
+        return loss
+
+    def _next_batch(self) -> Batch:
+        settings = self.hyperparameters
+        start = self.batch * settings.batch_size
+        rows = self.epoch_order()[start : start + settings.batch_size]
+        # index_select is twenty times as fast as self._images[rows]
+        originals = to_input(self._images.index_select(0, rows))
+        labels = self._labels.index_select(0, rows)
+        if self._is_deterministic:
+            return Batch(originals, originals, labels, self._augmentation, None)
+        generator = generator_of(settings.seed, self.epoch, 1 + self.batch, self.device)
+        images = self._augmentation(originals, generator, labels)
+        return Batch(originals, images, labels, self._augmentation, generator)
+
+    def _fill_layer_gradients(self, batch: Batch) -> float:
+        """Set the gradients of the layers; what dropout draws follows from the batch as well."""
+        if batch.generator is None or self._is_fully_connected:
+            return self._fill_gradients(batch.images, batch.labels)
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(batch.generator.initial_seed() + 1)
+            return self._fill_gradients(batch.images, batch.labels)
+
     @contextlib.contextmanager
     def _conditions(self) -> Iterator[None]:
-        """What steps are taken under: one thread where more do not help, and words for a full
-        memory."""
+        """Use one thread where more do not help, and explain a full memory."""
         size = self.hyperparameters.batch_size
-        small = (
-            self.device.type == "cpu" and getattr(self.model, "name", "") == "mlp" and size <= 512
-        )
-        with one_thread() if small else contextlib.nullcontext(), explain_out_of_memory(size):
+        is_small = self.device.type == "cpu" and self._is_fully_connected and size <= SMALL_BATCH
+        threads = one_thread() if is_small else contextlib.nullcontext()
+        with threads, explain_out_of_memory(size):
             yield
 
     def _close_epoch(self) -> EpochRecord:
@@ -326,9 +349,7 @@ class TrainingRun:
         sizes = np.full(len(losses), self.hyperparameters.batch_size)
         sizes[-1] = len(self._labels) - sizes[:-1].sum()
         validation = self.data.validation
-        with (
-            one_thread()
-        ):  # a second one gains little here, and on a busy machine costs ten times the time
+        with one_thread():  # a second one gains little, and on a busy machine costs ten times more
             validation_loss, validation_accuracy = loss_and_accuracy(
                 self.model, validation.images, validation.labels
             )
@@ -339,27 +360,32 @@ class TrainingRun:
             max_loss=float(losses.max()),
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
-            learning_rate=self._learning_rate_of(self.steps_done - 1),
+            learning_rate=self._rate.at(self.steps_done - 1),
             seconds=self._seconds + time.perf_counter() - started,
         )
         self.records.append(record)
-        self.epoch, self.batch, self._seconds = self.epoch + 1, 0, 0.0
+        self.epoch += 1
+        self.batch = 0
+        self._seconds = 0.0
         self._last_good = copy.deepcopy(self.model.state_dict())
         return record
 
     def _diverge(self, loss: float) -> None:
+        """Restore the last good weights and raise the error that explains what happened."""
         self.diverged = True
         self.model.load_state_dict(self._last_good)
-        became = "NaN" if math.isnan(loss) else "infinite"
-        what = f"exploded to {loss:.2g}" if math.isfinite(loss) else f"became {became}"
+        if math.isfinite(loss):
+            event = f"exploded to {loss:.2g}"
+        else:
+            event = "became NaN" if math.isnan(loss) else "became infinite"
         raise TrainingDivergedError(
-            f"the loss {what} in epoch {self.epoch + 1}, batch {self.batch + 1}: each step overshot further than the "
-            f"one before, so the learning rate {self.learning_rate:g} is too high for these settings; "
-            f"try {self.learning_rate / 10:g}. The weights that this epoch began with are kept."
+            f"the loss {event} in epoch {self.epoch + 1}, batch {self.batch + 1}: each step "
+            "overshot further than the one before, so the learning rate "
+            f"{self.learning_rate:g} is too high for these settings; try "
+            f"{self.learning_rate / 10:g}. The weights from the start of this epoch are kept."
         )
 
 
-@check_arguments
 def train(
     model: nn.Module,
     data: Mnist,
@@ -383,42 +409,8 @@ def train(
         TrainingDivergedError: if the loss explodes, or becomes NaN or infinite.
     """
     run = TrainingRun(model, data, hyperparameters or Hyperparameters(), device=device)
-    predict(run.model, data.train.images[:1])  # what the model cannot do is said here
+    predict(run.model, data.train.images[:1])  # raises for a model that gives no logits
     yield from run.epochs(on_batch)
-
-
-@check_arguments
-def sweep(data: Mnist, settings: Sequence[Hyperparameters]) -> list[TrainingRun]:
-    """Train a new network for each of the settings, one after the other on the CPU; the runs, in
-    the same order.
-
-    A run whose loss explodes is kept as it is then: `diverged`, with its last good weights.
-    """
-    runs = [
-        TrainingRun(build_model(each.network, seed=each.seed), data, each, device="cpu")
-        for each in settings
-    ]
-    for run in runs:
-        with contextlib.suppress(TrainingDivergedError):
-            list(run.epochs())
-    return runs
-
-
-def schedule_factor(schedule: str, progress: float) -> float:
-    """What the learning rate is multiplied by, in [0, 1], at a progress in [0, 1] through the run.
-
-    "one-cycle" rises from 1/25 to 1 over the first quarter and falls to nearly 0, both along a
-    cosine (L. N. Smith, "Super-Convergence", 2018); "cosine" falls from 1 to 0 (I. Loshchilov and
-    F. Hutter, "SGDR", 2017).
-    """
-    if schedule == "constant":
-        return 1.0
-    if schedule == "cosine":
-        return (1 + math.cos(math.pi * progress)) / 2
-    rise, start = 0.25, 1 / 25
-    if progress < rise:
-        return start + (1 - start) * (1 - math.cos(math.pi * progress / rise)) / 2
-    return (1 + math.cos(math.pi * (progress - rise) / (1 - rise))) / 2
 
 
 def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> Optimizer:

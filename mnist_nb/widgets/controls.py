@@ -13,7 +13,8 @@ import ipywidgets
 import traitlets
 from ipywidgets import HTML, BoundedFloatText, BoundedIntText, Dropdown, FloatSlider, HBox, Widget
 
-from mnist_nb.training.hyperparameters import PRESETS, Hyperparameters, in_words
+from mnist_nb.training import PRESETS, Hyperparameters
+from mnist_nb.training.presets import describe_preset
 
 LOG_STEPS = (1, 1.5, 2, 3, 5, 7)
 """Round numbers that divide a decade about evenly on a logarithmic scale."""
@@ -119,11 +120,10 @@ class LogSlider(HBox):  # type: ignore[misc]
     def __init__(self, label: str, numbers: Sequence[float], value: float, tooltip: str) -> None:
         self.description = label
         self._numbers = numbers
+        whole = isinstance(value, int)
         self.slider = ipywidgets.SelectionSlider(options=numbers, readout=False, tooltip=tooltip)
-        # without a step, an arrow key would add 1 to a learning rate
-        step = 1 if isinstance(value, int) else next(number for number in numbers if number > 0)
-        self.number = (BoundedIntText if isinstance(value, int) else BoundedFloatText)(
-            min=numbers[0], max=numbers[-1], value=value, step=step, tooltip=tooltip
+        self.number = (BoundedIntText if whole else BoundedFloatText)(
+            min=numbers[0], max=numbers[-1], value=value, step=1 if whole else None, tooltip=tooltip
         )
         super().__init__([HTML(label), self.slider, self.number], value=value)
         self.add_class("studio-log-slider")
@@ -178,10 +178,9 @@ def log_scale(scale: str, low: float, high: float, *, whole: bool = False) -> li
 
 def _make_preset_menu() -> Any:
     options: list[tuple[str, Any]] = [("your own settings", OWN_SETTINGS)]
-    options += [(in_words(name), settings) for name, settings in PRESETS.items()]
-    label = "Preset <span>seconds of training, share of test images read right</span>"
-    hint = "Named settings"
-    return Dropdown(options=options, description=label, description_allow_html=True, tooltip=hint)
+    options += [(describe_preset(name), settings) for name, settings in PRESETS.items()]
+    hint = "Named settings: the seconds of training, and the share of test images read right then"
+    return Dropdown(options=options, description="Preset", tooltip=hint)
 
 
 def _make_control(field: dataclasses.Field[Any]) -> Widget:

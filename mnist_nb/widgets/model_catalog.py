@@ -3,13 +3,14 @@
 No widget here.
 """
 
+import itertools
 import os
 from pathlib import Path
 
 from torch import nn
 
 from mnist_nb import checkpoints
-from mnist_nb.checkpoints import free_path, load_checkpoint
+from mnist_nb.checkpoints import load_checkpoint, state_path
 
 GIVEN = "model"
 """The key of the network that the catalog was made with."""
@@ -110,3 +111,12 @@ class ModelCatalog:
         """
         name = Path(key.removeprefix(_SHIPPED)).stem.partition(_TAUGHT)[0]
         return free_path(self.path.with_name(f"{name}{_TAUGHT}.safetensors"))
+
+
+def free_path(path: Path) -> Path:
+    """Return the path, or the first free one of `model-2.safetensors`, `model-3.safetensors` ..."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    for candidate in itertools.chain([path], numbered):
+        if not candidate.exists() and not state_path(candidate).exists():
+            return candidate
+    raise AssertionError("the numbers never end")

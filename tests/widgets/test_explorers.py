@@ -12,7 +12,7 @@ from tree import part
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.labs.inside import activations
-from mnist_nb.models import loss_and_accuracy, reading_parameters
+from mnist_nb.models import layer_parameters, loss_and_accuracy
 from mnist_nb.widgets.explorers import LayerExplorer, PixelEditor, PruningExplorer
 
 KINDS = (LayerExplorer, PixelEditor, PruningExplorer)
@@ -189,7 +189,7 @@ class TestPruning:
         explorer = PruningExplorer(tiny)
         explorer.percent.value = percent
         thinned = explorer.thinned
-        reading = [weight for weight in reading_parameters(thinned) if weight.ndim == 2]
+        reading = [weight for weight in layer_parameters(thinned) if weight.ndim == 2]
         weights = torch.cat([weight.flatten() for weight in reading])
         assert float((weights == 0).float().mean()) == pytest.approx(percent / 100, abs=1e-4)
         expected = loss_and_accuracy(thinned, tiny.validation.images, tiny.validation.labels)[1]

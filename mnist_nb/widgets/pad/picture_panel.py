@@ -156,8 +156,7 @@ class PhotoPanel(VBox):  # type: ignore[misc]
         return slider
 
     def _open(self, name: str, content: bytes) -> None:
-        self._result.layout.display = "none"  # the pictures of the one before
-        self._photo = b""  # resetting the sliders must not read it
+        self._photo = b""  # resetting the sliders must not read the one before
         for slider in (self._across, self._down):
             slider.value = (0, 100)
         self._name = name

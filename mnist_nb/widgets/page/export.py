@@ -19,11 +19,12 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
 from mnist_nb.data.arguments import check_arguments
-from mnist_nb.files import CheckpointError, keep_other_kinds, parse_json, write_or_explain
+from mnist_nb.files import CheckpointError, check_replaceable, parse_json, write_or_explain
 from mnist_nb.handwriting.grouping import GROUP_WEIGHTS
-from mnist_nb.handwriting.refusal import energy_of_digits, threshold_of
+from mnist_nb.handwriting.refusal import energy_of_digits, refusal_head, refusal_threshold
 from mnist_nb.models import Cnn, Mlp
 
+_GENERATOR = b'<meta name="generator" content="mnist_nb">'
 TITLE = "A reader of digits"
 MAX_TITLE = 200
 MAX_WEIGHTS = 2_000_000  # ten megabytes of page: more than a phone likes to be sent
@@ -55,7 +56,7 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     words = " ".join("".join(sign if sign.isprintable() else " " for sign in title).split())
     if not 1 <= len(words) <= MAX_TITLE:
         raise ValueError(f"the title of a page has 1 to {MAX_TITLE} characters, not {len(words):,}")
-    keep_other_kinds(path, "page")
+    check_replaceable(path, "page", ours=_is_our_page(path))
     metadata = read_metadata(model) if isinstance(model, str | Path) else {}
     network = load_checkpoint(model) if isinstance(model, str | Path) else model
     if not isinstance(network, Mlp | Cnn):
@@ -84,7 +85,7 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     content: dict[str, Any] = {
         "shapes": shapes,
         "refusing": of_refusing,
-        "refused": threshold_of(network),
+        "refused": refusal_threshold(network),
     }
     content |= {
         "energy": [value.item() for value in energy_of_digits(network)],
@@ -96,6 +97,15 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
     write_or_explain(path, _page(words, _about(shapes, metadata), json.dumps(content)).encode())
 
 
+def _is_our_page(path: str | Path) -> bool:
+    """Whether the file at the path is a page that this function wrote."""
+    try:
+        with open(path, "rb") as file:
+            return _GENERATOR in file.read(1000)
+    except (OSError, ValueError):
+        return False
+
+
 def _layers(model: Mlp | Cnn) -> tuple[list[Any], list[Any]]:
     """The layers that read and those that refuse, float64, each with weight and bias; normalisation
     is part of them."""
@@ -104,9 +114,10 @@ def _layers(model: Mlp | Cnn) -> tuple[list[Any], list[Any]]:
     for part in copied.children():
         if isinstance(part, nn.BatchNorm2d):
             reading.append(fuse_conv_bn_eval(reading.pop(), part))
-        elif part is not copied.reject:
+        elif isinstance(part, nn.Conv2d | nn.Linear):
             reading.append(part)
-    return reading, [part for part in copied.reject or () if isinstance(part, nn.Linear)]
+    head = refusal_head(copied) or ()
+    return reading, [part for part in head if isinstance(part, nn.Linear)]
 
 
 def _page(title: str, about: str, model: str) -> str:
