@@ -117,7 +117,7 @@ def test_its_file_says_how_it_was_trained(name):
     settings = Hyperparameters(**json.loads(metadata["hyperparameters"]))
     assert (settings.network, settings.augmentation) == (name, "handwriting")
     assert metadata["epoch"] == str(settings.epochs)
-    assert f"--epochs {settings.epochs} " in (PRETRAINED / "README.md").read_text(encoding="utf-8")
+    assert f"{settings.epochs} epochs" in (PRETRAINED / "README.md").read_text(encoding="utf-8")
 
 
 def test_together_they_are_small():

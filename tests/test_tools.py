@@ -1,12 +1,20 @@
 """The tools that make the files of this package run, on a small scale."""
 
 import gzip
+import json
 import sys
 from pathlib import Path
 
 import make_sample
 import pytest
+import torch
+import train_shipped
 from make_sample import SAMPLE
+
+from mnist_nb import Hyperparameters, load_checkpoint, load_pretrained, read_metadata
+from mnist_nb.data import Mnist
+from mnist_nb.handwriting.refusal import digit_score, is_refused, refusal_head
+from mnist_nb.models import to_input
 
 
 def test_the_sample_is_made_from_mnist_files(
@@ -31,3 +39,35 @@ def test_the_first_items_of_an_idx_file() -> None:
     assert make_sample.first_items(labels, 3) == labels[:4] + bytes([0, 0, 0, 3]) + labels[8:11]
     few = make_sample.first_items(images, 2)
     assert few == images[:4] + bytes([0, 0, 0, 2]) + images[8 : 16 + 2 * 784]
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_a_shipped_network_is_made_from_nothing(name: str, tmp_path: Path) -> None:
+    train_shipped.main([name, "--quick", "--output", str(tmp_path)])
+    path = tmp_path / f"{name}.safetensors"
+    model = load_checkpoint(path)
+    assert refusal_head(model) is not None
+    settings = Hyperparameters(**json.loads(read_metadata(path)["hyperparameters"]))
+    assert (settings.network, settings.augmentation) == (name, "handwriting")
+    assert [file.name for file in tmp_path.iterdir() if not file.name.startswith(".")] == [
+        path.name
+    ]
+
+
+def test_logits_are_divided_by_the_temperature(sample: Mnist) -> None:
+    model = load_pretrained("mlp")
+    images = to_input(sample.test.images[:20])
+    before = model(images)
+    train_shipped.divide_logits(model, 1.3)
+    assert torch.allclose(model(images), before / 1.3, atol=1e-5)
+
+
+def test_the_threshold_refuses_a_small_share_of_digits(sample: Mnist) -> None:
+    model = load_pretrained("cnn")
+    head = refusal_head(model)
+    assert head is not None
+    with torch.no_grad():
+        head[-1].bias[1] -= 2
+    train_shipped.set_threshold(model, head, sample.validation)
+    refused = is_refused(model, digit_score(model, sample.validation.images))
+    assert float(refused.float().mean()) == pytest.approx(train_shipped.REFUSED_DIGITS, abs=0.003)

@@ -25,11 +25,14 @@ COUNTS = {
 
 def first_items(content: bytes, count: int) -> bytes:
     """Return an idx file of the first `count` items of another."""
-    magic, sizes_and_items = content[:4], content[4:]
-    axes = magic[3]  # 3 for images, 1 for labels; each has its size in 4 bytes
-    item_sizes, items = sizes_and_items[4 : 4 * axes], sizes_and_items[4 * axes :]
+    axes = content[3]  # 3 for images, 1 for labels
+    header_length = 4 + 4 * axes  # a magic number, and the length of each axis
     item_length = SIDE * SIDE if axes == 3 else 1
-    return magic + count.to_bytes(4, "big") + item_sizes + items[: count * item_length]
+    magic = content[:4]
+    item_axes = content[8:header_length]
+    items = content[header_length:]
+    kept = items[: count * item_length]
+    return magic + count.to_bytes(4, "big") + item_axes + kept
 
 
 def main() -> None:
