@@ -179,8 +179,9 @@ def log_scale(scale: str, low: float, high: float, *, whole: bool = False) -> li
 def _make_preset_menu() -> Any:
     options: list[tuple[str, Any]] = [("your own settings", OWN_SETTINGS)]
     options += [(describe_preset(name), settings) for name, settings in PRESETS.items()]
-    hint = "Named settings: the seconds of training, and the share of test images read right then"
-    return Dropdown(options=options, description="Preset", tooltip=hint)
+    label = "Preset <span>seconds of training, share of test images read right</span>"
+    hint = "Named settings"
+    return Dropdown(options=options, description=label, description_allow_html=True, tooltip=hint)
 
 
 def _make_control(field: dataclasses.Field[Any]) -> Widget:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ipywidgets import Button, Text
-from tree import part, shown, widgets
+from tree import shown, widgets
 
 from mnist_nb import Hyperparameters
 from mnist_nb.data import Mnist
@@ -56,7 +56,7 @@ class Studio(RuleBasedStateMachine):
 
     @rule(preset=st.sampled_from([name for name in PRESETS if "cnn" not in name]))
     def take_a_preset(self, preset: str) -> None:
-        menu = part(self.studio, "Preset")
+        menu = self.studio.controls.presets
         if not menu.disabled:
             menu.value = PRESETS[preset]
 

@@ -128,7 +128,7 @@ def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
     studio = make(LONG)
     begin(studio)
     locked = {name for name, control in studio.controls.by_name.items() if control.disabled}
-    assert part(studio, "Preset").disabled
+    assert studio.controls.presets.disabled
     stop_and_wait(studio)
     assert locked == set(studio.controls.by_name) - {"learning_rate"}
     assert not any(control.disabled for control in studio.controls.by_name.values())
