@@ -1,10 +1,9 @@
-"""Two hundred runs in one kernel: does the memory grow?
+"""Measure the memory of one kernel over two hundred runs of a studio.
 
     python benchmarks/soak.py [--runs 200]
 
-A studio, as a reader has it open all afternoon, trains one epoch of the sample after another, each
-time with a new network and its file on disk. It keeps its last twenty runs; once these are there,
-nothing should grow any more.
+The studio trains one epoch of the sample after another, each time with a new network and its file
+on disk. It keeps its last twenty runs; beyond these, the memory should not grow.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from mnist_nb import Hyperparameters, TrainingStudio
 from mnist_nb.data import load_sample
 
 
-def resident() -> float:
-    """What this process holds now, in 10^6 bytes (Linux)."""
+def resident_memory() -> float:
+    """Return the memory of this process in 10^6 bytes (Linux)."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def main() -> None:
-    """Train again and again, and print the memory on the way."""
+    """Train repeatedly, and print the memory after every twenty runs."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -45,7 +44,10 @@ def main() -> None:
         for number in range(1, options.runs + 1):
             studio.train(fresh=True)
             if number % 20 == 0:
-                print(f"{number:4}  {resident():5.0f}  {threading.active_count():7}", flush=True)
+                print(
+                    f"{number:4}  {resident_memory():5.0f}  {threading.active_count():7}",
+                    flush=True,
+                )
         studio.close()
     say(f"threads after closing: {threading.active_count()}")
 

@@ -127,6 +127,7 @@ def test_a_rate_is_typed_or_chosen_on_the_slider() -> None:
     assert controls.value.learning_rate == rate.number.value == 0.1
     rate.number.value = 50
     assert controls.value.learning_rate == rate.number.value == 10, "clamped in sight"
+    assert rate.number.step == 1e-6, "an arrow key must not add 1"
     controls.value = SHORT
     assert rates == [1 / 30, 0.1, 10], "what code sets is no move of the reader"
 
