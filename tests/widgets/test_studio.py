@@ -725,6 +725,15 @@ def test_a_restored_run_is_saved_over_another_studios_file(make: Make, tiny: Mni
     )
 
 
+def test_a_new_run_says_that_the_stopped_one_is_kept(make: Make) -> None:
+    studio = make(LONG, "model.safetensors")
+    train_a_little(studio)
+    begin(studio)
+    kept = "run 1 stays in the table: use its weights, and Resume continues it"
+    wait_until(lambda: kept in shown(studio))
+    stop_and_wait(studio)
+
+
 def test_a_failed_restore_leaves_the_stopped_run_resumable(make: Make) -> None:
     studio = make(SHORT, "there/model.safetensors")
     Path("there").mkdir()
@@ -763,7 +772,7 @@ def test_a_stopped_run_survives_the_restoring_of_another(
     train_a_little(studio)
     click(studio, "Use these weights", 0)
     assert same_weights(studio.model, first.model)
-    assert "run 2 is still there: use its weights, and Resume continues it" in shown(studio)
+    assert "run 2 stays in the table: use its weights, and Resume continues it" in shown(studio)
     studio.train(fresh=False, epochs=1)
     click(studio, "Use these weights", 1)
     if path is not None:  # for another studio too, or the command line
@@ -793,4 +802,4 @@ def test_restoring_drops_old_warnings_and_removed_runs(make: Make, workplace: Pa
     studio.restore(first)
     assert "The weights of run 1 are in use" in shown(studio)
     assert "Not saved" not in shown(studio)
-    assert "is still there" not in shown(studio)
+    assert "stays in the table" not in shown(studio)

@@ -151,7 +151,8 @@ class TrainingSession:
                 return self.resume()
             beginning = self.store.begin(hyperparameters, self.current, fresh=fresh)
             record = self._new_record(beginning.run, name, beginning.source)
-            return self._launch(beginning.run, record, beginning.sentence, stopped)
+            sentence = beginning.sentence + self._describe_kept(stopped)
+            return self._launch(beginning.run, record, sentence, stopped)
 
     def resume(self, learning_rate: float | None = None) -> RunRecord | None:
         """Continue the stopped run from exactly where it was; None if there is none.
@@ -241,10 +242,8 @@ class TrainingSession:
             self.current = record
             self.warning = ""
             self.sentence = self._describe_restored(record)
-            if stopped in self.runs and stopped is not record:
-                self.sentence += (
-                    f" {stopped.name} is still there: use its weights, and Resume continues it."
-                )
+            if stopped is not record:
+                self.sentence += self._describe_kept(stopped)
             self._state = State.STOPPED if self.run else State.IDLE
             self.observer.forget_steps()
             self.observer.observe(record.model)
@@ -255,6 +254,12 @@ class TrainingSession:
         if record.unfinished is not None:
             next_step = f"Resume continues at {record.unfinished.position}"
         return f"The weights of {record.name} are in use{place}; {next_step}."
+
+    def _describe_kept(self, stopped: RunRecord | None) -> str:
+        """Return a sentence about a stopped run that Resume no longer continues; "" if gone."""
+        if stopped is None or stopped not in self.runs:
+            return ""
+        return f" {stopped.name} stays in the table: use its weights, and Resume continues it."
 
     def _undo_moved_rate(self, stopped: RunRecord | None) -> None:
         """Give a stopped run its rate back: one moved since was meant for the next run."""
