@@ -73,6 +73,15 @@ class Pad:
             )
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
+    def rest_a_second_finger(self) -> None:
+        """Touch the paper with one finger, then with another, and lift both."""
+        session = self.page.context.new_cdp_session(self.page)
+        fingers = [{"x": x, "y": y} for x, y in self.places([(60, 60), (200, 200)])]
+        for kind, touching in (("touchStart", 1), ("touchStart", 2), ("touchEnd", 0)):
+            event = {"type": kind, "touchPoints": fingers[:touching]}
+            session.send("Input.dispatchTouchEvent", event)
+            self.page.wait_for_timeout(300)
+
     def press(self, title: str) -> None:
         self.page.locator(f'.mnist-pad button[title^="{title}"]').click()
 
@@ -369,6 +378,7 @@ def test_the_page_says_that_the_kernel_is_busy_or_gone(pad: Pad) -> None:
     notice = pad.page.locator(".mnist-pad .pad-busy").first
     pad.mouse(SEVEN)
     pad.says("a 7")
+    pad.rest_a_second_finger()
     pad.page.wait_for_timeout(2500)
     assert notice.is_hidden()
     pad.press("Clear")

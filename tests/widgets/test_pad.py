@@ -342,6 +342,7 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
     pad.photo.upload.value = upload("<b>song.mp3", b"not a picture")
     assert "&lt;b&gt;song.mp3" in shown(pad)
     assert pad.guess.digit == 7
+    assert pad.photo._result.layout.display == "none", "the pictures of the photo before are gone"
 
 
 # ---- which network reads

@@ -37,7 +37,7 @@ if (!window.mnistPaper) {
   });
   listen("touchstart", (event) => {
     const paper = paperOf(event);
-    if (paper) awaitAnswer(paper);
+    if (paper && event.touches.length === 1) awaitAnswer(paper); // a second finger draws nothing
   });
   listen("wheel", (event) => {
     if (paperOf(event)) event.stopPropagation(); // ipycanvas would keep the page from scrolling

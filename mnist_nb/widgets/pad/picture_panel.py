@@ -156,7 +156,8 @@ class PhotoPanel(VBox):  # type: ignore[misc]
         return slider
 
     def _open(self, name: str, content: bytes) -> None:
-        self._photo = b""  # resetting the sliders must not read the one before
+        self._result.layout.display = "none"  # the pictures of the one before
+        self._photo = b""  # resetting the sliders must not read it
         for slider in (self._across, self._down):
             slider.value = (0, 100)
         self._name = name
