@@ -19,7 +19,7 @@ from mnist_nb.data import Mnist, Split
 from mnist_nb.evaluation import evaluate
 from mnist_nb.handwriting.adaptation import SHARES, ForgettingWarning, adapt, compare_before_after
 from mnist_nb.handwriting.my_digits import MyDigits
-from mnist_nb.models import build_model, predict
+from mnist_nb.models import Network, build_model, predict
 from mnist_nb.training import Hyperparameters, train
 
 
@@ -148,6 +148,45 @@ def test_a_small_validation_set_does_not_forbid_everything(sample: Mnist) -> Non
         warnings.simplefilter("error")
         taught = adapt(mlp, mirrored(sample.test, 0, 30), sample)
     assert not same_weights(taught, mlp)
+
+
+class OneLayer(Network):
+    def __init__(self) -> None:
+        super().__init__(flatten=nn.Flatten(), linear1=nn.Linear(784, 10))
+
+
+class WithDropout(Network):
+    def __init__(self) -> None:
+        super().__init__(
+            conv=nn.Conv2d(1, 4, 5),
+            norm=nn.BatchNorm2d(4),
+            relu=nn.ReLU(),
+            pool=nn.MaxPool2d(4),
+            flatten=nn.Flatten(),
+            dropout1=nn.Dropout(0.2),
+            linear1=nn.Linear(144, 16),
+            relu2=nn.ReLU(),
+            dropout2=nn.Dropout(0.5),
+            linear2=nn.Linear(16, 10),
+        )
+
+
+@pytest.mark.parametrize("kind", [OneLayer, WithDropout])
+def test_any_network_learns_from_its_first_linear_layer_on(
+    kind: type[Network], hand: tuple[Split, Split], tiny: Mnist
+) -> None:
+    torch.manual_seed(0)
+    network = kind()
+    first, again = (adapt(network, hand[0], tiny, steps=30, max_forgetting=1) for _ in range(2))
+    assert same_weights(first, again)
+    assert evaluate(first, hand[0]).n_correct > evaluate(network, hand[0]).n_correct
+    learned = [
+        name
+        for name, tensor in network.state_dict().items()
+        if not torch.equal(tensor, first.state_dict()[name])
+    ]
+    linear_layers = [name for name in network.state_dict() if name.startswith("linear")]
+    assert learned == linear_layers
 
 
 def test_convolutions_stay_as_they_were(hand: tuple[Split, Split], tiny: Mnist) -> None:

@@ -1,207 +1,273 @@
-"""Teaching a model one person's hand from a few drawings, without letting it forget everybody
-else's."""
+"""Teaching a network one person's handwriting from a few drawings, without letting it forget
+everybody else's."""
 
 import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES, Mnist, Split
-from mnist_nb.data.arguments import Between, Seed, Share, check_arguments
+from mnist_nb.errors import check_range
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.handwriting.augmentation import ELASTIC
-from mnist_nb.models import Cnn, Mlp, choose_device, one_thread, predict, to_input
+from mnist_nb.models import Network, choose_device, one_thread, predict, to_input
 from mnist_nb.training.learning_rate import schedule_factor
 from mnist_nb.training.optimizers import Adam
 
-DIGITS_PER_STEP = 96  # of the reader's, each several times, and each time moved in another way
-MAX_OF_ONE = 4
+DIGITS_PER_STEP = 96  # of the reader's, each moved in its own way
+MAX_COPIES_PER_STEP = 4  # of one of the reader's digits
 MNIST_PER_STEP = 64
-UNSURE_PER_STEP = (
-    16  # of these, from the tenth that the model was least sure of, where forgetting begins
-)
-USES = 4  # of each moved image, for moving it and convolving it takes nearly all of the time
-SHARES = tuple(
-    share / 20 for share in range(20, 0, -1)
-)  # of the way from the old weights to the taught ones
+UNSURE_PER_STEP = 16  # of these; forgetting begins with the images the network is unsure of
+UNSURE_SHARE = 10  # one in ten of MNIST's images counts as unsure
+USES = 4  # of each moved image: moving and convolving it takes nearly all of the time
+BATCH_SIZE = 100  # images whose maps fit a processor's cache
+
+SHARES = tuple(share / 20 for share in range(20, 0, -1))
+"""The shares of the way from the old weights to the taught ones that are tried, the whole way
+first."""
 
 
 class ForgettingWarning(UserWarning):
-    """What was taught would have cost too much of what was known; the old weights were returned."""
+    """Teaching would have cost too much accuracy on MNIST; the old weights were returned."""
 
 
-@check_arguments
 def adapt(
     model: nn.Module,
     digits: Any,
     data: Mnist,
     *,
-    steps: Annotated[int, Between(1, 100_000)] = 150,
-    learning_rate: Annotated[float, Between(1e-6, 10)] = 0.002,
-    max_forgetting: Share = 0.005,
-    seed: Seed = 0,
+    steps: int = 150,
+    learning_rate: float = 0.002,
+    max_forgetting: float = 0.005,
+    seed: int = 0,
     device: str | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> nn.Module:
-    """A new model that has learnt these digits as well; the one given stays as it is.
+    """Return a new model that has also learned these digits; the one given stays as it is.
 
-    The fully connected layers learn; convolutions and their normalisation stay, for what a stroke
-    looks like is known. Each step takes some of the digits and some images of MNIST, all moved a
-    little. What is wanted of MNIST's is what the model said of them before (Z. Li and D. Hoiem,
-    "Learning without Forgetting", 2016).
+    The layers from the first fully connected one on learn. Convolutions and their normalization
+    stay: they know strokes already. Each step takes some of the digits and some images of MNIST,
+    all moved a little. The targets of MNIST's images are the model's own earlier predictions (Z. Li
+    and D. Hoiem, "Learning without Forgetting", 2016).
 
-    What it costs is measured on MNIST's validation images. Where the share of them read right falls
-    by more than `max_forgetting`, a margin for other images included, the weights go only as far
-    from the old to the taught ones as that allows (M. Wortsman et al., "Robust fine-tuning of
-    zero-shot models", 2022); if even the first twentieth costs too much, the old weights are
-    returned with a warning.
+    The cost is measured on MNIST's validation images. If accuracy falls by more than
+    `max_forgetting`, including a margin for other images, the weights go only as far from the old
+    to the taught ones as that allows (M. Wortsman et al., "Robust fine-tuning of zero-shot models",
+    2022). If even a twentieth of the way costs too much, the old weights are returned with a
+    warning.
 
     Args:
-        model: an `Mlp` or `Cnn`, from `build_model`, `load_checkpoint` or `load_pretrained`.
+        model: from `build_model`, `load_checkpoint` or `load_pretrained`.
         digits: anything with `.images` uint8 `[N, 28, 28]` and `.labels` `[N]`, tensors or arrays:
-            `MyDigits`, a `Split`. Three drawings of each digit do well.
+            `MyDigits`, a `Split`. Three drawings of each digit are enough.
         data: from `load_mnist`.
         steps: batches to learn from, 1 to 100,000.
         learning_rate: of Adam at the start, 1e-6 to 10; it falls to 0 along a cosine.
-        max_forgetting: how far the share of MNIST read right may fall, in [0, 1].
+        max_forgetting: how far accuracy on MNIST may fall, in [0, 1].
         seed: the same seed gives the same model; PyTorch's own generator is not used.
         device: "cpu", "cuda" or "mps"; None stays where the model is.
-        on_step: called after every step with the steps done and the batch's loss. What it raises
-            ends the teaching.
+        on_step: called after every step with the number of steps done and the batch's loss. An
+            exception in it ends the teaching.
 
     Returns:
         The taught model in evaluation mode, on the device.
 
     Raises:
-        ValueError: for no digits, images or labels of another kind, or a number out of its range.
-        TypeError: for a model of another kind.
+        ValueError: if there are no digits, images or labels of another kind, or a number out of
+            range.
+        TypeError: if the model is no `Network`.
     """
-    if not isinstance(model, Mlp | Cnn):
+    check_range("steps", steps, 1, 100_000)
+    check_range("learning_rate", learning_rate, 1e-6, 10)
+    check_range("max_forgetting", max_forgetting, 0, 1)
+    check_range("seed", seed, 0, 2**63 - 1)
+    if not isinstance(model, Network):
         raise TypeError(
-            f"expected an Mlp or a Cnn, such as build_model makes, got {type(model).__name__}"
+            f"model must be a Network, such as build_model makes, got {type(model).__name__}"
         )
-    taught_digits = _as_split(digits)
-    for split, use in (
-        (data.train, "are learnt again"),
-        (data.validation, "show what is forgotten"),
-    ):
-        if not len(split):
-            raise ValueError(f"the {split.name} split is empty, but must hold images: they {use}")
-    predict(model, data.validation.images[:1])  # what the model cannot do is said here
-    place = choose_device(device) if device else next(model.parameters()).device
-    taught = copy.deepcopy(model).to(place).eval()
-    head = _head(taught)
-    old = copy.deepcopy(head.state_dict())
-    validation = _features(taught, to_input(data.validation.images.to(place)))
-    was_right = _is_right(head, validation, data.validation.labels)
+    lesson = _as_split(digits)
+    _check_not_empty(data.train, "they are learned again")
+    _check_not_empty(data.validation, "they show what is forgotten")
+    predict(model, data.validation.images[:1])  # a model that cannot predict fails here
+
+    target_device = choose_device(device) if device else next(model.parameters()).device
+    taught = copy.deepcopy(model).to(target_device).eval()
+    classifier = taught.classifier
+    validation = _features(taught, _inputs(data.validation, target_device))
+    labels = data.validation.labels
+    old_weights = _copy_weights(classifier)
+    was_correct = _correctness(classifier, validation, labels)
+
     generator = torch.Generator().manual_seed(seed)
-    optimizer = Adam(head.parameters())
+    batches = _make_batches(taught, lesson, data.train, steps, generator)
+    _teach(classifier, batches, steps, learning_rate, on_step)
+
+    new_weights = _copy_weights(classifier)
+    for share in SHARES:
+        _set_weights(classifier, _interpolate(old_weights, new_weights, share))
+        is_correct = _correctness(classifier, validation, labels)
+        if _is_kept(was_correct, is_correct, max_forgetting):
+            return taught
+    _set_weights(classifier, old_weights)
+    _warn_of_forgetting(was_correct, is_correct, max_forgetting)
+    return taught
+
+
+def _check_not_empty(split: Split, use: str) -> None:
+    if not len(split):
+        raise ValueError(f"the {split.name} split is empty, but must hold images: {use}")
+
+
+def _inputs(split: Split, device: torch.device, rows: Tensor | None = None) -> Tensor:
+    """The images of a split, or of these rows of it, as a network gets them."""
+    images = split.images if rows is None else split.images[rows]
+    return to_input(images.to(device))
+
+
+@torch.no_grad()
+def _features(network: Network, images: Tensor) -> Tensor:
+    """The classifier's inputs for images in [0, 1], `[N, inputs]`."""
+    batches = torch.split(images, BATCH_SIZE)
+    return torch.cat([network.features(batch) for batch in batches])
+
+
+# ---- teaching
+
+
+class _Pool(NamedTuple):
+    """Moved images to draw batches from."""
+
+    features: Tensor  # [image, inputs] of the classifier
+    targets: Tensor  # [image, digit], the probabilities to learn
+
+
+def _make_digit_pool(
+    network: Network, digits: Split, count: int, generator: torch.Generator
+) -> _Pool:
+    """Move each of the reader's digits as often as the others; their targets are the labels."""
+    device = next(network.parameters()).device
+    rows = torch.arange(count) % len(digits)
+    moved = ELASTIC(_inputs(digits, device, rows), generator)
+    labels = digits.labels[rows].to(device)
+    return _Pool(_features(network, moved), functional.one_hot(labels, CLASSES).float())
+
+
+def _make_mnist_pool(
+    network: Network, mnist: Split, count: int, generator: torch.Generator
+) -> _Pool:
+    """Move images of MNIST; their targets are what the network says of them."""
+    device = next(network.parameters()).device
+    rows = torch.randint(len(mnist), (count,), generator=generator)
+    moved = ELASTIC(_inputs(mnist, device, rows), generator)
+    features = _features(network, moved)
+    with torch.no_grad():
+        targets = functional.softmax(network.classifier(features), dim=1)
+    return _Pool(features, targets)
+
+
+def _make_batches(
+    network: Network, digits: Split, mnist: Split, steps: int, generator: torch.Generator
+) -> Iterator[_Pool]:
+    """Draw a batch for each step from pools that are moved once."""
+    digits_per_step = min(DIGITS_PER_STEP, MAX_COPIES_PER_STEP * len(digits))
+    digit_count = max(digits_per_step, digits_per_step * steps // USES)
+    mnist_count = max(MNIST_PER_STEP, MNIST_PER_STEP * steps // USES)
+    torch.randint(len(mnist), (digit_count,), generator=generator)  # unused: keeps results the same
+    digit_pool = _make_digit_pool(network, digits, digit_count, generator)
+    mnist_pool = _make_mnist_pool(network, mnist, mnist_count, generator)
+    unsure_first = mnist_pool.targets.amax(dim=1).argsort().cpu()
+    unsure = unsure_first[: max(1, mnist_count // UNSURE_SHARE)]
+    any_per_step = MNIST_PER_STEP - UNSURE_PER_STEP
+    for _ in range(steps):
+        digit_rows = torch.randint(digit_count, (digits_per_step,), generator=generator)
+        any_rows = torch.randint(mnist_count, (any_per_step,), generator=generator)
+        unsure_picks = torch.randint(len(unsure), (UNSURE_PER_STEP,), generator=generator)
+        mnist_rows = torch.cat([any_rows, unsure[unsure_picks]])
+        features = [digit_pool.features[digit_rows], mnist_pool.features[mnist_rows]]
+        targets = [digit_pool.targets[digit_rows], mnist_pool.targets[mnist_rows]]
+        yield _Pool(torch.cat(features), torch.cat(targets))
+
+
+def _teach(
+    classifier: nn.Module,
+    batches: Iterator[_Pool],
+    steps: int,
+    learning_rate: float,
+    on_step: Callable[[int, float], None] | None,
+) -> None:
+    optimizer = Adam(classifier.parameters())
     with one_thread():
-        for step, (features, wanted) in enumerate(
-            _batches(taught, taught_digits, data.train, steps, generator)
-        ):
-            head.zero_grad()
-            loss = functional.cross_entropy(head(features), wanted)
+        for step, (features, targets) in enumerate(batches):
+            classifier.zero_grad()
+            loss = functional.cross_entropy(classifier(features), targets)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step(learning_rate * schedule_factor("cosine", step / steps))
             if on_step is not None:
                 on_step(step + 1, loss.item())
 
-    new = copy.deepcopy(head.state_dict())
-    for share in SHARES:
-        head.load_state_dict({name: torch.lerp(old[name], new[name], share) for name in old})
-        is_right = _is_right(head, validation, data.validation.labels)
-        if _keeps(was_right, is_right, max_forgetting):
-            return taught
-    head.load_state_dict(old)
-    before, after = (float(right.nan_to_num().mean()) for right in (was_right, is_right))
-    warnings.warn(
-        f"the old weights were kept: a twentieth of what was taught would already bring MNIST from {before:.2%} to "
-        f"{after:.2%} read right (validation images), and it may fall by {max_forgetting:.2%} at most; check the "
-        "labels of the digits, or teach with a lower learning rate",
-        ForgettingWarning,
-        stacklevel=3,  # past check_arguments
-    )
-    return taught
+
+# ---- how much is forgotten
 
 
-def _head(model: Mlp | Cnn) -> nn.Sequential:
-    """The model's fully connected layers, still its own, with a ReLU before each: features are
-    never below 0."""
-    return nn.Sequential(*(part for layer in model.linear_layers for part in (nn.ReLU(), layer)))
+def _copy_weights(classifier: nn.Module) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in classifier.parameters()]
+
+
+def _interpolate(old: Sequence[Tensor], new: Sequence[Tensor], share: float) -> list[Tensor]:
+    return [torch.lerp(start, end, share) for start, end in zip(old, new, strict=True)]
 
 
 @torch.no_grad()
-def _features(model: Mlp | Cnn, images: Tensor) -> Tensor:
-    """What arrives at the fully connected layers, `[N, inputs]`; in pieces that fit a processor's
-    cache."""
-    return torch.cat([model.features(piece) for piece in torch.split(images, 100)])
-
-
-def _batches(
-    model: Mlp | Cnn, digits: Split, mnist: Split, steps: int, generator: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each step what arrives at the head, `[batch, inputs]`, and the probabilities wanted,
-    `[batch, 10]`."""
-    pools, head, place = [], _head(model), next(model.parameters()).device
-    for split, count in (
-        (digits, min(DIGITS_PER_STEP, MAX_OF_ONE * len(digits))),
-        (mnist, MNIST_PER_STEP),
-    ):
-        total = max(count, count * steps // USES)
-        drawn = torch.randint(len(mnist), (total,), generator=generator)
-        if split is digits:
-            drawn = torch.arange(total) % len(digits)  # each as often as the others
-        features = _features(model, ELASTIC(to_input(split.images[drawn].to(place)), generator))
-        with torch.no_grad():
-            wanted = functional.softmax(head(features), dim=1)
-        if split is digits:
-            wanted = functional.one_hot(split.labels[drawn].to(place), CLASSES).float()
-        pools.append((features, wanted, count))
-    (mine, mine_wanted, count), (theirs, theirs_wanted, _) = pools
-    unsure = theirs_wanted.amax(1).argsort()[: max(1, len(theirs) // 10)].cpu()
-    for _ in range(steps):
-        some = torch.randint(len(mine), (count,), generator=generator)
-        others = torch.randint(
-            len(theirs), (MNIST_PER_STEP - UNSURE_PER_STEP,), generator=generator
-        )
-        doubtful = unsure[torch.randint(len(unsure), (UNSURE_PER_STEP,), generator=generator)]
-        others = torch.cat([others, doubtful])
-        yield (
-            torch.cat([mine[some], theirs[others]]),
-            torch.cat([mine_wanted[some], theirs_wanted[others]]),
-        )
+def _set_weights(classifier: nn.Module, weights: Sequence[Tensor]) -> None:
+    for parameter, weight in zip(classifier.parameters(), weights, strict=True):
+        parameter.copy_(weight)
 
 
 @torch.no_grad()
-def _is_right(head: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
-    """1 for each image that is read right, else 0, float64 `[N]`; NaN for all if an answer is no
-    number."""
-    logits = head(features)
-    right: Tensor = (logits.argmax(1).cpu() == labels).double()
-    return right if bool(logits.isfinite().all()) else right * math.nan
+def _correctness(classifier: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
+    """1 for each image that is read correctly, else 0, float64 `[N]`; NaN for all if a logit is not
+    finite."""
+    logits = classifier(features)
+    correct: Tensor = (logits.argmax(1).cpu() == labels).double()
+    if not bool(logits.isfinite().all()):
+        return correct * math.nan
+    return correct
 
 
-def _keeps(before: Tensor, after: Tensor, max_forgetting: float) -> bool:
-    """Whether the share read right has surely not fallen further: two standard errors are added to
-    what was measured.
+def _is_kept(before: Tensor, after: Tensor, max_forgetting: float) -> bool:
+    """Whether accuracy has surely not fallen further than allowed.
 
-    At most half of what is allowed, though, or a few hundred validation images would forbid
-    everything.
+    Two standard errors are added to the measured fall, but no more than half of what is allowed: a
+    few hundred validation images would forbid everything.
     """
-    lost = before - after  # of each image: -1 where it was won
-    error = math.sqrt(lost.abs().sum()) / len(lost)  # of two answers to the same images
-    return bool(lost.mean() + min(2 * error, max_forgetting / 2) <= max_forgetting)
+    lost = before - after  # -1 for an image that was misread before
+    standard_error = math.sqrt(lost.abs().sum()) / len(lost)  # of the two answers to each image
+    margin = min(2 * standard_error, max_forgetting / 2)
+    return bool(lost.mean() + margin <= max_forgetting)
+
+
+def _warn_of_forgetting(before: Tensor, after: Tensor, max_forgetting: float) -> None:
+    accuracy_before = float(before.nan_to_num().mean())
+    accuracy_after = float(after.nan_to_num().mean())
+    warnings.warn(
+        "the old weights were kept: even a twentieth of the way to the taught ones brings accuracy "
+        f"on MNIST from {accuracy_before:.2%} to {accuracy_after:.2%} (validation images), and it "
+        f"may fall by {max_forgetting:.2%} at most; check the labels of the digits, or use a lower "
+        "learning rate",
+        ForgettingWarning,
+        stacklevel=3,
+    )
 
 
 def _as_split(digits: Any) -> Split:
     try:
-        images, labels = (torch.as_tensor(part).cpu() for part in (digits.images, digits.labels))
+        images = torch.as_tensor(digits.images).cpu()
+        labels = torch.as_tensor(digits.labels).cpu()
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
             f"digits must have .images and .labels, tensors or arrays, as a Split has: {error}"
@@ -210,45 +276,45 @@ def _as_split(digits: Any) -> Split:
         labels = labels.to(torch.int64)  # NumPy's are often of another width
     split = Split(images, labels, "the digits to teach")
     if not len(split):
-        raise ValueError("there are no digits to teach: draw some first; three of each do well")
+        raise ValueError("there are no digits to teach: draw some first, three of each if you can")
     return split
 
 
 # ---- before and after
 
+COLUMN_WIDTHS = (22, 46)  # of the report: the names, and each column of figures
+
 
 class AdaptationReport(NamedTuple):
-    """How a model reads before and after it was taught: digits that it was not taught, and MNIST's
-    test images.
+    """How a model reads before and after it was taught; `print` shows it as a table.
 
-    `print` shows it as a table.
+    Attributes:
+        digits_before, digits_after: on digits that it was not taught; None if there are none.
+        mnist_before, mnist_after: on MNIST's test images.
     """
 
-    digits_before: Evaluation | None  # None where no digit was kept apart
+    digits_before: Evaluation | None
     digits_after: Evaluation | None
     mnist_before: Evaluation
     mnist_after: Evaluation
 
     def __str__(self) -> str:
-        lines = [f"{'':22}{'before':>46}{'after':>46}"]
+        lines = [_row("", "before", "after")]
         if self.digits_before is None or self.digits_after is None:
             lines.append(
                 "my digits, not taught none kept apart yet: the third drawing of a digit will be"
             )
         else:
-            lines.append(
-                f"my digits, not taught {_figures(self.digits_before)}{_figures(self.digits_after)}"
-            )
-        return "\n".join(
-            [*lines, f"{'MNIST test':22}{_figures(self.mnist_before)}{_figures(self.mnist_after)}"]
-        )
+            figures = _figures(self.digits_before), _figures(self.digits_after)
+            lines.append(_row("my digits, not taught", *figures))
+        lines.append(_row("MNIST test", _figures(self.mnist_before), _figures(self.mnist_after)))
+        return "\n".join(lines)
 
 
-@check_arguments
 def compare_before_after(
     before: nn.Module, after: nn.Module, held_out: Any, test: Split
 ) -> AdaptationReport:
-    """Read the digits that were not used for teaching, and MNIST's test images, with both models.
+    """Evaluate both models on digits that were not used for teaching, and on MNIST's test images.
 
     Args:
         before, after: the model given to `adapt`, and the one it returned.
@@ -259,12 +325,25 @@ def compare_before_after(
     Raises:
         ValueError: for images or labels of another kind.
     """
-    kept = None if hasattr(held_out, "labels") and not len(held_out.labels) else _as_split(held_out)
-    mine = [None if kept is None else evaluate(model, kept) for model in (before, after)]
-    return AdaptationReport(mine[0], mine[1], evaluate(before, test), evaluate(after, test))
+    digits_before = digits_after = None
+    is_empty = hasattr(held_out, "labels") and len(held_out.labels) == 0
+    if not is_empty:
+        digits = _as_split(held_out)
+        digits_before, digits_after = evaluate(before, digits), evaluate(after, digits)
+    return AdaptationReport(
+        digits_before, digits_after, evaluate(before, test), evaluate(after, test)
+    )
+
+
+def _row(name: str, *figures: str) -> str:
+    name_width, figure_width = COLUMN_WIDTHS
+    columns = [name.ljust(name_width)]
+    for figure in figures:
+        columns.append(figure.rjust(figure_width))
+    return "".join(columns)
 
 
 def _figures(evaluation: Evaluation) -> str:
-    (low, high), total = evaluation.interval, len(evaluation.labels)
-    text = f"{evaluation.accuracy:.1%} ({evaluation.n_correct:,} of {total:,}; {low:.1%} to {high:.1%})"
-    return f"{text:>46}"
+    low, high = evaluation.interval
+    correct, total = evaluation.n_correct, len(evaluation.labels)
+    return f"{evaluation.accuracy:.1%} ({correct:,} of {total:,}; {low:.1%} to {high:.1%})"
