@@ -53,10 +53,11 @@ test-fast: $(INSTALLED_TEST)  ## the quick tests alone: no browser, no notebooks
 coverage: $(INSTALLED_TEST)  ## which branches of the package the tests take; 95 % or more is expected
 	$(PY) -m pytest -q -m "not browser and not nightly" --cov --cov-report=term tests $(ARGS)
 
-lint: $(INSTALLED_TEST)  ## style and types, notebooks included
+lint: $(INSTALLED_TEST)  ## style, types and the rooms' imports, notebooks included
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(VENV)/bin/lint-imports --no-logo
 	@if $(ESLINT) --version >/dev/null 2>&1; then echo "eslint mnist_nb/widgets"; $(ESLINT) mnist_nb/widgets; \
 	else echo "NOTE: npx cannot get eslint here, so the page's scripts are not linted."; fi
 
