@@ -29,23 +29,24 @@ LETTERS = "AEFHKLMNPRVWXdefhkmnprvwx"
 
 
 def replay_characters(path: Path, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
-    """Every character of the file drawn at random with the given seed: images `[N, 28, 28]` and
-    what each shows."""
+    """Draw every character of the file at random: images `[N, 28, 28]` and what each shows."""
     generator = np.random.default_rng(seed)
     images, shown = [], []
     for line in path.read_text(encoding="utf-8").splitlines():
         character, _, strokes = line.split(maxsplit=2)
-        parts = [
-            np.array([point.split(",") for point in part.split()], np.float32)
-            for part in strokes.split("|")
-        ]
-        images.append(draw([part for part in parts if len(part)], generator).to_mnist())
+        paths = [read_points(stroke) for stroke in strokes.split("|") if stroke.strip()]
+        images.append(draw(paths, generator).to_mnist())
         shown.append(character)
     return np.stack(images), np.array(shown)
 
 
+def read_points(text: str) -> NDArray[np.float32]:
+    """Read the points `x,y x,y ...` of a stroke."""
+    return np.array([point.split(",") for point in text.split()], np.float32)
+
+
 def scores(model: nn.Module, images: NDArray[np.uint8]) -> dict[str, Tensor]:
-    """What each way to score says of the images, float32 `[N]`: higher is more like a digit."""
+    """Score images in each way, float32 `[N]`: higher is more like a digit."""
     found = {
         "softmax confidence": predict(model, images).amax(1),
         "energy of the logits": run_in_batches(
@@ -86,28 +87,34 @@ def main() -> None:
     digits = {"the same people's digits": images[np.char.isdigit(shown)]}
     if options.strokes:
         digits["other people's digits"] = replay(options.strokes, options.seed).images
+    counts = [f"{len(images)} of {name}" for name, images in digits.items()]
+    print("; ".join([f"{len(letters)} letters", *counts]))
     print(
-        f"{len(letters)} letters; "
-        + "; ".join(f"{len(part)} of {name}" for name, part in digits.items())
+        "| network | way to score | against | AUROC | letters refused with 1 % of digits ", end=""
     )
-    head = "network | way to score | against | AUROC | "
-    head += "letters refused with 1 % of digits | as shipped: letters, digits"
-    print(f"| {head} |")
+    print("| as shipped: letters, digits |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in options.model:
-        model = load(name)
-        strange = scores(model, letters)
-        for whose, part in digits.items():
-            for way, real in scores(model, part).items():
-                shipped = "| - |"
-                if way == "digit_score":
-                    by_model = [
-                        float(is_refused(model, one).float().mean()) for one in (strange[way], real)
-                    ]
-                    shipped = f"| {by_model[0]:.1%}, {by_model[1]:.2%} |"
-                area, refused = auroc_and_refused(real, strange[way])
-                shares = f"{area:.4f} | {refused:.1%} {shipped}"
-                print(f"| {Path(name).stem} | {way} | {whose} | {shares}")
+        for row in rows(load(name), letters, digits):
+            print(f"| {Path(name).stem} | {' | '.join(row)} |")
+
+
+def rows(
+    model: nn.Module, letters: NDArray[np.uint8], digits: dict[str, NDArray[np.uint8]]
+) -> list[list[str]]:
+    """Return the table's rows of one network: ways to score, and against whose digits."""
+    letter_scores = scores(model, letters)
+    found = []
+    for whose, images in digits.items():
+        for way, digit_scores in scores(model, images).items():
+            area, refused = auroc_and_refused(digit_scores, letter_scores[way])
+            as_shipped = "-"
+            if way == "digit_score":
+                letters_refused = float(is_refused(model, letter_scores[way]).float().mean())
+                digits_refused = float(is_refused(model, digit_scores).float().mean())
+                as_shipped = f"{letters_refused:.1%}, {digits_refused:.2%}"
+            found.append([way, whose, f"{area:.4f}", f"{refused:.1%}", as_shipped])
+    return found
 
 
 if __name__ == "__main__":
