@@ -77,7 +77,7 @@ def test_the_shipped_networks_refuse_letters_and_not_digits(name: str, sample: M
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_without_the_output_that_refuses_a_file_loads_and_reads_the_same(
+def test_a_file_without_refusal_head_loads_and_reads_the_same(
     name: str, sample: Mnist, path: Path
 ) -> None:
     """As files were before, and as a program sees it that asks for the other names alone."""
@@ -97,9 +97,7 @@ def test_without_the_output_that_refuses_a_file_loads_and_reads_the_same(
 
 
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
-def test_augmentation_by_hands_teaches_to_refuse_and_the_file_keeps_it(
-    network: str, tiny: Mnist, path: Path
-) -> None:
+def test_handwriting_augmentation_teaches_to_refuse(network: str, tiny: Mnist, path: Path) -> None:
     model = build_model(network, seed=1)
     settings = Hyperparameters(network, epochs=1, optimizer="adamw", augmentation="handwriting")
     list(train(model, tiny, settings))
@@ -109,7 +107,7 @@ def test_augmentation_by_hands_teaches_to_refuse_and_the_file_keeps_it(
     assert torch.equal(digit_score(again, tiny.test.images), digit_score(model, tiny.test.images))
 
 
-def test_what_refuses_learns_beside_the_ten_outputs_and_never_moves_them(tiny: Mnist) -> None:
+def test_learning_to_refuse_never_moves_the_ten_outputs(tiny: Mnist) -> None:
     """Whatever it begins with, the ten outputs end the same."""
     first, second = build_model("cnn", seed=1), build_model("cnn", seed=1)
     add_refusal_head(second)
@@ -131,7 +129,7 @@ def test_what_refuses_learns_beside_the_ten_outputs_and_never_moves_them(tiny: M
     assert not same["reject.0.weight"]
 
 
-def test_a_taught_model_knows_its_owners_digits_and_still_refuses(sample: Mnist) -> None:
+def test_an_adapted_model_knows_the_digits_and_still_refuses(sample: Mnist) -> None:
     letters, digits = images_of(LETTERS), images_of(DRAWINGS)
 
     class Mine:
@@ -146,7 +144,7 @@ def test_a_taught_model_knows_its_owners_digits_and_still_refuses(sample: Mnist)
 
 
 @pytest.mark.promise("refusal")
-def test_the_pad_says_that_a_letter_is_no_digit_unless_it_is_told_not_to(pad: DrawingPad) -> None:
+def test_the_pad_says_that_a_letter_is_no_digit(pad: DrawingPad) -> None:
     assert "not think" not in shown(pad)
     guess = pad.replay(LETTERS["K"])
     assert guess is not None
