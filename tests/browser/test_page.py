@@ -4,6 +4,7 @@ does."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -344,6 +345,130 @@ def test_a_number_is_written_and_a_scribble_is_refused(
     )
     expect(page.locator("#bars")).to_have_class("refused")
     page.screenshot(path=screenshots / f"page-{kind}-refused.png")
+
+
+def upright_lines(count: int) -> list[dict[str, Any]]:
+    """So many upright lines close to each other, in one row."""
+    return [
+        {"points": [[x, y], [x + 1, y + 24], [x, y + 48]], "width": 5, "erase": False}
+        for x, y in ((20 + 3 * n, 100) for n in range(count))
+    ]
+
+
+def test_one_more_stroke_reads_only_what_it_changes(open_page: Any) -> None:
+    page = open_page("mlp")
+    script = """strokes => {
+        const seconds = (count) => {
+            const start = performance.now();
+            window.mnistReader.readNumber(strokes.slice(0, count), 560);
+            return performance.now() - start;
+        };
+        return [seconds(69), seconds(70)];
+    }"""
+    everything, one_more = page.evaluate(script, upright_lines(70))
+    assert one_more < everything / 2
+
+
+def test_slow_readings_leave_time_to_draw(open_page: Any, pages: dict[str, Path]) -> None:
+    page = open_page()
+    page.add_init_script("""
+        let slowed;
+        Object.defineProperty(window, "mnistReader", { get: () => slowed, set: (reader) => {
+            const read = (...given) => {
+                const end = performance.now() + 200;
+                while (performance.now() < end);
+                window.readings = (window.readings ?? 0) + 1;
+                return reader.read(...given);
+            };
+            slowed = { ...reader, read };
+        } });""")
+    page.goto(pages["cnn"].as_uri())
+    box = page.locator("#paper").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 50, box["y"] + 50)
+    page.mouse.down()
+    before, start = page.evaluate("window.readings ?? 0"), time.monotonic()
+    while time.monotonic() - start < 3:
+        page.mouse.move(box["x"] + 50 + 30 * (time.monotonic() - start), box["y"] + 90)
+    busy = 0.2 * (page.evaluate("window.readings") - before) / (time.monotonic() - start)
+    page.mouse.up()
+    assert busy < 0.6
+
+
+def test_what_cannot_be_read_is_not_called_no_ink(open_page: Any, pages: dict[str, Path]) -> None:
+    page = open_page("mlp")
+    page.add_init_script("""
+        let refusing;
+        Object.defineProperty(window, "mnistReader", { get: () => refusing, set: (reader) => {
+            const read = (strokes, size) => {
+                if (!strokes.length) return reader.read(strokes, size);
+                throw new RangeError("there are 401 pieces of ink here");
+            };
+            refusing = { ...reader, read };
+        } });""")
+    page.goto(pages["mlp"].as_uri())
+    expect(page.locator("#words")).to_have_text("Draw a digit: zero to nine.")
+    page.locator("#paper").focus()
+    page.keyboard.press("7")
+    expect(page.locator("#words")).to_have_text("There are 401 pieces of ink here.")
+
+
+def test_a_pen_wins_over_a_resting_palm(open_page: Any) -> None:
+    page = open_page(**PHONE)
+    box = page.locator("#paper").bounding_box()
+    assert box
+    corner, side = np.array([box["x"], box["y"]]), box["width"]
+    devices = page.context.new_cdp_session(page)
+
+    def pen(kind: str, place: tuple[float, float]) -> None:
+        x, y = (corner + side * np.array(place)).tolist()
+        event = {"type": kind, "x": x, "y": y, "button": "left", "pointerType": "pen"}
+        devices.send("Input.dispatchMouseEvent", event | {"buttons": 1, "clickCount": 1})
+
+    palm = [{"x": float(corner[0] + 0.9 * side), "y": float(corner[1] + 0.9 * side)}]
+    devices.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": palm})
+    pen("mousePressed", (0.25, 0.2))
+    for across in np.linspace(0.25, 0.75, 9):
+        pen("mouseMoved", (across, 0.2))
+    for part in np.linspace(0, 1, 9):
+        pen("mouseMoved", (0.75 - 0.3 * part, 0.2 + 0.65 * part))
+    pen("mouseReleased", (0.45, 0.85))
+    expect(page.locator("#words")).to_contain_text("a 7")
+    devices.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(page.locator("#words")).to_contain_text("a 7")
+    page.locator("#undo").click()
+    expect(page.locator("#words")).to_have_text("Draw a digit: zero to nine.")
+
+
+def test_a_page_saved_from_the_browser_is_the_same(
+    open_page: Any, browser: Browser, tmp_path: Path
+) -> None:
+    page = open_page()
+    page.locator("#paper").focus()
+    page.keyboard.press("7")
+    saved = tmp_path / "saved.html"
+    saved.write_text(f"<!DOCTYPE html>{page.content()}", encoding="utf-8")
+    with browser.new_context(offline=True) as context:  # its bars' old widths are blocked, aloud
+        page = context.new_page()
+        page.goto(saved.as_uri())
+        expect(page.locator("#bars li")).to_have_count(10)
+        page.locator("#paper").focus()
+        page.keyboard.press("3")
+        expect(page.locator("li.best b")).to_have_text("3")
+
+
+def test_no_bar_says_100_per_cent_of_a_digit(open_page: Any) -> None:
+    page = open_page()
+    reading = page.evaluate("window.mnistReader.read([[[140, 40], [140, 240]]], 280)")
+    assert max(reading["probabilities"]) >= 0.9995
+    box = page.locator("#paper").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["width"] / 7)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["width"] * 6 / 7, steps=9)
+    page.mouse.up()
+    expect(page.locator("#words")).to_have_text("I read a 1, over 99 % sure.")
+    expect(page.locator("li.best .share")).to_have_text("> 99.9 %")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,6 +5,8 @@ const SIDE = 28, SURE = 0.9, LIKELY = 0.6;
 const HEIGHT = 280, ERASER = 32; // of the paper and its brush, in pixels of its own
 const PAPER = "#ffffff", INK = "#14213d", HINT = "#6b7280", ACCENT = "#0072b2";
 
+const MIN_PAUSE = 80; // milliseconds between two readings while a stroke is drawn
+
 // ---- what the hand does
 
 const byId = (id) => document.getElementById(id);
@@ -18,8 +20,10 @@ const EXAMPLES = [
 // the two papers, each with what was on it after each action and the cursor of the pen that the arrow keys move
 const sheets = [[280, 16, "draw a digit here"], [560, 12, "write a number here"]].map(([width, pen, hint], i) => (
   { width, pen, hint, wide: i > 0, history: [[]], now: 0, cursor: [width / 2, HEIGHT / 2] }));
-let sheet = sheets[0], stroke = null, pointer = null, erasing = false, byKeys = false, lastRead = 0, frame = 0;
+let sheet = sheets[0], stroke = null, pointer = null, erasing = false, byKeys = false, frame = 0;
 let reading = null; // what is read on the paper
+let pointerType = ""; // "mouse", "touch" or "pen", of the pointer that draws
+let nextReading = 0; // when what is drawn may be read again, before the stroke ends
 
 const drawn = () => (stroke ? [...sheet.history[sheet.now], stroke] : sheet.history[sheet.now]);
 
@@ -36,7 +40,7 @@ function begin(point, erase = erasing) {
 function extend(points) {
   const far = ([x, y], [a, b]) => x !== a || y !== b;
   for (const point of points) if (far(point, stroke.points.at(-1))) stroke.points.push(point);
-  if (performance.now() - lastRead > 80) showReading();
+  if (performance.now() >= nextReading) showReading();
   redraw();
 }
 
@@ -56,13 +60,16 @@ function place(event) {
 }
 
 paper.addEventListener("pointerdown", (event) => {
-  // a second finger draws nothing; button 5 is a pen's eraser
-  if (pointer !== null || (event.button > 0 && event.button !== 5)) return;
+  const isEraser = event.button === 5; // a pen's other end
+  if (event.button > 0 && !isEraser) return;
+  const isPenOverPalm = event.pointerType === "pen" && pointerType === "touch";
+  if (pointer !== null && !isPenOverPalm) return; // a second finger draws nothing
+  if (pointer !== null) stroke = null; // what the palm drew
   end();
   byKeys = false;
-  pointer = event.pointerId;
+  ({ pointerId: pointer, pointerType } = event);
   paper.setPointerCapture(pointer);
-  begin(place(event), erasing || event.button === 5);
+  begin(place(event), erasing || isEraser);
   extend([]);
 });
 paper.addEventListener("pointermove", (event) => {
@@ -141,10 +148,11 @@ addEventListener("keydown", (event) => {
 const rows = Array.from({ length: 10 }, (_, digit) => {
   const row = byId("row").content.firstElementChild.cloneNode(true);
   row.firstElementChild.textContent = String(digit);
-  byId("bars").append(row);
   return row;
 });
+byId("bars").replaceChildren(...rows); // a page that was saved from the browser has bars already
 
+const exactPercent = (share) => (share >= 0.9995 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
 const percent = (share) => (share >= 0.995 ? "over 99 %" : `${Math.round(100 * share)} %`);
 
 function inWords({ probabilities, score }) {
@@ -176,7 +184,7 @@ function showDigit(guess) {
     const share = guess ? guess.probabilities[digit] : 0;
     row.className = digit === best ? "best" : "";
     row.children[1].firstElementChild.style.width = `${100 * share}%`;
-    row.children[2].textContent = guess ? `${(100 * share).toFixed(1)} %` : "";
+    row.children[2].textContent = guess ? exactPercent(share) : "";
   });
   showImage(byId("seen"), guess?.image);
 }
@@ -191,17 +199,24 @@ function showDigits(number) {
   }));
 }
 
+const invitation = () => (sheet.wide ? "Write a number: its digits side by side." : "Draw a digit: zero to nine.");
+const asSentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
 function showReading() {
+  const start = performance.now();
   reading = null;
+  let words;
   try {
     reading = (sheet.wide ? readNumber : read)(drawn(), sheet.width);
+    words = (sheet.wide ? numberInWords : inWords)(reading);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error; // there is no ink yet
+    if (!(error instanceof RangeError)) throw error;
+    words = error.name === "NoInkError" ? invitation() : asSentence(error.message);
   }
-  const invitation = sheet.wide ? "Write a number: its digits side by side." : "Draw a digit: zero to nine.";
-  byId("words").textContent = reading ? (sheet.wide ? numberInWords : inWords)(reading) : invitation;
+  byId("words").textContent = words;
   (sheet.wide ? showDigits : showDigit)(reading);
-  lastRead = performance.now();
+  const now = performance.now();
+  nextReading = now + Math.max(MIN_PAUSE, now - start); // at most half of the time, so that ink follows the pen
 }
 
 function drawLine({ points, width, erase }) {

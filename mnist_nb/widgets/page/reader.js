@@ -5,6 +5,11 @@
 const SIDE = 28, BOX = 20, PEN_WIDTH = 2.5, RASTER = 8 * BOX, GRID = 256, DOT = 1 / 8, DENSE_POINTS = 5000, QUARTERS = 4;
 const CANVAS = 280, BRUSH = 16; // the pad's, for strokes that come without
 
+/** There is nothing to read. */
+class NoInkError extends RangeError {
+  name = "NoInkError";
+}
+
 // ---- strokes: {points: [[x, y], ...], width, erase}, x right and y down
 
 /** A stroke as Python holds it, coordinates rounded to 32 bits; a plain list of points gets the first brush. */
@@ -124,7 +129,7 @@ function visibleLines(strokes, size) {
 function inkAlong(drawn, brush) {
   const [corner, far] = bounds(drawn.flatMap(({ points, erase }) => (erase ? [] : points)));
   const extent = Math.max(far[0] - corner[0], far[1] - corner[1]);
-  if (!(extent >= 0)) throw new RangeError("there is no ink on the canvas: draw something first");
+  if (!(extent >= 0)) throw new NoInkError("there is no ink on the canvas: draw something first");
   let radius = (PEN_WIDTH * RASTER) / BOX / 2, scale = (RASTER - 2 * radius) / extent;
   if (extent < DOT * brush) { // there is no shape to fit the pen to, only the brush's
     scale = RASTER / (extent + brush);
@@ -139,7 +144,7 @@ function inkAlong(drawn, brush) {
     else discs(placed, radius, RASTER).forEach((inked, i) => { ink[i] |= inked & ~gone[i]; });
     erased ||= erase;
   }
-  if (!ink.includes(1)) throw new RangeError("there is no ink left on the canvas: draw something first");
+  if (!ink.includes(1)) throw new NoInkError("there is no ink left on the canvas: draw something first");
   return ink;
 }
 
@@ -471,16 +476,18 @@ function readLines(lines, brush) {
   return { image: Array.from(image), ...predict(image) };
 }
 
-const knownReadings = new Map(); // of groups of pieces: while one writes, most stay as they are
+// readings of groups of pieces, in the number before and in this one: while one writes, most groups stay as they are
+let knownReadings = new Map(), ownReadings = new Map();
 
 function readPieces(pieces, [stretch, slant] = [1, 0]) {
   const key = [stretch, slant, ...pieces.map(({ points, width }) => [width, ...points])].join("|");
-  if (knownReadings.size > 1000) knownReadings.clear();
-  if (!knownReadings.has(key)) {
+  let reading = ownReadings.get(key) ?? knownReadings.get(key);
+  if (!reading) {
     const lines = pieces.map(({ points }) => ({ points: points.map(([x, y]) => [stretch * x + slant * y, y]) }));
-    knownReadings.set(key, readLines(lines, Math.max(...pieces.map(({ width }) => width))));
+    reading = readLines(lines, Math.max(...pieces.map(({ width }) => width)));
   }
-  return knownReadings.get(key);
+  ownReadings.set(key, reading);
+  return reading;
 }
 
 /** Divide pieces, ordered from left to right, into the groups that look most like digits: {pieces, box, ...reading}. */
@@ -506,8 +513,9 @@ function readClosely({ pieces, box, image, probabilities, score }) {
 
 /** Read a drawing of several digits: {text, digits: [{text, box, image, probabilities, score}], confidence in [0, 1]}. */
 function readNumber(strokes, size = CANVAS) {
+  [knownReadings, ownReadings] = [ownReadings, new Map()];
   const all = strokePieces(strokes.map((stroke) => checkedStroke(stroke, size)), size);
-  if (!all.length) throw new RangeError("there is no ink here: draw a number first");
+  if (!all.length) throw new NoInkError("there is no ink here: draw a number first");
   const scale = digitHeight(all), pieces = withoutSmaller(all, MIN_PIECE_SIZE * scale);
   if (pieces.length > MAX_PIECES)
     throw new RangeError(`there are ${pieces.length} pieces of ink here, but a number has at most ${MAX_PIECES}`);
