@@ -130,7 +130,7 @@ def test_a_huge_file_is_refused_unread(path):
         load_checkpoint(path)
 
 
-def test_an_absent_file_says_how_to_get_one_and_a_folder_is_no_model(path):
+def test_a_missing_file_and_a_folder_are_clear_errors(path):
     with pytest.raises(
         CheckpointError, match=r"there is no model at .*model\.safetensors: train one first"
     ):
@@ -163,7 +163,7 @@ WHOLE = safetensors.torch.save(
     )
 )
 @pytest.mark.promise("damaged file")
-def test_a_damaged_file_is_an_error_or_a_finite_model_and_nothing_else(path, content):
+def test_a_damaged_file_is_an_error_or_a_finite_model(path, content):
     path.write_bytes(content)
     try:
         model = load_checkpoint(path)
@@ -176,7 +176,7 @@ def test_a_damaged_file_is_an_error_or_a_finite_model_and_nothing_else(path, con
 
 
 @pytest.mark.promise("failed write")
-def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file_and_no_other(path, monkeypatch):
     save_checkpoint(build_model("mlp", seed=1), path)
     before = path.read_bytes()
     monkeypatch.setattr(os, "fsync", full_disk)
@@ -186,7 +186,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(path, monke
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_what_a_program_that_was_killed_left_is_removed_by_a_later_save(path):
+def test_a_killed_programs_rest_is_removed_by_a_later_save(path):
     killed = "import os, sys; from mnist_nb.files import write_atomically as write\n"
     killed += "os.replace = lambda *_: os._exit(9); write(sys.argv[1], b'half')"
     for _ in range(2):
@@ -204,7 +204,7 @@ def test_what_a_program_that_was_killed_left_is_removed_by_a_later_save(path):
     assert {*path.parent.iterdir()} == {path, young, *mine}  # the young one may still be written
 
 
-def test_writing_into_no_folder_or_over_a_folder_is_one_clear_error(tmp_path):
+def test_a_missing_folder_or_a_folder_is_one_clear_error(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be written"):
         save_checkpoint(build_model("mlp"), tmp_path / "nowhere" / "model.safetensors")
     with pytest.raises(CheckpointError, match="is a folder"):

@@ -156,9 +156,7 @@ def installed(tmp_path, monkeypatch):
     return package, opened
 
 
-def test_draw_from_an_installed_package_copies_the_notebooks_here_and_opens_the_copy(
-    mnist_nb, installed
-):
+def test_draw_from_an_installed_package_opens_copies(mnist_nb, installed):
     _, opened = installed
     first = mnist_nb("draw")
     copy = mnist_nb.folder / "notebooks" / "draw.ipynb"
@@ -208,7 +206,7 @@ def as_process(*words, at_start=None):
 
 
 @interruptible
-def test_ctrl_c_saves_and_the_same_command_ends_with_the_same_weights(mnist_nb):
+def test_ctrl_c_saves_a_run_that_resumes_exactly(mnist_nb):
     words = ["train", "--epochs", "20", "--learning-rate", "0.01"]
     assert mnist_nb(*words, "--model", "whole.safetensors").returncode == 0
 
@@ -262,7 +260,7 @@ def test_ctrl_c_while_it_is_still_importing_is_one_line(workplace, name):
 
 
 @interruptible
-def test_ctrl_c_at_the_very_end_of_a_run_that_is_saved_is_no_crash(workplace):
+def test_ctrl_c_at_the_end_of_a_saved_run_is_no_crash(workplace):
     process = as_process("train", "--epochs", "1")
     last = ""
     while not last.startswith("Saved in"):

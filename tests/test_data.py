@@ -241,9 +241,7 @@ class TestSample:
 
 
 class TestFullSet:
-    def test_has_the_stated_sizes_and_validation_is_always_the_same_images(
-        self, full_mnist: Mnist
-    ) -> None:
+    def test_has_the_stated_sizes_and_a_fixed_validation_split(self, full_mnist: Mnist) -> None:
         splits = (full_mnist.train, full_mnist.validation, full_mnist.test)
         assert [len(split) for split in splits] == [55_000, 5_000, 10_000]
         digest = hashlib.sha256(full_mnist.validation.images.numpy().tobytes()).hexdigest()
@@ -484,7 +482,7 @@ class TestNetwork:
             ("", r"torchvision \(127\.0\.0\.1:9\): .*refused"),
         ],
     )
-    def test_a_proxy_that_is_none_or_a_refusal_gives_the_sample_and_says_why(
+    def test_a_bad_proxy_gives_the_sample_and_says_why(
         self,
         proxy: str,
         reason: str,

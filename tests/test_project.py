@@ -124,6 +124,11 @@ assert not {"sklearn", "scipy.stats", "scipy.optimize", "matplotlib.pyplot"} & {
         assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
 
 
+def test_names_of_tests_have_at_most_60_characters() -> None:
+    files = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    assert re.findall(r"def (test_\w{56,})", "".join(files)) == []
+
+
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone")
 def test_what_a_reader_leaves_behind_is_ignored() -> None:
     left = [

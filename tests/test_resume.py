@@ -146,7 +146,7 @@ def test_a_finished_run_is_trained_for_as_many_epochs_more(tiny, path):
     assert [record.epoch for record in resumed.records] == [1, 2, 3, 4, 5, 6]
 
 
-def test_other_settings_start_from_the_weights_and_say_what_changed(tiny, path):
+def test_other_settings_start_from_the_weights_and_say_so(tiny, path):
     run = saved_after(39, tiny, path)  # to its end
     other, start = continue_run(path, tiny, dataclasses.replace(SGD, learning_rate=0.001))
     assert "other settings (learning_rate 0.001 instead of 0.02)" in str(start)
@@ -164,7 +164,7 @@ def test_replaced_weights_are_continued_from_with_fresh_state(tiny, path):
     assert run.steps_done == 0
 
 
-def test_an_older_backup_put_back_is_not_taken_for_the_latest_weights(tiny, path):
+def test_an_older_backup_is_not_taken_for_the_latest_weights(tiny, path):
     run = saved_after(13, tiny, path)  # an epoch
     backup = path.read_bytes()
     stop_after(run, 4)
@@ -175,7 +175,7 @@ def test_an_older_backup_put_back_is_not_taken_for_the_latest_weights(tiny, path
     assert run.steps_done == 0
 
 
-def test_a_fresh_start_leaves_the_old_file_until_the_new_run_is_saved(tiny, path):
+def test_a_fresh_start_keeps_the_file_until_the_first_save(tiny, path):
     save_checkpoint(build_model("mlp", seed=99), path)
     before = path.read_bytes()
     run, start = continue_run(path, tiny, SGD, fresh=True)
@@ -216,9 +216,7 @@ def test_a_diverged_run_saves_its_good_weights_and_no_state(tiny, path):
     assert all(torch.isfinite(tensor).all() for tensor in again.model.state_dict().values())
 
 
-def test_a_run_that_explodes_before_it_learnt_anything_leaves_the_unfinished_run_that_it_began_from(
-    tiny, path
-):
+def test_a_run_that_explodes_at_once_keeps_the_unfinished_one(tiny, path):
     run = saved_after(9, tiny, path)
     wild, start = continue_run(
         path, tiny, dataclasses.replace(SGD, optimizer="adam", learning_rate=10.0)
@@ -251,9 +249,7 @@ def crash_at(monkeypatch, number):
     ("renaming", "steps"), [(1, 5), (2, 10)], ids=["before the state", "before the weights"]
 )
 @pytest.mark.promise("exact resume")
-def test_after_a_crash_while_saving_the_latest_state_that_was_written_is_resumed(
-    tiny, path, monkeypatch, renaming, steps
-):
+def test_a_crash_while_saving_resumes_the_latest_state(tiny, path, monkeypatch, renaming, steps):
     expected = uninterrupted(tiny, SGD)
     run = saved_after(5, tiny, path)
     stop_after(run, 5)
@@ -301,7 +297,7 @@ def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, 
 
 
 @pytest.mark.promise("exact resume")
-def test_a_second_crash_does_not_cost_the_state_that_a_first_one_left(tiny, path, monkeypatch):
+def test_a_second_crash_keeps_the_state_of_the_first(tiny, path, monkeypatch):
     run = saved_after(1, tiny, path)
     stop_after(run, 1)
     for renaming in (2, 1):  # between the two files, and in the next attempt before the first one

@@ -113,7 +113,7 @@ def test_a_record_holds_the_losses_that_a_plain_loop_sees(tiny):
     assert record.seconds > 0
 
 
-def test_an_epoch_shows_each_image_once_and_the_next_in_another_order(tiny):
+def test_an_epoch_shows_each_image_once_in_a_new_order(tiny):
     run = TrainingRun(build_model("mlp", seed=0), tiny, FAST)
     first = run.epoch_order().tolist()
     next(run.epochs())
@@ -123,7 +123,7 @@ def test_an_epoch_shows_each_image_once_and_the_next_in_another_order(tiny):
 
 
 @pytest.mark.parametrize("augmentation", ["none", "affine"])
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny, augmentation):
+def test_a_seed_decides_the_weights(tiny, augmentation):
     def trained(seed):
         settings = dataclasses.replace(FAST, seed=seed, augmentation=augmentation)
         list(train(model := build_model("mlp", seed=0), tiny, settings))
@@ -179,7 +179,7 @@ def test_the_learning_rate_can_change_in_mid_run(tiny):
 
 
 @pytest.mark.promise("divergence")
-def test_a_rate_too_high_ends_the_run_with_advice_and_the_last_good_weights(tiny):
+def test_a_rate_too_high_ends_with_advice_and_good_weights(tiny):
     model = build_model("mlp", seed=0)
     run = TrainingRun(model, tiny, Hyperparameters(epochs=5, learning_rate=0.01))
     next(run.epochs())
@@ -207,7 +207,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(tiny):
 # ---- schedules
 
 
-def test_a_constant_schedule_changes_nothing_and_the_cosine_falls_from_one_to_nothing():
+def test_constant_stays_at_one_and_cosine_falls_to_zero():
     assert {schedule_factor("constant", progress / 10) for progress in range(11)} == {1.0}
     factors = [schedule_factor("cosine", progress / 10) for progress in range(11)]
     assert factors == sorted(factors, reverse=True)
