@@ -187,7 +187,7 @@ def _presets_in_words() -> str:
     """What each preset changes, and two examples."""
     from mnist_nb.training.presets import describe_preset
 
-    lines = ["presets with their price and their share of the test images, and what they change:"]
+    lines = ["presets with their seconds, their validation accuracy, and what they change:"]
     for name, settings in mnist_nb.PRESETS.items():
         words = ", ".join(
             f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in settings.changed

@@ -42,7 +42,9 @@ class Hyperparameters:
     network: str = _choice(
         "mlp", "Network", "mlp: fully connected; cnn: convolutional", choices=MODELS
     )
-    epochs: int = _number(10, "Epochs", "how often each training image is seen", 1, 200)
+    epochs: int = _number(
+        10, "Epochs", "how often each training image is seen", 1, 200, scale="log"
+    )
     batch_size: int = _number(
         64, "Batch size", "images per step: few noisy, many slow", 1, 4096, scale="log2"
     )

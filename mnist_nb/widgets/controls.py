@@ -180,7 +180,7 @@ def log_scale(scale: str, low: float, high: float, *, whole: bool = False) -> li
 def _make_preset_menu() -> Any:
     options: list[tuple[str, Any]] = [("your own settings", OWN_SETTINGS)]
     options += [(describe_preset(name), settings) for name, settings in PRESETS.items()]
-    label = "Preset <span>seconds of training, share of test images read right</span>"
+    label = "Preset <span>seconds of training, validation accuracy</span>"
     hint = "Named settings"
     return Dropdown(options=options, description=label, description_allow_html=True, tooltip=hint)
 

@@ -151,6 +151,11 @@ def test_the_kind_of_control_follows_the_field() -> None:
     assert isinstance(by_name["batch_size"], LogSlider)
 
 
+def test_one_to_twenty_epochs_are_half_of_the_slider() -> None:
+    options = Controls(SHORT).by_name["epochs"].slider.options
+    assert 0.45 < options.index(20) / (len(options) - 1) < 0.6
+
+
 def test_a_log_scale_has_round_numbers_and_both_limits() -> None:
     assert log_scale("log", 0.001, 0.02) == [
         0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02,
