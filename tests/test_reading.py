@@ -190,8 +190,9 @@ drawings = st.lists(st.lists(points, min_size=1, max_size=6), min_size=1, max_si
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(drawings, st.randoms(use_true_random=False), st.sets(st.integers(0, 6), max_size=2))
 @pytest.mark.promise("any strokes")
-def test_any_strokes_give_a_reading_or_a_clear_error(drawing: list[list[tuple[float, float]]], shuffler: object,
-                                                     erasers: set[int]) -> None:  # fmt: skip
+def test_any_strokes_give_a_reading_or_a_clear_error(
+    drawing: list[list[tuple[float, float]]], shuffler: object, erasers: set[int]
+) -> None:
     model = build_model("mlp", seed=0)
     sketch = Sketch(300)
     for number, path in enumerate(drawing):

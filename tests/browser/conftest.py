@@ -61,7 +61,8 @@ _PUT_CELLS = """sources => {
 _CUT_OFF = """selector => {
     const panel = document.querySelector(selector);
     const right = panel.getBoundingClientRect().right + 1;
-    const parts = [...panel.querySelectorAll("*")].map(part => [part, part.getBoundingClientRect()]);
+    const all = [...panel.querySelectorAll("*")];
+    const parts = all.map(part => [part, part.getBoundingClientRect()]);
     return parts.filter(([, box]) => box.width > 0 && box.right > right)
         .map(([part]) => part.outerHTML.slice(0, 80));
 }"""

@@ -19,7 +19,8 @@ SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
 CELLS = (
     "import os\nos.environ['MNIST_NB_SOURCE'] = 'sample'\nfrom mnist_nb import DrawingPad",
     "from tempfile import mkdtemp\nplace = mkdtemp(dir='.')\n"
-    "pad = DrawingPad(path=f'{place}/model.safetensors', digits=f'{place}/digits.safetensors')\npad",
+    "pad = DrawingPad(path=f'{place}/model.safetensors', digits=f'{place}/digits.safetensors')\n"
+    "pad",
 )
 INK = """canvas => {
     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -134,7 +135,7 @@ def pad(shared_notebook: NotebookPage) -> Pad:
     return Pad(shared_notebook.show(*CELLS))
 
 
-def test_draw_leave_undo_reload_collect_and_teach(pad: Pad) -> None:
+def test_draw_leave_undo_and_reload(pad: Pad) -> None:
     pad.mouse(THREE)
     pad.says("I read a 3")
     assert pad.page.locator(".mnist-pad figure img").first.is_visible()
@@ -180,7 +181,8 @@ def test_draw_leave_undo_reload_collect_and_teach(pad: Pad) -> None:
     pad.press("Undo")
     pad.wait_for_ink(seven)
 
-    pad.press("Clear")
+
+def test_collect_digits_and_teach_them(pad: Pad) -> None:
     pad.tab("Collect")
     pad.press("Ask me for digits")
     for number in range(1, 4):
@@ -268,7 +270,10 @@ def test_a_photo_is_shown_with_its_digit_in_a_frame_and_cropped(pad: Pad) -> Non
         pad.page.keyboard.press("ArrowLeft")
     pad.says("I read a 7")
     pad.page.wait_for_function(
-        """whole => document.querySelector('.mnist-pad img[alt^="your picture"]').height !== Number(whole)""",
+        """whole => {
+            const picture = document.querySelector('.mnist-pad img[alt^="your picture"]');
+            return picture.height !== Number(whole);
+        }""",
         arg=whole,
     )
     pad.says("seven.jpg was prepared", ".pad-say")

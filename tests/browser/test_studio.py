@@ -65,7 +65,8 @@ _SELECTED = """() => {
     return input.value.slice(input.selectionStart, input.selectionEnd);
 }"""
 _TOP = """part => {
-    return part.getBoundingClientRect().top - part.closest(".mnist-studio").getBoundingClientRect().top;
+    const studio = part.closest(".mnist-studio");
+    return part.getBoundingClientRect().top - studio.getBoundingClientRect().top;
 }"""
 _RUN_CELL = """async index => {
     window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;

@@ -142,6 +142,27 @@ EVENTS = st.lists(
 )
 
 
+def apply(pad: DrawingPad, kind: str, values: list[Any]) -> None:
+    """Do to the pad what a reader does with this kind of event."""
+    if kind.startswith("mouse"):
+        event(pad, kind, x=values[0], y=values[1])
+    elif kind.startswith("touch"):
+        event(pad, kind, touches=[{"x": x, "y": y} for x, y in values[0]])
+    elif kind == "client_ready":
+        event(pad, kind)
+    elif kind == "key":
+        event(pad, "key_down", key="Enter", shift_key=False, ctrl_key=False, meta_key=False)
+    elif kind in ("erase", "draw"):
+        part(pad, ToggleButtons).value = kind.capitalize()
+    elif kind == "pick":
+        pad.pick(np.eye(28, dtype=np.uint8) * 255)
+    elif kind == "move":
+        if pad.image is not None:
+            pad.state.drawing.modify(ImageTransform(right=2))
+    else:
+        {"undo": pad.undo, "redo": pad.redo, "clear": pad.clear}[kind]()
+
+
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(events=EVENTS)
@@ -155,23 +176,7 @@ def test_no_order_of_events_confuses_it(
     )
     kept = 0
     for kind, *values in events:
-        if kind.startswith("mouse"):
-            event(pad, kind, x=values[0], y=values[1])
-        elif kind.startswith("touch"):
-            event(pad, kind, touches=[{"x": x, "y": y} for x, y in values[0]])
-        elif kind == "client_ready":
-            event(pad, kind)
-        elif kind == "key":
-            event(pad, "key_down", key="Enter", shift_key=False, ctrl_key=False, meta_key=False)
-        elif kind in ("erase", "draw"):
-            part(pad, ToggleButtons).value = kind.capitalize()
-        elif kind == "pick":
-            pad.pick(np.eye(28, dtype=np.uint8) * 255)
-        elif kind == "move":
-            if pad.image is not None:
-                pad.state.drawing.modify(ImageTransform(right=2))
-        else:
-            {"undo": pad.undo, "redo": pad.redo, "clear": pad.clear}[kind]()
+        apply(pad, kind, values)
         if kind == "mouse_out" or kind.startswith(("touch_end", "touch_cancel")):
             assert not pad.page.paper.canvas.points
         kept = max(kept, len(pad.state.drawing.strokes))
