@@ -1,6 +1,5 @@
 """MNIST: its images and labels, where they come from, and proof that they are the real ones."""
 
-from mnist_nb.data.arguments import check_arguments
 from mnist_nb.data.mnist import (
     CLASSES,
     SIDE,

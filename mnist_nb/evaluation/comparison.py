@@ -99,6 +99,8 @@ def spread(values: Sequence[float]) -> Spread:
         raise ValueError(f"expected the figures of two runs or more, got {len(values)}")
     from scipy import stats
 
-    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
-    reach = float(stats.t.ppf(0.975, len(values) - 1)) * deviation / math.sqrt(len(values))
+    count = len(values)
+    mean = float(np.mean(values))
+    deviation = float(np.std(values, ddof=1))
+    reach = float(stats.t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
     return Spread(tuple(values), mean, deviation, (mean - reach, mean + reach))

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mnist_nb.data import CLASSES, Split, check_arguments
+from mnist_nb.data import CLASSES, Split
 from mnist_nb.models import one_thread, predict
 
 REJECTED_LABELS = {
@@ -91,19 +91,17 @@ class Evaluation:
         return right[self.confidence[right].argsort(stable=True)][:count].tolist()
 
     def confused_pairs(self, count: int) -> list[tuple[int, int, int]]:
-        """The most frequent mistakes: (label, prediction, how many times), the most frequent
-        first."""
-        pairs = np.ndenumerate(self.confusion)
-        mistakes = [
-            (label, read, int(times)) for (label, read), times in pairs if label != read and times
-        ]
+        """The mistakes as (label, prediction, how many times), the most frequent first."""
+        mistakes = []
+        for (label, prediction), times in np.ndenumerate(self.confusion):
+            if label != prediction and times:
+                mistakes.append((label, prediction, int(times)))
         return sorted(mistakes, key=lambda mistake: -mistake[2])[:count]
 
 
 @dataclasses.dataclass(frozen=True)
 class DigitScore:
-    """How well one digit is read: counts of images, and the shares in [0, 1] with 95 % intervals
-    that follow from them.
+    """How well one digit is read: counts of images, and shares in [0, 1] with 95 % intervals.
 
     A share of no images is 0, and its interval all of [0, 1].
     """
@@ -154,7 +152,6 @@ class DigitScore:
         return wilson_interval(self.true_positives, total) if total else (0.0, 1.0)
 
 
-@check_arguments
 def evaluate(model: nn.Module, split: Split) -> Evaluation:
     """The model's predictions for every image of the split.
 
@@ -163,13 +160,10 @@ def evaluate(model: nn.Module, split: Split) -> Evaluation:
     """
     if not len(split):
         raise ValueError(f"split must hold at least one image, and {split.name} is empty")
-    with (
-        one_thread()
-    ):  # a second thread gains little, and costs ten times the time on a busy machine
+    with one_thread():  # a second one gains little, and on a busy machine costs ten times more
         return Evaluation(predict(model, split.images), split.labels)
 
 
-@check_arguments
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     """The interval in [0, 1] that holds a proportion with 95 % confidence (E. B. Wilson, 1927).
 
@@ -189,14 +183,17 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
 
 
 def score_table(scores: Sequence[DigitScore]) -> str:
-    """The per-digit scores as lines of text, in per cent, each with its 95 % interval."""
-
-    def cell(score: DigitScore, name: str) -> str:
-        share, (low, high) = getattr(score, name), getattr(score, f"{name}_interval")
-        return f"{f'{100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f})':>23}"
-
+    """Return the scores of each digit as lines of text, in per cent, with their 95 % intervals."""
     lines = [f"digit  {'precision, %':>23}  {'recall, %':>23}  {'F1, %':>23}  images"]
     for score in scores:
-        cells = "  ".join(cell(score, name) for name in ("precision", "recall", "f1"))
-        lines.append(f"{score.digit:5}  {cells}  {score.support:6,}")
+        precision = _format_share(score.precision, score.precision_interval)
+        recall = _format_share(score.recall, score.recall_interval)
+        f1 = _format_share(score.f1, score.f1_interval)
+        lines.append(f"{score.digit:5}  {precision}  {recall}  {f1}  {score.support:6,}")
     return "\n".join(lines)
+
+
+def _format_share(share: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    text = f"{100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{text:>23}"

@@ -17,14 +17,7 @@ from torch import Tensor, nn
 
 from mnist_nb.data import Mnist
 from mnist_nb.errors import MnistNbError
-from mnist_nb.models import (
-    Network,
-    choose_device,
-    loss_and_accuracy,
-    one_thread,
-    predict,
-    to_input,
-)
+from mnist_nb.models import Network, choose_device, loss_and_accuracy, one_thread, predict, to_input
 from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory
 from mnist_nb.plugins import AUGMENTATIONS, find_plugin
 from mnist_nb.training.augmentation import NONE, Augmentation, Batch
