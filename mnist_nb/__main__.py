@@ -32,8 +32,10 @@ from typing import Any, NoReturn
 import mnist_nb  # whose names are imported when they are first used
 
 WORDS = ("train", "test", "draw", "page")
-DESCRIPTION = """Train a network that reads handwritten digits, test it, draw for it, or put it into a page.
-Without a word it trains, as the program did that this one grew from."""
+DESCRIPTION = (
+    "Train a network that reads handwritten digits, test it, draw for it, or put it into a page. "
+    "With no subcommand it trains."
+)
 NOTEBOOKS, PAD = Path("notebooks"), "draw.ipynb"
 
 
@@ -52,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(0, "train")
         if not {"-h", "--help"} & {*words}:
             print(
-                f"No word of {', '.join(WORDS)} was given: this trains (python -m mnist_nb --help).",
+                f"No word of {', '.join(WORDS)} was given: this trains (python -m mnist_nb "
+                "--help).",
                 flush=True,
             )
     try:
@@ -236,7 +239,8 @@ def train_command(options: argparse.Namespace) -> int:
             for record in run.epochs(partial(_move, bar)):
                 mnist_nb.save_run(run, options.model)
                 _say(
-                    f"epoch {record.epoch:3}  loss {record.mean_loss:.4f} ({record.min_loss:.4f} to "
+                    f"epoch {record.epoch:3}  loss {record.mean_loss:.4f} "
+                    f"({record.min_loss:.4f} to "
                     f"{record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
                     f"accuracy {record.validation_accuracy:.2%}  {record.seconds:.1f} s"
                 )
@@ -253,11 +257,13 @@ def train_command(options: argparse.Namespace) -> int:
             )  # all is saved, and a finalizer would print the exception
     if not run.finished:
         print(
-            f"Stopped at {run.position}; saved in {options.model}. The same command goes on from exactly there."
+            f"Stopped at {run.position}; saved in {options.model}. The same command goes on "
+            "from exactly there."
         )
     else:
         print(
-            f"Saved in {options.model}. To measure it: python -m mnist_nb test --model {options.model}"
+            f"Saved in {options.model}. To measure it: python -m mnist_nb test --model "
+            f"{options.model}"
         )
     return status
 
@@ -273,7 +279,8 @@ def test_command(options: argparse.Namespace) -> int:
     evaluation = mnist_nb.evaluate(model, mnist_nb.load_mnist(options.data).test)
     low, high = evaluation.interval
     print(
-        f"{options.model}: {evaluation.n_correct:,} of {len(evaluation.labels):,} test images read right"
+        f"{options.model}: {evaluation.n_correct:,} of {len(evaluation.labels):,} test images "
+        "read right"
     )
     print(f"accuracy {evaluation.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})\n")
     print(score_table(evaluation.per_digit()))
@@ -313,7 +320,8 @@ def page_command(options: argparse.Namespace) -> int:
         model, options.output, **({} if options.title is None else {"title": options.title})
     )
     print(
-        f"{options.output}: {options.output.stat().st_size / 1000:.0f} kB. Open it in any browser, or send it on."
+        f"{options.output}: {options.output.stat().st_size / 1000:.0f} kB. Open it in any "
+        "browser, or send it on."
     )
     return 0
 
@@ -328,7 +336,8 @@ def _notebooks() -> Path:
     installed, here = package / NOTEBOOKS, Path.cwd() / NOTEBOOKS
     if not installed.is_dir():
         raise ValueError(
-            f"this installation came without its notebooks, and {here} is not there: install it again"
+            f"this installation came without its notebooks, and {here} is not there: install it "
+            "again"
         )
     if here.exists():
         raise ValueError(

@@ -115,7 +115,7 @@ def write_or_explain(path: str | Path, content: bytes) -> None:
 def explain_refusal(
     path: str | Path, action: str = "written", error_type: type[MnistNbError] = CheckpointError
 ) -> Iterator[None]:
-    """Turn the system's refusal to have the path "written" or "read" into an error that names it."""
+    """Turn the system's refusal to have the path "written" or "read" into one of ours."""
     try:
         yield
     except MnistNbError:

@@ -1,4 +1,4 @@
-"""Networks that a notebook needs at once: read from a file or trained in seconds, one or several."""
+"""Networks that a notebook needs at once: read from a file, or trained in seconds."""
 
 import contextlib
 import os

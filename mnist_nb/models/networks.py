@@ -123,7 +123,7 @@ class Network(nn.Module):
 
     @property
     def classifier(self) -> nn.Sequential:
-        """The layers from the first fully connected one on, the network's own: features to logits."""
+        """The network's own layers from the first fully connected one on: features to logits."""
         layers = self._layers()
         first = layers.index(self.linear_layers[0])
         return nn.Sequential(*layers[first:])

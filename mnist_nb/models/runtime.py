@@ -72,8 +72,9 @@ def explain_out_of_memory(images: int) -> Iterator[None]:
         ) and "can't allocate memory" not in str(error):
             raise
         raise MemoryError(
-            f"the memory does not suffice for a batch of {images:,} images: take a smaller batch size "
-            f"({max(images // 2, 1):,}, say), or close what else uses memory, other notebooks' kernels among it"
+            f"the memory does not suffice for a batch of {images:,} images: take a smaller "
+            f"batch size ({max(images // 2, 1):,}, say), or close what else uses memory, other "
+            "notebooks' kernels among it"
         ) from error
 
 

@@ -31,7 +31,7 @@ def training_curves(
 
     Args:
         runs: one run or several, each with `records`, `batch_losses`, `first_epoch` and
-            `batches_per_epoch`; its `number`, from 1, chooses the style of its line, else its place.
+            `batches_per_epoch`; its `number`, from 1, or else its place chooses its line's style.
         names: their names; None uses each run's own `name`, if it has one.
     """
     several = list(runs) if isinstance(runs, Sequence) else [runs]

@@ -83,7 +83,7 @@ class ManualBackprop:
         return loss
 
     def _forward(self, pixels: Tensor, buffers: _Buffers) -> Tensor:
-        """Fill the outputs of each layer, after its ReLU, and return those of the last, `[10, N]`."""
+        """Fill each layer's outputs, after its ReLU, and return those of the last, `[10, N]`."""
         below = pixels
         for weight, bias, output in zip(self._weights, self._biases, buffers.outputs, strict=True):
             torch.addmm(bias.unsqueeze(1), weight, below, out=output)

@@ -12,7 +12,7 @@ Attempt = Callable[[Callable[[], object]], None]
 
 
 def describe_error(error: Exception) -> str:
-    """Return an error as a sentence: ours are sentences, others need their type to be understood."""
+    """Return an error as a sentence: ours are sentences, others get their type in front."""
     text = str(error) or type(error).__name__
     if isinstance(error, ValueError | OSError):
         return text
