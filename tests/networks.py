@@ -1,7 +1,54 @@
-"""Comparing networks."""
+"""Networks that are not the package's own, and comparing networks."""
 
 import torch
 from torch import nn
+
+from mnist_nb.models import Network
+
+
+class OneLayer(Network):
+    """One layer: a weighted sum of the pixels for each digit."""
+
+    name = "one-layer"
+
+    def __init__(self) -> None:
+        super().__init__(flatten=nn.Flatten(), only=nn.Linear(784, 10))
+
+
+class ConvDropout(Network):
+    """Convolutions of other sizes than the package's own, with dropout."""
+
+    name = "conv-dropout"
+
+    def __init__(self) -> None:
+        super().__init__(
+            conv_a=nn.Conv2d(1, 5, (5, 4), stride=(2, 1), padding=(1, 2)),
+            relu_a=nn.ReLU(),
+            pool_a=nn.MaxPool2d(3, stride=2, padding=1),
+            norm_a=nn.BatchNorm2d(5),
+            drop_a=nn.Dropout2d(0.2),
+            conv_b=nn.Conv2d(5, 7, 3, bias=False),
+            norm_b=nn.BatchNorm2d(7),
+            relu_b=nn.ReLU(),
+            flatten=nn.Flatten(),
+            hidden_a=nn.Linear(7 * 5 * 13, 12),
+            relu_c=nn.ReLU(),
+            drop_b=nn.Dropout(0.5),
+            hidden_b=nn.Linear(12, 9, bias=False),
+            relu_d=nn.ReLU(),
+            output=nn.Linear(9, 10),
+        )
+
+
+def fully_connected(*hidden: int) -> Network:
+    """A network with these hidden layers, each followed by a ReLU."""
+    layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
+    inputs = 784
+    for number, units in enumerate(hidden, start=1):
+        layers[f"linear{number}"] = nn.Linear(inputs, units)
+        layers[f"relu{number}"] = nn.ReLU()
+        inputs = units
+    return Network(**layers, output=nn.Linear(inputs, 10))
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from networks import same_weights
+from networks import ConvDropout, OneLayer, same_weights
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model
 from mnist_nb.labs.diagnostics import (
@@ -105,3 +105,21 @@ def test_update_ratios_show_whether_training_goes_well(sample):
     ratios, dead = after(60, 0.6, sample)
     assert all(ratio > high for ratio in ratios)
     assert min(dead.values()) > 0.8
+
+
+def test_a_network_without_hidden_layers_has_no_dead_units(tiny):
+    found = diagnose(OneLayer(), tiny.validation.images)
+    assert found.filters.shape == (10, 28, 28)
+    assert found.dead == {}
+
+
+def test_any_network_is_diagnosed_by_its_layers(tiny):
+    network = ConvDropout()
+    with torch.no_grad():
+        network.norm_b.bias.fill_(-100)
+        network.norm_b.bias[2] = 100
+    found = diagnose(network, tiny.validation.images)
+    assert found.filters.shape == (5, 5, 4)
+    assert list(found.dead) == ["conv_a", "conv_b", "hidden_a", "hidden_b"]
+    assert found.dead["conv_b"] == pytest.approx(6 / 7)
+    assert list(copy_weights(network)) == ["conv_a", "conv_b", "hidden_a", "hidden_b", "output"]

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from networks import same_weights
+from networks import ConvDropout, OneLayer, same_weights
 from sklearn.metrics.pairwise import cosine_similarity
 from torch import Tensor, nn
 
@@ -25,23 +25,48 @@ def model() -> nn.Module:
 class TestActivations:
     def test_are_numpys_matrix_products(self, model: nn.Module, tiny: Mnist) -> None:
         below = tiny.test.images.flatten(1).numpy() / 255.0
-        for number, values in enumerate(inside.activations(model, tiny.test.images), 1):
-            layer = getattr(model, f"linear{number}")
+        for name, values in inside.activations(model, tiny.test.images).items():
+            layer = model.get_submodule(name)
             below = (
                 below @ layer.weight.detach().double().numpy().T
                 + layer.bias.detach().double().numpy()
             )
-            below = np.maximum(below, 0) if number < 3 else below
+            below = below if name == "linear3" else np.maximum(below, 0)
             np.testing.assert_allclose(values, below, atol=1e-4)
 
     def test_end_in_what_predict_says(self, model: nn.Module, tiny: Mnist) -> None:
-        logits = inside.activations(model, tiny.test.images.numpy()).logits
+        logits = inside.activations(model, tiny.test.images.numpy())["linear3"]
         torch.testing.assert_close(logits.softmax(1), predict(model, tiny.test.images))
+
+    def test_of_one_layer_are_its_logits(self, tiny: Mnist) -> None:
+        network = OneLayer()
+        found = inside.activations(network, tiny.test.images)
+        assert list(found) == ["only"]
+        torch.testing.assert_close(found["only"].softmax(1), predict(network, tiny.test.images))
+
+    @pytest.mark.parametrize(
+        ("network", "words"),
+        [
+            (build_model("cnn"), "conv1 is of type Conv2d"),
+            (ConvDropout(), "conv_a is of type Conv2d"),
+            (nn.Linear(784, 10), "got Linear, which is not a Network"),
+        ],
+        ids=["cnn", "conv with dropout", "no Network"],
+    )
+    def test_another_kind_of_network_is_refused_in_words(
+        self, network: nn.Module, words: str, tiny: Mnist
+    ) -> None:
+        with pytest.raises(ValueError, match=f"expected a fully connected network.*{words}"):
+            inside.activations(network, tiny.test.images)
+
+    def test_images_of_another_type_are_refused(self, model: nn.Module, tiny: Mnist) -> None:
+        with pytest.raises(ValueError, match="uint8"):
+            inside.activations(model, tiny.test.images.float())
 
 
 class TestWeightedSum:
     def test_adds_up_to_the_units_answer(self, model: nn.Module, tiny: Mnist) -> None:
-        answers = inside.activations(model, tiny.test.images[:1]).hidden1[0]
+        answers = inside.activations(model, tiny.test.images[:1])["linear1"][0]
         for unit in range(0, 128, 9):
             parts = inside.weighted_sum(model, unit, tiny.test.images[0])
             assert parts.total == pytest.approx(float(parts.products.sum()) + parts.bias, abs=1e-5)
@@ -52,6 +77,13 @@ class TestWeightedSum:
         before = copy.deepcopy(model)
         parts.weights.zero_()
         assert same_weights(model, before)
+
+    @pytest.mark.parametrize("unit", [-1, 128])
+    def test_a_unit_that_is_not_there_is_refused(
+        self, model: nn.Module, unit: int, tiny: Mnist
+    ) -> None:
+        with pytest.raises(ValueError, match="unit must be between 0 and 127"):
+            inside.weighted_sum(model, unit, tiny.test.images[0])
 
 
 def test_the_mean_by_digit_is_numpys() -> None:
@@ -110,6 +142,13 @@ class TestOcclusion:
             float(before - after), abs=1e-6
         )
 
+    @pytest.mark.parametrize("size", [4, -3])
+    def test_an_even_or_negative_size_is_refused(
+        self, model: nn.Module, size: int, tiny: Mnist
+    ) -> None:
+        with pytest.raises(ValueError, match="size must be odd"):
+            inside.occlusion(model, tiny.test.images[0], 7, size=size)
+
     def test_paper_on_paper_changes_nothing(self, model: nn.Module, tiny: Mnist) -> None:
         lost = inside.occlusion(model, torch.zeros(28, 28, dtype=torch.uint8), 1)
         assert float(lost.abs().max()) < 1e-6
@@ -133,28 +172,35 @@ class TestFlips:
 
 
 class TestActivationMaximization:
-    @pytest.mark.parametrize(("layer", "unit"), [("hidden1", 5), ("hidden2", 7), ("logits", 3)])
+    @pytest.mark.parametrize(("layer", "unit"), [("linear1", 5), ("linear2", 7), ("linear3", 3)])
     def test_is_answered_more_strongly_than_any_real_image(
         self, model: nn.Module, tiny: Mnist, layer: str, unit: int
     ) -> None:
         favourite = inside.activation_maximization(model, layer, unit)
         assert 0 <= float(favourite.min()) <= float(favourite.max()) <= 1
         both = torch.cat([(favourite * 255).to(torch.uint8)[None], tiny.test.images])
-        answers = getattr(inside.activations(model, both), layer)[:, unit]
+        answers = inside.activations(model, both)[layer][:, unit]
         assert int(answers.argmax()) == 0
 
     def test_without_rules_it_is_answered_more_strongly_still(self, model: nn.Module) -> None:
         kinds: tuple[dict[str, float], ...] = ({}, {"decay": 0, "blur": 0})
-        images = [inside.activation_maximization(model, "logits", 8, **rules) for rules in kinds]
-        ruled, free = (
-            inside.activations(model, (torch.stack(images) * 255).to(torch.uint8))
-            .logits[:, 8]
-            .tolist()
-        )
+        images = [inside.activation_maximization(model, "linear3", 8, **rules) for rules in kinds]
+        pixels = (torch.stack(images) * 255).to(torch.uint8)
+        ruled, free = inside.activations(model, pixels)["linear3"][:, 8].tolist()
         assert free > ruled
 
+    @pytest.mark.parametrize(
+        ("layer", "unit", "words"),
+        [("relu1", 0, "linear1, linear2, linear3"), ("linear3", 10, "between 0 and 9")],
+    )
+    def test_a_layer_or_unit_that_is_not_there_is_refused(
+        self, model: nn.Module, layer: str, unit: int, words: str
+    ) -> None:
+        with pytest.raises(ValueError, match=words):
+            inside.activation_maximization(model, layer, unit)
+
     def test_of_the_first_layer_is_ink_where_weights_are_above_zero(self, model: nn.Module) -> None:
-        favourite = inside.activation_maximization(model, "hidden1", 3, decay=0, blur=0, steps=400)
+        favourite = inside.activation_maximization(model, "linear1", 3, decay=0, blur=0, steps=400)
         weights = model.linear1.weight[3].detach().view(28, 28)
         assert bool((favourite[weights < 0] == 0).all())
         assert bool((favourite[weights > 0.1] > 0.9).all())

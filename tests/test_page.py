@@ -2,11 +2,14 @@
 tests/browser."""
 
 import json
+import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from networks import ConvDropout
 from torch import nn
 from tree import part, shown
 
@@ -20,6 +23,10 @@ from mnist_nb import (
 )
 from mnist_nb.__main__ import main
 from mnist_nb.checkpoints import PRETRAINED
+from mnist_nb.data import SIDE
+from mnist_nb.handwriting.preprocessing import RASTER
+from mnist_nb.models import Network
+from mnist_nb.widgets.page import export
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
@@ -47,7 +54,7 @@ def test_a_title_stays_text(workplace: Path) -> None:
 def test_it_says_how_its_network_was_trained(workplace: Path) -> None:
     export_page(PRETRAINED / "cnn.safetensors", "page.html")
     text = Path("page.html").read_text(encoding="utf-8")
-    assert "a convolutional network of 60," in text
+    assert "a convolutional network of 60,986 weights" in text
     assert re.search(
         r"for 16 epochs of batches of \d+ \(adamw, learning rate [\d.]+\); it read 99\.\d\d %", text
     )
@@ -56,45 +63,99 @@ def test_it_says_how_its_network_was_trained(workplace: Path) -> None:
     assert "taught a hand from 30 digits." in Path("page.html").read_text(encoding="utf-8")
 
 
-def nan_model() -> nn.Module:
-    model = build_model("mlp", seed=0)
+def content_of(page: str) -> dict[str, Any]:
+    """What a page's script is given."""
+    text = Path(page).read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text.partition('id="model">')[2].partition("</script>")[0])
+    return content
+
+
+OLD_PAGE = '<meta name="generator" content="mnist_nb"> the old one'
+
+
+def with_bias(value: float) -> nn.Module:
+    """An mlp with this number among its biases."""
+    model = build_model("mlp", seed=0).double()
     with torch.no_grad():
-        model.linear3.bias[3] = torch.nan
+        model.linear3.bias[3] = value
     return model
 
 
+def stack(**layers: nn.Module) -> Network:
+    """A network of these layers, then ten outputs from 784 inputs."""
+    return Network(**layers, flatten=nn.Flatten(), output=nn.Linear(784, 10))
+
+
+INVALID_MODELS = {
+    "no Network": (nn.Linear(784, 10), TypeError, "a Network.*got Linear"),
+    "no model": (7, TypeError, "model must be.*got int"),
+    "no file": ("missing.safetensors", CheckpointError, "missing.safetensors"),
+    "NaN": (with_bias(math.nan), CheckpointError, "NaN or infinite numbers"),
+    "infinite as float32": (with_bias(1e300), CheckpointError, "NaN or infinite numbers"),
+    "energy overflows": (with_bias(3e38).float(), CheckpointError, "NaN or infinite numbers"),
+    "too large": (build_model("mlp", hidden=(4000, 64)), ValueError, "at most 2,000,000 weights"),
+    "unknown layer": (
+        stack(squash=nn.Tanh()),
+        ValueError,
+        "the layer squash, a Tanh: it can hold Linear, Conv2d, BatchNorm2d, MaxPool2d, ReLU, "
+        "Flatten and Dropout",
+    ),
+    "groups": (
+        stack(first=nn.Conv2d(1, 2, 1), second=nn.Conv2d(2, 1, 1, groups=1, dilation=2)),
+        ValueError,
+        "the layer second with dilation",
+    ),
+    "padding by name": (
+        stack(conv=nn.Conv2d(1, 1, 3, padding="same")),
+        ValueError,
+        "padding='same': give the number",
+    ),
+    "rounding up": (
+        stack(pool=nn.MaxPool2d(1, ceil_mode=True)),
+        ValueError,
+        "the layer pool with ceil_mode=True",
+    ),
+    "statistics of the batch": (
+        stack(norm=nn.BatchNorm2d(1, track_running_stats=False)),
+        ValueError,
+        "the layer norm with track_running_stats=False",
+    ),
+    "linear layer on maps": (
+        stack(rows=nn.Linear(28, 28)),
+        ValueError,
+        "the layer rows: put a Flatten before it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INVALID_MODELS)
+@pytest.mark.promise("old page")
+def test_an_invalid_model_is_refused_and_the_old_page_stays(name: str, workplace: Path) -> None:
+    model, error, words = INVALID_MODELS[name]
+    Path("page.html").write_text(OLD_PAGE)
+    with pytest.raises(error, match=words):
+        export_page(model, "page.html", title="mine")
+    assert Path("page.html").read_text() == OLD_PAGE
+    assert [path.name for path in workplace.iterdir()] == ["page.html"]
+
+
 @pytest.mark.parametrize(
-    ("model", "title", "error", "words"),
+    ("title", "error", "words"),
     [
-        (nn.Linear(784, 10), "mine", TypeError, "an Mlp or a Cnn.*not a Linear"),
-        (7, "mine", TypeError, "model must be"),
-        (nan_model(), "mine", CheckpointError, "holds NaN or infinite numbers"),
-        (build_model("mlp", hidden=(4000, 64)), "mine", ValueError, "at most 2,000,000 weights"),
-        (build_model("mlp", seed=0), "x" * 10_000, ValueError, "1 to 200 characters, not 10,000"),
-        (build_model("mlp", seed=0), " \n ", ValueError, "1 to 200 characters"),
-        (build_model("mlp", seed=0), 7, TypeError, "title.*text"),
-        ("missing.safetensors", "mine", CheckpointError, "missing.safetensors"),
+        ("x" * 10_000, ValueError, "1 to 200 characters, got 10,000"),
+        (" \n ", ValueError, "1 to 200 characters, got 0"),
+        (7, TypeError, "title must be text, got int"),
     ],
-    ids=[
-        "another kind",
-        "no model",
-        "NaN",
-        "too large",
-        "long title",
-        "empty title",
-        "no title",
-        "no file",
-    ],
+    ids=["long", "empty", "no text"],
 )
 @pytest.mark.promise("old page")
-def test_an_invalid_page_is_refused_and_the_old_page_stays(
-    model: nn.Module, title: str, error: type[Exception], words: str, workplace: Path
+def test_an_invalid_title_is_refused_and_the_old_page_stays(
+    title: Any, error: type[Exception], words: str, workplace: Path
 ) -> None:
-    Path("page.html").write_text('<meta name="generator" content="mnist_nb"> the old one')
+    Path("page.html").write_text(OLD_PAGE)
     with pytest.raises(error, match=words):
-        export_page(model, "page.html", title=title)
-    assert Path("page.html").read_text().endswith("the old one")
-    assert [path.name for path in workplace.iterdir()] == ["page.html"]
+        export_page(build_model("mlp", seed=0), "page.html", title=title)
+    assert Path("page.html").read_text() == OLD_PAGE
 
 
 @pytest.mark.parametrize("path", ["missing/page.html", ".", "/dev/null"])
@@ -107,9 +168,30 @@ def test_a_place_that_cannot_be_written_is_one_sentence(path: str, workplace: Pa
 def test_the_weights_are_the_networks_own(workplace: Path) -> None:
     model = build_model("mlp", seed=0)
     export_page(model, "page.html")
-    text = Path("page.html").read_text(encoding="utf-8")
-    content = json.loads(text.partition('id="model">')[2].partition("</script>")[0])
-    assert content["shapes"] == [[128, 784], [64, 128], [10, 64]]
+    content = content_of("page.html")
+    kinds = [layer["kind"] for layer in content["layers"]]
+    assert kinds == ["Flatten", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
+    shapes = [layer["output"] for layer in content["layers"]]
+    assert shapes == [[784], [128], [128], [64], [64], [10]]
+
+
+def test_dropout_is_left_out_and_the_mode_stays(workplace: Path) -> None:
+    network = ConvDropout().train()
+    export_page(network, "page.html")
+    content = content_of("page.html")
+    assert "Dropout" not in str([layer["kind"] for layer in content["layers"]])
+    assert network.training
+
+
+def test_the_scripts_constants_are_pythons_own(workplace: Path) -> None:
+    export_page(build_model("mlp", seed=0), "page.html")
+    constants = content_of("page.html")["constants"]
+    assert (constants["SIDE"], constants["RASTER"]) == (SIDE, RASTER)
+    scripts = "".join(
+        Path(export.__file__).with_name(name).read_text(encoding="utf-8")
+        for name in ("reader.js", "page.js")
+    )
+    assert all(re.search(rf"\b{name}\b", scripts) for name in constants)
 
 
 def test_the_command_line_writes_a_page(

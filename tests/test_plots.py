@@ -82,7 +82,7 @@ def figures(data, run, evaluation):
             first, {"a": torch.ones(28, 28), "b": -torch.ones(28, 28)}, ["unit", "unit"]
         ),
         "units_by_digit": lambda: plots.units_by_digit(
-            mean_by_digit(values.hidden2, data.test.labels)
+            mean_by_digit(values["linear2"], data.test.labels)
         ),
         "layer_by_layer": lambda: plots.layer_by_layer(first, values),
         "sum_written_out": lambda: plots.sum_written_out(first, weighted_sum(run.model, 3, first)),

@@ -32,7 +32,7 @@ MAX_PIECES = 400
 MIN_PIECE_SIZE = 0.15  # in heights of a digit; smaller pieces are specks
 MIN_DIGIT_SIZE = 0.3  # in heights of a digit; smaller groups are dots
 MIN_LINE_OVERLAP = 0.35  # of two digits of one line, in heights of the lower one
-MIN_HEIGHT = 1e-3  # of a piece, where heights are compared
+MIN_PIECE_HEIGHT = 1e-3  # of a piece, where heights are compared
 
 MAX_SCORE_LOGIT = 6.0
 DOUBTFUL = 0.95  # a drawn digit read with less probability is read in these forms as well
@@ -102,7 +102,7 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
 
 def _digit_height(pieces: Sequence[Piece]) -> float:
     """The height of the digits: the median over pieces, each weighted by its own height."""
-    heights = np.sort([max(piece.box[3] - piece.box[1], MIN_HEIGHT) for piece in pieces])
+    heights = np.sort([max(piece.box[3] - piece.box[1], MIN_PIECE_HEIGHT) for piece in pieces])
     weights = np.cumsum(heights)
     return float(heights[np.searchsorted(weights, weights[-1] / 2)])
 

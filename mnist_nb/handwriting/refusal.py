@@ -19,7 +19,7 @@ HEAD_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5
 """Below these scores an image is refused: about 1 % of the digits that other people wrote with a
 pen lie below."""
 _ENERGY_DIGITS = 128  # digits of MNIST whose energies make those of other images comparable
-_ENERGY_SHIFT = 2.33  # standard deviations: 1 % of normally distributed energies lie further down
+ENERGY_SHIFT = 2.33  # standard deviations: 1 % of normally distributed energies lie further down
 
 
 class RefusalHead(AuxiliaryHead):
@@ -103,7 +103,7 @@ def predict_and_score(model: nn.Module, images: Any) -> tuple[Tensor, Tensor]:
             assert energies is not None
             logits = logits_of(model, inputs)
             deviations = (logits.logsumexp(1) - energies.mean) / energies.deviation
-            score = torch.sigmoid(deviations + _ENERGY_SHIFT)
+            score = torch.sigmoid(deviations + ENERGY_SHIFT)
         return torch.cat([logits.softmax(1), score[:, None]], 1)
 
     results = run_in_batches(model, probabilities_and_score, images)

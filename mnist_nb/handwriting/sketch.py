@@ -23,12 +23,12 @@ from mnist_nb.handwriting.preprocessing import (
 )
 from mnist_nb.handwriting.raster import Sieve, discs, walk_sparsely
 
-_GRID = 256  # cells along each side of the canvas, in which erased places are marked
+ERASER_GRID = 256  # cells along each side of the canvas, in which erased places are marked
 MAX_POINTS = 100_000  # of a sketch, and so many strokes: far more than a hand draws
 MAX_STROKES = 1_000
 DENSE_POINTS = 5_000  # a sketch of more points keeps one in each quarter of a pixel
 QUARTERS = 4
-_DOT = 1 / 8  # a drawing whose extent is a smaller part of its brush is a dot
+DOT_EXTENT = 1 / 8  # a drawing whose extent is a smaller part of its brush is a dot
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,20 +268,20 @@ def visible_lines(
     line_sieve = (
         Sieve(corner, _drawn_side(strokes, extent), QUARTERS * RASTER) if is_dense else None
     )
-    grid_scale = _GRID / size
-    is_erased = np.zeros((_GRID, _GRID), np.bool_)  # [y, x]
+    grid_scale = ERASER_GRID / size
+    is_erased = np.zeros((ERASER_GRID, ERASER_GRID), np.bool_)  # [y, x]
     lines: list[VisibleLine] = []
     erasers: list[Eraser] = []
     for stroke, (start, stop) in zip(reversed(strokes), reversed(segments), strict=True):
         if stroke.erase:
             points = _walk_eraser(stroke, start, stop, size, is_dense)
             erasers.append(Eraser(points, stroke.width))
-            is_erased |= discs(points * grid_scale, stroke.width / 2 * grid_scale, _GRID)
+            is_erased |= discs(points * grid_scale, stroke.width / 2 * grid_scale, ERASER_GRID)
             continue
         step = spacing / QUARTERS if is_erased.any() else spacing
         points = walk_sparsely(start, stop, step, line_sieve)
         # a point in an erased cell is gone, however wide the pen that will redraw the line
-        cells = (points * grid_scale).astype(np.int64).clip(0, _GRID - 1)
+        cells = (points * grid_scale).astype(np.int64).clip(0, ERASER_GRID - 1)
         x, y = cells.T
         points = points[~is_erased[y, x]]
         if len(points):
@@ -292,7 +292,7 @@ def visible_lines(
 def _walk_eraser(
     stroke: Stroke, start: Floats, stop: Floats, size: float, is_dense: bool
 ) -> Floats:
-    step = max(stroke.width / 8, size / _GRID)
+    step = max(stroke.width / 8, size / ERASER_GRID)
     sieve = None
     if is_dense:
         margin = stroke.width / 2  # its middle may lie so far off the canvas
@@ -304,7 +304,7 @@ def _walk_eraser(
 def _drawn_side(strokes: tuple[Stroke, ...], extent: float) -> float:
     """Return how many canvas pixels the raster shows: the brush belongs to a dot, not to lines."""
     brush = max(stroke.width for stroke in strokes if not stroke.erase)
-    return extent + brush if extent < _DOT * brush else extent
+    return extent + brush if extent < DOT_EXTENT * brush else extent
 
 
 def _ink_box(
@@ -339,7 +339,7 @@ def ink_along(
     points = np.concatenate([line.points for line in lines])
     corner = points.min(axis=0)
     extent = float((points - corner).max())
-    if extent < _DOT * brush:  # a dot has no lines to redraw, only the brush's shape
+    if extent < DOT_EXTENT * brush:  # a dot has no lines to redraw, only the brush's shape
         scale = RASTER / (extent + brush)
         radius = scale * brush / 2
     else:

@@ -1,7 +1,8 @@
-"""How a network fares while it learns: what its first layer looks for, how many units are dead, how
-long a step is."""
+"""How a network fares while it learns: the weights of its first layer, its dead units, and the
+length of its steps."""
 
 import contextlib
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
@@ -9,86 +10,112 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mnist_nb.data import SIDE
-from mnist_nb.models import predict
+from mnist_nb.models import Network, predict
 
 HEALTHY_RATIO = (1e-4, 2e-2)
-"""How long a step is in a run that goes well, over the length of the weights that it changes. The
-rule of thumb is a thousandth (A. Karpathy in Stanford's CS231n); here, runs that end well stay in
-this range, those that die leave it."""
-
-_BEFORE_RELU = {  # the layer, and the module whose output its ReLU is given
-    "mlp": {"linear1": "linear1", "linear2": "linear2"},
-    "cnn": {"conv1": "norm1", "conv2": "norm2", "conv3": "norm3", "linear1": "linear1"},
-}
+"""The length of a step over the length of the weights, in a run that goes well. The rule of thumb
+is a thousandth (A. Karpathy in Stanford's CS231n); here, runs that end well stay in this range,
+those that die leave it."""
 
 
 class Diagnostics(NamedTuple):
-    """What `diagnose` found."""
+    """The result of `diagnose`."""
 
-    # float32 [units, height, width]: what each unit of the first layer multiplies the pixels by
-    filters: Tensor
+    filters: Tensor  # float32 [units, height, width], the weights of each unit of the first layer
     dead: dict[str, float]  # share of the units of each hidden layer, in [0, 1]
     update_ratios: dict[str, float]  # of each layer, 0 or more; empty if no step was watched
 
 
 def diagnose(
-    model: nn.Module, images: Tensor, ratios: Mapping[str, float] | None = None
+    network: nn.Module, images: Tensor, ratios: Mapping[str, float] | None = None
 ) -> Diagnostics:
-    """The first layer's weights, `[128, 28, 28]` or, of a cnn, `[16, 3, 3]`; its dead units; its
-    last step.
+    """Collect the first layer's weights, the dead units, and the ratios of the last step.
 
     Args:
-        model: an `Mlp` or a `Cnn`.
+        network: any `Network`, or a module that runs its children in order. The weights are `[128, 28, 28]` for an mlp and `[16, 3, 3]` for a
+            cnn; of a convolution, only those of its first input channel.
         images: uint8 `[N, 28, 28]`, for `dead_units`.
-        ratios: what `update_ratios` gave for the last step that was watched.
+        ratios: what `update_ratios` returned for the last step that was watched.
     """
-    first = next(iter(copy_weights(model).values())).cpu()
-    filters = first.view(-1, SIDE, SIDE) if first.ndim == 2 else first[:, 0]
-    return Diagnostics(filters, dead_units(model, images), dict(ratios or {}))
+    first_weight = next(iter(copy_weights(network).values()))
+    filters = _as_images(first_weight.cpu())
+    return Diagnostics(filters, dead_units(network, images), dict(ratios or {}))
 
 
-def copy_weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights of each linear and convolutional layer, by the layer's name; no
-    biases."""
-    layers = (nn.Linear, nn.Conv2d)
-    return {
-        name: layer.weight.detach().clone()
-        for name, layer in model.named_modules()
-        if isinstance(layer, layers)
-    }
+def _as_images(weight: Tensor) -> Tensor:
+    """Return a layer's weight as one image for each unit, `[units, height, width]`."""
+    if weight.ndim == 4:
+        return weight[:, 0]
+    inputs = weight.shape[1]
+    side = math.isqrt(inputs)
+    if side * side == inputs:
+        return weight.view(-1, side, side)
+    return weight[:, None]  # a line each
 
 
-def update_ratios(before: Mapping[str, Tensor], model: nn.Module) -> dict[str, float]:
-    """For each layer the length of its last step over that of its weights, |after - before| /
-    |before|; 0 or more.
+def copy_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return copies of the weights of each linear and convolutional layer, without biases."""
+    weights = {}
+    for name, layer in _layers(network).items():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            weights[name] = layer.weight.detach().clone()
+    return weights
+
+
+def update_ratios(before: Mapping[str, Tensor], network: nn.Module) -> dict[str, float]:
+    """Return the length of each layer's last step over that of its weights, 0 or more.
 
     Args:
-        before: what `copy_weights` gave before the step.
+        before: what `copy_weights` returned before the step.
     """
-    after = copy_weights(model)
-    return {
-        name: float((after[name] - old).norm() / old.norm().clamp_min(1e-30))
-        for name, old in before.items()
-    }
+    after = copy_weights(network)
+    ratios = {}
+    for name, weight in before.items():
+        step = after[name] - weight
+        ratios[name] = float(step.norm() / weight.norm().clamp_min(1e-30))
+    return ratios
 
 
-def dead_units(model: nn.Module, images: Tensor) -> dict[str, float]:
-    """For each hidden layer the share of its units, in [0, 1], that answer 0 to every one of the
-    uint8 images.
+def dead_units(network: nn.Module, images: Tensor) -> dict[str, float]:
+    """Return the share of dead units, in [0, 1], of each layer that a ReLU follows.
 
-    A ReLU whose sum is negative for every image passes no gradient back, and its unit learns
-    nothing more. The unit of a convolution is a channel, and dead if it answers 0 everywhere. A
-    hundred images with some of each digit will do.
+    A unit is dead if its ReLU gives 0 for every image: then it passes no gradient back, and the
+    unit learns nothing more. A unit of a convolution is a channel, dead if it is 0 everywhere.
+
+    Args:
+        images: uint8 `[N, 28, 28]`; a hundred, with some of each digit, are enough.
     """
-    highest: dict[str, Tensor] = {}
+    strongest: dict[str, Tensor] = {}  # by layer, [unit]
 
-    def look(name: str, module: nn.Module, given: object, output: Tensor) -> None:
-        most = output.amax([axis for axis in range(output.ndim) if axis != 1])
-        highest[name] = torch.maximum(highest.get(name, most), most)
+    def keep_strongest(name: str, module: nn.Module, inputs: object, output: Tensor) -> None:
+        all_but_units = [axis for axis in range(output.ndim) if axis != 1]
+        of_batch = output.amax(all_but_units)
+        strongest[name] = torch.maximum(strongest.get(name, of_batch), of_batch)
 
-    with contextlib.ExitStack() as hooks:  # each is taken out again at the end
-        for name, one in _BEFORE_RELU[str(model.name)].items():
-            hooks.enter_context(model.get_submodule(one).register_forward_hook(partial(look, name)))
-        predict(model, images)
-    return {name: float((most <= 0).double().mean()) for name, most in highest.items()}
+    with contextlib.ExitStack() as hooks:  # they are removed at the end
+        for name, relu in _relus(network).items():
+            hooks.enter_context(relu.register_forward_hook(partial(keep_strongest, name)))
+        predict(network, images)
+    shares = {}
+    for name, output in strongest.items():
+        is_dead = output <= 0
+        shares[name] = float(is_dead.double().mean())
+    return shares
+
+
+def _relus(network: nn.Module) -> dict[str, nn.ReLU]:
+    """Return each ReLU by the name of the linear or convolutional layer before it."""
+    relus = {}
+    weighted_layer = ""
+    for name, layer in _layers(network).items():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            weighted_layer = name
+        elif isinstance(layer, nn.ReLU) and weighted_layer:
+            relus[weighted_layer] = layer
+    return relus
+
+
+def _layers(network: nn.Module) -> dict[str, nn.Module]:
+    if isinstance(network, Network):
+        return network.layers
+    return dict(network.named_children())

@@ -4,50 +4,70 @@ image is."""
 import copy
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_nb.data import CLASSES, SIDE
-from mnist_nb.models import Mlp, one_thread, predict, to_input
-from mnist_nb.models.networks import Network, as_maps
+from mnist_nb.errors import check_range
+from mnist_nb.models import Network, one_thread, predict, to_input
+from mnist_nb.models.networks import as_maps
 
 PAPER, INK = 0, 255
+INK_THRESHOLD = 128  # pixels from here on count as ink
+
+Activations = dict[str, Tensor]
+"""The output of each linear layer, float32 `[N, units]` on the CPU, by the layer's name.
+
+Outputs are those after the ReLU if one follows; the last entry are the logits.
+"""
 
 
-class Activations(NamedTuple):
-    """The output of each layer for N images, float32 on the CPU."""
-
-    hidden1: Tensor  # [N, 128], 0 or more
-    hidden2: Tensor  # [N, 64], 0 or more
-    logits: Tensor  # [N, 10]
-
-
-def as_mlp(model: nn.Module) -> Mlp:
-    """The model, if it is a fully connected network, as some of these functions need.
+def as_fully_connected(model: nn.Module) -> Network:
+    """Return the model if all its layers are Flatten, Linear or ReLU.
 
     Raises:
-        ValueError: if it is of another kind.
+        ValueError: for any other model.
     """
-    if not isinstance(model, Mlp):
-        raise ValueError(
-            f"only the fully connected network can be looked into here, not {type(model).__name__}: "
-            'choose one, such as load_pretrained("mlp")'
-        )
+    expected = 'expected a fully connected network, such as load_pretrained("mlp")'
+    if not isinstance(model, Network):
+        raise ValueError(f"{expected}, got {type(model).__name__}, which is not a Network.")
+    for name, layer in model.layers.items():
+        if not isinstance(layer, nn.Flatten | nn.Linear | nn.ReLU):
+            raise ValueError(f"{expected}, but the layer {name} is of type {type(layer).__name__}.")
     return model
 
 
 @torch.no_grad()
 def activations(model: nn.Module, images: Any) -> Activations:
-    """The output of each layer of a fully connected network for uint8 images `[N, 28, 28]`.
+    """Return the output of each linear layer of a fully connected network.
+
+    Args:
+        images: uint8 `[N, 28, 28]`.
 
     Raises:
         ValueError: for images of another type or shape, or a network of another kind.
     """
-    mlp = as_mlp(model)
-    pixels = to_input(torch.as_tensor(images)).to(mlp.linear1.weight.device)
-    hidden1, hidden2, logits = _linear_sums(mlp, pixels)
-    return Activations(hidden1.relu().cpu(), hidden2.relu().cpu(), logits.cpu())
+    network = as_fully_connected(model)
+    values = as_maps(to_input(torch.as_tensor(images)).to(network.head.weight.device))
+    outputs = {}
+    linear_layer = ""
+    for name, layer in network.layers.items():
+        values = layer(values)
+        if isinstance(layer, nn.Linear):
+            linear_layer = name
+        if linear_layer:
+            outputs[linear_layer] = values.cpu()
+    return outputs
+
+
+def in_rows(units: ArrayLike, columns: int) -> NDArray[np.float64]:
+    """Arrange the activations of a layer's units in rows; the last row is filled up with zeros."""
+    numbers = np.asarray(units, dtype=np.float64)
+    missing = -len(numbers) % columns
+    return np.pad(numbers, (0, missing)).reshape(-1, columns)
 
 
 class WeightedSum(NamedTuple):
@@ -66,91 +86,112 @@ class WeightedSum(NamedTuple):
 
 @torch.no_grad()
 def weighted_sum(model: nn.Module, unit: int, image: Any) -> WeightedSum:
-    """The sum of a unit of the first layer, for one uint8 image `[28, 28]`, with all its parts.
+    """Return the sum that a unit of the first layer computes, with all its parts.
+
+    Args:
+        image: uint8 `[28, 28]`.
 
     Raises:
-        ValueError: for an image of another type or shape, a network of another kind, or a unit that
-            it does not have.
+        ValueError: for an image of another type or shape, a network that is not fully connected, or
+            a unit that it does not have.
     """
-    first = as_mlp(model).linear1
-    _check_unit(unit, first.out_features)
-    pixels = to_input(torch.as_tensor(image)[None])[0]
-    weights = first.weight[unit].detach().cpu().view(SIDE, SIDE).clone()
-    products, bias = pixels * weights, float(first.bias[unit])
-    return WeightedSum(weights, products, bias, float(products.sum()) + bias)
+    first_layer = as_fully_connected(model).linear_layers[0]
+    check_range("unit", unit, 0, first_layer.out_features - 1)
+    images = torch.as_tensor(image)[None]
+    pixels = to_input(images)[0]
+    weights = first_layer.weight[unit].detach().cpu().view(SIDE, SIDE).clone()
+    products = pixels * weights
+    bias = float(first_layer.bias[unit])
+    return WeightedSum(weights, products, bias, total=float(products.sum()) + bias)
 
 
 def mean_by_digit(values: Tensor, labels: Tensor) -> Tensor:
-    """The mean of each unit over the images of each digit, `[10, units]`, from values `[N, units]`;
-    NaN without images.
+    """Return the mean of each unit over the images of each digit, `[10, units]`.
 
-    For `values > 0` as floats it is the share of the images for which a unit fires.
+    Of `values > 0` as floats, it is the share of the images for which a unit fires.
+
+    Args:
+        values: `[N, units]`.
+        labels: `[N]`; the mean of a digit without images is NaN.
     """
-    members = functional.one_hot(labels, CLASSES).to(values.dtype)
-    return (members.T @ values) / members.sum(0)[:, None]
+    is_digit = functional.one_hot(labels, CLASSES).to(values.dtype)  # [image, digit]
+    sums = is_digit.T @ values  # [digit, unit]
+    images_of_digit = is_digit.sum(0)
+    return sums / images_of_digit[:, None]
 
 
 def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
-    """How the logit of a digit changes with each pixel, float32 `[28, 28]`: logit per step from
-    paper to full ink.
+    """Return how the logit of a digit changes with each pixel, float32 `[28, 28]`.
 
-    Of any network, for one uint8 image `[28, 28]`. K. Simonyan, A. Vedaldi and A. Zisserman (2014)
-    show its absolute value; here the sign is kept: above 0, more ink raises the logit.
+    The unit is logit per step from paper to full ink. K. Simonyan, A. Vedaldi and A. Zisserman
+    (2014) show its absolute value; here the sign is kept: above 0, more ink raises the logit.
+
+    Args:
+        model: any network.
+        image: uint8 `[28, 28]`.
     """
     device = next(model.parameters()).device
-    pixels = to_input(torch.as_tensor(image)[None]).to(device).requires_grad_()
-    asked = copy.deepcopy(model).eval()  # so that the model stays in the mode that it is in
-    (gradient,) = torch.autograd.grad(asked(pixels)[0, digit], pixels)
+    images = torch.as_tensor(image)[None]
+    pixels = to_input(images).to(device).requires_grad_()
+    evaluated = copy.deepcopy(model).eval()  # so that the model stays in its mode
+    logits = evaluated(pixels)[0]
+    (gradient,) = torch.autograd.grad(logits[digit], pixels)
     return gradient[0].cpu()
 
 
 @one_thread()
 def occlusion(model: nn.Module, image: Any, digit: int, *, size: int = 5) -> Tensor:
-    """How much less probable a digit becomes if a square of paper covers the image around a pixel:
-    `[28, 28]`.
+    """Return how much less probable a digit becomes if paper covers a square around each pixel.
 
-    In [-1, 1]; below 0 where the cover makes it more probable. Of any network, for one uint8 image.
-    M. Zeiler and R. Fergus (2014).
+    The result is `[28, 28]` in [-1, 1]; it is below 0 where the cover makes the digit more
+    probable. M. Zeiler and R. Fergus (2014).
 
     Args:
+        model: any network.
+        image: uint8 `[28, 28]`.
         size: side of the square in pixels, odd.
 
     Raises:
         ValueError: for an even size or one below 1.
     """
     if size < 1 or size % 2 == 0:
-        raise ValueError(
-            f"expected an odd size of the square, 1 or more, so that it has a middle, got {size}"
-        )
-    picture, places = torch.as_tensor(image), torch.arange(SIDE)
-    near = (places[:, None] - places).abs() <= size // 2
-    squares = (near[:, None, :, None] & near[None, :, None, :]).flatten(
-        0, 1
-    )  # for each pixel the square around it
+        raise ValueError(f"size must be odd and 1 or more, so that it has a middle, got {size}")
+    picture = torch.as_tensor(image)
+    places = torch.arange(SIDE)
+    is_near = (places[:, None] - places).abs() <= size // 2  # [middle, place] along one axis
+    is_covered = is_near[:, None, :, None] & is_near[None, :, None, :]
+    squares = is_covered.flatten(0, 1)  # [middle's pixel, row, column]
     covered = picture.masked_fill(squares, PAPER)
     before = predict(model, picture[None])[0, digit]
-    return (before - predict(model, covered)[:, digit]).view(SIDE, SIDE)
+    after = predict(model, covered)[:, digit]
+    return (before - after).view(SIDE, SIDE)
 
 
 def flip(image: Tensor, row: int, column: int) -> Tensor:
-    """A copy of a uint8 image `[28, 28]` in which one pixel is ink where it was paper (below 128),
-    else paper."""
+    """Return a copy of a uint8 image `[28, 28]` in which one pixel is flipped.
+
+    Paper (below 128) becomes full ink, and ink becomes paper.
+    """
     flipped = image.clone()
-    flipped[row, column] = INK if image[row, column] < 128 else PAPER
+    flipped[row, column] = INK if image[row, column] < INK_THRESHOLD else PAPER
     return flipped
 
 
 @one_thread()
 def flip_each(model: nn.Module, image: Any) -> Tensor:
-    """The probabilities after each of the 784 pixels has been flipped alone: float32 `[28, 28,
-    10]`, of any network."""
-    picture = torch.as_tensor(image)
+    """Return the probabilities after each pixel has been flipped alone: float32 `[28, 28, 10]`.
+
+    Args:
+        model: any network.
+        image: uint8 `[28, 28]`.
+    """
+    pixels = torch.as_tensor(image).flatten()
+    flipped_pixels = torch.where(pixels < INK_THRESHOLD, INK, PAPER).to(torch.uint8)
     places = torch.arange(SIDE * SIDE)
-    flipped = picture.flatten().repeat(SIDE * SIDE, 1)
-    flipped[places, places] = torch.where(picture.flatten() < 128, INK, PAPER).to(torch.uint8)
-    return (
-        predict(model, flipped.view(-1, SIDE, SIDE)).view(SIDE, SIDE, CLASSES).clone()
-    )  # can be written to
+    flipped = pixels.repeat(SIDE * SIDE, 1)  # [flipped pixel, pixel]
+    flipped[places, places] = flipped_pixels
+    probabilities = predict(model, flipped.view(-1, SIDE, SIDE))
+    return probabilities.view(SIDE, SIDE, CLASSES).clone()  # a copy can be written to
 
 
 @one_thread()
@@ -163,14 +204,14 @@ def activation_maximization(
     decay: float = 0.02,
     blur: float = 0.1,
 ) -> Tensor:
-    """An image, float32 `[28, 28]` in [0, 1], that activates a unit strongly, found by gradient
-    ascent from paper.
+    """Return an image, float32 `[28, 28]` in [0, 1], that activates a unit strongly.
 
-    D. Erhan and others (2009); decay and blur after each step as in J. Yosinski and others (2015),
-    since without them the ascent ends in noise.
+    It is found by gradient ascent from paper, D. Erhan and others (2009), with decay and blur after
+    each step as in J. Yosinski and others (2015): without them the ascent ends in noise.
 
     Args:
-        layer: "hidden1", "hidden2" or "logits"; the sum before the ReLU is maximised.
+        model: a fully connected network.
+        layer: the name of a linear layer, such as "linear1"; the sum before its ReLU is maximised.
         decay: the share of the ink that fades in each step, so that ink stays only where it helps.
         blur: the share of each pixel that is replaced by the mean of its neighbourhood of 3 by 3; 0
             leaves it sharp.
@@ -178,48 +219,39 @@ def activation_maximization(
     Raises:
         ValueError: for a network of another kind, a layer or unit that it does not have.
     """
-    mlp = as_mlp(model)
-    if layer not in Activations._fields:
-        raise ValueError(
-            f"there is no layer {layer!r}: choose one of {', '.join(Activations._fields)}"
-        )
-    depth = Activations._fields.index(layer)
-    _check_unit(unit, (mlp.linear1, mlp.linear2, mlp.linear3)[depth].out_features)
+    layers = as_fully_connected(model).layers
+    linear_layers = {name: part for name, part in layers.items() if isinstance(part, nn.Linear)}
+    if layer not in linear_layers:
+        raise ValueError(f"layer must be one of {', '.join(linear_layers)}, got {layer!r}")
+    check_range("unit", unit, 0, linear_layers[layer].out_features - 1)
+    position = list(layers).index(layer)
+    sums_of_layer = nn.Sequential(*list(layers.values())[: position + 1])
     pixels = torch.zeros(1, 1, SIDE, SIDE)
     for _ in range(steps):
         pixels.requires_grad_()
-        (gradient,) = torch.autograd.grad(_linear_sums(mlp, pixels)[depth][0, unit], pixels)
+        sums = sums_of_layer(pixels)
+        (gradient,) = torch.autograd.grad(sums[0, unit], pixels)
+        direction = gradient / (gradient.norm() + 1e-12)
         with torch.no_grad():
-            pixels = (1 - decay) * (pixels + gradient / (gradient.norm() + 1e-12))
-            pixels = torch.lerp(pixels, functional.avg_pool2d(pixels, 3, 1, 1), blur).clamp(0, 1)
+            pixels = (1 - decay) * (pixels + direction)
+            neighbourhood = functional.avg_pool2d(pixels, kernel_size=3, stride=1, padding=1)
+            pixels = torch.lerp(pixels, neighbourhood, blur).clamp(0, 1)
     return pixels.detach()[0, 0]
 
 
-def _linear_sums(network: Network, images: Tensor) -> list[Tensor]:
-    """The sums of each fully connected layer, `[N, units]`, before its ReLU."""
-    values = as_maps(images)
-    sums = []
-    for layer in network.layers.values():
-        values = layer(values)
-        if isinstance(layer, nn.Linear):
-            sums.append(values)
-    return sums
-
-
 def similarity(values: Tensor, reference: Tensor) -> Tensor:
-    """How familiar each row of values `[N, units]` is: the cosine, at most 1, between it and the
-    closest reference row.
+    """Return how familiar each row of values `[N, units]` is: its cosine with the closest row.
 
-    A row of zeros gets 0. After Y. Sun and others, *Out-of-Distribution Detection with Deep Nearest
-    Neighbors* (2022), who also compare only the directions of the hidden values.
+    The result is `[N]`, at most 1; a row of zeros gets 0. After Y. Sun and others,
+    *Out-of-Distribution Detection with Deep Nearest Neighbors* (2022), who also compare only the
+    directions of the hidden values.
+
+    Args:
+        reference: `[M, units]`, rows of what is familiar.
     """
     directions = functional.normalize(reference).T
-    closest = [
-        (functional.normalize(chunk) @ directions).amax(1) for chunk in torch.split(values, 500)
-    ]
+    closest = []
+    for chunk in torch.split(values, 500):
+        cosines = functional.normalize(chunk) @ directions  # [row, reference row]
+        closest.append(cosines.amax(1))
     return torch.cat(closest)
-
-
-def _check_unit(unit: int, units: int) -> None:
-    if not 0 <= unit < units:
-        raise ValueError(f"there is no unit {unit}: this layer's are numbered 0 to {units - 1}")

@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 
 from mnist_nb.data import CLASSES, SIDE
-from mnist_nb.labs.inside import Activations, WeightedSum
+from mnist_nb.labs.inside import Activations, WeightedSum, in_rows
 from mnist_nb.plots import style
 
 UNITS_A_ROW = 8  # in the squares of a layer's units
@@ -84,17 +84,18 @@ def units_by_digit(means: ArrayLike) -> Figure:
 
 
 def layer_by_layer(image: ArrayLike, values: Activations) -> Figure:
-    """Show an image, its activations in both hidden layers, its logits and its probabilities.
+    """Show an image, its activations in each hidden layer, its logits and its probabilities.
 
     Args:
         values: what `mnist_nb.labs.inside.activations` returns for it.
     """
-    figure, panels = style.new_panels(9.6, 2.9, 1, 5, width_ratios=(1, 1.1, 1.1, 1.3, 1.3))
-    image_axes, first_axes, second_axes, logit_axes, probability_axes = panels
+    *hidden, logits = [outputs[0] for outputs in values.values()]
+    widths = [1, *[1.1] * len(hidden), 1.3, 1.3]
+    figure, panels = style.new_panels(9.6, 2.9, 1, len(widths), width_ratios=widths)
+    image_axes, *hidden_axes, logit_axes, probability_axes = panels
     style.show_image(image_axes, image, "784 pixels")
-    _show_units(first_axes, values.hidden1[0], "hidden 1")
-    _show_units(second_axes, values.hidden2[0], "hidden 2")
-    logits = values.logits[0]
+    for number, units in enumerate(hidden, start=1):
+        _show_units(hidden_axes[number - 1], units, f"hidden {number}")
     _draw_outputs(logit_axes, logits, "logit", "10 logits")
     logit_axes.axvline(0, color="0.2", linewidth=0.8)
     logit_axes.set_ylabel("digit")
@@ -107,7 +108,7 @@ def layer_by_layer(image: ArrayLike, values: Activations) -> Figure:
 def _show_units(axes: Axes, activations: ArrayLike, name: str) -> None:
     """Show the activations of a layer's units as squares, with a colour bar."""
     numbers = np.asarray(activations)
-    squares = numbers.reshape(-1, UNITS_A_ROW)
+    squares = in_rows(numbers, UNITS_A_ROW)
     drawn = axes.imshow(squares, cmap="viridis", vmin=0)
     fire = np.count_nonzero(numbers > 0)
     axes.set_title(f"{name}: {fire} of\n{len(numbers)} units fire", fontsize=9)

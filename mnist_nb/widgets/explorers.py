@@ -5,43 +5,49 @@ Every slider, list and button is reached with Tab; arrow keys move a slider by o
 presses a button.
 """
 
-from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from ipywidgets import HTML, Dropdown, HBox, IntSlider
-from numpy.typing import ArrayLike, NDArray
+from ipywidgets import HTML, Button, Dropdown, HBox, IntSlider
+from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor, nn
 
 from mnist_nb.data import SIDE, Mnist
 from mnist_nb.labs import inside
 from mnist_nb.labs.pruning import prune
-from mnist_nb.models import loss_and_accuracy
+from mnist_nb.models import Network, loss_and_accuracy
 from mnist_nb.widgets.callbacks import LOCK
 from mnist_nb.widgets.common import Panel, make_button, on_change
 from mnist_nb.widgets.markup import message, picture_tag, probability_bars, stylesheet
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
 from mnist_nb.widgets.prediction import Prediction, read, with_article
-from mnist_nb.widgets.squares import Squares, colours_of, mosaic
+from mnist_nb.widgets.squares import Place, Squares, colours_of, mosaic
 
-_FIRST = "shipped:mlp"
-_MIDDLE = SIDE // 2
-_WRAP = {"flex_flow": "row wrap", "grid_gap": "0 16px"}
-
-
-def _slider(description: str, tooltip: str, highest: int, value: int = 0) -> IntSlider:
-    return IntSlider(
-        value, 0, highest, description=description, tooltip=tooltip, layout={"width": "345px"}
-    )
+FIRST_NETWORK = "shipped:mlp"
+WRAPPED_ROW = {"flex_flow": "row wrap", "grid_gap": "0 16px"}
+CONTROL_WIDTH = "345px"
+UNITS_A_ROW = 8
+UNIT_SIDE, PIXEL_SIDE = 12, 11  # of the squares, in pixels of the page
+MAX_WEIGHT_IMAGES = 24  # units of the first layer that the pruning explorer shows
 
 
 class _Explorer(Panel):
-    """What the panels have in common: a network, a test image, a page that shows both, and a line
-    for messages.
+    """The frame of the panels: a network, a test image, a page about both, and a line for messages.
+
+    A subclass makes its sliders and buttons before this constructor runs, and writes `_show`.
+
+    Args:
+        data: where the images come from.
+        model: the network to look into first; None means the shipped fully connected one.
+        path: the file of the reader's own network.
+        number: the test image to begin with.
+        sliders: the subclass's own.
+        squares: shown to the left of the page, if any.
+        buttons: shown below the page.
 
     Attributes:
         network: the list of networks to choose from.
@@ -50,8 +56,118 @@ class _Explorer(Panel):
     """
 
     model: nn.Module
-    _squares: Squares  # beside the page, in panels with buttons below
-    _buttons: tuple[Any, ...] = ()
+
+    def __init__(
+        self,
+        data: Mnist,
+        model: nn.Module | None,
+        path: str | Path,
+        number: int,
+        *,
+        sliders: list[IntSlider],
+        squares: Squares | None = None,
+        buttons: list[Button] | None = None,
+    ) -> None:
+        self._data = data
+        self._catalog = ModelCatalog(model, path)
+        self.network = Dropdown(
+            description="Network",
+            layout={"width": CONTROL_WIDTH},
+            tooltip="Which network to look into",
+        )
+        self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
+        self._page = HTML(layout={"flex": "1 1 400px"})
+        self._message = HTML()
+        self.network.options = self._catalog.options()
+        refusal = self._accept_first(FIRST_NETWORK if model is None else GIVEN)
+        on_change(self.attempt, self.network, self._change_network)
+        on_change(self.attempt, self.number, self._change_image)
+        for slider in sliders:
+            on_change(self.attempt, slider, self._update)
+        head = HBox([self.network, self.number], layout=WRAPPED_ROW)
+        page = HBox([self._page], layout=WRAPPED_ROW)
+        if squares is not None:
+            page.children = (squares.widget, self._page)
+        rows = [HTML(stylesheet()), head, HBox(sliders, layout=WRAPPED_ROW), page]
+        if buttons:
+            rows.append(HBox(buttons))
+        super().__init__([*rows, self._message])
+        self.add_class("mnist-pad")
+        self._change_image()
+        if refusal:
+            self.show_message(refusal, is_error=True)
+
+    @property
+    def image(self) -> Tensor:
+        """The test image, uint8 `[28, 28]`."""
+        return self._data.test.images[self.number.value]
+
+    @property
+    def label(self) -> int:
+        """The digit that the test image shows."""
+        return int(self._data.test.labels[self.number.value])
+
+    @property
+    def guess(self) -> Prediction:
+        """What the network reads in the image that is shown now."""
+        return read(self.model, self.image.numpy())
+
+    def show_message(self, text: str, *, is_error: bool = False) -> None:
+        """Show a sentence under the panel; an empty one removes it."""
+        self._message.value = message(text, is_error=is_error) if text else ""
+
+    def _accept_first(self, key: str) -> str:
+        """Take the network with this key, or the shipped one and return why not the other."""
+        refusal = ""
+        try:
+            self._accept(self._catalog.load(key))
+        except ValueError as error:
+            refusal = str(error)
+            key = FIRST_NETWORK
+            self._accept(self._catalog.load(key))
+        self._key = key
+        self.network.value = key
+        return refusal
+
+    def _accept(self, model: nn.Module) -> None:
+        """Take a network, or raise an error that says why the panel cannot show it."""
+        self.model = model
+
+    def _show(self) -> None:
+        """Show the network and the image as they are now."""
+        raise NotImplementedError
+
+    def _update(self) -> None:
+        self.show_message("")
+        self._show()
+
+    def _change_image(self) -> None:
+        self._update()
+
+    def _change_network(self) -> None:
+        if self.network.value == self._key:
+            return
+        try:
+            self._accept(self._catalog.load(self.network.value))
+        except Exception:
+            self.network.value = self._key  # the panel goes on with the network it has
+            raise
+        self._key = self.network.value
+        self._update()
+
+
+class LayerExplorer(_Explorer):
+    """A test image on its way through a fully connected network, and one unit's sum written out.
+
+    Args:
+        data: where the images come from.
+        model: the network to look into first; None means the shipped fully connected one.
+        path: the file of the reader's own network.
+        number: the test image to begin with.
+
+    Attributes:
+        unit: which unit of the first layer is looked at.
+    """
 
     def __init__(
         self,
@@ -60,132 +176,19 @@ class _Explorer(Panel):
         path: str | Path = "model.safetensors",
         number: int = 0,
     ) -> None:
-        sliders = self._sliders()
-        self._data, self._catalog = data, ModelCatalog(model, path)
-        self.network = Dropdown(
-            description="Network", layout={"width": "345px"}, tooltip="Which network to look into"
-        )
-        self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
-        self._page, self._message = HTML(layout={"flex": "1 1 400px"}), HTML()
-        self.network.options = self._catalog.options()
-        self._key = self.network.value = _FIRST if model is None else GIVEN
-        self._accept(self._catalog.load(self._key))
-        on_change(self.attempt, self.network, self._chosen)
-        on_change(self.attempt, self.number, self._another)
-        for slider in sliders:
-            on_change(self.attempt, slider, self._changed)
-        head = HBox([self.network, self.number], layout=_WRAP)
-        page = HBox(
-            [self._squares.widget, self._page] if self._buttons else [self._page], layout=_WRAP
-        )
-        super().__init__(
-            [
-                HTML(stylesheet()),
-                head,
-                HBox(sliders, layout=_WRAP),
-                page,
-                *self._buttons,
-                self._message,
-            ]
-        )
-        self.add_class("mnist-pad")
-        self._another()
-
-    @property
-    def image(self) -> Tensor:
-        """The test image, uint8 `[28, 28]`."""
-        return self._data.test.images[self.number.value]
-
-    @property
-    def guess(self) -> Prediction:
-        """What the network reads in the image that is shown now."""
-        return read(self.model, self.image.numpy())
-
-    def show_message(self, text: str, *, is_error: bool = False) -> None:
-        """Show a sentence under the panel; an empty one takes it away."""
-        self._message.value = message(text, is_error=is_error) if text else ""
-
-    def _sliders(self) -> list[IntSlider]:
-        """What stands between the lists and the page."""
-        raise NotImplementedError
-
-    def _choose(self, row: int, column: int) -> None:
-        """One of the squares was clicked."""
-        raise NotImplementedError
-
-    def _click(self, row: int, column: int) -> None:
-        self.attempt(lambda: self._choose(row, column))
-
-    def _leave(self, back: bool) -> None:
-        """Tab on the squares leads to what stands before or behind them."""
-        behind = self._buttons[0]
-        (self.network if back else getattr(behind, "children", (behind,))[0]).focus()
-
-    def _accept(self, model: nn.Module) -> None:
-        """Take a network; raises what keeps the panel from showing it, and then the one before
-        stays."""
-        self.model = model
-
-    def _view(self) -> str:
-        """The page that shows the network and the image as they are now."""
-        raise NotImplementedError
-
-    def _show(self) -> None:
-        self._page.value = self._view()
-
-    def _another(self) -> None:
-        """Another image was chosen."""
-        self._changed()
-
-    def _changed(self) -> None:
-        self.show_message("")
-        self._show()
-
-    def _chosen(self) -> None:
-        if self.network.value == self._key:
-            return
-        try:
-            self._accept(self._catalog.load(self.network.value))
-        except Exception:
-            self.network.value = self._key  # the one that goes on being looked into
-            raise
-        self._key = self.network.value
-        self._changed()
-
-    @property
-    def _about(self) -> str:
-        """ "a 7": what the image is, by its label."""
-        return with_article(int(self._data.test.labels[self.number.value]))
-
-
-class LayerExplorer(_Explorer):
-    """A test image on its way through a fully connected network, and one unit's sum written out.
-
-    Args:
-        data: where the images come from.
-        model: the network to look into first; without it the shipped fully connected one.
-        path: where the reader's own network lies.
-        number: the test image to begin with.
-
-    Attributes:
-        unit: which unit of the first layer is looked at.
-    """
-
-    def _sliders(self) -> list[IntSlider]:
-        self.unit = _slider("Unit", "Number of the unit in the first hidden layer", 0)
-        self._squares = Squares(12, self._click, self._leave)
+        self.unit = _slider("Unit", "Number of the unit in the first hidden layer", highest=0)
+        self._squares = Squares(UNIT_SIDE, self._click, self._leave_squares)
         tooltip = "Choose the unit of the first layer that answers this image most strongly"
-        self._buttons = (
-            make_button(self.attempt, "Strongest unit", tooltip, self._choose_strongest),
+        self._button = make_button(self.attempt, "Strongest unit", tooltip, self._choose_strongest)
+        super().__init__(
+            data,
+            model,
+            path,
+            number,
+            sliders=[self.unit],
+            squares=self._squares,
+            buttons=[self._button],
         )
-        return [self.unit]
-
-    def _choose(self, row: int, column: int) -> None:
-        if row * _UNITS_A_ROW + column <= self.unit.max:  # the last row need not be full
-            self.unit.value = row * _UNITS_A_ROW + column
-
-    def _choose_strongest(self) -> None:
-        self.unit.value = int(inside.activations(self.model, self.image[None]).hidden1.argmax())
 
     @property
     def sum(self) -> inside.WeightedSum:
@@ -193,50 +196,77 @@ class LayerExplorer(_Explorer):
         return inside.weighted_sum(self.model, self.unit.value, self.image)
 
     def _accept(self, model: nn.Module) -> None:
-        self.unit.max = inside.as_mlp(model).linear1.out_features - 1
+        linear_layers = inside.as_fully_connected(model).linear_layers
+        if len(linear_layers) < 2:
+            raise ValueError(
+                "This panel shows hidden layers, and this network has none: "
+                "choose another, such as the shipped mlp."
+            )
+        self.unit.max = linear_layers[0].out_features - 1
         super()._accept(model)
 
-    def _view(self) -> str:
-        """The image on its way through the network, and below it the sum of the chosen unit of the
-        first layer."""
-        unit, parts, values = (
-            self.unit.value,
-            self.sum,
-            inside.activations(self.model, self.image[None]),
-        )
-        first, second = (_in_rows(layer[0]) for layer in values[:2])
-        fire, second_fire = (
-            f"{int((layer > 0).sum())} of {layer.shape[1]}" for layer in values[:2]
-        )
-        strongest, second_strongest = (max(float(layer.max()), 1e-6) for layer in (first, second))
-        self._squares.show(colours_of(first, "viridis", 0, strongest), divmod(unit, _UNITS_A_ROW))
+    def _click(self, row: int, column: int) -> None:
+        unit = row * UNITS_A_ROW + column
+        if unit <= self.unit.max:  # the last row need not be full
+            self.unit.value = unit
+
+    def _leave_squares(self, back: bool) -> None:
+        """Move the focus on when Tab is pressed on the squares."""
+        (self.network if back else self._button).focus()
+
+    def _choose_strongest(self) -> None:
+        first_layer, *_ = inside.activations(self.model, self.image[None]).values()
+        self.unit.value = int(first_layer.argmax())
+
+    def _show(self) -> None:
+        outputs = inside.activations(self.model, self.image[None])
+        *hidden, _ = [output[0] for output in outputs.values()]
+        self._show_first_layer(hidden[0])
         guess = self.guess
-        words = f"Image {self.number.value} is {self._about}. {guess.sentence}"
-        left = f"At the left the first layer: {fire} units fire. Click one to choose it."
-        second_layer = _figure(
-            second, 11, f"second layer: {second_fire} fire", "viridis", second_strongest
+        fire = _describe_firing(hidden[0])
+        layers = [_digit(self.image, 6, "784 pixels")]
+        for number, units in enumerate(hidden[1:], start=2):
+            layers.append(_layer(units, f"layer {number}: {_describe_firing(units)} fire"))
+        self._page.value = "".join(
+            [
+                _words(
+                    f"Image {self.number.value} is {with_article(self.label)}. {guess.sentence}"
+                ),
+                _words(f"At the left the first layer: {fire} units fire. Click one to choose it."),
+                _row(*layers, probability_bars(guess.probabilities)),
+                self._written_sum(),
+            ]
         )
-        way = _row(
-            _digit(self.image, 6, "784 pixels"), second_layer, probability_bars(guess.probabilities)
+
+    def _show_first_layer(self, units: Tensor) -> None:
+        squares = inside.in_rows(units, UNITS_A_ROW)
+        colours = colours_of(squares, "viridis", 0, _brightest(squares))
+        chosen = divmod(self.unit.value, UNITS_A_ROW)
+        self._squares.show(colours, chosen)
+
+    def _written_sum(self) -> str:
+        """The sum of the chosen unit: its parts as pictures, and the numbers in a sentence."""
+        unit = self.unit.value
+        parts = self.sum
+        pictures = _row(
+            _digit(self.image, 5, "pixels"),
+            "×",
+            _figure(parts.weights, 5, f"weights of unit {unit}"),
+            "=",
+            _figure(parts.products, 5, "products: dark blue against, yellow for"),
         )
-        weights = _figure(parts.weights, 5, f"weights of unit {unit}")
-        products = _figure(parts.products, 5, "products: dark blue against, yellow for")
-        silent = (
-            "below 0, so it stays silent: 0"
-            if parts.total <= 0
-            else f"it passes on {parts.answer:.2f}"
+        result = f"it passes on {parts.answer:.2f}"
+        if parts.total <= 0:
+            result = "below 0, so it stays silent: 0"
+        sentence = (
+            f"Unit {unit}: the products add up to {parts.total - parts.bias:+.2f}, "
+            f"its bias is {parts.bias:+.2f}; together {parts.total:+.2f}, {result}."
         )
-        total = (
-            f"Unit {unit}: the products add up to {parts.total - parts.bias:+.2f}, its bias is {parts.bias:+.2f}; "
-            f"together {parts.total:+.2f}, {silent}."
-        ).replace("-", "−")
-        sums = _row(_digit(self.image, 5, "pixels"), "×", weights, "=", products)
-        return f"{_words(words)}{_words(left)}{way}{sums}{_words(total, 'explorer-sum')}"
+        return pictures + _words(sentence.replace("-", "−"), "explorer-sum")
 
 
 class PixelEditor(_Explorer):
-    """Single pixels of a test image, flipped between paper and ink, and what that does to the ten
-    probabilities.
+    """Single pixels of a test image, flipped between paper and ink, and the ten probabilities then.
 
     Args:
         data, model, path, number: as for `LayerExplorer`; any network will do.
@@ -245,20 +275,38 @@ class PixelEditor(_Explorer):
         row, column: the pixel that the button flips, 0 at the top and at the left.
     """
 
-    def _sliders(self) -> list[IntSlider]:
-        self.row = _slider("Row", "Row of the pixel, from the top", SIDE - 1, _MIDDLE)
-        self.column = _slider("Column", "Column of the pixel, from the left", SIDE - 1, _MIDDLE)
-        new = partial(make_button, self.attempt)
-        buttons = [
-            new("Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
-            new(
-                "Flip the worst pixel", "Flip the pixel that hurts its digit most", self._flip_worst
+    def __init__(
+        self,
+        data: Mnist,
+        model: nn.Module | None = None,
+        path: str | Path = "model.safetensors",
+        number: int = 0,
+    ) -> None:
+        middle = SIDE // 2
+        self.row = _slider("Row", "Row of the pixel, from the top", SIDE - 1, middle)
+        self.column = _slider("Column", "Column of the pixel, from the left", SIDE - 1, middle)
+        self._squares = Squares(PIXEL_SIDE, self._click, self._leave_squares)
+        self._buttons = [
+            self._button("Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
+            self._button(
+                "Flip the worst pixel",
+                "Flip the pixel that hurts its digit most",
+                self._flip_worst,
             ),
-            new("Start over", "Take all changes back", self._another, icon="refresh"),
+            self._button("Start over", "Take all changes back", self._change_image, "refresh"),
         ]
-        self._squares = Squares(11, self._click, self._leave)
-        self._buttons = (HBox(buttons),)
-        return [self.row, self.column]
+        super().__init__(
+            data,
+            model,
+            path,
+            number,
+            sliders=[self.row, self.column],
+            squares=self._squares,
+            buttons=self._buttons,
+        )
+
+    def _button(self, label: str, tooltip: str, action: Any, icon: str = "") -> Button:
+        return make_button(self.attempt, label, tooltip, action, icon=icon)
 
     @property
     def image(self) -> Tensor:
@@ -266,30 +314,38 @@ class PixelEditor(_Explorer):
         return self._edited
 
     @property
-    def flipped(self) -> list[tuple[int, int]]:
-        """The places, (row, column), that differ from the test image, from the top."""
-        return [
-            (row, column) for row, column in torch.nonzero(self.image != super().image).tolist()
-        ]
+    def flipped(self) -> list[Place]:
+        """The pixels (row, column) that differ from the test image, from the top."""
+        differs = self.image != super().image
+        return [(row, column) for row, column in torch.nonzero(differs).tolist()]
 
     def flip(self, row: int, column: int) -> Prediction:
-        """Flip one pixel; what is read then."""
+        """Flip one pixel, and return what is read then.
+
+        A second flip of the same pixel gives the grey of the test image back.
+        """
         with LOCK:
-            original, now = super().image, self.image
-            changed = inside.flip(now, row, column)
-            if (
-                now[row, column] != original[row, column]
-            ):  # a second flip gives the grey of the test image back
-                changed[row, column] = original[row, column]
-            self._edited = changed
+            original = super().image
+            edited = inside.flip(self.image, row, column)
+            if self.image[row, column] != original[row, column]:
+                edited[row, column] = original[row, column]
+            self._edited = edited
             self._show()
             return self.guess
 
-    def _choose(self, row: int, column: int) -> None:
-        """A click chooses a pixel, and another on the same one flips it."""
+    def _click(self, row: int, column: int) -> None:
+        """Choose a pixel, or flip it if it is chosen already."""
+        self.attempt(lambda: self._choose_or_flip(row, column))
+
+    def _choose_or_flip(self, row: int, column: int) -> None:
         if (row, column) == (self.row.value, self.column.value):
             self._flip()
-        self.row.value, self.column.value = row, column
+        self.row.value = row
+        self.column.value = column
+
+    def _leave_squares(self, back: bool) -> None:
+        """Move the focus on when Tab is pressed on the squares."""
+        (self.network if back else self._buttons[0]).focus()
 
     def _flip(self) -> None:
         self.flip(self.row.value, self.column.value)
@@ -297,34 +353,35 @@ class PixelEditor(_Explorer):
 
     def _flip_worst(self) -> None:
         """Flip the pixel after which the digit that the image shows is least probable."""
-        label = int(self._data.test.labels[self.number.value])
-        shares = inside.flip_each(self.model, self.image)[..., label]
+        probabilities = inside.flip_each(self.model, self.image)[..., self.label]  # [row, column]
         for row, column in self.flipped:
-            shares[row, column] = 2  # flipping back is no progress
-        row, column = divmod(int(shares.argmin()), SIDE)
+            probabilities[row, column] = torch.inf  # flipping back is no progress
+        row, column = divmod(int(probabilities.argmin()), SIDE)
         self.flip(row, column)
-        self.row.value, self.column.value = row, column
-        self.show_message(f"Row {row}, column {column} hurt the {label} most.")
+        self.row.value = row
+        self.column.value = column
+        self.show_message(f"Row {row}, column {column} hurt the {self.label} most.")
 
-    def _another(self) -> None:
+    def _change_image(self) -> None:
         self._edited = super().image
-        self._changed()
+        self._update()
 
-    def _view(self) -> str:
-        count = len(self.flipped)
-        changes = f"{count} pixel{'' if count == 1 else 's'} flipped"
-        guess, place = self.guess, (self.row.value, self.column.value)
-        words = f"{guess.sentence} Image {self.number.value} is {self._about}; {changes}."
-        self._squares.show(colours_of(self.image, "gray", 0, 255), place, self.flipped)
-        ink = f"row {place[0]}, column {place[1]}: {int(self.image[place])} of 255"
-        frame = f"In the frame: {ink}. Click a pixel to choose it, again to flip it."
+    def _show(self) -> None:
+        row, column = self.row.value, self.column.value
+        flipped = self.flipped
+        colours = colours_of(self.image, "gray", 0, 255)
+        self._squares.show(colours, (row, column), flipped)
+        changes = "1 pixel flipped" if len(flipped) == 1 else f"{len(flipped)} pixels flipped"
+        guess = self.guess
+        shown = f"Image {self.number.value} is {with_article(self.label)}; {changes}."
+        ink = f"row {row}, column {column}: {int(self.image[row, column])} of 255"
+        hint = f"In the frame: {ink}. Click a pixel to choose it, again to flip it."
         bars = probability_bars(guess.probabilities, guess.sentence)
-        return f"{_words(words)}{_words(frame)}{_row(bars)}"
+        self._page.value = _words(f"{guess.sentence} {shown}") + _words(hint) + _row(bars)
 
 
 class PruningExplorer(_Explorer):
-    """The smallest weights of a network set to 0 while a slider moves: what remains, and how well
-    it still reads.
+    """The smallest weights of a network set to 0: what remains, and how well it still reads.
 
     Args:
         data, model, path, number: as for `LayerExplorer`.
@@ -334,12 +391,17 @@ class PruningExplorer(_Explorer):
         accuracy: the share of the validation images that are still read right, in [0, 1].
     """
 
-    def _sliders(self) -> list[IntSlider]:
-        self.percent = _slider(
-            "Percent", "Percent of the weights, the smallest ones, that are set to 0", 100
-        )
+    def __init__(
+        self,
+        data: Mnist,
+        model: nn.Module | None = None,
+        path: str | Path = "model.safetensors",
+        number: int = 0,
+    ) -> None:
+        tooltip = "Percent of the weights, the smallest ones, that are set to 0"
+        self.percent = _slider("Percent", tooltip, highest=100)
         self.accuracy = 0.0
-        return [self.percent]
+        super().__init__(data, model, path, number, sliders=[self.percent])
 
     @property
     def thinned(self) -> nn.Module:
@@ -352,36 +414,36 @@ class PruningExplorer(_Explorer):
         return read(self.thinned, self.image.numpy())
 
     def _accept(self, model: nn.Module) -> None:
-        super()._accept(inside.as_mlp(model))
+        super()._accept(inside.as_fully_connected(model))
 
-    def _view(self) -> str:
-        """What is left of the weights of some units of the first layer, above the image and its ten
-        bars."""
-        thinned, validation, guess = self.thinned, self._data.validation, self.guess
-        self.accuracy = loss_and_accuracy(thinned, validation.images, validation.labels)[1]
-        words = (
-            f"{self.percent.value} % of the weights are 0: {100 * self.accuracy:.1f} % of {len(validation):,} "
-            f"validation images are read right. Image {self.number.value} is {self._about}. {guess.sentence}"
+    def _show(self) -> None:
+        thinned = inside.as_fully_connected(self.thinned)
+        validation = self._data.validation
+        _, self.accuracy = loss_and_accuracy(thinned, validation.images, validation.labels)
+        guess = read(thinned, self.image.numpy())
+        sentence = (
+            f"{self.percent.value} % of the weights are 0: {100 * self.accuracy:.1f} % of "
+            f"{len(validation):,} validation images are read right. "
+            f"Image {self.number.value} is {with_article(self.label)}. {guess.sentence}"
         )
-        weights = (
-            inside.as_mlp(thinned)
-            .linear1.weight.detach()
-            .view(-1, SIDE, SIDE)[:_WEIGHT_IMAGES]
-            .numpy()
-        )
-        images = mosaic(weights, min(8, len(weights)), gap=2)
-        below = _row(_digit(self.image, 5), probability_bars(guess.probabilities, guess.sentence))
-        return (
-            _words(words)
-            + _row(_figure(images, 2, f"the weights of {len(weights)} units of the first layer"))
-            + below
-        )
+        bars = probability_bars(guess.probabilities, guess.sentence)
+        below = _row(_digit(self.image, 5), bars)
+        self._page.value = _words(sentence) + _row(_first_weights(thinned)) + below
 
 
-# ---- how it looks: pictures of numbers as HTML
+# ---- how it looks: numbers in, HTML out
 
-_UNITS_A_ROW = 8
-_WEIGHT_IMAGES = 24
+
+def _slider(description: str, tooltip: str, highest: int, value: int = 0) -> IntSlider:
+    """Return a slider from 0."""
+    return IntSlider(
+        value,
+        0,
+        highest,
+        description=description,
+        tooltip=tooltip,
+        layout={"width": CONTROL_WIDTH},
+    )
 
 
 def _figure(
@@ -391,25 +453,47 @@ def _figure(
     colours: str = "cividis",
     high: float | None = None,
 ) -> str:
-    """Numbers `[h, w]` as squares of so many pixels, over a caption.
+    """Return numbers `[h, w]` as coloured squares of so many pixels, over a caption.
 
     Signed numbers are dark blue below 0, grey at 0 and yellow above; with `high` the colours go
     from 0 to it.
     """
-    largest = float(np.abs(np.asarray(numbers)).max()) or 1.0
-    low, high = (-largest, largest) if high is None else (0, high)
-    picture = picture_tag(Image.fromarray(colours_of(numbers, colours, low, high)), caption, scale)
-    return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+    low = 0.0
+    if high is None:
+        high = float(np.abs(np.asarray(numbers)).max()) or 1.0
+        low = -high
+    picture = Image.fromarray(colours_of(numbers, colours, low, high))
+    tag = picture_tag(picture, caption, scale)
+    return f"<figure>{tag}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _digit(image: ArrayLike, scale: int, caption: str = "the image") -> str:
-    """An image uint8 `[28, 28]`, ink white on black as in MNIST."""
+    """Return an image uint8 `[28, 28]`, its ink white on black as in MNIST."""
     return _figure(image, scale, caption, "gray", 255)
 
 
-def _in_rows(answers: ArrayLike) -> NDArray[np.float64]:
-    numbers = np.asarray(answers, dtype=np.float64)
-    return np.pad(numbers, (0, -len(numbers) % _UNITS_A_ROW)).reshape(-1, _UNITS_A_ROW)
+def _layer(units: Tensor, caption: str) -> str:
+    """Return the activations of a layer's units as squares."""
+    squares = inside.in_rows(units, UNITS_A_ROW)
+    return _figure(squares, 11, caption, "viridis", _brightest(squares))
+
+
+def _first_weights(network: Network) -> str:
+    """Return the weights of some units of the first layer as small images."""
+    weights = network.linear_layers[0].weight.detach()[:MAX_WEIGHT_IMAGES]
+    images = weights.view(-1, SIDE, SIDE).numpy()
+    sheet = mosaic(images, min(UNITS_A_ROW, len(images)), gap=2)
+    return _figure(sheet, 2, f"the weights of {len(images)} units of the first layer")
+
+
+def _brightest(activations: ArrayLike) -> float:
+    """Return the number for the brightest colour, above 0 also for a silent layer."""
+    return max(float(np.max(activations)), 1e-6)
+
+
+def _describe_firing(units: Tensor) -> str:
+    """Return how many units are above 0, such as "30 of 64"."""
+    return f"{int((units > 0).sum())} of {len(units)}"
 
 
 def _row(*parts: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from networks import ConvDropout, OneLayer
 from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
@@ -28,6 +30,8 @@ from mnist_nb import (
     read_number,
 )
 from mnist_nb.checkpoints import PRETRAINED
+from mnist_nb.handwriting.refusal import add_refusal_head
+from mnist_nb.models import Network
 
 pytestmark = pytest.mark.browser
 HANDWRITING = Path(__file__).resolve().parents[2] / "notebooks" / "handwriting.json"
@@ -41,8 +45,8 @@ DESK: dict[str, Any] = {"viewport": {"width": 1366, "height": 768}}
 
 @pytest.fixture(scope="module")
 def networks(sample: Mnist) -> dict[str, nn.Module]:
-    """Both that are shipped, one taught a hand, that of somebody who writes in a mirror, and one
-    that never refuses."""
+    """Both that are shipped, one taught mirrored writing, one that never refuses, and networks of
+    other layers, with and without a refusal head."""
     hand = Split(sample.test.images[:60].flip(2), sample.test.labels[:60], "mirrored")
     shipped = {name: load_pretrained(name) for name in ("cnn", "mlp")}
     plain = build_model("mlp", seed=0)
@@ -51,7 +55,26 @@ def networks(sample: Mnist) -> dict[str, nn.Module]:
         **shipped,
         "taught": adapt(shipped["cnn"], hand, sample, max_forgetting=0.1),
         "plain": plain,
+        "one-layer": with_refusal_head(OneLayer()),
+        "conv-dropout": with_statistics(ConvDropout()),
+        "conv-refusing": with_refusal_head(with_statistics(ConvDropout())),
     }
+
+
+def with_statistics(network: Network) -> Network:
+    """The network as if trained: with other statistics, and logits that differ."""
+    generator = torch.Generator().manual_seed(0)
+    for layer in network.layers.values():
+        if isinstance(layer, nn.BatchNorm2d):
+            for tensor in (layer.running_mean, layer.running_var, layer.weight, layer.bias):
+                tensor.data.uniform_(0.5, 1.5, generator=generator)
+    network.head.weight.data.mul_(20)
+    return network
+
+
+def with_refusal_head(network: Network) -> Network:
+    add_refusal_head(network, seed=1)
+    return network
 
 
 @pytest.fixture(scope="module")

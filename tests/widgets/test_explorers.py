@@ -1,12 +1,14 @@
 """The explorers: what they show is what the network says of the image and the settings that are
 chosen."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from ipycanvas import Canvas
+from networks import ConvDropout, OneLayer, fully_connected
 from tree import part
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
@@ -78,17 +80,37 @@ class TestAll:
         explorer.number.value = 3
         assert message(explorer) == ""
 
+    @pytest.mark.parametrize("network", [OneLayer, ConvDropout])
+    def test_a_network_of_ones_own_is_shown_or_refused_in_words(
+        self, kind: Any, network: Any, tiny: Mnist
+    ) -> None:
+        shown_by = {PixelEditor: (OneLayer, ConvDropout), PruningExplorer: (OneLayer,)}
+        if network in shown_by.get(kind, ()):
+            explorer = kind(tiny, network())
+            assert explorer.guess.sentence.replace("'", "&#x27;") in page(explorer)
+        else:
+            explorer = kind(tiny, network())
+            assert re.search("fully connected network|hidden layers", message(explorer))
+            assert explorer.network.value == "shipped:mlp"
+
 
 class TestLayers:
+    @pytest.mark.parametrize("hidden", [(16,), (16, 12, 9)])
+    def test_shows_any_number_of_hidden_layers(self, hidden: tuple[int, ...], tiny: Mnist) -> None:
+        explorer = LayerExplorer(tiny, fully_connected(*hidden))
+        assert "of 16 units fire" in page(explorer)
+        for number, units in enumerate(hidden[1:], start=2):
+            assert re.search(rf"layer {number}: \d+ of {units} fire", page(explorer))
+
     def test_shows_how_many_units_fire(self, tiny: Mnist) -> None:
         explorer = LayerExplorer(tiny, number=4)
         values = activations(explorer.model, tiny.test.images[4:5])
-        assert f"{int((values.hidden1 > 0).sum())} of 128 units fire" in page(explorer)
-        assert f"{int((values.hidden2 > 0).sum())} of 64 fire" in page(explorer)
+        assert f"{int((values['linear1'] > 0).sum())} of 128 units fire" in page(explorer)
+        assert f"{int((values['linear2'] > 0).sum())} of 64 fire" in page(explorer)
 
     def test_writes_out_the_sum_of_active_and_silent_units(self, tiny: Mnist) -> None:
         explorer = LayerExplorer(tiny)
-        answers = activations(explorer.model, tiny.test.images[:1]).hidden1[0]
+        answers = activations(explorer.model, tiny.test.images[:1])["linear1"][0]
         explorer.unit.value = int(answers.argmax())
         assert explorer.sum.answer == pytest.approx(float(answers.max()), abs=1e-4)
         assert f"passes on {answers.max():.2f}" in page(explorer)
@@ -127,7 +149,7 @@ class TestLayers:
     def test_the_strongest_unit_is_found_by_a_button(self, tiny: Mnist) -> None:
         explorer = LayerExplorer(tiny, number=3)
         press(explorer, "Strongest unit")
-        answers = activations(explorer.model, tiny.test.images[3:4]).hidden1[0]
+        answers = activations(explorer.model, tiny.test.images[3:4])["linear1"][0]
         assert explorer.unit.value == int(answers.argmax())
 
 

@@ -5,7 +5,6 @@ import base64
 import copy
 import hashlib
 import json
-import math
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -14,146 +13,219 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.utils import fuse_conv_bn_eval
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from mnist_nb import data
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
-from mnist_nb.data.arguments import check_arguments
+from mnist_nb.data import SIDE
 from mnist_nb.files import CheckpointError, check_replaceable, parse_json, write_or_explain
-from mnist_nb.handwriting.grouping import GROUP_WEIGHTS
-from mnist_nb.handwriting.refusal import energy_of_digits, refusal_head, refusal_threshold
-from mnist_nb.models import Cnn, Mlp
+from mnist_nb.handwriting import grouping, numbers, preprocessing, refusal, sketch
+from mnist_nb.models import Network, layer_parameters
+from mnist_nb.widgets import prediction
+from mnist_nb.widgets.page.layers import describe_layers
 
-_GENERATOR = b'<meta name="generator" content="mnist_nb">'
 TITLE = "A reader of digits"
-MAX_TITLE = 200
+MAX_TITLE = 200  # characters
 MAX_WEIGHTS = 2_000_000  # ten megabytes of page: more than a phone likes to be sent
+GENERATOR = b'<meta name="generator" content="mnist_nb">'
+HEAD_BYTES = 1000  # the mark of the generator is among these first bytes
+
+SHARED_CONSTANTS = {
+    data: ("SIDE",),
+    preprocessing: ("BOX", "PEN_WIDTH", "RASTER"),
+    sketch: ("ERASER_GRID", "DOT_EXTENT", "DENSE_POINTS", "QUARTERS"),
+    grouping: (
+        "MAX_SPAN",
+        "MAX_GAP",
+        "MAX_WIDTH",
+        "MAX_HEIGHT",
+        "TYPICAL_WIDTH",
+        "TYPICAL_HEIGHT",
+        "CLEARANCE",
+        "MIN_WIDTH",
+        "MIN_HEIGHT",
+        "LINE_GAP",
+        "MAX_SAMPLES",
+    ),
+    numbers: (
+        "MAX_PIECES",
+        "MIN_PIECE_SIZE",
+        "MIN_PIECE_HEIGHT",
+        "MIN_DIGIT_SIZE",
+        "MIN_LINE_OVERLAP",
+        "MAX_SCORE_LOGIT",
+        "DOUBTFUL",
+        "FORMS",
+        "SCORE_FACTOR",
+    ),
+    prediction: ("SURE", "LIKELY", "OVER_99"),
+}
+"""The constants that the page's scripts use under the same names, by module."""
 
 
-@check_arguments
 def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str = TITLE) -> None:
     """Write one self-contained HTML file that holds the network and a pad to draw on.
 
-    It is opened by a double click, works without a network and sends nothing. It prepares and reads
-    drawings as `Sketch.to_mnist` and `predict` do, and whole numbers as `read_number` does. With
-    the networks of this series it is at most 700 kB long: four bytes of each weight, written as
-    five characters.
+    Any browser opens it; it works without a network and sends nothing. It reads drawings as
+    `Sketch.to_mnist` and `predict` do, and whole numbers as `read_number` does. A page with a
+    network of this series is at most 700 kB long: five characters for each number of four bytes.
 
     Args:
-        model: an `Mlp` or a `Cnn`; or a checkpoint's file, and then the page also tells how it was
-            trained.
-        path: the page's file; an old one is replaced in one step, or kept if anything goes wrong.
-        title: what stands above the pad, 1 to 200 characters; it is shown as text, whatever is in
-            it.
+        model: a `Network` of Linear, Conv2d, BatchNorm2d, MaxPool2d, ReLU, Flatten and Dropout
+            layers; or a checkpoint's file: then the page also says how it was trained.
+        path: the page's file. An older page is replaced in one step, or kept if anything fails.
+        title: shown above the pad, 1 to 200 characters, always as plain text.
 
     Raises:
-        CheckpointError: if the model cannot be read, holds numbers that are not finite, or the page
-            cannot be written.
-        TypeError: for a model of another kind, or a title that is no text.
-        ValueError: for a title that is empty or too long, or a network of more than two million
-            weights.
+        CheckpointError: if the model cannot be read or holds numbers that are not finite, or if the
+            page cannot be written.
+        TypeError: if the model is no `Network`, or the title is no text.
+        ValueError: for a title of another length, a layer that a page cannot hold, or a network of
+            more than two million weights.
     """
-    words = " ".join("".join(sign if sign.isprintable() else " " for sign in title).split())
-    if not 1 <= len(words) <= MAX_TITLE:
-        raise ValueError(f"the title of a page has 1 to {MAX_TITLE} characters, not {len(words):,}")
+    shown_title = _clean_title(title)
     check_replaceable(path, "page", ours=_is_our_page(path))
-    metadata = read_metadata(model) if isinstance(model, str | Path) else {}
-    network = load_checkpoint(model) if isinstance(model, str | Path) else model
-    if not isinstance(network, Mlp | Cnn):
+    metadata: dict[str, str] = {}
+    network = model
+    if isinstance(model, str | Path):
+        metadata = read_metadata(model)
+        network = load_checkpoint(model)
+    if not isinstance(network, Network):
         raise TypeError(
-            f"a page can hold an Mlp or a Cnn, such as build_model makes, not a {type(network).__name__}"
+            "model must be a Network, such as build_model makes, or a checkpoint's file, "
+            f"got {type(network).__name__}"
         )
-    layers, refusing = _layers(network)
-    parts = [
-        part.detach().flatten()
-        for layer in layers + refusing
-        for part in (layer.weight, layer.bias)
-    ]
-    with np.errstate(over="ignore"):
-        weights = torch.cat(parts).numpy().astype("<f4")
-    if not np.isfinite(weights).all():
-        raise CheckpointError(
-            f"{path} is left as it is, for this model holds NaN or infinite numbers"
-        )
-    if weights.size > MAX_WEIGHTS:
-        raise ValueError(
-            f"a page holds at most {MAX_WEIGHTS:,} weights, and this network has {weights.size:,}"
-        )
-    shapes, of_refusing = (
-        [list(layer.weight.shape) for layer in part] for part in (layers, refusing)
-    )
-    content: dict[str, Any] = {
-        "shapes": shapes,
-        "refusing": of_refusing,
-        "refused": refusal_threshold(network),
-    }
-    content |= {
-        "energy": [value.item() for value in energy_of_digits(network)],
-        "grouping": vars(GROUP_WEIGHTS),
-    }
-    content["weights"] = (
-        base64.b85encode(weights.tobytes()).decode().replace("<", ".")
-    )  # which HTML would look at
-    write_or_explain(path, _page(words, _about(shapes, metadata), json.dumps(content)).encode())
+    content = json.dumps(_describe_network(network), allow_nan=False)
+    about = _describe_training(network, metadata)
+    write_or_explain(path, _fill_template(shown_title, about, content).encode())
+
+
+def _clean_title(title: object) -> str:
+    """Return a title as one line of printable characters.
+
+    Raises:
+        TypeError: if it is no text.
+        ValueError: if it has no or too many characters.
+    """
+    if not isinstance(title, str):
+        raise TypeError(f"title must be text, got {type(title).__name__}")
+    printable = "".join(sign if sign.isprintable() else " " for sign in title)
+    line = " ".join(printable.split())
+    if not 1 <= len(line) <= MAX_TITLE:
+        raise ValueError(f"title must have 1 to {MAX_TITLE} characters, got {len(line):,}")
+    return line
 
 
 def _is_our_page(path: str | Path) -> bool:
-    """Whether the file at the path is a page that this function wrote."""
+    """Whether the file at the path is a page that this module wrote."""
     try:
         with open(path, "rb") as file:
-            return _GENERATOR in file.read(1000)
+            return GENERATOR in file.read(HEAD_BYTES)
     except (OSError, ValueError):
         return False
 
 
-def _layers(model: Mlp | Cnn) -> tuple[list[Any], list[Any]]:
-    """The layers that read and those that refuse, float64, each with weight and bias; normalisation
-    is part of them."""
-    copied = copy.deepcopy(model).cpu().double().eval()
-    reading: list[Any] = []
-    for part in copied.children():
-        if isinstance(part, nn.BatchNorm2d):
-            reading.append(fuse_conv_bn_eval(reading.pop(), part))
-        elif isinstance(part, nn.Conv2d | nn.Linear):
-            reading.append(part)
-    head = refusal_head(copied) or ()
-    return reading, [part for part in head if isinstance(part, nn.Linear)]
+def _describe_network(network: Network) -> dict[str, Any]:
+    """Return all that the page's script needs to know, as JSON can hold it.
+
+    Raises:
+        CheckpointError: if the network holds or computes numbers that are not finite.
+        ValueError: for a layer that a page cannot hold, or too many weights.
+    """
+    copied = copy.deepcopy(network).cpu().double().eval()
+    image = torch.zeros(1, 1, SIDE, SIDE, dtype=torch.float64)
+    layers, layer_numbers = describe_layers(copied.layers, image)
+    head = refusal.refusal_head(copied)
+    head_layers = {} if head is None else dict(head.named_children())
+    hidden = torch.zeros(1, copied.hidden_units, dtype=torch.float64)
+    refusal_layers, refusal_numbers = describe_layers(head_layers, hidden)
+    return {
+        "layers": layers,
+        "refusal_layers": refusal_layers,
+        "weights": _encode(layer_numbers + refusal_numbers),
+        "refused": refusal.refusal_threshold(network),
+        "energy": _describe_energy(network),
+        "grouping": vars(grouping.GROUP_WEIGHTS),
+        "constants": _shared_constants(),
+    }
 
 
-def _page(title: str, about: str, model: str) -> str:
-    """The template, filled in; only our own style and script may run in it."""
-    files = resources.files(__package__)
-    names = ("page.html", "reader.js", "page.js")
-    page, reader, pad = (files.joinpath(name).read_text(encoding="utf-8") for name in names)
+def _encode(tensors: list[Tensor]) -> str:
+    """Return numbers as text: five characters for the four bytes of each, little-endian."""
+    with np.errstate(over="ignore"):
+        weights: NDArray[np.float32] = torch.cat(tensors).detach().numpy().astype("<f4")
+    if weights.size > MAX_WEIGHTS:
+        raise ValueError(
+            f"A page holds at most {MAX_WEIGHTS:,} weights, and this network has {weights.size:,}."
+        )
+    _check_finite(weights)
+    text = base64.b85encode(weights.tobytes()).decode()
+    return text.replace("<", ".")  # a sign that means nothing in HTML
+
+
+def _describe_energy(network: Network) -> dict[str, float]:
+    """Return what makes the energy of logits a score, for networks without a refusal head."""
+    mean, deviation = (value.item() for value in refusal.energy_of_digits(network))
+    _check_finite([mean, deviation])
+    return {"mean": mean, "deviation": deviation, "shift": refusal.ENERGY_SHIFT}
+
+
+def _check_finite(values: Any) -> None:
+    if not np.isfinite(values).all():
+        raise CheckpointError("No page was written: this model holds NaN or infinite numbers.")
+
+
+def _shared_constants() -> dict[str, Any]:
+    constants = {}
+    for module, names in SHARED_CONSTANTS.items():
+        for name in names:
+            constants[name] = getattr(module, name)
+    return constants
+
+
+def _fill_template(title: str, about: str, model: str) -> str:
+    """Return the page; its security policy lets only its own style and scripts run."""
+    page, reader, pad = (_read_file(name) for name in ("page.html", "reader.js", "page.js"))
     style = page.partition("<style>")[2].partition("</style>")[0]
-    hashed = {"style_hash": style, "reader_hash": reader, "pad_hash": pad}
-    parts = {
-        key: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for key, text in hashed.items()
-    }
-    parts |= {
-        "title": escape(title),
-        "about": escape(about),
-        "model": model,
-        "reader": reader,
-        "pad": pad,
-    }
-    return Template(page).substitute(parts)
+    return Template(page).substitute(
+        style_hash=_hash(style),
+        reader_hash=_hash(reader),
+        pad_hash=_hash(pad),
+        title=escape(title),
+        about=escape(about),
+        model=model,
+        reader=reader,
+        pad=pad,
+    )
 
 
-def _about(shapes: list[list[int]], metadata: dict[str, str]) -> str:
-    """What reads here and how it was trained, as far as the checkpoint says so."""
-    kind = "convolutional" if len(shapes[0]) == 4 else "fully connected"
-    words = f"Read by a {kind} network of {sum(math.prod(shape) + shape[0] for shape in shapes):,} weights"
+def _read_file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return the hash by which a security policy recognizes a style or a script."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _describe_training(network: Network, metadata: dict[str, str]) -> str:
+    """Return a sentence on what reads in the page, and how it was trained if metadata says so."""
+    has_convolution = any(isinstance(layer, nn.Conv2d) for layer in network.layers.values())
+    kind = "convolutional" if has_convolution else "fully connected"
+    weights = sum(parameter.numel() for parameter in layer_parameters(network))
+    sentence = f"Read by a {kind} network of {weights:,} weights"
     try:
         settings = parse_json(metadata["hyperparameters"])
-        words += f", trained on MNIST for {int(metadata['epoch'])} epochs of batches of {int(settings['batch_size'])}"
-        words += f" ({str(settings['optimizer'])[:40]}, learning rate {float(settings['learning_rate']):g})"
-        words += f"; it read {float(metadata['validation_accuracy']):.2%} of MNIST's validation images right"
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # another program's file, a taught model's, or the model alone
-        words += f", taught a hand from {metadata['taught'][:40]}" if "taught" in metadata else ""
-    return f"{words}.".replace("%", " %")
+        epochs, batch_size = int(metadata["epoch"]), int(settings["batch_size"])
+        optimizer, rate = str(settings["optimizer"])[:40], float(settings["learning_rate"])
+        accuracy = float(metadata["validation_accuracy"])
+    except (KeyError, TypeError, ValueError):  # another program's file, or the model alone
+        if "taught" in metadata:
+            sentence += f", taught a hand from {metadata['taught'][:40]}"
+        return f"{sentence}."
+    return (
+        f"{sentence}, trained on MNIST for {epochs} epochs of batches of {batch_size} "
+        f"({optimizer}, learning rate {rate:g}); "
+        f"it read {100 * accuracy:.2f} % of MNIST's validation images right."
+    )

@@ -1,7 +1,7 @@
 // The pad: what the hand does, and what the page shows of it. What reads stands in reader.js.
 
-const { read, readNumber, refused } = window.mnistReader;
-const SIDE = 28, SURE = 0.9, LIKELY = 0.6;
+const { read, readNumber, refused, constants } = window.mnistReader;
+const { SIDE, SURE, LIKELY, OVER_99 } = constants;
 const HEIGHT = 280, ERASER = 32; // of the paper and its brush, in pixels of its own
 const PAPER = "#ffffff", INK = "#14213d", HINT = "#6b7280", ACCENT = "#0072b2";
 
@@ -153,7 +153,7 @@ const rows = Array.from({ length: 10 }, (_, digit) => {
 byId("bars").replaceChildren(...rows); // a page that was saved from the browser has bars already
 
 const exactPercent = (share) => (share >= 0.9995 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
-const percent = (share) => (share >= 0.995 ? "over 99 %" : `${Math.round(100 * share)} %`);
+const percent = (share) => (share >= OVER_99 ? "over 99 %" : `${Math.round(100 * share)} %`);
 
 function inWords({ probabilities, score }) {
   const [first, second] = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);

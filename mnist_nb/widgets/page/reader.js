@@ -2,7 +2,8 @@
 // The functions have the names, and the order of operations, of handwriting/{sketch,raster,preprocessing}.py and
 // models/networks.py, so that both give the same image; a test has a thousand drawings read by each.
 
-const SIDE = 28, BOX = 20, PEN_WIDTH = 2.5, RASTER = 8 * BOX, GRID = 256, DOT = 1 / 8, DENSE_POINTS = 5000, QUARTERS = 4;
+const model = JSON.parse(document.getElementById("model").textContent);
+const { SIDE, BOX, PEN_WIDTH, RASTER, ERASER_GRID, DOT_EXTENT, DENSE_POINTS, QUARTERS } = model.constants; // Python's own
 const CANVAS = 280, BRUSH = 16; // the pad's, for strokes that come without
 
 /** There is nothing to read. */
@@ -99,27 +100,27 @@ function sieve([left, top], side, cells) {
 function visibleLines(strokes, size) {
   const paths = strokes.map((stroke) => [stroke, clip(stroke, size)]);
   const [low, high] = bounds(paths.flatMap(([stroke, pieces]) => (stroke.erase ? [] : pieces.flat())));
-  const extent = Math.max(high[0] - low[0], high[1] - low[1]), spacing = extent / RASTER, grid = GRID / size;
+  const extent = Math.max(high[0] - low[0], high[1] - low[1]), spacing = extent / RASTER, grid = ERASER_GRID / size;
   const isDense = strokes.reduce((sum, { points }) => sum + points.length, 0) > DENSE_POINTS;
   const brush = Math.max(...strokes.map(({ width, erase }) => (erase ? 0 : width)));
-  const lineSieve = sieve(low, extent < DOT * brush ? extent + brush : extent, QUARTERS * RASTER);
-  const cell = (value) => Math.min(Math.max(Math.trunc(value * grid), 0), GRID - 1);
+  const lineSieve = sieve(low, extent < DOT_EXTENT * brush ? extent + brush : extent, QUARTERS * RASTER);
+  const cell = (value) => Math.min(Math.max(Math.trunc(value * grid), 0), ERASER_GRID - 1);
   const onGrid = (points) => points.map(([x, y]) => [x * grid, y * grid]);
-  const gone = new Uint8Array(GRID * GRID), drawn = [];
+  const gone = new Uint8Array(ERASER_GRID * ERASER_GRID), drawn = [];
   let erased = false;
   for (const [{ width, erase }, pieces] of paths.reverse()) {
     if (erase) {
-      const step = Math.max(width / 8, size / GRID), side = size + width;
+      const step = Math.max(width / 8, size / ERASER_GRID), side = size + width;
       const keep = sieve([-width / 2, -width / 2], side, Math.ceil((QUARTERS * side) / step));
       const points = walk(pieces, step).filter((point) => !isDense || keep(point));
-      discs(onGrid(points), (width / 2) * grid, GRID, gone);
+      discs(onGrid(points), (width / 2) * grid, ERASER_GRID, gone);
       drawn.push({ points, width, erase });
       erased = true;
       continue;
     }
     let points = walk(pieces, erased && gone.includes(1) ? spacing / QUARTERS : spacing);
     if (isDense) points = points.filter(lineSieve);
-    if (erased) points = points.filter(([x, y]) => !gone[cell(y) * GRID + cell(x)]);
+    if (erased) points = points.filter(([x, y]) => !gone[cell(y) * ERASER_GRID + cell(x)]);
     if (points.length) drawn.push({ points, width, erase });
   }
   return drawn;
@@ -131,7 +132,7 @@ function inkAlong(drawn, brush) {
   const extent = Math.max(far[0] - corner[0], far[1] - corner[1]);
   if (!(extent >= 0)) throw new NoInkError("there is no ink on the canvas: draw something first");
   let radius = (PEN_WIDTH * RASTER) / BOX / 2, scale = (RASTER - 2 * radius) / extent;
-  if (extent < DOT * brush) { // there is no shape to fit the pen to, only the brush's
+  if (extent < DOT_EXTENT * brush) { // there is no shape to fit the pen to, only the brush's
     scale = RASTER / (extent + brush);
     radius = (scale * brush) / 2;
   }
@@ -208,26 +209,39 @@ function prepare(ink) {
   return image;
 }
 
-// ---- the network: layers {shape, weight, bias}, [out, in] fully connected or [out, in, 3, 3] convolutional
+// ---- the network: a list of layers {kind, input, output, ...}; shapes are [channels, height, width] or [units]
 
-const model = JSON.parse(document.getElementById("model").textContent);
 // five characters are four bytes, as Python's base64.b85encode has them, but with "." for "<"
 const SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;.=>?@^_`{|}~";
-const bytes = new DataView(new ArrayBuffer((model.weights.length / 5) * 4));
-for (let i = 0; i < model.weights.length; i += 5) {
-  let word = 0;
-  for (const sign of model.weights.slice(i, i + 5)) word = 85 * word + SIGNS.indexOf(sign);
-  bytes.setUint32((i / 5) * 4, word);
-}
-let used = 0;
-const [layers, refusing] = [model.shapes, model.refusing].map((shapes) => shapes.map((shape) => {
-  const take = (count) => new Float32Array(bytes.buffer, (used += 4 * count) - 4 * count, count);
-  return { shape, weight: take(shape.reduce((product, length) => product * length)), bias: take(shape[0]) };
-}));
-const relu = (values) => values.map((value) => Math.max(value, 0));
 
-/** Weighted sums of the inputs. */
-function dense(values, { shape: [outputs, inputs], weight, bias }) {
+/** The numbers in a text of five characters for each. */
+function decode(text) {
+  const bytes = new DataView(new ArrayBuffer((text.length / 5) * 4));
+  for (let i = 0; i < text.length; i += 5) {
+    let word = 0;
+    for (const sign of text.slice(i, i + 5)) word = 85 * word + SIGNS.indexOf(sign);
+    bytes.setUint32((i / 5) * 4, word);
+  }
+  return Float64Array.from(new Float32Array(bytes.buffer)); // which the sums are made in
+}
+
+/** Give each layer its arrays, such as `weight`: they follow each other in the numbers. */
+function withArrays(layers, numbers) {
+  let used = 0;
+  return layers.map((layer) => {
+    const arrays = Object.entries(layer.arrays).map(([name, length]) => {
+      used += length;
+      return [name, numbers.subarray(used - length, used)];
+    });
+    return { ...layer, ...Object.fromEntries(arrays) };
+  });
+}
+
+const allLayers = withArrays([...model.layers, ...model.refusal_layers], decode(model.weights));
+const layers = allLayers.slice(0, model.layers.length), refusalLayers = allLayers.slice(model.layers.length);
+
+/** Weighted sums of the inputs; weight is [outputs, inputs]. */
+function linear(values, { input: [inputs], output: [outputs], weight, bias }) {
   return Float64Array.from({ length: outputs }, (_, output) => {
     let sum = bias[output];
     for (let i = 0, at = output * inputs; i < inputs; i++) sum += weight[at + i] * values[i];
@@ -235,62 +249,98 @@ function dense(values, { shape: [outputs, inputs], weight, bias }) {
   });
 }
 
-/** A 3x3 convolution with a border of zeros, then the greatest of each 2x2: half the side, rounded down. */
-function convolve(values, { shape: [outputs, inputs], weight, bias }) {
-  const side = Math.sqrt(values.length / inputs), wide = side + 2, half = Math.floor(side / 2);
-  const padded = new Float64Array(inputs * wide * wide), sums = new Float64Array(side * side);
-  for (let row = 0; row < inputs * side; row++)
-    padded.set(values.subarray(row * side, (row + 1) * side), (row + 2 * Math.floor(row / side) + 1) * wide + 1);
-  const pooled = new Float64Array(outputs * half * half);
-  for (let output = 0; output < outputs; output++) {
-    sums.fill(bias[output]);
-    for (let input = 0; input < inputs; input++) {
-      const [a, b, c, d, e, f, g, h, i] = weight.subarray((output * inputs + input) * 9);
-      for (let y = 0; y < side; y++) {
-        let at = (input * wide + y) * wide, below = at + wide, bottom = below + wide;
-        for (let x = y * side; x < (y + 1) * side; x++, at++, below++, bottom++)
-          sums[x] += a * padded[at] + b * padded[at + 1] + c * padded[at + 2] + d * padded[below] + e * padded[below + 1] +
-            f * padded[below + 2] + g * padded[bottom] + h * padded[bottom + 1] + i * padded[bottom + 2];
+/** For each number under the kernel, [channel, row, column], its values at all positions of the output. */
+function underKernel(values, { input, output: [, rows, columns], kernel, stride: [down, right], padding: [above, before] }, filling) {
+  const [channels, height, width] = input, [kernelHeight, kernelWidth] = kernel, covered = [];
+  for (let channel = 0; channel < channels; channel++)
+    for (let top = -above; top < kernelHeight - above; top++)
+      for (let left = -before; left < kernelWidth - before; left++) {
+        const map = new Float64Array(rows * columns).fill(filling); // what lies beyond the edges
+        for (let row = 0, at = 0; row < rows; row++)
+          for (let column = 0; column < columns; column++, at++) {
+            const y = row * down + top, x = column * right + left;
+            if (y >= 0 && y < height && x >= 0 && x < width) map[at] = values[(channel * height + y) * width + x];
+          }
+        covered.push(map);
       }
-    }
-    for (let y = 0; y < half; y++)
-      for (let x = 0; x < half; x++) {
-        const at = 2 * y * side + 2 * x;
-        pooled[(output * half + y) * half + x] = Math.max(sums[at], sums[at + 1], sums[at + side], sums[at + side + 1]);
-      }
-  }
-  return pooled;
+  return covered;
 }
 
-/** {logits: 10 numbers, hidden: the weighted sums of all hidden units}. */
-function forward(image) {
-  const hidden = [];
-  let values = Float64Array.from(image, (pixel) => pixel / 255), sums = values;
-  layers.forEach((layer, i) => {
-    const flat = layer.shape.length === 2;
-    sums = (flat ? dense : convolve)(values, layer);
-    if (flat && i + 1 < layers.length) hidden.push(...sums);
-    values = relu(sums);
+/** Weighted sums of what the kernel covers; weight is [outputs, channels, kernel's height, kernel's width]. */
+function convolve(values, layer) {
+  const { output: [outputs, rows, columns], weight, bias } = layer, size = rows * columns;
+  const covered = underKernel(values, layer, 0), count = covered.length, sums = new Float64Array(outputs * size);
+  while (covered.length % 4) covered.push(new Float64Array(size)); // zeros: four at once take half the time
+  for (let output = 0; output < outputs; output++) {
+    const sum = sums.subarray(output * size, (output + 1) * size).fill(bias[output]);
+    for (let i = 0; i < count; i += 4) {
+      const [first, second, third, fourth] = covered.slice(i, i + 4), at = output * count + i;
+      const a = weight[at], b = weight[at + 1] ?? 0, c = weight[at + 2] ?? 0, d = weight[at + 3] ?? 0;
+      for (let k = 0; k < size; k++) sum[k] += a * first[k] + b * second[k] + c * third[k] + d * fourth[k];
+    }
+  }
+  return sums;
+}
+
+/** The greatest of what the kernel covers in each channel. */
+function maxPool(values, layer) {
+  const { output: [channels, rows, columns], kernel } = layer, size = rows * columns;
+  const covered = underKernel(values, layer, -Infinity), greatest = new Float64Array(channels * size).fill(-Infinity);
+  covered.forEach((map, i) => {
+    const start = Math.floor(i / (kernel[0] * kernel[1])) * size;
+    for (let at = 0; at < size; at++) greatest[start + at] = Math.max(greatest[start + at], map[at]);
   });
-  return { logits: sums, hidden };
+  return greatest;
+}
+
+/** Each channel times its scale, plus its shift. */
+function normalize(values, { input: [channels, height, width], scale, shift }) {
+  const size = height * width, normalized = new Float64Array(values.length);
+  for (let channel = 0, at = 0; channel < channels; channel++)
+    for (const end = at + size; at < end; at++) normalized[at] = values[at] * scale[channel] + shift[channel];
+  return normalized;
+}
+
+const RUN = {
+  Linear: linear,
+  Conv2d: convolve,
+  MaxPool2d: maxPool,
+  BatchNorm2d: normalize,
+  ReLU: (values) => values.map((value) => Math.max(value, 0)),
+  Flatten: (values) => values, // maps lie one behind the other already
+};
+const run = (values, layer) => RUN[layer.kind](values, layer);
+
+/** {logits: 10 numbers, hidden: the sums of all hidden units}, as Network.hidden_and_logits has them. */
+function forward(image) {
+  const linearInputs = [], linearSums = [];
+  let values = Float64Array.from(image, (pixel) => pixel / 255);
+  for (const layer of layers) {
+    const inputs = values;
+    values = run(inputs, layer);
+    if (layer.kind !== "Linear") continue;
+    linearInputs.push(inputs);
+    linearSums.push(values);
+  }
+  const hidden = linearSums.length > 1 ? linearSums.slice(0, -1) : linearInputs;
+  return { logits: values, hidden: Float64Array.from(hidden.flatMap((part) => [...part])) };
 }
 
 /** {probabilities: 10 numbers, score: how sure it is that this is a digit at all} for an image of 784 bytes. */
 function predict(image) {
-  const { logits, hidden } = forward(image);
+  const { logits, hidden } = forward(image), { mean, deviation, shift } = model.energy;
   const most = Math.max(...logits), shares = Array.from(logits, (logit) => Math.exp(logit - most));
   const total = shares.reduce((sum, share) => sum + share), energy = most + Math.log(total);
-  let [no, yes] = [0, (energy - model.energy[0]) / model.energy[1] + 2.33];
-  if (refusing.length) [no, yes] = refusing.reduce((values, layer, i) => dense(i ? relu(values) : values, layer), hidden);
-  return { probabilities: shares.map((share) => share / total), score: 1 / (1 + Math.exp(no - yes)) };
+  let [noDigit, digit] = [0, (energy - mean) / deviation + shift];
+  if (refusalLayers.length) [noDigit, digit] = refusalLayers.reduce(run, hidden);
+  return { probabilities: shares.map((share) => share / total), score: 1 / (1 + Math.exp(noDigit - digit)) };
 }
 
 // ---- whole numbers: strokes are divided into digits as handwriting/{pieces,grouping,numbers}.py do it
 
-const MAX_PIECES = 400, MIN_PIECE_SIZE = 0.15, MIN_DIGIT_SIZE = 0.3, MIN_LINE_OVERLAP = 0.35, MIN_PIECE_HEIGHT = 1e-3;
-const MAX_SPAN = 5, MAX_GAP = 0.3, MAX_WIDTH = 1.7, MAX_HEIGHT = 2, TYPICAL_WIDTH = 0.9, TYPICAL_HEIGHT = 0.7;
-const CLEARANCE = 0.15, MIN_WIDTH = 0.15, MIN_HEIGHT = 0.05, LINE_GAP = 0.3, MAX_SAMPLES = 96;
-const DOUBTFUL = 0.95, FORMS = [[1, -0.2], [1, 0.2], [0.8, 0], [1.25, 0]], SCORE_FACTOR = 10, MAX_SCORE_LOGIT = 6;
+const { MAX_PIECES, MIN_PIECE_SIZE, MIN_PIECE_HEIGHT, MIN_DIGIT_SIZE, MIN_LINE_OVERLAP, DOUBTFUL, FORMS } = model.constants;
+const { MAX_SPAN, MAX_GAP, MAX_WIDTH, MAX_HEIGHT, TYPICAL_WIDTH, TYPICAL_HEIGHT, CLEARANCE } = model.constants;
+const { MIN_WIDTH, MIN_HEIGHT, LINE_GAP, MAX_SAMPLES, SCORE_FACTOR, MAX_SCORE_LOGIT } = model.constants;
 
 const distance = ([x, y], [otherX, otherY]) => Math.sqrt((x - otherX) * (x - otherX) + (y - otherY) * (y - otherY));
 const lexically = (first, second) => first.reduce((order, value, i) => order || value - second[i], 0);
@@ -337,7 +387,7 @@ function withoutSmaller(parts, minSize) {
 /** The logit of a score; one from an energy is stretched to the range of learnt ones. */
 function scoreLogit(score) {
   const share = Math.min(Math.max(score, 1e-7), 1 - 1e-7), logit = Math.log(share / (1 - share));
-  return Math.min(refusing.length ? logit : 4.5 * logit - 4, MAX_SCORE_LOGIT);
+  return Math.min(refusalLayers.length ? logit : 4.5 * logit - 4, MAX_SCORE_LOGIT);
 }
 
 /** The box around some boxes, each [left, top, right, bottom]. */
@@ -530,4 +580,4 @@ function readNumber(strokes, size = CANVAS) {
   };
 }
 
-window.mnistReader = Object.freeze({ read, readNumber, refused: model.refused });
+window.mnistReader = Object.freeze({ read, readNumber, refused: model.refused, constants: model.constants });
