@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(0, "train")
         if not {"-h", "--help"} & {*words}:
             print(
-                f"No word of {', '.join(WORDS)} was given: this trains (python -m mnist_nb "
-                "--help).",
+                f"No subcommand ({', '.join(WORDS)}) was given: this trains. "
+                "See python -m mnist_nb --help.",
                 flush=True,
             )
     try:

@@ -43,7 +43,7 @@ def test_with_no_word_it_trains_and_writes_the_model(mnist_nb):
     result = mnist_nb("--epochs", "1")
     assert result.returncode == 0, result.stderr
     first, second = result.stdout.splitlines()[:2]
-    assert "No word" in first
+    assert "No subcommand" in first
     assert "this trains" in first
     assert second == "A new mlp begins."
     assert re.search(r"epoch +1  loss [\d.]+ \([\d.]+ to [\d.]+\).*accuracy [\d.]+%", result.stdout)
@@ -129,9 +129,9 @@ def test_a_mistake_is_one_line_and_exit_status_2(mnist_nb, words, reason):
     assert Path("bad.safetensors").read_bytes() == b"not a model"
 
 
-def test_help_says_that_without_a_word_it_trains(mnist_nb):
+def test_help_says_that_without_a_subcommand_it_trains(mnist_nb):
     text = " ".join(mnist_nb("--help").stdout.split())
-    assert "Without a word it trains" in text
+    assert "With no subcommand it trains" in text
     assert all(word in text for word in ("train", "test", "draw"))
 
 
