@@ -84,9 +84,6 @@ def new_run(network: str, data: Mnist, **settings: Any) -> TrainingRun:
     return TrainingRun(build_model(network, seed=0), data, chosen, device="cpu")
 
 
-pending = pytest.mark.xfail(reason="not everything works through the layers yet")
-
-
 class TestNetwork:
     def test_it_is_trained_saved_and_recognised(self, trained: nn.Module, tiny: Mnist) -> None:
         loaded = load_checkpoint("model.safetensors")

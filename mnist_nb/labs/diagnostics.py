@@ -32,8 +32,9 @@ def diagnose(
     """Collect the first layer's weights, the dead units, and the ratios of the last step.
 
     Args:
-        network: any `Network`, or a module that runs its children in order. The weights are `[128, 28, 28]` for an mlp and `[16, 3, 3]` for a
-            cnn; of a convolution, only those of its first input channel.
+        network: any `Network`, or a module that runs its children in order. The weights are
+            `[128, 28, 28]` for an mlp and `[16, 3, 3]` for a cnn; of a convolution, only those of
+            its first input channel.
         images: uint8 `[N, 28, 28]`, for `dead_units`.
         ratios: what `update_ratios` returned for the last step that was watched.
     """
