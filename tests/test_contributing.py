@@ -194,9 +194,11 @@ def test_a_hyperparameter_is_an_option_a_slider_and_metadata(tmp_path: Path) -> 
     ignored = shutil.ignore_patterns("__pycache__", "pretrained")
     shutil.copytree(ROOT / "mnist_nb", package, ignore=ignored)
     settings = package / "training" / "hyperparameters.py"
-    field = EXAMPLES["hyperparameter"]
+    field = EXAMPLES["hyperparameter"].strip()
     text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace("    seed: int", f"{field}    seed: int"), encoding="utf-8")
+    settings.write_text(
+        text.replace("    seed: int", f"    {field}\n    seed: int"), encoding="utf-8"
+    )
 
     def python(*words: str) -> str:
         environment = os.environ | {"PYTHONPATH": str(tmp_path), "MNIST_NB_SOURCE": "sample"}
