@@ -90,7 +90,8 @@ def layer_by_layer(image: ArrayLike, values: Activations) -> Figure:
         values: what `mnist_nb.labs.inside.activations` returns for it.
     """
     *hidden, logits = [outputs[0] for outputs in values.values()]
-    widths = [1, *[1.1] * len(hidden), 1.3, 1.3]
+    hidden_widths = [1.1] * len(hidden)
+    widths = [1, *hidden_widths, 1.3, 1.3]
     figure, panels = style.new_panels(9.6, 2.9, 1, len(widths), width_ratios=widths)
     image_axes, *hidden_axes, logit_axes, probability_axes = panels
     style.show_image(image_axes, image, "784 pixels")
