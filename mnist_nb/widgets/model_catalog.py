@@ -16,6 +16,7 @@ GIVEN = "model"
 """The key of the network that the catalog was made with."""
 
 _SHIPPED = "shipped:"  # what keys of shipped networks begin with
+_OPENED = "opened:"  # what keys of uploaded networks begin with
 _SHIPPED_LABELS = {"cnn": "convolutional network, shipped", "mlp": "784-128-64-10 network, shipped"}
 _TAUGHT = ".my-hand"  # what names of taught networks contain
 
@@ -33,7 +34,7 @@ class ModelCatalog:
     def __init__(
         self, model: nn.Module | None = None, path: str | Path = "model.safetensors"
     ) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # the current folder may change
         self._networks: dict[str, nn.Module] = {}  # those without a file
         if model is not None:
             self._networks[GIVEN] = model
@@ -46,8 +47,8 @@ class ModelCatalog:
             options.append(("the network of this notebook", GIVEN))
         options += self._shipped()
         options += self._saved()
-        uploaded = [name for name in self._networks if name != GIVEN]
-        return options + [(f"opened: {name}", name) for name in uploaded]
+        uploaded = [key for key in self._networks if key != GIVEN]
+        return options + [(f"{self.file_name(key)}, opened", key) for key in uploaded]
 
     def _shipped(self) -> list[Option]:
         names = sorted(file.stem for file in checkpoints.PRETRAINED.glob("*.safetensors"))
@@ -88,7 +89,7 @@ class ModelCatalog:
         Raises:
             CheckpointError: if it does not hold a network.
         """
-        file = Path(path).expanduser()
+        file = Path(path).expanduser().absolute()
         load_checkpoint(file)
         if file not in self._opened_files:
             self._opened_files.append(file)
@@ -100,8 +101,13 @@ class ModelCatalog:
         Raises:
             CheckpointError: if they do not hold a network.
         """
-        self._networks[name] = load_checkpoint(content, name=name)
-        return name
+        key = f"{_OPENED}{name}"
+        self._networks[key] = load_checkpoint(content, name=name)
+        return key
+
+    def file_name(self, key: str) -> str:
+        """Return the file's name, or path, of the network with this key; "cnn" for a shipped one."""
+        return key.removeprefix(_SHIPPED).removeprefix(_OPENED)
 
     def taught_path(self, key: str) -> Path:
         """Return a free path for the network with this key once it has been taught.
@@ -109,7 +115,7 @@ class ModelCatalog:
         It is `cnn.my-hand.safetensors` in the folder of the reader's own, then
         `cnn.my-hand-2.safetensors` and so on.
         """
-        name = Path(key.removeprefix(_SHIPPED)).stem.partition(_TAUGHT)[0]
+        name = Path(self.file_name(key)).stem.partition(_TAUGHT)[0]
         return free_path(self.path.with_name(f"{name}{_TAUGHT}.safetensors"))
 
 

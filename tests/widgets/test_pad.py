@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipycanvas import Canvas
 from ipywidgets import ToggleButtons
+from networks import same_weights
 from PIL import Image
 from tree import part, shown, widgets
 
@@ -378,7 +379,7 @@ def test_the_reader_s_network_is_offered_a_damaged_one_named(workplace: Path, ti
     assert pad.state.model is own
     Path("model.safetensors").write_bytes(b"nothing")
     pad.models.widget.value = "shipped:cnn"
-    pad.models.widget.value = "model.safetensors"
+    pad.models.widget.value = str(workplace / "model.safetensors")
     assert "model.safetensors" in shown(pad)
     assert pad.state.model_key == pad.models.widget.value == "shipped:cnn"
 
@@ -387,10 +388,33 @@ def test_a_network_is_opened_from_an_upload(pad: DrawingPad, workplace: Path) ->
     save_checkpoint(build_model("mlp", seed=1), "elsewhere.safetensors")
     content = Path("elsewhere.safetensors").read_bytes()
     part(pad, "Open from this computer").value = upload("mine.safetensors", content)
-    assert pad.state.model_key == "mine.safetensors"
+    assert pad.state.model_key == "opened:mine.safetensors"
+    assert "Opened mine.safetensors" in shown(pad)
     part(pad, "Open from this computer").value = upload("<i>cut.safetensors", content[:1000])
     assert "&lt;i&gt;cut.safetensors" in shown(pad)
-    assert pad.state.model_key == "mine.safetensors"
+    assert pad.state.model_key == "opened:mine.safetensors"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "shipped:cnn", "model", "taken"])
+def test_an_upload_takes_no_other_network_s_place(workplace: Path, tiny: Mnist, name: str) -> None:
+    own, friends = build_model("mlp", seed=1), build_model("mlp", seed=2)
+    save_checkpoint(own, "model.safetensors")
+    save_checkpoint(friends, "friend.safetensors")
+    pad = DrawingPad(tiny, model=build_model("mlp", seed=3))
+    options = dict(pad.state.model_options)
+    content = Path("friend.safetensors").read_bytes()
+    part(pad, "Open from this computer").value = upload(name, content)
+    labels = {key: label for label, key in pad.models.widget.options}
+    assert labels == {key: label for label, key in options.items()} | {
+        pad.state.model_key: f"{name}, opened"
+    }
+    assert same_weights(pad.state.model, friends)
+    pad.choose("model.safetensors")
+    assert same_weights(pad.state.model, own)
+    pad.choose("model")
+    assert same_weights(pad.state.model, build_model("mlp", seed=3))
+    pad.choose("shipped:cnn")
+    assert pad.state.model.name == "cnn"
 
 
 def test_where_no_network_is_found_it_says_so_and_draws_on(
@@ -417,11 +441,26 @@ def test_each_taught_network_gets_a_name_of_its_own(workplace: Path, key: str) -
         path.write_bytes(b"")
         names.append(str(path))
         key = names[-1]
-    assert names == [
+    assert [Path(name).name for name in names] == [
         "cnn.my-hand.safetensors",
         "cnn.my-hand-2.safetensors",
         "cnn.my-hand-3.safetensors",
     ]
+
+
+def test_networks_stay_in_their_folder_after_chdir(
+    pad: DrawingPad, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = workplace / "other"
+    other.mkdir()
+    own = build_model("mlp", seed=1)
+    save_checkpoint(own, "model.safetensors")
+    pad.choose("model.safetensors")
+    monkeypatch.chdir(other)
+    pad.state.refresh_models()
+    pad.choose(pad.state.model_key)
+    assert same_weights(pad.state.model, own)
+    assert pad.state.save_page() == workplace / "model.html"
 
 
 # ---- the state alone

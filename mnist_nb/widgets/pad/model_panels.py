@@ -71,7 +71,8 @@ class ModelFiles(VBox):  # type: ignore[misc]
         self._show_opened()
 
     def _show_opened(self) -> None:
-        self._state.show_message(f"{self._state.model_key} reads now.")
+        name = self._state.catalog.file_name(self._state.model_key)
+        self._state.show_message(f"Opened {name}: it reads now.")
 
     def _save_page(self) -> None:
         path = self._state.save_page()

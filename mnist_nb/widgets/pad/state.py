@@ -172,7 +172,7 @@ class PadState(HasTraits):
             ValueError: if there is no network.
         """
         self.require_model("save")
-        name = Path(self.model_key).stem.removeprefix("shipped:")
+        name = Path(self.catalog.file_name(self.model_key)).stem
         path = self.catalog.path.with_name(f"{name}.html")
         export_page(self.catalog.source(self.model_key), path)
         return path
