@@ -281,6 +281,18 @@ def test_closing_leaves_no_thread(make: Make) -> None:
 # ---- the learning rate in mid-run
 
 
+def test_a_studio_keeps_its_file_when_the_folder_changes(
+    make: Make, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = make(path="model.safetensors")
+    (workplace / "other").mkdir()
+    monkeypatch.chdir(workplace / "other")
+    click(studio, "Train")
+    studio.session.wait()
+    assert (workplace / "model.safetensors").is_file()
+    assert not list(Path().iterdir())
+
+
 def test_a_rate_moved_in_mid_run_is_in_history_and_resume(make: Make, tiny: Mnist) -> None:
     settings = dataclasses.replace(SHORT, batch_size=2, epochs=3)
     studio = make(settings)

@@ -66,7 +66,7 @@ class TrainingSession:
         device: str | None = None,
         publish: Callable[[], None] = lambda: None,
     ) -> None:
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else Path(path).absolute()
         self.store: MemoryStore | FileStore = (
             MemoryStore(data, device) if self.path is None else FileStore(self.path, data, device)
         )
@@ -249,7 +249,7 @@ class TrainingSession:
             self.observer.observe(record.model)
 
     def _describe_restored(self, record: RunRecord) -> str:
-        place = "" if self.path is None else f" and saved in {self.path}"
+        place = "" if self.path is None else f" and saved in {self.path.name}"
         next_step = "training can continue from them"
         if record.unfinished is not None:
             next_step = f"Resume continues at {record.unfinished.position}"
@@ -277,7 +277,8 @@ class TrainingSession:
         self.run = run
         self.current = record
         self.sentence = (
-            f"There is an unfinished run in {self.path} at {run.position}. Resume continues it."
+            f"There is an unfinished run in {self.path.name} at {run.position}. "
+            "Resume continues it."
         )
         self._state = State.STOPPED
 

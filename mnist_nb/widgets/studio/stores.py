@@ -118,7 +118,8 @@ class FileStore:
         run, start = continue_run(
             self._path, self._data, settings, fresh=fresh, device=self._device
         )
-        return Beginning(run, str(start), source)
+        short_start = start._replace(path=Path(self.label))  # its name without the folder
+        return Beginning(run, str(short_start), source)
 
     def save(self, run: TrainingRun) -> None:
         """Save the run's weights, and what resuming it needs.
