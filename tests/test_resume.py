@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
 import torch
 from networks import same_weights
@@ -72,6 +73,37 @@ def resumed_from(path, data):
     run, start = continue_run(path, data, SGD)
     assert start.kind is Start.RESUMED
     return run
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"momentum": np.float16(0.9)},
+        {"momentum": np.float32(0.98)},
+        {"momentum": -0.0},
+        {"learning_rate": 1 / 30},
+        {"learning_rate": np.float32(1 / 30)},
+        {"learning_rate": np.longdouble("1e-5") / 3},
+        {"learning_rate": 1},
+        {"batch_size": np.float32(50)},
+        {"seed": np.uint32(2**31 - 1)},
+    ],
+    ids=str,
+)
+def test_every_accepted_setting_survives_save_and_resume(tiny, path, setting):
+    settings = dataclasses.replace(SGD, **setting)
+    run, _ = continue_run(path, tiny, settings)
+    stop_after(run, 3)
+    save_run(run, path)
+    resumed, start = continue_run(path, tiny, settings)
+    assert start.kind is Start.RESUMED
+    assert resumed.hyperparameters == settings
+
+
+@pytest.mark.parametrize("value", [np.float16(0.99), np.float32(0.99)])
+def test_a_setting_that_rounds_out_of_its_range_is_refused(value):
+    with pytest.raises(ValueError, match="momentum must be between"):
+        Hyperparameters(momentum=value)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
