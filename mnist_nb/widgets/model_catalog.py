@@ -106,7 +106,7 @@ class ModelCatalog:
         return key
 
     def file_name(self, key: str) -> str:
-        """Return the file's name, or path, of the network with this key; "cnn" for a shipped one."""
+        """Return the name or path of the network's file; "cnn" for a shipped network."""
         return key.removeprefix(_SHIPPED).removeprefix(_OPENED)
 
     def taught_path(self, key: str) -> Path:
