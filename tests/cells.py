@@ -15,7 +15,10 @@ without one."""
 
 
 def printed_by_cells(
-    path: Path, names: dict[str, Any] | None = None, until: str | None = None
+    path: Path,
+    names: dict[str, Any] | None = None,
+    until: str | None = None,
+    after: str | None = None,
 ) -> list[tuple[str, str, str]]:
     """(source, what it prints now, what it printed when it was committed) of each code cell that is
     compared.
@@ -24,11 +27,16 @@ def printed_by_cells(
         path: the notebook; its cells run in the current folder.
         names: where they put their names; a new space if None.
         until: the cell with this text is the last one; all cells run if None.
+        after: the cells up to the one with this text are left out; none is if None.
     """
     names = {"__name__": "__main__"} if names is None else names
     results = []
+    has_begun = after is None
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type != "code":
+            continue
+        if not has_begun:
+            has_begun = str(after) in cell.source
             continue
         said = io.StringIO()
         with contextlib.redirect_stdout(said):

@@ -4,6 +4,7 @@
 trained in its place: it is enough to see that it is the same one.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from networks import same_weights
 
 from mnist_nb import (
     Hyperparameters,
+    MyDigits,
+    Sketch,
     TrainingRun,
     build_model,
     load_or_train,
@@ -157,3 +160,52 @@ def test_runs_to_its_end_with_the_sample_too(
         shutil.copy(file, workplace)
     monkeypatch.chdir(workplace / path.parent.relative_to(NOTEBOOKS))
     assert printed_by_cells(path)
+
+
+def keep_digits(per_digit: int, *, are_labelled_wrongly: bool = False) -> None:
+    """Keep so many drawings of each digit in the current folder, as a reader does on the pad.
+
+    Under wrong labels nearly all are misread, and teaching them cannot help.
+    """
+    strokes = json.loads((NOTEBOOKS / "handwriting.json").read_text(encoding="utf-8"))
+    digits = MyDigits()
+    for digit in range(10):
+        label = (digit + 1) % 10 if are_labelled_wrongly else digit
+        for _ in range(per_digit):
+            sketch = Sketch(size=280)
+            for points in strokes[str(digit)]:
+                sketch.add_stroke(points, width=14)
+            digits.add(sketch, label)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::mnist_nb.handwriting.adaptation.ForgettingWarning")
+def test_runs_to_its_end_with_the_readers_digits(workplace: Path, full_mnist: Mnist) -> None:
+    for file in NOTEBOOKS.glob("*.json"):
+        shutil.copy(file, workplace)
+    path = NOTEBOOKS / "04_draw.ipynb"
+    names: dict[str, Any] = {"__name__": "__main__"}
+    printed_by_cells(path, names, until="def write(")
+    for per_digit, is_wrong in ((1, False), (3, False), (3, True), (10, False), (10, True)):
+        Path("my_digits.safetensors").unlink(missing_ok=True)
+        keep_digits(per_digit, are_labelled_wrongly=is_wrong)
+        printed_by_cells(path, names, after="def write(")
+        assert names["yours"] == (per_digit >= 3)
+
+
+@pytest.mark.slow
+def test_the_text_shows_the_runs_it_names(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
+    path = NOTEBOOKS / "02_train.ipynb"
+    names: dict[str, Any] = {"__name__": "__main__"}
+    printed_by_cells(path, names, until="TrainingStudio(")
+    for _ in range(2):
+        names["studio"].train(fresh=True, epochs=2)
+    names["studio"].session.start(Hyperparameters(epochs=100), fresh=True)
+    names["studio"].stop()
+    figures = []
+    monkeypatch.setattr(
+        "mnist_nb.plots.training_curves", lambda runs: figures.append([run.name for run in runs])
+    )
+    printed_by_cells(path, names)
+    assert figures == [["momentum 0.9", "momentum 0"]]
