@@ -25,7 +25,6 @@ from .handwriting.pictures import from_image as from_image
 from .handwriting.preprocessing import EmptySketchError as EmptySketchError
 from .handwriting.refusal import digit_score as digit_score
 from .handwriting.sketch import Sketch as Sketch
-from .labs.exercises import UnknownExerciseError as UnknownExerciseError
 from .labs.exercises import check as check
 from .labs.quick_training import load_or_train as load_or_train
 from .models import build_model as build_model

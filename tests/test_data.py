@@ -572,3 +572,9 @@ class TestOtherData:
         batch = next(iter(torch.utils.data.DataLoader(own.train, batch_size=8)))
         assert batch[0].shape == (8, 28, 28)
         assert repr(own.train) == "Split('train', 50 images)"
+
+
+def test_a_data_set_shows_itself_in_two_lines(tiny: Mnist) -> None:
+    first, second = repr(tiny).splitlines()
+    assert first == "Mnist from sample: 620 train, 100 validation, 200 test images"
+    assert second == "28 x 28 pixels, 0 paper to 255 ink"

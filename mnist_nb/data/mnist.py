@@ -116,6 +116,11 @@ class Mnist:
     test: Split
     source: str
 
+    def __repr__(self) -> str:
+        splits = (self.train, self.validation, self.test)
+        counts = ", ".join(f"{len(split):,} {split.name}" for split in splits)
+        return f"Mnist from {self.source}: {counts} images\n28 x 28 pixels, 0 paper to 255 ink"
+
     @property
     def is_sample(self) -> bool:
         """Whether this is only the small sample inside the package."""

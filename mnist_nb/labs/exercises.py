@@ -14,14 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from mnist_nb.errors import MnistNbError
-
 Exercise = dict[str, Any]
 """A row of the table: `asks`, `right`, `wrong`, and either `between` or `fingerprint`."""
-
-
-class UnknownExerciseError(MnistNbError, ValueError):
-    """There is no exercise of that number; the message lists those of its notebook."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +29,23 @@ class Reply:
         return self.sentence
 
 
-def check(exercise: str, answer: object = ...) -> Reply:
+def check(exercise: str, answer: object = ..., *more: object) -> Reply:
     """Check an answer to an exercise, and say in a sentence why it is right or how to find it.
 
     Args:
         exercise: the notebook and the exercise's number in it, such as "02.3".
-        answer: a number, a letter or word, or several of them; `...`, the placeholder in the
-            notebooks, counts as no answer yet.
-
-    Raises:
-        UnknownExerciseError: there is no such exercise.
+        answer: a number, a letter or word, or several of them; the placeholders in the notebooks,
+            `...` and "...", count as no answer yet.
+        more: further numbers of the answer, where it was written without parentheses.
     """
     table = _table()
     if not isinstance(exercise, str) or exercise not in table:
-        raise _unknown_exercise(exercise)
+        return _unknown_exercise(exercise)
     row = table[exercise]
-    if answer is ...:
+    if more:
+        answer = (answer, *more)
+    is_placeholder = answer is ... or (isinstance(answer, str) and answer.strip() == "...")
+    if is_placeholder:
         return Reply(False, f"Not answered yet. Replace the three dots by {row['asks']}.")
     if "fingerprint" in row:
         return _check_choice(exercise, row, answer)
@@ -82,7 +77,8 @@ def _check_number(row: Exercise, answer: object) -> Reply:
         value = float(answer)  # type: ignore[arg-type]
     except (TypeError, ValueError, RuntimeError):
         shown = reprlib.repr(answer)
-        return Reply(False, f"✗ This asks for {row['asks']}, and not for {shown}.")
+        hint = " Decimals take a point, not a comma." if "," in shown else ""
+        return Reply(False, f"✗ This asks for {row['asks']}, and not for {shown}.{hint}")
     if low <= value <= high:
         return _right(row)
     is_share = high <= 1
@@ -101,14 +97,14 @@ def _right(row: Exercise) -> Reply:
     return Reply(True, f"✓ Right. {row['right']}")
 
 
-def _unknown_exercise(exercise: object) -> UnknownExerciseError:
+def _unknown_exercise(exercise: object) -> Reply:
     numbers = list(_table())
     shown = reprlib.repr(exercise)
     notebook = str(exercise)[:2]
     of_notebook = [number for number in numbers if number.startswith(notebook)]
     whole_range = f"{numbers[0]} to {numbers[-1]}"
     known = " ".join(of_notebook) or whole_range
-    return UnknownExerciseError(f"there is no exercise {shown}; the numbers are {known}")
+    return Reply(False, f"✗ There is no exercise {shown}; the numbers, in quotes, are {known}.")
 
 
 @cache
