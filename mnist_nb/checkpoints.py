@@ -368,7 +368,7 @@ def _with_state(
         model = _network_from(weights).eval()
     except ValueError as error:
         raise _state_error(path, error) from error
-    return _SavedRun(model, metadata, _SavedState(tensors, state_metadata[_STATE_KEY]))
+    return _SavedRun(model, metadata, _SavedState(tensors, state_metadata.get(_STATE_KEY, "")))
 
 
 def _state_error(path: Path, error: Exception) -> CheckpointError:

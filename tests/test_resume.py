@@ -1,6 +1,7 @@
 """A run that was stopped anywhere ends with the weights, bit for bit, of one that was not."""
 
 import dataclasses
+import itertools
 import os
 import random
 import signal
@@ -104,6 +105,31 @@ def test_every_accepted_setting_survives_save_and_resume(tiny, path, setting):
 def test_a_setting_that_rounds_out_of_its_range_is_refused(value):
     with pytest.raises(ValueError, match="momentum must be between"):
         Hyperparameters(momentum=value)
+
+
+def test_a_run_of_very_many_steps_can_be_saved_and_resumed(tiny, path, monkeypatch):
+    monkeypatch.setattr("mnist_nb.training.run.MAX_SAVED_LOSSES", 100)
+    monkeypatch.setattr("mnist_nb.training.learning_rate.MAX_CHANGES", 20)
+    settings = dataclasses.replace(SGD, batch_size=1, epochs=2)
+    rates = itertools.cycle([0.001, 0.002])
+    run, _ = continue_run(path, tiny, settings)
+    while run.steps_done < 700:
+        run.learning_rate = next(rates)
+        stop_after(run, 1)
+    tensors, _ = run.state_dict()
+    assert len(tensors["batch_losses"]) < 100 + run.batch
+    assert len(tensors["learning_rate_changes"]) == 20
+    save_run(run, path)
+    resumed, start = continue_run(path, tiny, settings)
+    assert start.kind is Start.RESUMED
+    assert resumed.learning_rate_changes == run.learning_rate_changes
+    assert len(resumed.batch_losses) == 700
+    assert resumed.batch_losses[620:] == run.batch_losses[620:]
+    assert resumed.batch_losses[:620:7] == run.batch_losses[:620:7]
+    list(run.epochs())
+    list(resumed.epochs())
+    assert same_weights(resumed.model, run.model)
+    assert resumed.records[-1].mean_loss == run.records[-1].mean_loss
 
 
 @pytest.mark.parametrize("name", SETTINGS)

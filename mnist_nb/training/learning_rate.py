@@ -1,8 +1,10 @@
 """The learning rate of a run: a base rate, which may change during the run, times a schedule."""
 
 import math
+from collections import deque
 
 SCHEDULES = ("constant", "cosine", "one-cycle")
+MAX_CHANGES = 100_000  # the latest are kept, so that every run can be saved
 _ONE_CYCLE_RISE = 0.25  # share of the run in which the rate rises
 _ONE_CYCLE_START = 1 / 25  # of the highest rate
 
@@ -18,7 +20,7 @@ class LearningRate:
 
     def __init__(self, base: float, schedule: str, steps: int) -> None:
         self.base = base
-        self.changes: list[tuple[int, float]] = []
+        self.changes: deque[tuple[int, float]] = deque(maxlen=MAX_CHANGES)
         self._initial = base
         self._schedule = schedule
         self._steps = steps

@@ -50,9 +50,12 @@ class Optimizer:
         """
         buffers = self._named_buffers()
         for name, tensor in state.items():
-            if name not in buffers or buffers[name].shape != tensor.shape:
-                shape = list(tensor.shape)
-                raise ValueError(f"the optimizer's {name} {shape} does not fit the model")
+            buffer = buffers.get(name, torch.empty(0))
+            if buffer.shape != tensor.shape or buffer.dtype != tensor.dtype:
+                found = f"{tensor.dtype} {list(tensor.shape)}"
+                raise ValueError(f"the optimizer's {name}, {found}, does not fit the model")
+            if not bool(torch.isfinite(tensor).all()):
+                raise ValueError(f"the optimizer's {name} holds NaN or infinite numbers")
         for name, buffer in buffers.items():
             buffer.copy_(state[name]) if name in state else buffer.zero_()
 
@@ -108,6 +111,13 @@ class Adam(Optimizer):
         super().__init__(parameters, "exp_avg", "exp_avg_sq")
         self.decay = decay
         self.buffers["step"] = [torch.zeros(()) for _ in self.parameters]  # the same for all
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restore what `state_dict` returned; raises ValueError as `Optimizer` does."""
+        super().load_state_dict(state)
+        for buffer in self.buffers["step"] + self.buffers["exp_avg_sq"]:
+            if bool((buffer < 0).any()):
+                raise ValueError("the optimizer's step or exp_avg_sq holds negative numbers")
 
     @torch.inference_mode()
     def step(self, learning_rate: float) -> None:

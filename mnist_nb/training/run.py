@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_nb.data import Mnist
-from mnist_nb.errors import MnistNbError
+from mnist_nb.errors import MnistNbError, check_range
 from mnist_nb.models import Network, choose_device, loss_and_accuracy, one_thread, predict, to_input
 from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory
 from mnist_nb.plugins import AUGMENTATIONS, find_plugin
@@ -30,6 +30,9 @@ from mnist_nb.training.plain import generator_of, permutation
 DIVERGENCE_LOSS = 100.0
 """A batch's mean loss in nats above which a run has diverged. Guessing blindly costs ln 10 = 2.3; a
 network that gives the right digits e^-100 has been thrown so far that its units stay dead."""
+
+MAX_SAVED_LOSSES = 1_000_000
+"""Losses of finished epochs that a state holds: 8 MB. Of more, every second, third ... is saved."""
 
 SMALL_BATCH = 512
 """Up to so many images, one thread is as fast as several for a fully connected network."""
@@ -156,7 +159,7 @@ class TrainingRun:
     @property
     def learning_rate_changes(self) -> list[tuple[int, float]]:
         """The history: (step of the run, counted from 0; rate from that step on)."""
-        return self._rate.changes
+        return list(self._rate.changes)
 
     @property
     def scheduled_learning_rate(self) -> float:
@@ -225,7 +228,10 @@ class TrainingRun:
         tensors = {
             f"optimizer.{name}": tensor for name, tensor in self.optimizer.state_dict().items()
         }
-        tensors["batch_losses"] = torch.tensor(self.batch_losses, dtype=torch.float64)
+        finished = self.steps_done - self.batch  # steps of finished epochs
+        earlier_losses = self.batch_losses[: finished : _loss_interval(finished)]
+        losses = earlier_losses + self.batch_losses[finished:]
+        tensors["batch_losses"] = torch.tensor(losses, dtype=torch.float64)
         changes = torch.tensor(self.learning_rate_changes, dtype=torch.float64)
         tensors["learning_rate_changes"] = changes.reshape(-1, 2)
         values = {
@@ -259,13 +265,14 @@ class TrainingRun:
         self.first_epoch = values["first_epoch"]
         self.epoch = values["epoch"]
         self.batch = values["batch"]
-        for step, rate in tensors["learning_rate_changes"].tolist():
+        for step, rate in _numbers_in(tensors, "learning_rate_changes", columns=2):
+            check_range("the step of a change", step, 0, self.steps_done)
+            check_range("the rate of a change", rate, 0, 10)
             self._rate.changes.append((int(step), rate))
         self.learning_rate = values["learning_rate"]
-        self.records = [EpochRecord(**record) for record in values["records"]]
-        self.batch_losses = tensors["batch_losses"].tolist()
-        if len(self.batch_losses) != self.steps_done:
-            raise ValueError(f"{len(self.batch_losses)} losses of {self.steps_done} steps")
+        self.records = [_checked_record(record) for record in values["records"]]
+        self.batch_losses = self._losses_in(tensors)
+        check_range("seconds", values["seconds"], 0, 1e9)
         self._seconds = float(values["seconds"])
         self._last_good = copy.deepcopy(self.model.state_dict())
 
@@ -276,10 +283,21 @@ class TrainingRun:
         if values["images"] != len(self._labels):
             raise ValueError(f"{values['images']} training images instead of {len(self._labels)}")
         epochs = values["epoch"] - values["first_epoch"]
-        if not 0 <= epochs <= self.hyperparameters.epochs:
-            raise ValueError(f"{epochs} of {self.hyperparameters.epochs} epochs are done")
-        if values["batch"] > self.batches_per_epoch:
-            raise ValueError(f"batch {values['batch']} of {self.batches_per_epoch}")
+        check_range("batch", values["batch"], 0, self.batches_per_epoch)
+        check_range("epochs", epochs, 0, self.hyperparameters.epochs)
+        steps = epochs * self.batches_per_epoch + values["batch"]
+        check_range("steps", steps, 0, self.steps_total)
+
+    def _losses_in(self, tensors: Mapping[str, Tensor]) -> list[float]:
+        """The loss of every step; where earlier ones were thinned, each stands for several."""
+        finished = self.steps_done - self.batch
+        interval = _loss_interval(finished)
+        saved = _numbers_in(tensors, "batch_losses")
+        n_earlier = math.ceil(finished / interval)
+        if len(saved) != n_earlier + self.batch:
+            raise ValueError(f"{len(saved)} losses of {self.steps_done} steps")
+        earlier = np.repeat(saved[:n_earlier], interval)[:finished]
+        return [*earlier.tolist(), *saved[n_earlier:]]
 
     # ---- inside
 
@@ -404,6 +422,31 @@ def train(
     run = TrainingRun(model, data, hyperparameters or Hyperparameters(), device=device)
     predict(run.model, data.train.images[:1])  # raises for a model that gives no logits
     yield from run.epochs(on_batch)
+
+
+def _loss_interval(steps: int) -> int:
+    """Every how many of the finished epochs' steps a saved state holds the loss."""
+    return 1 + steps // MAX_SAVED_LOSSES
+
+
+def _numbers_in(tensors: Mapping[str, Tensor], name: str, columns: int = 0) -> list[Any]:
+    """The finite numbers of a state's tensor: one for each row, or a list of so many."""
+    tensor = tensors[name]
+    shape = [len(tensor), columns] if columns else [len(tensor)]
+    if tensor.dtype != torch.float64 or list(tensor.shape) != shape:
+        raise ValueError(f"{name} is {tensor.dtype} {list(tensor.shape)}")
+    if not bool(torch.isfinite(tensor).all()):
+        raise ValueError(f"{name} holds NaN or infinite numbers")
+    return tensor.tolist()
+
+
+def _checked_record(values: Mapping[str, Any]) -> EpochRecord:
+    """The record with these values, each of which is a number in its range."""
+    record = EpochRecord(**values)
+    for name, value in vars(record).items():
+        check_range(name, value, 0, 1e9)
+    check_range("validation_accuracy", record.validation_accuracy, 0, 1)
+    return record
 
 
 def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> Optimizer:
