@@ -161,6 +161,22 @@ class TestFrame:
             r"\*\*How to:\*\* .+ runs a cell, .+Run All.+Clear Outputs.+\(glossary\.md\)\.", how
         )
 
+    def test_every_prediction_is_answered_in_the_text(self, path: Path) -> None:
+        waiting = None
+        has_run = False  # a code cell after the question
+        for cell in notebook(path).cells:
+            if cell.cell_type == "code":
+                has_run = True
+                continue
+            if waiting is not None and has_run:
+                waiting = None
+            if "**Predict first:**" in cell.source:
+                assert waiting is None, f"not answered before the next question: {waiting}"
+                waiting = cell.source.split("**Predict first:**")[-1].strip()
+                assert "\n## " not in waiting, f"a new section begins before its answer: {waiting}"
+                has_run = False
+        assert waiting is None
+
     def test_what_was_learned_mirrors_the_goals(self, path: Path) -> None:
         goals = bullets(notebook(path).cells[0].source)
         assert len(bullets(section(path, "You learned"))) == len(goals)

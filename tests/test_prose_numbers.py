@@ -49,6 +49,7 @@ LISTED = {
         "42": "benchmarks/README.md: 184 writers, shrunk",
         "52": "benchmarks/README.md: 184 writers, shrunk",
         "20": "the box that digits are shrunk to",
+        "99": "the shipped cnn, asked about signs that a rule draws",
         "512": "half of 2 to the tenth power",
     },
     "05_trust": {
