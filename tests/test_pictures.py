@@ -1,5 +1,6 @@
 """A digit in a picture of any kind comes out as MNIST would have it."""
 
+import contextlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -369,3 +370,19 @@ class TestFindInk:
         if dark:
             moved = ImageOps.invert(moved)
         assert difference(from_image(usual), from_image(moved)) < 0.02
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's about tags
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "jpeg"])
+@pytest.mark.promise("any picture")
+def test_a_damaged_tiff_is_read_or_refused_in_words(compression: str | None) -> None:
+    content = saved(picture(size=(320, 240)).convert("L"), "TIFF", compression=compression)
+    random = Random(0)
+    for _ in range(100):
+        damaged = bytearray(content)
+        for _ in range(random.randint(1, 8)):
+            place = random.choice([random.randrange(200), random.randrange(len(content))])
+            damaged[-place] = random.randrange(256)
+            damaged[place] = random.randrange(256)
+        with contextlib.suppress(ValueError):
+            find_ink(bytes(damaged))

@@ -16,6 +16,7 @@ Crop = tuple[float, float, float, float]  # left, top, right, bottom, as shares 
 WHOLE_PICTURE: Crop = (0, 0, 1, 1)
 
 _LARGEST_SIDE = 512  # larger pictures are reduced to this
+_SMALLEST_SIDE = 10  # of a picture that was reduced: half the height of MNIST's digits
 _MAX_PIXELS = 90_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # others, such as EPS, start programs
 _HEIC_BRANDS = (b"ftyphei", b"ftyphev", b"ftypmif")  # bytes 4 to 10 of a HEIC file
@@ -31,27 +32,32 @@ def load_grey(source: Picture, crop: Crop = WHOLE_PICTURE) -> Floats:
         crop: left, top, right and bottom of the part to use, as shares of the upright picture.
 
     Raises:
-        ValueError: if the source is not a picture or has more than 90 million pixels, or `crop` is
-            not four shares from 0 to 1.
+        ValueError: if the source is not a picture, has more than 90 million pixels, or is too long
+            and narrow for that, or `crop` is not four shares from 0 to 1.
     """
     if len(crop) != 4 or not all(0 <= share <= 1 for share in crop):
         raise ValueError(f"crop must be four shares from 0 to 1, got {crop}")
+    picture = _open(source)
     try:
-        picture = _crop(_upright(_open(source)), crop)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        picture = _crop(_upright(picture), crop)
+    except Exception as error:  # Pillow raises many kinds for a damaged file
         raise _unreadable(source, error) from error
     picture = _to_8_bits(picture)
+    width, height = picture.size
     picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE), Image.Resampling.BOX)
+    if min(picture.size) < min(_SMALLEST_SIDE, width, height):
+        raise ValueError(
+            f"a picture of {width} x {height} pixels is too long and narrow to find digits in: "
+            "crop it, or cut it into several"
+        )
     return _to_grey(picture)
 
 
 def _open(source: Any) -> Image.Image:
     if isinstance(source, Image.Image):
         picture = source
-    elif isinstance(source, str | os.PathLike) or hasattr(source, "read"):
+    elif isinstance(source, str | os.PathLike | bytes | bytearray) or hasattr(source, "read"):
         picture = _open_file(source)
-    elif isinstance(source, bytes | bytearray):
-        picture = _open_file(io.BytesIO(source))
     else:
         picture = _from_array(source)
     if not 0 < picture.width * picture.height <= _MAX_PIXELS:
@@ -62,13 +68,14 @@ def _open(source: Any) -> Image.Image:
     return picture
 
 
-def _open_file(file: Any) -> Image.Image:
+def _open_file(source: Any) -> Image.Image:
+    file = io.BytesIO(source) if isinstance(source, bytes | bytearray) else source
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _open has its own limit
         try:
             picture = Image.open(file, formats=_FORMATS)
-        except (TypeError, ValueError) as error:  # a closed file, a text file, an impossible path
-            raise OSError(str(error)) from error
+        except Exception as error:  # for a closed file or an impossible path as well
+            raise _unreadable(source, error) from error
     # a JPEG file is decoded at about the size that is needed
     picture.draft("RGB", (2 * _LARGEST_SIDE, 2 * _LARGEST_SIDE))
     return picture
