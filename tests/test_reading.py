@@ -2,6 +2,7 @@
 written."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy.interpolate import PchipInterpolator
 from torch import nn
 
 from mnist_nb import EmptySketchError, Sketch, build_model, load_pretrained, predict, read_number
+from mnist_nb.data import Mnist
 
 Strokes = list[NDArray[np.float32]]
 GLYPHS: dict[str, list[list[tuple[float, float]]]] = {  # 60 wide, 100 high
@@ -181,6 +183,33 @@ def test_noise_is_read_or_refused() -> None:
     except ValueError as error:
         number, words = None, str(error)
     assert number.digits if number else "ink" in words or "digit" in words
+
+
+def in_large_pixels(pattern: NDArray[np.integer[Any]], size: int) -> NDArray[np.uint8]:
+    """A picture of black and white squares."""
+    return np.kron(255 * pattern, np.ones((size, size))).astype(np.uint8)
+
+
+def digits_in_a_row(sample: Mnist, count: int) -> NDArray[np.uint8]:
+    """The first test images side by side, black on white."""
+    return 255 - np.concatenate(list(sample.test.images[:count].numpy()), axis=1)
+
+
+@pytest.mark.promise("any picture")
+def test_a_picture_of_no_number_is_refused_in_words(sample: Mnist) -> None:
+    checkerboard = np.indices((8, 8)).sum(axis=0) % 2
+    like_a_qr_code = np.random.default_rng(0).integers(0, 2, (25, 25))
+    pictures = [in_large_pixels(checkerboard, 16), in_large_pixels(like_a_qr_code, 8)]
+    text = Image.new("L", (500, 160), 255)
+    lines = "The quick brown fox jumps\nover the lazy dog and then\nit sleeps in the sun."
+    ImageDraw.Draw(text).multiline_text((10, 10), lines, font_size=30, fill=0)
+    for picture in (*pictures, text):
+        with pytest.raises(ValueError, match=r"does not look like a number.*crop"):
+            read_number(picture)
+    for picture in (digits_in_a_row(sample, 200), np.full((60, 30_000), 255, np.uint8)):
+        with pytest.raises(ValueError, match=r"too long and narrow.*crop"):
+            read_number(picture)
+    assert len(read_number(digits_in_a_row(sample, 12)).text) == 12
 
 
 points = st.tuples(st.floats(-50, 350, width=32), st.floats(-50, 350, width=32))

@@ -38,6 +38,10 @@ MAX_SCORE_LOGIT = 6.0
 DOUBTFUL = 0.95  # a drawn digit read with less probability is read in these forms as well
 FORMS = ((1, -0.2), (1, 0.2), (0.8, 0), (1.25, 0))  # stretch and slant; their mean is better
 
+# Of 400 single test digits, 0.8 % are read with less; QR codes, checkerboards and long text with
+# 0.00 to 0.03. Whole numbers of 2 to 12 test digits had 0.27 or more.
+MIN_CONFIDENCE = 0.05  # of a digit in a picture, as the geometric mean over all
+
 # Next to other digits a digit is far likelier than on a pad where anything may be drawn, so a tenth
 # of the score suffices.
 SCORE_FACTOR = 10
@@ -76,7 +80,8 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
 
     Raises:
         EmptySketchError: if there is no ink.
-        ValueError: if `source` is no picture, or has more than 400 pieces of ink.
+        ValueError: if `source` is no picture, has more than 400 pieces of ink, or is a picture of
+            something else, by the low confidence of what is read.
     """
     pieces = stroke_pieces(source) if isinstance(source, Sketch) else ink_pieces(find_ink(source))
     if not pieces:
@@ -93,8 +98,22 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     lines = arrange_in_lines([_read_closely(reading, model) for reading in readings])
     digits = [digit for line in lines for digit in line]
     text = "\n".join("".join(digit.text for digit in line) for line in lines)
-    confidence = float(np.prod([digit.probabilities.max() * digit.score for digit in digits]))
-    return Number(text, digits, confidence)
+    confidences = [float(digit.probabilities.max() * digit.score) for digit in digits]
+    if not isinstance(source, Sketch):
+        _check_confidences(confidences)
+    return Number(text, digits, float(np.prod(confidences)))
+
+
+def _check_confidences(confidences: Sequence[float]) -> None:
+    """Refuse a picture of something other than a number."""
+    logarithms = np.log(np.maximum(confidences, 1e-9))
+    mean = float(np.exp(logarithms.mean()))
+    if mean < MIN_CONFIDENCE:
+        raise ValueError(
+            f"this picture does not look like a number: a digit in it would be read right with "
+            f"{mean:.1%} confidence, and at least {MIN_CONFIDENCE:.0%} is needed; crop it to the "
+            "number, or write larger and darker"
+        )
 
 
 # ---- which pieces
