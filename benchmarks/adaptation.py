@@ -21,10 +21,11 @@ import torch
 from strokes import replay
 from torch import nn
 
-from mnist_nb.checkpoints import load_checkpoint, load_pretrained
+from mnist_nb.checkpoints import load_checkpoint
 from mnist_nb.data import Mnist, Split, load_mnist
 from mnist_nb.evaluation import evaluate
 from mnist_nb.handwriting.adaptation import ForgettingWarning, adapt
+from mnist_nb.handwriting.pretrained import load_pretrained
 
 PER_DIGIT = 3
 

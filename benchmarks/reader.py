@@ -24,7 +24,7 @@ from browser.conftest import CHROMIUM_NAMES, QUIET
 from browser.test_page import number, recorded
 
 from mnist_nb import export_page
-from mnist_nb.checkpoints import PRETRAINED
+from mnist_nb.handwriting.pretrained import PRETRAINED
 
 _TIMES = """([name, calls]) => {
     const read = ({strokes, size}) => {

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import nn
 
-from mnist_nb.checkpoints import load_checkpoint, load_pretrained
+from mnist_nb.checkpoints import load_checkpoint
 from mnist_nb.evaluation import Evaluation
+from mnist_nb.handwriting.pretrained import load_pretrained
 from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.models import predict
 

@@ -6,7 +6,7 @@ used, so `import mnist_nb` itself is quick.
 
 import lazy_loader
 
-from mnist_nb.plugins import AUGMENTATIONS, AUXILIARY_HEADS
+from mnist_nb.plugins import AUGMENTATIONS, AUXILIARY_HEADS, GRADIENT_FUNCTIONS
 
 __version__ = "0.1.0"
 
@@ -16,3 +16,4 @@ __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 for _name in ("affine", "elastic", "handwriting"):
     AUGMENTATIONS[_name] = f"mnist_nb.handwriting.augmentation:{_name.upper()}"
 AUXILIARY_HEADS["reject"] = "mnist_nb.handwriting.refusal:RefusalHead"
+GRADIENT_FUNCTIONS["by hand"] = "mnist_nb.labs.backpropagation:ManualBackprop"

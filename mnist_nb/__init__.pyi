@@ -4,7 +4,6 @@ from . import labs as labs
 from . import plots as plots
 from .checkpoints import continue_run as continue_run
 from .checkpoints import load_checkpoint as load_checkpoint
-from .checkpoints import load_pretrained as load_pretrained
 from .checkpoints import read_metadata as read_metadata
 from .checkpoints import save_checkpoint as save_checkpoint
 from .checkpoints import save_run as save_run
@@ -23,13 +22,14 @@ from .handwriting.numbers import read_number as read_number
 from .handwriting.pictures import find_ink as find_ink
 from .handwriting.pictures import from_image as from_image
 from .handwriting.preprocessing import EmptySketchError as EmptySketchError
+from .handwriting.pretrained import load_pretrained as load_pretrained
 from .handwriting.refusal import digit_score as digit_score
 from .handwriting.sketch import Sketch as Sketch
 from .labs.exercises import check as check
+from .labs.presets import PRESETS as PRESETS
 from .labs.quick_training import load_or_train as load_or_train
 from .models import build_model as build_model
 from .models import predict as predict
-from .training import PRESETS as PRESETS
 from .training import EpochRecord as EpochRecord
 from .training import Hyperparameters as Hyperparameters
 from .training import TrainingDivergedError as TrainingDivergedError

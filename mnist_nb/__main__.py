@@ -188,7 +188,7 @@ def make_parser(word: str) -> Parser:
 
 def _presets_in_words() -> str:
     """What each preset changes, and two examples."""
-    from mnist_nb.training.presets import describe_preset
+    from mnist_nb.labs.presets import describe_preset
 
     lines = ["presets with their seconds, their validation accuracy, and what they change:"]
     for name, settings in mnist_nb.PRESETS.items():
@@ -272,7 +272,7 @@ def test_command(options: argparse.Namespace) -> int:
     """Print how many of the test images the model reads right, with a 95 %
     interval, and a table of precision, recall and F1 for each digit.
     """
-    from mnist_nb.evaluation import score_table
+    from mnist_nb.labs.score_table import score_table
     from mnist_nb.models import choose_device
 
     model = mnist_nb.load_checkpoint(options.model).to(choose_device(options.device))
@@ -311,7 +311,7 @@ def page_command(options: argparse.Namespace) -> int:
     A double click opens it in any browser, on a phone too, without Python and
     without a network.
     """
-    from mnist_nb.checkpoints import PRETRAINED
+    from mnist_nb.handwriting.pretrained import PRETRAINED
     from mnist_nb.widgets.page import export_page
 
     shipped = PRETRAINED / f"{options.model}.safetensors"

@@ -20,8 +20,6 @@ from mnist_nb.models import MODELS, Network, build_model
 from mnist_nb.plugins import AUXILIARY_HEADS, find_plugin
 from mnist_nb.training import Hyperparameters, TrainingRun
 
-PRETRAINED = Path(__file__).parent / "models" / "pretrained"
-
 _MODEL_KEY, _STATE_KEY = "model", "state"  # metadata by which a save recognizes files of its kind
 _MODEL_PREFIX = "model."  # of the weights in a training state
 
@@ -79,18 +77,6 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     return files.read_tensors(path)[1]
 
 
-def load_pretrained(name: str = "cnn") -> Network:
-    """Load a network that ships with the package, trained for drawings: "cnn" (best) or "mlp".
-
-    Raises:
-        ValueError: for another name.
-        CheckpointError: if this installation lacks its file.
-    """
-    if name not in ("cnn", "mlp"):
-        raise ValueError(f"name must be 'cnn' or 'mlp', the networks that ship, got {name!r}")
-    return load_checkpoint(PRETRAINED / f"{name}.safetensors")
-
-
 # ---- runs: beside the weights lies a file that resumes them exactly
 
 
@@ -134,8 +120,6 @@ def save_run(run: TrainingRun, path: str | Path) -> None:
     Raises:
         CheckpointError: if a file cannot be written, or something else lies in its place.
     """
-    with files.explain_refusal(path):
-        files.regular_file(path)
     _check_replaceable(path)
     state = state_path(path)
     files.check_replaceable(state, "training state", ours=_STATE_KEY in files.read_header(state)[1])
@@ -190,11 +174,11 @@ def continue_run(
             "fresh start"
         )
     run = TrainingRun(saved.model, data, hyperparameters, device=device)
-    if saved.state is None:
+    if not saved.state_values:
         run.first_epoch = run.epoch = _epoch_in(saved.metadata)
         return run, RunStart(Start.WEIGHTS, path, run)
     try:
-        return run, _restore_state(run, path, saved.state)
+        return run, _restore_state(run, path, saved)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise _state_error(path, error) from error
 
@@ -304,19 +288,13 @@ def _check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 # ---- inside: training states
 
 
-class _SavedState(NamedTuple):
-    """What a training state holds besides the weights."""
-
-    tensors: dict[str, Tensor]
-    values: str  # JSON
-
-
 class _SavedRun(NamedTuple):
     """A checkpoint, with its training state where one belongs to it."""
 
     model: Network
     metadata: dict[str, str]
-    state: _SavedState | None
+    state_tensors: dict[str, Tensor] = {}  # noqa: RUF012
+    state_values: str = ""  # JSON; empty without a state
 
 
 def _read_run(path: Path) -> _SavedRun | None:
@@ -332,11 +310,11 @@ def _read_run(path: Path) -> _SavedRun | None:
         return _with_state(path, {}, *state)
     model, metadata = _load(path)
     if state is None:
-        return _SavedRun(model, metadata, None)
+        return _SavedRun(model, metadata)
     belongs = state[1].get("weights") == files.digest(_weights_of(model))
     if belongs or _is_about_to_replace(path, state[1]):
         return _with_state(path, metadata, *state)
-    return _SavedRun(model, metadata, None)
+    return _SavedRun(model, metadata)
 
 
 def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
@@ -359,16 +337,11 @@ def _with_state(
     tensors: dict[str, Tensor],
     state_metadata: Mapping[str, str],
 ) -> _SavedRun:
-    weights = {
-        name.removeprefix(_MODEL_PREFIX): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(_MODEL_PREFIX)
-    }
     try:
-        model = _network_from(weights).eval()
+        model = _network_from(files.without_prefix(tensors, _MODEL_PREFIX)).eval()
     except ValueError as error:
         raise _state_error(path, error) from error
-    return _SavedRun(model, metadata, _SavedState(tensors, state_metadata.get(_STATE_KEY, "")))
+    return _SavedRun(model, metadata, tensors, state_metadata.get(_STATE_KEY, "null"))
 
 
 def _state_error(path: Path, error: Exception) -> CheckpointError:
@@ -399,16 +372,16 @@ def _state_checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) 
     return hashlib.sha256("\n".join([files.digest(tensors), *words]).encode()).hexdigest()
 
 
-def _restore_state(run: TrainingRun, path: Path, state: _SavedState) -> RunStart:
+def _restore_state(run: TrainingRun, path: Path, saved: _SavedRun) -> RunStart:
     """Restore the training state, or only its epoch where the settings differ."""
-    values = files.parse_json(state.values)
-    saved, chosen = Hyperparameters(**values["hyperparameters"]), run.hyperparameters
-    if saved != chosen or values["images"] != len(run.data.train):
+    values = files.parse_json(saved.state_values)
+    before, chosen = Hyperparameters(**values["hyperparameters"]), run.hyperparameters
+    if before != chosen or values["images"] != len(run.data.train):
         check_range("epoch", values["epoch"], 0, 10**9)
         run.first_epoch = run.epoch = int(values["epoch"])
-        changes = _describe_changes(saved, chosen) or "another set of training images"
+        changes = _describe_changes(before, chosen) or "another set of training images"
         return RunStart(Start.OTHER_SETTINGS, path, run, changes)
-    run.load_state_dict(state.tensors, values)
+    run.load_state_dict(saved.state_tensors, values)
     if not run.finished:
         return RunStart(Start.RESUMED, path, run)
     run.train_more()

@@ -38,17 +38,13 @@ class CheckpointError(MnistNbError, ValueError):
 # ---- any file
 
 
-def signature(status: os.stat_result) -> Signature:
-    """Return what changes whenever a file is replaced."""
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
 def signature_of(path: str | Path) -> Signature | None:
-    """Return the signature of the file at the path; None if there is none."""
+    """Return what changes whenever the file is replaced; None if there is none."""
     try:
-        return signature(os.stat(path))
+        status = os.stat(path)
     except OSError:
         return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
@@ -78,7 +74,6 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _flush_folder(target.parent)
     for left in target.parent.glob(f"{glob.escape(prefix)}{'?' * 16}.part"):
         with contextlib.suppress(OSError):
             if now - left.stat().st_mtime > STALE_SECONDS:
@@ -101,16 +96,6 @@ def regular_file(path: str | Path) -> Path:
     return target
 
 
-def write_or_explain(path: str | Path, content: bytes) -> None:
-    """Write the bytes as `write_atomically` does, with an error that says what to do.
-
-    Raises:
-        CheckpointError: if the file cannot be written; nothing has changed then.
-    """
-    with explain_refusal(path):
-        write_atomically(path, content)
-
-
 @contextlib.contextmanager
 def explain_refusal(
     path: str | Path, action: str = "written", error_type: type[MnistNbError] = CheckpointError
@@ -125,16 +110,6 @@ def explain_refusal(
         raise error_type(
             f"{path} cannot be {action}: {reason}; choose another place or make room"
         ) from error
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a renaming survive a power cut, where the system can (Windows opens no folders)."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -163,36 +138,30 @@ def read_tensors(
             than allowed.
     """
     name = name or ("the file" if isinstance(source, bytes) else str(source))
+    content = source if isinstance(source, bytes) else _read_bounded(source, name, max_bytes)
     try:
-        content = source if isinstance(source, bytes) else _read_bounded(source, max_bytes)
-        header = _header_length(content)
         tensors = safetensors.torch.load(content)
-        metadata = parse_json(content[8 : 8 + header]).get("__metadata__") or {}
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"there is no model at {name}: train one first (notebook 02, or "
-            "python -m mnist_nb train)"
-        ) from None
-    except OSError as error:
-        raise CheckpointError(f"{name} cannot be read: {error.strerror or error}") from error
-    except CheckpointError:
-        raise
+        header = parse_json(content[8 : 8 + _header_length(content)])
+        return tensors, header.get("__metadata__") or {}
     except Exception as error:  # safetensors raises several kinds for a damaged file
         raise CheckpointError(
             f"{name} is not a whole safetensors file ({error}): it may be cut short, or of another "
             "format; train again or use a copy of it"
         ) from error
-    return tensors, metadata
 
 
-def _read_bounded(path: str | Path, max_bytes: int) -> bytes:
-    with open(regular_file(path), "rb") as file:  # opening a pipe would wait
-        size = os.fstat(file.fileno()).st_size
-        if size > max_bytes:
-            raise CheckpointError(
-                f"{path} is {size:,} bytes long, far more than a model of this series: wrong file?"
-            )
-        return file.read(max_bytes)
+def _read_bounded(path: str | Path, name: str, max_bytes: int) -> bytes:
+    try:
+        with open(regular_file(path), "rb") as file:  # opening a pipe would wait
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        advice = "train one first (notebook 02, or python -m mnist_nb train)"
+        raise CheckpointError(f"there is no model at {name}: {advice}") from None
+    except OSError as error:
+        raise CheckpointError(f"{name} cannot be read: {error.strerror or error}") from error
+    if len(content) > max_bytes:
+        raise CheckpointError(f"{name} is over {max_bytes:,} bytes long: is it the wrong file?")
+    return content
 
 
 def _header_length(content: bytes) -> int:
@@ -211,18 +180,18 @@ def write_tensors(
     Raises:
         CheckpointError: if it cannot be written, or could not be read again; nothing has changed.
     """
-    try:
+    with explain_refusal(path):
         content = safetensors.torch.save(dict(tensors), dict(metadata))
-    except UnicodeEncodeError as error:
-        raise CheckpointError(
-            f"{path} cannot be written: its metadata must be text of whole characters"
-        ) from error
-    header = int.from_bytes(content[:8], "little")
-    if len(content) > MAX_FILE_BYTES or header > MAX_HEADER_BYTES:
-        raise CheckpointError(
-            f"{path} cannot be written: {len(content):,} bytes are more than a file here may hold"
-        )
-    write_or_explain(path, content)
+        if len(content) > MAX_FILE_BYTES:
+            raise ValueError(f"{len(content):,} bytes are more than a file here may hold")
+        _header_length(content)
+        write_atomically(path, content)
+
+
+def without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with the prefix, named without it."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors[name] for name in names}
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -250,7 +219,9 @@ def check_replaceable(path: str | Path, kind: str, *, ours: bool) -> None:
     Raises:
         CheckpointError: if another file lies there.
     """
-    if not ours and os.path.isfile(path) and os.path.getsize(path):
+    with explain_refusal(path):
+        target = regular_file(path)
+    if not ours and target.exists() and target.stat().st_size:
         raise CheckpointError(
             f"{path} is not a {kind} of this package, and this save would replace it: choose "
             "another name, or move that file away"

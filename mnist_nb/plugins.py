@@ -1,4 +1,4 @@
-"""Augmentations and auxiliary heads by name, so that the core never imports the rooms built on it.
+"""What other rooms bring along, by name, so that the core never imports the rooms built on it.
 
 A value is an object, or the text "module:object", which is imported when the name is first used.
 Other rooms are entered in `mnist_nb/__init__.py`; your own may be added at any time:
@@ -14,6 +14,9 @@ AUGMENTATIONS: MutableMapping[str, Any] = {"none": "mnist_nb.training.augmentati
 
 AUXILIARY_HEADS: MutableMapping[str, Any] = {}
 """Subclasses of `models.AuxiliaryHead`, by the name that their tensors begin with."""
+
+GRADIENT_FUNCTIONS: MutableMapping[str, Any] = {}
+"""Classes that make a `training.gradients.GradientFn` from a fully connected network on a CPU."""
 
 
 def find_plugin(plugins: MutableMapping[str, Any], name: str) -> Any:

@@ -11,11 +11,11 @@ import safetensors.torch
 import mnist_nb
 from mnist_nb import Hyperparameters, Sketch, adapt, build_model, predict
 from mnist_nb.data import Mnist, Split
-from mnist_nb.evaluation.comparison import spread
 from mnist_nb.handwriting.pictures import picture_steps
 from mnist_nb.handwriting.preprocessing import prepare
 from mnist_nb.labs import inside
 from mnist_nb.labs.calibration import with_temperature
+from mnist_nb.labs.comparison import spread
 from mnist_nb.labs.images import image_stats
 from mnist_nb.labs.pruning import prune
 from mnist_nb.labs.quantization import quantize

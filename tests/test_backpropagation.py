@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from mnist_nb import build_model
-from mnist_nb.training.backpropagation import ManualBackprop, autograd_gradients, choose_gradient_fn
+from mnist_nb.labs.backpropagation import ManualBackprop
+from mnist_nb.training.gradients import autograd_gradients, choose_gradient_fn
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from mnist_nb.evaluation import Evaluation
-from mnist_nb.evaluation.comparison import Comparison, compare, spread
+from mnist_nb.labs.comparison import Comparison, compare, spread
 
 
 def answers(predictions, labels):

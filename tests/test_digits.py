@@ -96,7 +96,7 @@ def test_a_label_is_a_digit(workplace: Path, label: Any) -> None:
     ],
 )
 def test_only_images_as_the_network_sees_them_are_kept(workplace: Path, wrong: Any) -> None:
-    with pytest.raises(DigitsError, match=r"uint8 and shape \[28, 28\]"):
+    with pytest.raises(DigitsError, match=r"must be uint8 \[28, 28\]"):
         MyDigits().add(wrong, 1)
     with pytest.raises(DigitsError, match="no ink"):
         MyDigits().add(np.zeros((28, 28), np.uint8), 1)

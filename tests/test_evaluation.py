@@ -7,8 +7,9 @@ from scipy import stats
 from sklearn import metrics
 
 from mnist_nb import build_model, evaluate, predict, wilson_interval
-from mnist_nb.evaluation import Evaluation, score_table
+from mnist_nb.evaluation import Evaluation
 from mnist_nb.evaluation.metrics import REJECTED_LABELS, DigitScore
+from mnist_nb.labs.score_table import score_table
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_the_wilson_interval_is_scipys(correct, total):
 
 @pytest.mark.parametrize(("correct", "total"), [(1, 0), (-1, 5), (6, 5), (0, 0)])
 def test_an_impossible_count_is_refused(correct, total):
-    with pytest.raises(ValueError, match="expected 0 <= correct <= total"):
+    with pytest.raises(ValueError, match=r"(correct|total) must be between"):
         wilson_interval(correct, total)
 
 

@@ -6,7 +6,7 @@ from networks import same_weights
 from torch.nn import functional
 
 from mnist_nb import build_model
-from mnist_nb.training.backpropagation import choose_gradient_fn
+from mnist_nb.training.gradients import choose_gradient_fn
 from mnist_nb.training.optimizers import Adam, Sgd
 
 CPU = torch.device("cpu")

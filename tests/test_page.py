@@ -22,9 +22,9 @@ from mnist_nb import (
     save_checkpoint,
 )
 from mnist_nb.__main__ import main
-from mnist_nb.checkpoints import PRETRAINED
 from mnist_nb.data import SIDE
 from mnist_nb.handwriting.preprocessing import RASTER
+from mnist_nb.handwriting.pretrained import PRETRAINED
 from mnist_nb.models import Network
 from mnist_nb.widgets.page import export
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from mnist_nb import Hyperparameters, Sketch, evaluate, load_pretrained, predict, read_metadata
-from mnist_nb.checkpoints import PRETRAINED
+from mnist_nb.handwriting.pretrained import PRETRAINED
 
 # A few digits of one hand, written down for this test: points of a 280-pixel canvas, a list for
 # each stroke.

@@ -145,7 +145,7 @@ def test_what_a_reader_leaves_behind_is_ignored() -> None:
         "model.safetensors",
         "my_notebooks/draw.ipynb",
     ]
-    kept = ["notebooks/draw.ipynb", "mnist_nb/models/pretrained/cnn.safetensors"]
+    kept = ["notebooks/draw.ipynb", "mnist_nb/handwriting/weights/cnn.safetensors"]
     found = subprocess.run(
         ["git", "check-ignore", *names, *kept], cwd=ROOT, capture_output=True, text=True
     )

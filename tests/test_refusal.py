@@ -15,8 +15,9 @@ from torch import nn
 from tree import part, shown
 
 from mnist_nb import DrawingPad, Hyperparameters, adapt, build_model, from_image, predict, train
-from mnist_nb.checkpoints import PRETRAINED, load_checkpoint, load_pretrained, save_checkpoint
+from mnist_nb.checkpoints import load_checkpoint, save_checkpoint
 from mnist_nb.data import Mnist
+from mnist_nb.handwriting.pretrained import PRETRAINED, load_pretrained
 from mnist_nb.handwriting.refusal import (
     add_refusal_head,
     digit_score,

@@ -1,4 +1,4 @@
-"""Steps are whole: interrupts wait for their end, and a full memory is named."""
+"""Steps are whole: interrupts wait for their end."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ import torch
 from networks import same_weights
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model
-from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory, one_thread
+from mnist_nb.models.runtime import defer_interrupts, one_thread
 
 
 def test_an_interrupt_waits_until_the_work_is_done():
@@ -88,42 +88,6 @@ def test_an_interrupted_step_changes_nothing_of_the_run(tiny, monkeypatch, at):
     list(halted.epochs())
     assert halted.batch_losses == whole.batch_losses
     assert same_weights(halted.model, whole.model)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError(
-            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 "
-            "bytes."
-        ),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-@pytest.mark.promise("full memory")
-def test_a_full_memory_says_what_to_do(tiny, monkeypatch, error):
-    run = TrainingRun(build_model(seed=0), tiny, Hyperparameters(batch_size=50), device="cpu")
-
-    def full(*arguments):
-        raise error
-
-    monkeypatch.setattr(run, "_fill_gradients", full)
-    with pytest.raises(
-        MemoryError, match=r"batch of 50 images: take a smaller batch size \(25, say\)"
-    ):
-        run.step()
-
-
-def test_a_real_allocation_that_cannot_be_met_is_named():
-    with pytest.raises(MemoryError, match="smaller batch size"), explain_out_of_memory(64):
-        torch.empty(10**15)
-
-
-def test_other_errors_stay_what_they_are():
-    with pytest.raises(RuntimeError, match="shapes"), explain_out_of_memory(64):
-        raise RuntimeError("shapes do not fit")
 
 
 def test_one_thread_gives_the_others_back():

@@ -11,9 +11,9 @@ import torch
 
 from mnist_nb import PRESETS, Hyperparameters, TrainingRun, build_model, train
 from mnist_nb.data import Mnist
+from mnist_nb.labs.presets import MEASURED, describe_preset
 from mnist_nb.training import TrainingDivergedError, train_plainly
 from mnist_nb.training.learning_rate import schedule_factor
-from mnist_nb.training.presets import MEASURED, describe_preset
 
 FAST = Hyperparameters(epochs=2, learning_rate=0.05)
 

@@ -20,7 +20,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from mnist_nb import export_page
-from mnist_nb.checkpoints import PRETRAINED
+from mnist_nb.handwriting.pretrained import PRETRAINED
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"

@@ -31,7 +31,7 @@ from mnist_nb.handwriting.negatives import make_negatives
 from mnist_nb.handwriting.refusal import HEAD_NAME, HEAD_THRESHOLD, RefusalHead, digit_score
 from mnist_nb.models import Network, loss_and_accuracy, to_input
 from mnist_nb.plugins import AUGMENTATIONS
-from mnist_nb.training.backpropagation import autograd_gradients
+from mnist_nb.training.gradients import autograd_gradients
 from mnist_nb.training.learning_rate import schedule_factor
 from mnist_nb.training.optimizers import Adam
 from mnist_nb.training.plain import permutation

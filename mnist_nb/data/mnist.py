@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mnist_nb.data.downloads import sources
@@ -125,22 +125,6 @@ class Mnist:
     def is_sample(self) -> bool:
         """Whether this is only the small sample inside the package."""
         return self.source == "sample"
-
-
-def check_image(image: ArrayLike) -> NDArray[np.uint8]:
-    """Return the image as an array, uint8 `[28, 28]`.
-
-    Raises:
-        DataError: for another type or shape.
-    """
-    expected = f"an image must be uint8 [{SIDE}, {SIDE}]"
-    try:
-        pixels = np.asarray(image)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{expected}: {error}") from error
-    if pixels.dtype != np.uint8 or pixels.shape != (SIDE, SIDE):
-        raise DataError(f"{expected}, got {pixels.dtype} {list(pixels.shape)}")
-    return pixels
 
 
 def load_mnist(root: str | Path | None = None) -> Mnist:

@@ -4,7 +4,8 @@ digit."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mnist_nb.data import CLASSES, Split
+from mnist_nb.errors import check_range
 from mnist_nb.models import one_thread, predict
 
 REJECTED_LABELS = {
@@ -172,28 +174,9 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     Raises:
         ValueError: unless 0 <= correct <= total and total > 0.
     """
-    if not 0 <= correct <= total or total == 0:
-        raise ValueError(
-            f"expected 0 <= correct <= total and total > 0, got correct={correct}, total={total}"
-        )
+    check_range("total", total, 1, math.inf)
+    check_range("correct", correct, 0, total)
     from scipy import stats  # takes half a second, which a drawing pad should not wait for
 
     low, high = stats.binomtest(correct, total).proportion_ci(method="wilson")
     return float(low), float(high)
-
-
-def score_table(scores: Sequence[DigitScore]) -> str:
-    """Return the scores of each digit as lines of text, in per cent, with their 95 % intervals."""
-    lines = [f"digit  {'precision, %':>23}  {'recall, %':>23}  {'F1, %':>23}  images"]
-    for score in scores:
-        precision = _format_share(score.precision, score.precision_interval)
-        recall = _format_share(score.recall, score.recall_interval)
-        f1 = _format_share(score.f1, score.f1_interval)
-        lines.append(f"{score.digit:5}  {precision}  {recall}  {f1}  {score.support:6,}")
-    return "\n".join(lines)
-
-
-def _format_share(share: float, interval: tuple[float, float]) -> str:
-    low, high = interval
-    text = f"{100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-    return f"{text:>23}"

@@ -16,6 +16,7 @@ from mnist_nb.errors import check_range
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.handwriting.augmentation import ELASTIC
 from mnist_nb.models import Network, choose_device, one_thread, predict, to_input
+from mnist_nb.models.networks import as_maps
 from mnist_nb.training.learning_rate import schedule_factor
 from mnist_nb.training.optimizers import Adam
 
@@ -97,7 +98,7 @@ def adapt(
 
     target_device = choose_device(device) if device else next(model.parameters()).device
     taught = copy.deepcopy(model).to(target_device).eval()
-    classifier = taught.classifier
+    classifier = _classifier(taught)
     validation = _features(taught, _inputs(data.validation, target_device))
     labels = data.validation.labels
     old_weights = _copy_weights(classifier)
@@ -129,11 +130,24 @@ def _inputs(split: Split, device: torch.device, rows: Tensor | None = None) -> T
     return to_input(images.to(device))
 
 
+def _layers_around_classifier(network: Network) -> tuple[list[nn.Module], list[nn.Module]]:
+    """The layers before the first fully connected one, and those from it on."""
+    layers = list(network.layers.values())
+    first = layers.index(network.linear_layers[0])
+    return layers[:first], layers[first:]
+
+
+def _classifier(network: Network) -> nn.Sequential:
+    """The layers that learn, the network's own."""
+    return nn.Sequential(*_layers_around_classifier(network)[1])
+
+
 @torch.no_grad()
 def _features(network: Network, images: Tensor) -> Tensor:
     """The classifier's inputs for images in [0, 1], `[N, inputs]`."""
     batches = torch.split(images, BATCH_SIZE)
-    return torch.cat([network.features(batch) for batch in batches])
+    body = nn.Sequential(*_layers_around_classifier(network)[0])
+    return torch.cat([body(as_maps(batch)) for batch in batches])
 
 
 # ---- teaching
@@ -166,7 +180,7 @@ def _make_mnist_pool(
     moved = ELASTIC(_inputs(mnist, device, rows), generator)
     features = _features(network, moved)
     with torch.no_grad():
-        targets = functional.softmax(network.classifier(features), dim=1)
+        targets = functional.softmax(_classifier(network)(features), dim=1)
     return _Pool(features, targets)
 
 

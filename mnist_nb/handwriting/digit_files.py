@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from mnist_nb.data import SIDE, DataError, check_image
+from mnist_nb.data import SIDE, DataError
 from mnist_nb.errors import MnistNbError
 from mnist_nb.files import (
     CheckpointError,
@@ -31,6 +31,7 @@ from mnist_nb.files import (
     read_tensors,
     write_atomically,
 )
+from mnist_nb.handwriting.preprocessing import check_image
 from mnist_nb.handwriting.sketch import Sketch
 
 MAX_DIGITS = 100_000

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from mnist_nb.checkpoints import load_pretrained
 from mnist_nb.handwriting.grouping import Layout, best_division, group_worth
 from mnist_nb.handwriting.pictures import find_ink
 from mnist_nb.handwriting.pieces import (
@@ -24,6 +23,7 @@ from mnist_nb.handwriting.pieces import (
     stroke_pieces,
 )
 from mnist_nb.handwriting.preprocessing import EmptySketchError, Floats, Pixels
+from mnist_nb.handwriting.pretrained import load_pretrained
 from mnist_nb.handwriting.refusal import is_refused, predict_and_score, refusal_head
 from mnist_nb.handwriting.sketch import Sketch, Stroke
 from mnist_nb.models import predict

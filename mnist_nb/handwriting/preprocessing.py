@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnist_nb.data import SIDE
+from mnist_nb.data import SIDE, DataError
 from mnist_nb.errors import MnistNbError
 
 BOX = 20  # the longest side of a digit's ink in MNIST, in pixels
@@ -25,6 +25,22 @@ Pixels = NDArray[np.uint8]
 
 class EmptySketchError(MnistNbError, ValueError):
     """There is no ink to make an image of."""
+
+
+def check_image(image: ArrayLike) -> NDArray[np.uint8]:
+    """Return the image as an array, uint8 `[28, 28]`.
+
+    Raises:
+        DataError: for another type or shape.
+    """
+    expected = f"an image must be uint8 [{SIDE}, {SIDE}]"
+    try:
+        pixels = np.asarray(image)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{expected}: {error}") from error
+    if pixels.dtype != np.uint8 or pixels.shape != (SIDE, SIDE):
+        raise DataError(f"{expected}, got {pixels.dtype} {list(pixels.shape)}")
+    return pixels
 
 
 class Steps(NamedTuple):

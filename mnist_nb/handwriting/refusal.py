@@ -12,7 +12,7 @@ from mnist_nb.handwriting.negatives import make_negatives
 from mnist_nb.models import AuxiliaryHead, Network, run_in_batches
 from mnist_nb.models.prediction import logits_of
 from mnist_nb.training.augmentation import Batch
-from mnist_nb.training.backpropagation import autograd_gradients
+from mnist_nb.training.gradients import autograd_gradients
 
 HEAD_NAME = "reject"
 HEAD_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5

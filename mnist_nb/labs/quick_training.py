@@ -9,8 +9,9 @@ from mnist_nb.checkpoints import load_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.errors import check_range
 from mnist_nb.files import CheckpointError
+from mnist_nb.labs.presets import PRESETS
 from mnist_nb.models import Network, build_model, loss_and_accuracy
-from mnist_nb.training import PRESETS, Hyperparameters, TrainingDivergedError, TrainingRun, train
+from mnist_nb.training import Hyperparameters, TrainingDivergedError, TrainingRun, train
 
 SAMPLE_ALLOWANCE = 0.1
 """How much less accurate a network trained on the sample may be."""

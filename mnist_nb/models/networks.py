@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from typing import Any
 
 import torch
@@ -30,7 +29,7 @@ class AuxiliaryHead(nn.Sequential):
     def __init__(self, hidden_units: int, seed: int = 0) -> None:
         raise NotImplementedError
 
-    def fill_gradients(self, network: Network, batch: Any) -> None:
+    def fill_gradients(self, network: Any, batch: Any) -> None:
         """Set `.grad` of this head's parameters for a `training.augmentation.Batch`."""
         raise NotImplementedError
 
@@ -114,22 +113,12 @@ class Network(nn.Module):
         """The sums of all hidden units, see `hidden_and_logits`."""
         return self.hidden_and_logits(images)[0]
 
-    def features(self, images: Tensor) -> Tensor:
-        """The inputs of the first fully connected layer, `[N, inputs]`."""
-        values = as_maps(images)
-        for layer in takewhile(lambda layer: not isinstance(layer, nn.Linear), self._layers()):
-            values = layer(values)
-        return values
-
     @property
-    def classifier(self) -> nn.Sequential:
-        """The network's own layers from the first fully connected one on: features to logits."""
-        layers = self._layers()
-        first = layers.index(self.linear_layers[0])
-        return nn.Sequential(*layers[first:])
-
-    def _layers(self) -> list[nn.Module]:
-        return list(self.layers.values())
+    def is_fully_connected(self) -> bool:
+        """Whether the layers are Flatten, then Linear layers with a ReLU between any two."""
+        kinds = [type(layer) for layer in self.layers.values()]
+        hidden_layers = len(kinds) // 2 - 1
+        return kinds == [nn.Flatten, *[nn.Linear, nn.ReLU] * hidden_layers, nn.Linear]
 
 
 class Mlp(Network):

@@ -1,5 +1,4 @@
-"""Where and how a model runs: the device, the threads, interrupts, and a memory that does not
-suffice."""
+"""Where and how a model runs: the device, the threads, and interrupts."""
 
 import contextlib
 import signal
@@ -11,12 +10,10 @@ import torch
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for steps so small that handing their parts around takes longer than computing
-    them.
+    """Use one thread, for steps so small that sharing them out takes longer than computing them.
 
-    On a machine that has other things to do as well, two threads that wait for each other at each
-    of a step's products can take twenty times as long as one. It also makes such runs the same for
-    any number of threads.
+    On a busy machine, two threads that wait for each other at each product of a step can take
+    twenty times as long as one. It also makes a run the same for any number of threads.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -28,72 +25,45 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def defer_interrupts() -> Iterator[Callable[[], None]]:
-    """An interrupt (Ctrl-C, the kernel's ■) waits for a call of what this gives, or for the end: no
-    step is half taken.
+    """Defer an interrupt (Ctrl-C, the kernel's ■) until the yielded function is called, or the end.
 
-    Where someone else handles interrupts, or on another thread than the main one, nothing is
-    changed.
+    So no step is half taken. Outside the main thread, and where another handler is installed,
+    nothing changes.
 
     Raises:
-        KeyboardInterrupt: there, if one was asked for.
+        KeyboardInterrupt: there, if an interrupt came.
     """
-    asked: list[int] = []
+    interrupts: list[int] = []
 
-    def check() -> None:
-        if asked:
-            asked.clear()
+    def raise_interrupt() -> None:
+        if interrupts:
+            interrupts.clear()
             raise KeyboardInterrupt
 
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield check
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield raise_interrupt
         return
-
-    signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    signal.signal(signal.SIGINT, lambda number, frame: interrupts.append(number))
     try:
-        yield check
+        yield raise_interrupt
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    check()
-
-
-@contextlib.contextmanager
-def explain_out_of_memory(images: int) -> Iterator[None]:
-    """Say what to do when the memory does not suffice for a batch of so many images.
-
-    Raises:
-        MemoryError: in place of what PyTorch raises then.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not isinstance(
-            error, MemoryError | torch.OutOfMemoryError
-        ) and "can't allocate memory" not in str(error):
-            raise
-        raise MemoryError(
-            f"the memory does not suffice for a batch of {images:,} images: take a smaller "
-            f"batch size ({max(images // 2, 1):,}, say), or close what else uses memory, other "
-            "notebooks' kernels among it"
-        ) from error
+    raise_interrupt()
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """The device to compute on: the one named, else CUDA, else Apple's MPS, else the CPU.
+    """Return the device of this name, or the fastest there is: CUDA, Apple's MPS, or the CPU.
 
     Raises:
         ValueError: if the named device is not on this machine.
     """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    present = [device for device, there in available.items() if there]
-    with contextlib.suppress(RuntimeError):  # a number that is none
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.insert(0, "mps")
+    if torch.cuda.is_available():
+        present.insert(0, "cuda")
+    with contextlib.suppress(RuntimeError):  # raised for a number that no device has
         if name is None or name.partition(":")[0] in present:
             return torch.device(name or present[0])
-    choices = ", ".join(map(repr, present))
-    raise ValueError(
-        f"the device {name!r} is not on this machine: choose one of {choices}, or none"
-    )
+    raise ValueError(f"device must be one of {', '.join(map(repr, present))}, got {name!r}")

@@ -2,5 +2,4 @@
 
 from mnist_nb.training.hyperparameters import Hyperparameters
 from mnist_nb.training.plain import train_plainly
-from mnist_nb.training.presets import PRESETS
 from mnist_nb.training.run import EpochRecord, TrainingDivergedError, TrainingRun, train

@@ -75,12 +75,6 @@ class Hyperparameters:
         fields = dataclasses.fields(self)
         return [field.name for field in fields if getattr(self, field.name) != field.default]
 
-    @property
-    def code(self) -> str:
-        """The line of Python that makes these settings: `Hyperparameters(epochs=3)`."""
-        arguments = [f"{name}={getattr(self, name)!r}" for name in self.changed]
-        return f"Hyperparameters({', '.join(arguments)})"
-
 
 def _checked_choice(field: dataclasses.Field[Any], value: Any) -> str:
     choices = field.metadata["choices"]

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from mnist_nb.data import Mnist
 from mnist_nb.errors import MnistNbError, check_range
+from mnist_nb.files import without_prefix
 from mnist_nb.models import Network, choose_device, loss_and_accuracy, one_thread, predict, to_input
-from mnist_nb.models.runtime import defer_interrupts, explain_out_of_memory
+from mnist_nb.models.runtime import defer_interrupts
 from mnist_nb.plugins import AUGMENTATIONS, find_plugin
 from mnist_nb.training.augmentation import NONE, Augmentation, Batch
-from mnist_nb.training.backpropagation import choose_gradient_fn, is_fully_connected
+from mnist_nb.training.gradients import choose_gradient_fn
 from mnist_nb.training.hyperparameters import Hyperparameters
 from mnist_nb.training.learning_rate import LearningRate
 from mnist_nb.training.optimizers import Adam, Optimizer, Sgd
@@ -101,12 +102,12 @@ class TrainingRun:
         self.model = model.to(self.device)
         self.optimizer = _make_optimizer(model, hyperparameters)
         self._fill_gradients = choose_gradient_fn(model, self.device)
-        self._is_fully_connected = is_fully_connected(model)
-        heads = model.auxiliary_heads if isinstance(model, Network) else {}
-        self._auxiliary_heads = list(heads.values())
+        network = model if isinstance(model, Network) else None
+        self._is_fully_connected = network is not None and network.is_fully_connected
+        self._heads = list(network.auxiliary_heads.values()) if network else []
         # Then a step draws nothing, and does without a generator, which would cost a tenth of it.
         self._is_deterministic = (
-            self._is_fully_connected and self._augmentation is NONE and not heads
+            self._is_fully_connected and self._augmentation is NONE and not self._heads
         )
         self._images = data.train.images.to(self.device)
         self._labels = data.train.labels.to(self.device)
@@ -174,9 +175,8 @@ class TrainingRun:
         Raises:
             TrainingDivergedError: if the loss is NaN, infinite or above `DIVERGENCE_LOSS`; the
                 weights from the start of the epoch are back in place then.
-            MemoryError: if the memory does not suffice; the message says what to do.
         """
-        with self._conditions():
+        with self._threads():
             return self._step()
 
     def epochs(
@@ -192,7 +192,7 @@ class TrainingRun:
         """
         self._stop.clear()
         while not self.finished and not self.diverged:
-            with defer_interrupts() as interrupt_now, self._conditions():
+            with defer_interrupts() as interrupt_now, self._threads():
                 while self.batch < self.batches_per_epoch:
                     if self._stop.is_set():
                         return
@@ -254,14 +254,7 @@ class TrainingRun:
                 settings and this number of training images; the run is unusable then.
         """
         self._check_position(values)
-        prefix = "optimizer."
-        self.optimizer.load_state_dict(
-            {
-                name.removeprefix(prefix): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(prefix)
-            }
-        )
+        self.optimizer.load_state_dict(without_prefix(tensors, "optimizer."))
         self.first_epoch = values["first_epoch"]
         self.epoch = values["epoch"]
         self.batch = values["batch"]
@@ -314,9 +307,8 @@ class TrainingRun:
         loss = self._fill_layer_gradients(batch)
         if not loss < DIVERGENCE_LOSS:  # NaN included
             self._diverge(loss)
-        if isinstance(self.model, Network):
-            for head in self._auxiliary_heads:
-                head.fill_gradients(self.model, batch)
+        for head in self._heads:
+            head.fill_gradients(self.model, batch)
         self.optimizer.step(self._rate.use(self.steps_done))
         self.batch_losses.append(loss)
         self.batch += 1
@@ -345,14 +337,10 @@ class TrainingRun:
             torch.manual_seed(batch.generator.initial_seed() + 1)
             return self._fill_gradients(batch.images, batch.labels)
 
-    @contextlib.contextmanager
-    def _conditions(self) -> Iterator[None]:
-        """Use one thread where more do not help, and explain a full memory."""
-        size = self.hyperparameters.batch_size
-        is_small = self.device.type == "cpu" and self._is_fully_connected and size <= SMALL_BATCH
-        threads = one_thread() if is_small else contextlib.nullcontext()
-        with threads, explain_out_of_memory(size):
-            yield
+    def _threads(self) -> contextlib.AbstractContextManager[None]:
+        """One thread where more do not help."""
+        is_small = self._is_fully_connected and self.hyperparameters.batch_size <= SMALL_BATCH
+        return one_thread() if is_small else contextlib.nullcontext()
 
     def _close_epoch(self) -> EpochRecord:
         started = time.perf_counter()

@@ -13,8 +13,8 @@ import ipywidgets
 import traitlets
 from ipywidgets import HTML, BoundedFloatText, BoundedIntText, Dropdown, FloatSlider, HBox, Widget
 
-from mnist_nb.training import PRESETS, Hyperparameters
-from mnist_nb.training.presets import describe_preset
+from mnist_nb.labs.presets import PRESETS, describe_preset
+from mnist_nb.training import Hyperparameters
 
 LOG_STEPS = (1, 1.5, 2, 3, 5, 7)
 """Round numbers that divide a decade about evenly on a logarithmic scale."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from mnist_nb.data import check_image
+from mnist_nb.handwriting.preprocessing import check_image
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from torch import nn
 
-from mnist_nb import checkpoints
 from mnist_nb.checkpoints import load_checkpoint, state_path
+from mnist_nb.handwriting import pretrained
 
 GIVEN = "model"
 """The key of the network that the catalog was made with."""
@@ -51,7 +51,7 @@ class ModelCatalog:
         return options + [(f"{self.file_name(key)}, opened", key) for key in uploaded]
 
     def _shipped(self) -> list[Option]:
-        names = sorted(file.stem for file in checkpoints.PRETRAINED.glob("*.safetensors"))
+        names = sorted(file.stem for file in pretrained.PRETRAINED.glob("*.safetensors"))
         return [(_SHIPPED_LABELS.get(name, name), _SHIPPED + name) for name in names]
 
     def _saved(self) -> list[Option]:
@@ -80,7 +80,7 @@ class ModelCatalog:
         if key in self._networks:
             return self._networks[key]
         if key.startswith(_SHIPPED):
-            return checkpoints.PRETRAINED / f"{key.removeprefix(_SHIPPED)}.safetensors"
+            return pretrained.PRETRAINED / f"{key.removeprefix(_SHIPPED)}.safetensors"
         return Path(key)
 
     def open_file(self, path: str | Path) -> str:

@@ -29,7 +29,7 @@ from mnist_nb import (
     predict,
     read_number,
 )
-from mnist_nb.checkpoints import PRETRAINED
+from mnist_nb.handwriting.pretrained import PRETRAINED
 from mnist_nb.handwriting.refusal import add_refusal_head
 from mnist_nb.models import Network
 

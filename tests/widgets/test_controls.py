@@ -8,7 +8,7 @@ import pytest
 from ipywidgets import BoundedIntText, Dropdown
 
 from mnist_nb import Hyperparameters
-from mnist_nb.training import PRESETS
+from mnist_nb.labs.presets import PRESETS
 from mnist_nb.widgets.controls import Controls, LogSlider, log_scale
 
 SHORT = Hyperparameters(epochs=2, learning_rate=0.01, batch_size=50)

@@ -420,7 +420,7 @@ def test_an_upload_takes_no_other_network_s_place(workplace: Path, tiny: Mnist, 
 def test_where_no_network_is_found_it_says_so_and_draws_on(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnist_nb.checkpoints.PRETRAINED", workplace)
+    monkeypatch.setattr("mnist_nb.handwriting.pretrained.PRETRAINED", workplace)
     pad = DrawingPad()
     assert "no network" in shown(pad)
     mouse(pad, THREE)

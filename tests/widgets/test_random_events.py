@@ -16,7 +16,7 @@ from tree import shown, widgets
 
 from mnist_nb import Hyperparameters
 from mnist_nb.data import Mnist
-from mnist_nb.training import PRESETS
+from mnist_nb.labs.presets import PRESETS
 from mnist_nb.widgets.studio import TrainingStudio
 from mnist_nb.widgets.studio.records import State
 from mnist_nb.widgets.studio.session import MAX_RUNS

@@ -30,12 +30,12 @@ from mnist_nb import (
     save_checkpoint,
 )
 from mnist_nb.data import Mnist
-from mnist_nb.training import PRESETS
+from mnist_nb.labs.presets import PRESETS
 from mnist_nb.training.optimizers import Sgd
 from mnist_nb.widgets.studio import TrainingStudio
 from mnist_nb.widgets.studio.chart import spread_labels, style_of
 from mnist_nb.widgets.studio.records import MAX_POINTS, RunRecord, State
-from mnist_nb.widgets.studio.sentences import code_of
+from mnist_nb.widgets.studio.sentences import code_of, code_of_settings
 from mnist_nb.widgets.studio.session import TrainingSession
 
 LONG = Hyperparameters(
@@ -693,8 +693,8 @@ def test_the_code_in_a_row_makes_the_runs_settings_again(
     studio.train(network="mlp")
     line = html.unescape(re.findall(r'class="studio-code"[^>]* value="([^"]*)"', shown(studio))[-1])
     assert eval(line, {"Hyperparameters": Hyperparameters}) == studio.runs[-1].hyperparameters
-    assert eval(settings.code, {"Hyperparameters": Hyperparameters}) == settings
-    assert Hyperparameters().code == "Hyperparameters()"
+    assert eval(code_of_settings(settings), {"Hyperparameters": Hyperparameters}) == settings
+    assert code_of_settings(Hyperparameters()) == "Hyperparameters()"
 
 
 def test_the_code_of_a_run_names_changes_of_its_rate(make: Make) -> None:
@@ -706,7 +706,9 @@ def test_the_code_of_a_run_names_changes_of_its_rate(make: Make) -> None:
     stop_and_wait(studio)
     [run] = studio.runs
     [(step, _)] = run.learning_rate_changes
-    assert code_of(run) == f"{LONG.code}  # then learning_rate 0.003 from step {step:,}"
+    assert (
+        code_of(run) == f"{code_of_settings(LONG)}  # then learning_rate 0.003 from step {step:,}"
+    )
     assert html.escape(code_of(run)) in shown(studio)
     assert eval(code_of(run), {"Hyperparameters": Hyperparameters}) == LONG
 

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from traitlets import HasTraits, Instance
 
-from mnist_nb.data import check_image
-from mnist_nb.handwriting.preprocessing import EmptySketchError, Pixels, prepare
+from mnist_nb.handwriting.preprocessing import EmptySketchError, Pixels, check_image, prepare
 from mnist_nb.handwriting.sketch import Sketch, Stroke, as_points
 from mnist_nb.widgets.callbacks import LOCK
 from mnist_nb.widgets.pad.image_transform import ImageTransform

@@ -19,7 +19,13 @@ from torch import Tensor, nn
 from mnist_nb import data
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
 from mnist_nb.data import SIDE
-from mnist_nb.files import CheckpointError, check_replaceable, parse_json, write_or_explain
+from mnist_nb.files import (
+    CheckpointError,
+    check_replaceable,
+    explain_refusal,
+    parse_json,
+    write_atomically,
+)
 from mnist_nb.handwriting import grouping, numbers, preprocessing, refusal, sketch
 from mnist_nb.models import Network, layer_parameters
 from mnist_nb.widgets import prediction
@@ -98,7 +104,9 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
         )
     content = json.dumps(_describe_network(network), allow_nan=False)
     about = _describe_training(network, metadata)
-    write_or_explain(path, _fill_template(shown_title, about, content).encode())
+    page = _fill_template(shown_title, about, content)
+    with explain_refusal(path):
+        write_atomically(path, page.encode())
 
 
 def _clean_title(title: object) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from mnist_nb.data import check_image
+from mnist_nb.handwriting.preprocessing import check_image
 from mnist_nb.labs.diagnostics import Diagnostics, copy_weights, diagnose, update_ratios
 from mnist_nb.models import predict
 

@@ -59,11 +59,11 @@ def code_of(record: RunRecord) -> str:
     """Return the line of code that makes a run's settings; a comment names changes of its rate."""
     changes = record.learning_rate_changes
     if not changes:
-        return record.hyperparameters.code
+        return code_of_settings(record.hyperparameters)
     named = [f"{rate!r} from step {step:,}" for step, rate in changes[-SHOWN_CHANGES:]]
     if len(changes) > SHOWN_CHANGES:
         named.insert(0, "...")
-    return f"{record.hyperparameters.code}  # then learning_rate {', '.join(named)}"
+    return f"{code_of_settings(record.hyperparameters)}  # then learning_rate {', '.join(named)}"
 
 
 def describe_ignored(shown: Hyperparameters, kept: Hyperparameters) -> str:
@@ -130,3 +130,9 @@ def _advise(records: Sequence[EpochRecord]) -> str:
     if gained > 0.01 or validation_loss < 0.95 * halfway.validation_loss:
         return "The loss was still falling: more epochs would help."
     return "The loss has levelled off."
+
+
+def code_of_settings(settings: Hyperparameters) -> str:
+    """Return the line of Python that makes these settings: `Hyperparameters(epochs=3)`."""
+    arguments = [f"{name}={getattr(settings, name)!r}" for name in settings.changed]
+    return f"Hyperparameters({', '.join(arguments)})"

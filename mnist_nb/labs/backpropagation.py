@@ -1,45 +1,15 @@
-"""The gradient of the loss: by autograd, or written out for fully connected networks on a CPU."""
+"""Backpropagation by hand, for fully connected networks: the same gradient, without autograd."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from mnist_nb.data import CLASSES
 from mnist_nb.models import Network
-
-GradientFn = Callable[[Tensor, Tensor], float]
-"""Takes images, float32 `[N, 28, 28]` in [0, 1], and labels, int64 `[N]`. Adds to `.grad` of each
-parameter, as `backward` does, the gradient of the batch's mean cross-entropy, and returns that loss
-in nats."""
-
-
-def choose_gradient_fn(model: nn.Module, device: torch.device) -> GradientFn:
-    """Return the fastest way to the gradients of this model on this device."""
-    if device.type == "cpu" and is_fully_connected(model):
-        return ManualBackprop(model)
-    return functools.partial(autograd_gradients, model)
-
-
-def autograd_gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> float:
-    """`GradientFn` for any model, the way every PyTorch program does it."""
-    loss = functional.cross_entropy(model(inputs), labels)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.item()
-
-
-def is_fully_connected(model: nn.Module) -> bool:
-    """Whether the layers are Flatten, then Linear layers with a ReLU between any two."""
-    if not isinstance(model, Network):
-        return False
-    kinds = [type(layer) for layer in model.layers.values()]
-    hidden = (len(kinds) - 2) // 2
-    return kinds == [nn.Flatten, *[nn.Linear, nn.ReLU] * hidden, nn.Linear]
 
 
 class ManualBackprop:
@@ -56,11 +26,14 @@ class ManualBackprop:
     its rows.
 
     Args:
-        model: a network for which `is_fully_connected` holds.
+        model: its layers are Flatten, then Linear layers with a ReLU between any two.
+
+    Raises:
+        ValueError: for another network.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        if not isinstance(model, Network) or not is_fully_connected(model):
+    def __init__(self, model: Network) -> None:
+        if not model.is_fully_connected:
             raise ValueError("model must be fully connected, with a ReLU between any two layers")
         layers = model.linear_layers
         self._weights = [layer.weight for layer in layers]
