@@ -1,275 +1,219 @@
 """The command line: `python -m mnist_nb [train | test | draw | page]`."""
 
-import os
-import signal
-import sys
-
-
-def _quit(*_: object) -> None:
-    """End the process at once, with one line: for Ctrl-C wherever nothing has to be saved first.
-
-    An exception would be lost in an import, be shown raw or abort C++.
-    """
-    os.write(2, b"mnist_nb: stopped\n")
-    os._exit(130)
-
-
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, _quit)  # before anything else is imported, which takes seconds
-
 import argparse
 import dataclasses
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
 from inspect import getdoc
 from pathlib import Path
 from typing import Any, NoReturn
 
 import mnist_nb  # whose names are imported when they are first used
 
-WORDS = ("train", "test", "draw", "page")
+COMMANDS = ("train", "test", "draw", "page")
 DESCRIPTION = (
     "Train a network that reads handwritten digits, test it, draw for it, or put it into a page. "
     "With no subcommand it trains."
 )
+EXAMPLES = """examples:
+  python -m mnist_nb train --preset fast
+  python -m mnist_nb train --epochs 3 --learning-rate 0.01 --model mine.safetensors"""
+MODEL = "model.safetensors"
 NOTEBOOKS, PAD = Path("notebooks"), "draw.ipynb"
+INTERRUPTED = 130  # the exit status after Ctrl-C: 128 and the number of its signal
+BATCHES_SHOWN = 50  # whose mean loss the progress bar shows
 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line: the usage is a --help away."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message and end the process with status 2."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 2 for what a user can mend, 130 after
-    Ctrl-C."""
+    """Run one command and return its exit status: 0, 2 after an error, 130 after Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or (words[0] not in WORDS and words[0] not in ("-h", "--help", "--version")):
+    if not words or words[0] not in (*COMMANDS, "-h", "--help", "--version"):
         words.insert(0, "train")
-        if not {"-h", "--help"} & {*words}:
-            print(
-                f"No subcommand ({', '.join(WORDS)}) was given: this trains. "
-                "See python -m mnist_nb --help.",
-                flush=True,
-            )
+        if "-h" not in words and "--help" not in words:
+            _print("No subcommand was given: this trains (python -m mnist_nb --help).")
     try:
         options = make_parser(words[0]).parse_args(words)
         return int(options.run(options))
-    except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
+    except BrokenPipeError:  # the reader of the output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (
-        ValueError,
-        TypeError,
-        ArithmeticError,
-        MemoryError,
-        OSError,
-    ) as error:  # ours, or a log that is full
+    except (ValueError, TypeError, ArithmeticError, MemoryError, OSError) as error:
         print(f"mnist_nb {words[0]}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"mnist_nb {words[0]}: stopped", file=sys.stderr)
-        return 130
+        print("mnist_nb: stopped", file=sys.stderr)
+        return INTERRUPTED
 
 
-def run_as_process() -> NoReturn:
-    """Run `main` and end the process: Ctrl-C gives one line and the status 130, whenever it
-    comes."""
-    try:
-        status = main()
-    except SystemExit as end:  # of argparse
-        status = int(end.code or 0)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(
-            OSError, ValueError, AttributeError
-        ):  # None where it was closed from the start
-            stream.flush()
-    os._exit(status)  # what Python does at its end can be interrupted, but not handled
+# ---- options
 
 
-def make_parser(word: str) -> Parser:
-    """The options of the four words, or of `draw` alone; those of training are made from
-    `Hyperparameters`."""
+def make_parser(command: str) -> Parser:
+    """Return the parser of all commands; for `draw`, of that alone: the others load PyTorch."""
     parser = Parser(prog="python -m mnist_nb", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"mnist_nb {mnist_nb.__version__}")
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar=f"{{{','.join(WORDS)}}}"
-    )
-
-    def add(function: Callable[[argparse.Namespace], int], help: str, **more: Any) -> Parser:
-        """The parser of a command, which tells what the function's docstring says."""
-        command: Parser = commands.add_parser(
-            function.__name__.removesuffix("_command"), help=help, **more
-        )
-        command.description, command.formatter_class = (
-            getdoc(function),
-            argparse.RawDescriptionHelpFormatter,
-        )
-        command.set_defaults(run=function)
-        return command
-
-    draw = add(
-        draw_command,
-        "open an empty drawing pad in JupyterLab",
-        usage="%(prog)s [-h] [-- OPTION ...]",
-    )
+    commands = parser.add_subparsers(required=True, metavar=f"{{{','.join(COMMANDS)}}}")
+    draw = _add_command(commands, "draw", draw_command, "open an empty drawing pad in JupyterLab")
+    draw.usage = "%(prog)s [-h] [-- OPTION ...]"
     draw.add_argument("rest", nargs="*", metavar="OPTION", help="options for JupyterLab, after --")
-    if word == "draw":
-        return parser  # what is below takes PyTorch, and that takes seconds
-
-    shared = Parser(add_help=False)
-    shared.add_argument(
-        "--model",
-        metavar="PATH",
-        type=Path,
-        default=Path("model.safetensors"),
-        help="the model's file (%(default)s)",
-    )
-    shared.add_argument(
-        "--data", metavar="FOLDER", help="where MNIST is kept (the user's cache folder)"
-    )
-    shared.add_argument(
-        "--device", choices=("cpu", "cuda", "mps"), help="where to compute (the fastest there is)"
-    )
-
-    presets, usage = _presets_in_words(), "%(prog)s [OPTION ...]"
-    train = add(
-        train_command,
-        "train a network, or train it further",
-        parents=[shared],
-        usage=usage,
-        epilog=presets,
-    )
-    train.add_argument(
-        "--fresh", action="store_true", help="begin anew even if the model's file exists"
-    )
-    train.add_argument(
-        "--preset",
-        metavar="NAME",
-        choices=tuple(mnist_nb.PRESETS),
-        help="where to begin; options change it, see below",
-    )
-    for field in dataclasses.fields(mnist_nb.Hyperparameters):
-        rules, limits = field.metadata, ""
-        takes: dict[str, Any] = {"choices": rules.get("choices")}
-        if not takes["choices"]:
-            form, sign = (",", "N") if isinstance(field.default, int) else ("g", "R")
-            limits = f" [{rules['low']:{form}} to {rules['high']:{form}}]"
-            takes = {"type": type(field.default), "metavar": sign}
-        words = f"{rules['hint']}{limits} ({field.default})"
-        train.add_argument(f"--{field.name.replace('_', '-')}", help=words, **takes)
-
-    add(test_command, "measure a model on the test images", parents=[shared])
-
-    page = add(page_command, "write one HTML file with the network and a pad")
-    page.add_argument(
-        "--model",
-        metavar="PATH",
-        default="model.safetensors",
-        help='a model\'s file, or "cnn" or "mlp" (%(default)s)',
+    if command == "draw":
+        return parser
+    train = _add_command(commands, "train", train_command, "train a network, or train it further")
+    train.usage = "%(prog)s [OPTION ...]"
+    train.epilog = f"{_describe_presets()}\n\n{EXAMPLES}"
+    _add_model_options(train)
+    _add_training_options(train)
+    test = _add_command(commands, "test", test_command, "measure a network on the test images")
+    _add_model_options(test)
+    page = _add_command(
+        commands, "page", page_command, "write one HTML file with a network and pad"
     )
     page.add_argument(
-        "-o",
-        "--output",
-        metavar="PATH",
-        type=Path,
-        default=Path("my_reader.html"),
-        help="the page (%(default)s)",
+        "--model", metavar="PATH", default=MODEL, help='a file, or "cnn" or "mlp" (%(default)s)'
     )
-    page.add_argument("--title", help="what stands above the pad")
+    page.add_argument(
+        "-o", "--output", metavar="PATH", type=Path, default="my_reader.html", help="(%(default)s)"
+    )
+    page.add_argument("--title", help="what is shown above the pad")
     return parser
 
 
-def _presets_in_words() -> str:
-    """What each preset changes, and two examples."""
+def _add_command(
+    commands: Any, name: str, function: Callable[[argparse.Namespace], int], summary: str
+) -> Parser:
+    """Add a command whose --help shows the function's docstring."""
+    command: Parser = commands.add_parser(name, help=summary, description=getdoc(function))
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.set_defaults(run=function)
+    return command
+
+
+def _add_model_options(command: Parser) -> None:
+    command.add_argument(
+        "--model", metavar="PATH", type=Path, default=MODEL, help="the network's file (%(default)s)"
+    )
+    command.add_argument("--data", metavar="FOLDER", help="where MNIST is kept (the user's cache)")
+    command.add_argument(
+        "--device", choices=("cpu", "cuda", "mps"), help="where to compute (the fastest there is)"
+    )
+
+
+def _add_training_options(train: Parser) -> None:
+    train.add_argument("--fresh", action="store_true", help="begin anew even if the file exists")
+    train.add_argument(
+        "--preset", metavar="NAME", choices=tuple(mnist_nb.PRESETS), help="settings to start from"
+    )
+    for field in dataclasses.fields(mnist_nb.Hyperparameters):
+        hint = field.metadata["hint"].replace("%", "%%")
+        option = f"--{field.name.replace('_', '-')}"
+        if "choices" in field.metadata:
+            choices = tuple(field.metadata["choices"])
+            train.add_argument(option, choices=choices, help=f"{hint} ({field.default})")
+            continue
+        number = type(field.default)
+        low, high = field.metadata["low"], field.metadata["high"]
+        limits = f"{low:,} to {high:,}" if number is int else f"{low:g} to {high:g}"
+        help_text = f"{hint} [{limits}] ({field.default})"
+        metavar = "N" if number is int else "R"
+        train.add_argument(option, type=number, metavar=metavar, help=help_text)
+
+
+def _describe_presets() -> str:
+    """What each preset costs and reaches, and which settings it changes."""
     from mnist_nb.labs.presets import describe_preset
 
     lines = ["presets with their seconds, their validation accuracy, and what they change:"]
     for name, settings in mnist_nb.PRESETS.items():
-        words = ", ".join(
-            f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in settings.changed
-        )
-        lines += [f"  {describe_preset(name)}", f"      {words or 'nothing'}"]
-    lines += ["", "examples:", "  python -m mnist_nb train --preset fast"]
-    lines += ["  python -m mnist_nb train --epochs 3 --learning-rate 0.01 --model mine.safetensors"]
+        changes = [f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in settings.changed]
+        lines.append(f"  {describe_preset(name)}")
+        lines.append(f"      {', '.join(changes) or 'nothing'}")
     return "\n".join(lines)
 
 
-# ---- the four words, each with its --help
+# ---- the commands; each docstring is a --help
 
 
 def train_command(options: argparse.Namespace) -> int:
-    """Train a network, or go on with the one in the model's file.
+    """Train a network, or continue with the one in the file.
 
-    Ctrl-C stops after the batch it is on; the same command then goes on from
+    Ctrl-C stops after the current batch; the same command then resumes from
     exactly there.
     """
-    from tqdm import tqdm
-
-    names = [field.name for field in dataclasses.fields(mnist_nb.Hyperparameters)]
-    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    settings = dataclasses.replace(mnist_nb.PRESETS[options.preset or "defaults"], **chosen)
-    if options.model.is_dir() or not os.access(
-        os.path.dirname(os.path.realpath(options.model)), os.W_OK
-    ):
+    folder = os.path.dirname(os.path.realpath(options.model))
+    if options.model.is_dir() or not os.access(folder, os.W_OK):
         raise ValueError(
             f"{options.model} cannot be written: name a file in a folder that exists and is yours"
         )
     data = mnist_nb.load_mnist(options.data)
     run, start = mnist_nb.continue_run(
-        options.model, data, settings, fresh=options.fresh, device=options.device
+        options.model, data, _chosen_settings(options), fresh=options.fresh, device=options.device
     )
-    print(start, flush=True)
-    status, quits = 0, signal.getsignal(signal.SIGINT) is _quit
+    _print(str(start))
     try:
-        if quits:
-            signal.signal(
-                signal.SIGINT, signal.default_int_handler
-            )  # which the run defers to the end of a step
-        total, done = run.steps_total, run.steps_done
-        with tqdm(
-            total=total, initial=done, unit="batch", leave=False, disable=None, dynamic_ncols=True
-        ) as bar:
-            for record in run.epochs(partial(_move, bar)):
-                mnist_nb.save_run(run, options.model)
-                _say(
-                    f"epoch {record.epoch:3}  loss {record.mean_loss:.4f} "
-                    f"({record.min_loss:.4f} to "
-                    f"{record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
+        _train_with_progress(run, options.model)
+    except mnist_nb.TrainingDivergedError:
+        mnist_nb.save_run(run, options.model)
+        raise
+    except KeyboardInterrupt:  # it falls between two steps, or into a save
+        mnist_nb.save_run(run, options.model)
+    if not run.finished:
+        _print(f"Stopped at {run.position}; saved in {options.model}. The same command resumes it.")
+        return INTERRUPTED
+    _print(
+        f"Saved in {options.model}. To measure it: python -m mnist_nb test --model {options.model}"
+    )
+    return 0
+
+
+def _chosen_settings(options: argparse.Namespace) -> Any:
+    """The preset's settings, with those changed that were given as options."""
+    chosen = {}
+    for field in dataclasses.fields(mnist_nb.Hyperparameters):
+        value = getattr(options, field.name)
+        if value is not None:
+            chosen[field.name] = value
+    return dataclasses.replace(mnist_nb.PRESETS[options.preset or "defaults"], **chosen)
+
+
+def _train_with_progress(run: Any, path: Path) -> None:
+    """Train to the end with a bar in a terminal; save and print a line after each epoch."""
+    from tqdm import tqdm
+
+    bar = tqdm(
+        total=run.steps_total, initial=run.steps_done, unit="batch", leave=False, disable=None
+    )
+
+    def on_batch(run: Any) -> None:
+        bar.update()
+        if run.steps_done % BATCHES_SHOWN == 0:
+            loss = sum(run.batch_losses[-BATCHES_SHOWN:]) / BATCHES_SHOWN
+            bar.set_description(f"epoch {run.epoch + 1}, loss {loss:.3f}", refresh=False)
+
+    with bar:
+        for record in run.epochs(on_batch):
+            mnist_nb.save_run(run, path)
+            with tqdm.external_write_mode():
+                _print(
+                    f"epoch {record.epoch:3}  loss {record.mean_loss:.4f} ({record.min_loss:.4f} "
+                    f"to {record.max_loss:.4f})  validation loss {record.validation_loss:.4f}  "
                     f"accuracy {record.validation_accuracy:.2%}  {record.seconds:.1f} s"
                 )
-    except (mnist_nb.TrainingDivergedError, KeyboardInterrupt) as end:
-        # between two steps, or while saving: saved as it is
-        mnist_nb.save_run(run, options.model)
-        if isinstance(end, mnist_nb.TrainingDivergedError):
-            raise
-        status = 130
-    finally:
-        if quits:
-            signal.signal(
-                signal.SIGINT, _quit
-            )  # all is saved, and a finalizer would print the exception
-    if not run.finished:
-        print(
-            f"Stopped at {run.position}; saved in {options.model}. The same command goes on "
-            "from exactly there."
-        )
-    else:
-        print(
-            f"Saved in {options.model}. To measure it: python -m mnist_nb test --model "
-            f"{options.model}"
-        )
-    return status
 
 
 def test_command(options: argparse.Namespace) -> int:
-    """Print how many of the test images the model reads right, with a 95 %
+    """Print how many of the test images the network reads correctly, with a 95 %
     interval, and a table of precision, recall and F1 for each digit.
     """
     from mnist_nb.labs.score_table import score_table
@@ -277,13 +221,11 @@ def test_command(options: argparse.Namespace) -> int:
 
     model = mnist_nb.load_checkpoint(options.model).to(choose_device(options.device))
     evaluation = mnist_nb.evaluate(model, mnist_nb.load_mnist(options.data).test)
+    images = len(evaluation.labels)
     low, high = evaluation.interval
-    print(
-        f"{options.model}: {evaluation.n_correct:,} of {len(evaluation.labels):,} test images "
-        "read right"
-    )
-    print(f"accuracy {evaluation.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})\n")
-    print(score_table(evaluation.per_digit()))
+    _print(f"{options.model}: {evaluation.n_correct:,} of {images:,} test images read correctly")
+    _print(f"accuracy {evaluation.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})\n")
+    _print(score_table(evaluation.per_digit()))
     return 0
 
 
@@ -292,90 +234,60 @@ def draw_command(options: argparse.Namespace) -> int:
 
     Without a clone of the series the notebooks are first copied to ./notebooks.
     """
-    notebook = _notebooks() / PAD
-    if signal.getsignal(signal.SIGINT) is _quit:
-        signal.signal(
-            signal.SIGINT, lambda *_: None
-        )  # JupyterLab gets it too, and asks what is meant
-    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    # which is printed, for those who open it in a browser themselves
-    address = f"--LabApp.default_url=/lab/tree/{PAD}"
-    return subprocess.call(
-        [sys.executable, "-m", "jupyterlab", str(notebook), address, *root, *options.rest]
-    )
+    notebook = _find_notebooks() / PAD
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    address = f"--LabApp.default_url=/lab/tree/{PAD}"  # printed, to be opened in another browser
+    command = [sys.executable, "-m", "jupyterlab", str(notebook), address]
+    if is_root:
+        command.append("--allow-root")
+    return subprocess.call([*command, *options.rest])
 
 
 def page_command(options: argparse.Namespace) -> int:
     """Write one HTML file that holds the network and a pad to draw on.
 
-    A double click opens it in any browser, on a phone too, without Python and
-    without a network.
+    A double click opens it in any browser, without Python and without a network
+    connection.
     """
-    from mnist_nb.handwriting.pretrained import PRETRAINED
-    from mnist_nb.widgets.page import export_page
-
-    shipped = PRETRAINED / f"{options.model}.safetensors"
-    model = shipped if not Path(options.model).exists() and shipped.is_file() else options.model
-    export_page(
-        model, options.output, **({} if options.title is None else {"title": options.title})
-    )
-    print(
-        f"{options.output}: {options.output.stat().st_size / 1000:.0f} kB. Open it in any "
-        "browser, or send it on."
-    )
+    model: Any = options.model
+    if model in ("cnn", "mlp") and not Path(model).exists():
+        model = mnist_nb.load_pretrained(model)
+    title = {} if options.title is None else {"title": options.title}
+    mnist_nb.export_page(model, options.output, **title)
+    size = options.output.stat().st_size / 1000
+    _print(f"{options.output}: {size:.0f} kB. Open it in any browser, or send it on.")
     return 0
 
 
-def _notebooks() -> Path:
-    """The series' folder: the one here, else a clone's, else a copy, made here, of what was
-    installed."""
+def _find_notebooks() -> Path:
+    """The folder of the notebooks: here, in a clone, or copied here from the installed package."""
     package = Path(__file__).resolve().parent
-    for folder in (Path.cwd() / NOTEBOOKS, package.parent / NOTEBOOKS):
+    here = Path.cwd() / NOTEBOOKS
+    for folder in (here, package.parent / NOTEBOOKS):
         if (folder / PAD).exists():
             return folder
-    installed, here = package / NOTEBOOKS, Path.cwd() / NOTEBOOKS
-    if not installed.is_dir():
-        raise ValueError(
-            f"this installation came without its notebooks, and {here} is not there: install it "
-            "again"
-        )
     if here.exists():
-        raise ValueError(
-            f"{here} is there but holds no {PAD}: go to another folder, or rename that one"
-        )
+        raise ValueError(f"{here} holds no {PAD}: go to another folder, or rename that one")
+    installed = package / NOTEBOOKS
+    if not installed.is_dir():
+        raise ValueError("this installation lacks its notebooks: install it again")
     try:
         with tempfile.TemporaryDirectory(dir=here.parent, prefix=".notebooks-") as unfinished:
-            shutil.copytree(installed, Path(unfinished) / NOTEBOOKS)
-            (Path(unfinished) / NOTEBOOKS).rename(
-                here
-            )  # at once, so that nobody finds half of them
+            copy = Path(unfinished) / NOTEBOOKS
+            shutil.copytree(installed, copy)
+            copy.rename(here)  # in one step, so that nobody finds half of them
     except OSError as error:
         raise ValueError(
             f"the notebooks cannot be copied to {here} ({error}): go to a folder of your own"
         ) from error
-    print(f"The notebooks are now in {here}: yours to change.", flush=True)
+    _print(f"The notebooks are now in {here}: yours to change.")
     return here
 
 
-# ---- progress
-
-
-def _say(line: str) -> None:
-    """A line on standard output that does not break a progress bar on standard error."""
-    from tqdm import tqdm
-
-    tqdm.write(line)
-    sys.stdout.flush()
-
-
-def _move(bar: Any, run: Any) -> None:
-    """One batch more in a terminal's bar; elsewhere it is none."""
-    bar.update()
-    if run.steps_done % 50 == 0:
-        bar.set_description(
-            f"epoch {run.epoch + 1}, loss {sum(run.batch_losses[-50:]) / 50:.3f}", False
-        )
+def _print(text: str) -> None:
+    """Print at once, also where the output is no terminal."""
+    print(text, flush=True)
 
 
 if __name__ == "__main__":
-    run_as_process()
+    sys.exit(main())

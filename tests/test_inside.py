@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from mnist_nb import build_model, load_pretrained, predict
 from mnist_nb.data import Mnist
 from mnist_nb.labs import inside
-from mnist_nb.models import layer_parameters, loss_and_accuracy, prune, pruning_curve
+from mnist_nb.labs.pruning import prune, pruning_curve
+from mnist_nb.models import layer_parameters, loss_and_accuracy
 
 
 @pytest.fixture(scope="module")

@@ -130,11 +130,16 @@ def _affine_coefficients(drawn: Tensor) -> Tensor:
         drawn: `[N, AFFINE_NUMBERS or more]`, angle in radians, logarithms of scale and aspect.
     """
     angle, scale, aspect, shear, right, down, *_ = drawn.unbind(1)
-    cosine, sine = angle.cos(), angle.sin()
-    stretch_x, stretch_y = (scale + aspect).exp(), (scale - aspect).exp()
-    to_x = (cosine * stretch_x, (shear * cosine - sine) * stretch_y, right)
-    to_y = (sine * stretch_x, (shear * sine + cosine) * stretch_y, down)
-    return torch.stack(to_x + to_y, 1).view(-1, 2, 3)
+    cosine = angle.cos()
+    sine = angle.sin()
+    stretch_x = (scale + aspect).exp()
+    stretch_y = (scale - aspect).exp()
+    x_from_x = cosine * stretch_x
+    x_from_y = (shear * cosine - sine) * stretch_y
+    y_from_x = sine * stretch_x
+    y_from_y = (shear * sine + cosine) * stretch_y
+    rows = [x_from_x, x_from_y, right, y_from_x, y_from_y, down]
+    return torch.stack(rows, 1).view(-1, 2, 3)
 
 
 @functools.cache
@@ -155,10 +160,8 @@ def _middle_and_limits(
     ]
     # from pixel index 14, MNIST's centre of mass, to the image's middle at index 13.5
     to_middle = 1 / width
-    middle = [0, 0, 0, 0, to_middle, to_middle, *[0] * bumps]
-    return torch.tensor(middle, device=device, dtype=torch.float32), torch.tensor(
-        limits, device=device
-    )
+    middle = [0.0, 0.0, 0.0, 0.0, to_middle, to_middle, *[0.0] * bumps]
+    return torch.tensor(middle, device=device), torch.tensor(limits, device=device)
 
 
 @functools.cache
@@ -167,18 +170,29 @@ def _basis(height: int, width: int, has_bumps: bool, device: torch.device) -> Te
 
     A bump is a product of two cubic B-splines, whose sum over an endless lattice is 1 everywhere.
     """
-    y = (torch.arange(height) - height / 2) * (2 / height)
-    x = (torch.arange(width) - width / 2) * (2 / width)
-    constant = torch.ones(height, width)
-    affine = torch.stack([x.expand(height, width), y[:, None].expand(height, width), constant])
+    y = _coordinates(height)
+    x = _coordinates(width)
+    affine = torch.stack(
+        [x.expand(height, width), y[:, None].expand(height, width), torch.ones(height, width)]
+    )
     if not has_bumps:
         return affine.flatten(1).to(device)
-    knots = torch.linspace(-1, 1, LATTICE)
-    steps = (LATTICE - 1) / 2  # of the lattice in the length 1
-    down = _cubic_spline((y[None] - knots[:, None]) * steps)  # [LATTICE, height]
-    across = _cubic_spline((x[None] - knots[:, None]) * steps)  # [LATTICE, width]
+    down = _splines_along(y)  # [LATTICE, height]
+    across = _splines_along(x)  # [LATTICE, width]
     bumps = down[:, None, :, None] * across[None, :, None, :]
     return torch.cat([affine, bumps.flatten(0, 1)]).flatten(1).to(device)
+
+
+def _coordinates(length: int) -> Tensor:
+    """The places of pixels along one side in grid_sample's units, from -1 towards 1."""
+    return (torch.arange(length) - length / 2) * (2 / length)
+
+
+def _splines_along(places: Tensor) -> Tensor:
+    """The values `[LATTICE, length]` of the lattice's splines at these places."""
+    knots = torch.linspace(-1, 1, LATTICE)
+    steps = (LATTICE - 1) / 2  # of the lattice in the length 1
+    return _cubic_spline((places[None] - knots[:, None]) * steps)
 
 
 def _cubic_spline(distance: Tensor) -> Tensor:
@@ -191,10 +205,16 @@ def _cubic_spline(distance: Tensor) -> Tensor:
 def _largest_neighbour(images: Tensor) -> Tensor:
     """The maximum of each pixel's 3x3 neighbourhood: `max_pool2d`, but far faster on a CPU."""
     padded = functional.pad(images, (1, 1, 1, 1))
-    left, middle, right = padded[:, :, :-2], padded[:, :, 1:-1], padded[:, :, 2:]
-    across = torch.maximum(torch.maximum(left, middle), right)
-    above, same, below = across[:, :-2], across[:, 1:-1], across[:, 2:]
-    return torch.maximum(torch.maximum(above, same), below)
+    return _largest_of_three(_largest_of_three(padded, axis=2), axis=1)
+
+
+def _largest_of_three(images: Tensor, axis: int) -> Tensor:
+    """The maximum of each pixel and its two neighbours along an axis, which gets 2 shorter."""
+    length = images.shape[axis] - 2
+    before = images.narrow(axis, 0, length)
+    middle = images.narrow(axis, 1, length)
+    after = images.narrow(axis, 2, length)
+    return torch.maximum(torch.maximum(before, middle), after)
 
 
 def _draw_uniform(
@@ -207,9 +227,14 @@ def _draw_uniform(
 
 def _centre_of_mass(images: Tensor) -> Tensor:
     """The mean place `[N, (x, y)]` of each image's ink, in pixels."""
-    _, height, width = images.shape
-    rows = torch.arange(height, dtype=images.dtype, device=images.device)
-    columns = torch.arange(width, dtype=images.dtype, device=images.device)
     ink = images.sum((1, 2)).clamp_min(1)
-    x, y = images.sum(1) @ columns, images.sum(2) @ rows
+    x = _moment(images.sum(1))
+    y = _moment(images.sum(2))
     return torch.stack([x, y], 1) / ink[:, None]
+
+
+def _moment(profiles: Tensor) -> Tensor:
+    """The sum of place times ink over profiles `[N, length]`."""
+    length = profiles.shape[1]
+    places = torch.arange(length, dtype=profiles.dtype, device=profiles.device)
+    return profiles @ places

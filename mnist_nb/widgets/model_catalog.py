@@ -5,6 +5,7 @@ No widget here.
 
 import itertools
 import os
+from glob import glob
 from pathlib import Path
 
 from torch import nn
@@ -59,7 +60,9 @@ class ModelCatalog:
         labels = {}
         if os.path.isfile(self.path):  # False as well where the folder may not be read
             labels[self.path] = f"your own, {self.path.name}"
-        for file in sorted(self.path.parent.glob(f"*{_TAUGHT}*.safetensors")):
+        # Unlike Path.glob, glob finds nothing in a folder that may not be read.
+        for name in sorted(glob(f"*{_TAUGHT}*.safetensors", root_dir=self.path.parent)):
+            file = self.path.parent / name
             labels.setdefault(file, f"taught your hand, {file.name}")
         for file in self._opened_files:
             if file.is_file():

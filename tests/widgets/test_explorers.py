@@ -57,7 +57,7 @@ class TestAll:
         own = build_model("mlp", seed=1, hidden=(20, 12))
         save_checkpoint(own, "model.safetensors")
         explorer = kind(tiny)
-        explorer.network.value = "model.safetensors"
+        explorer.network.value = str(Path("model.safetensors").absolute())
         assert message(explorer) == ""
         assert explorer.guess.probabilities == pytest.approx(
             predict(own, tiny.test.images[:1])[0].numpy(), abs=1e-6
@@ -69,7 +69,7 @@ class TestAll:
         explorer = kind(tiny)
         before, shown = explorer.model, page(explorer)
         Path("model.safetensors").write_bytes(b"no model")
-        explorer.network.value = "model.safetensors"
+        explorer.network.value = str(Path("model.safetensors").absolute())
         assert "wrong" in message(explorer)
         assert "model.safetensors" in message(explorer)
         assert (explorer.model, explorer.network.value, page(explorer)) == (
@@ -122,7 +122,7 @@ class TestLayers:
         save_checkpoint(build_model("mlp", seed=1, hidden=(20, 12)), "model.safetensors")
         explorer = LayerExplorer(tiny, build_model("mlp", seed=1))
         explorer.unit.value = 127
-        explorer.network.value = "model.safetensors"
+        explorer.network.value = str(Path("model.safetensors").absolute())
         assert (explorer.unit.max, explorer.unit.value) == (19, 19)
         assert "of 20 units fire" in page(explorer)
         assert message(explorer) == ""
