@@ -89,7 +89,11 @@ LISTED = {
     },
     "solutions/05_trust": {"1.5": "pixels of blur, for the reader to try"},
     "solutions/07_backpropagation": {"0.01": "the notebook's first rate"},
-    "solutions/09_convolution": {"1970": "history: Sobel and Prewitt", "16": "twice 8"},
+    "solutions/09_convolution": {
+        "1970": "history: Sobel and Prewitt",
+        "16": "twice 8",
+        "20": "the box that digits are shrunk to",
+    },
 }
 
 
