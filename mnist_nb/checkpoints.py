@@ -65,7 +65,22 @@ def load_checkpoint(source: str | Path | bytes, *, name: str = "") -> Network:
     Raises:
         CheckpointError: if there is no such file, or it does not hold a whole and finite network.
     """
-    return _load(source, name)[0]
+    tensors, metadata = files.read_tensors(source, name)
+    name = name or ("the file" if isinstance(source, bytes) else str(source))
+    try:
+        model = _network_from(tensors)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{name} is a safetensors file but not a network of this series: {error}. Expected "
+            f"the tensors of one of {', '.join(MODELS)}, as save_checkpoint writes them"
+        ) from error
+    checksum = files.digest(tensors)
+    if metadata.get("sha256", checksum) != checksum:
+        raise CheckpointError(
+            f"{name} was damaged after it was written: its numbers do not match its checksum; "
+            "train again or use a copy"
+        )
+    return model.eval()
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -221,25 +236,6 @@ def _write_weights(
     )
 
 
-def _load(source: str | Path | bytes, name: str = "") -> tuple[Network, dict[str, str]]:
-    tensors, metadata = files.read_tensors(source, name)
-    name = name or ("the file" if isinstance(source, bytes) else str(source))
-    try:
-        model = _network_from(tensors)
-    except ValueError as error:
-        raise CheckpointError(
-            f"{name} is a safetensors file but not a network of this series: {error}. Expected "
-            f"the tensors of one of {', '.join(MODELS)}, as save_checkpoint writes them"
-        ) from error
-    checksum = files.digest(tensors)
-    if metadata.get("sha256", checksum) != checksum:
-        raise CheckpointError(
-            f"{name} was damaged after it was written: its numbers do not match its checksum; "
-            "train again or use a copy"
-        )
-    return model.eval(), metadata
-
-
 def _network_from(tensors: Mapping[str, Tensor]) -> Network:
     """Build the network that has these weights, copied.
 
@@ -308,7 +304,7 @@ def _read_run(path: Path) -> _SavedRun | None:
         if state is None or not _is_about_to_replace(path, state[1]):
             return None
         return _with_state(path, {}, *state)
-    model, metadata = _load(path)
+    model, metadata = load_checkpoint(path), read_metadata(path)
     if state is None:
         return _SavedRun(model, metadata)
     belongs = state[1].get("weights") == files.digest(_weights_of(model))

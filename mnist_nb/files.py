@@ -19,8 +19,8 @@ from torch import Tensor
 
 from mnist_nb.errors import MnistNbError
 
-MAX_FILE_BYTES = 64 * 2**20
-"""A hundred times the largest model here, so that a wrong file cannot fill the memory."""
+MAX_FILE_BYTES = 2**28
+"""Room for the losses of 200 epochs at batch size 1; a wrong file cannot fill the memory."""
 
 MAX_HEADER_BYTES = 4 * 2**20
 """Of names, shapes and metadata: the records of ten thousand epochs fit in."""
@@ -153,13 +153,14 @@ def read_tensors(
 def _read_bounded(path: str | Path, name: str, max_bytes: int) -> bytes:
     try:
         with open(regular_file(path), "rb") as file:  # opening a pipe would wait
-            content = file.read(max_bytes + 1)
+            size = os.fstat(file.fileno()).st_size
+            content = b"" if size > max_bytes else file.read()
     except FileNotFoundError:
         advice = "train one first (notebook 02, or python -m mnist_nb train)"
         raise CheckpointError(f"there is no model at {name}: {advice}") from None
     except OSError as error:
         raise CheckpointError(f"{name} cannot be read: {error.strerror or error}") from error
-    if len(content) > max_bytes:
+    if size > max_bytes:
         raise CheckpointError(f"{name} is over {max_bytes:,} bytes long: is it the wrong file?")
     return content
 

@@ -158,8 +158,8 @@ def collect_hidden(model: Network, split: Split, epochs: int) -> tuple[Tensor, T
             count = 2 * len(negatives)
             digits = MORE_VARIANTS(images[:count], generator, labels[:count])
             negatives = MORE_VARIANTS(negatives, generator)
-            of_negatives.append(model.hidden(negatives))
-            of_digits.append(model.hidden(digits))
+            of_negatives.append(model.hidden_and_logits(negatives)[0])
+            of_digits.append(model.hidden_and_logits(digits)[0])
     return torch.cat(of_negatives), torch.cat(of_digits)
 
 

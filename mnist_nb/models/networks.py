@@ -26,9 +26,6 @@ class AuxiliaryHead(nn.Sequential):
         seed: draws the first weights.
     """
 
-    def __init__(self, hidden_units: int, seed: int = 0) -> None:
-        raise NotImplementedError
-
     def fill_gradients(self, network: Any, batch: Any) -> None:
         """Set `.grad` of this head's parameters for a `training.augmentation.Batch`."""
         raise NotImplementedError
@@ -76,7 +73,7 @@ class Network(nn.Module):
 
     @property
     def hidden_units(self) -> int:
-        """How many values `hidden` gives for an image."""
+        """How many hidden units `hidden_and_logits` gives for an image."""
         hidden = self.linear_layers[:-1]
         return sum(layer.out_features for layer in hidden) if hidden else self.head.in_features
 
@@ -108,10 +105,6 @@ class Network(nn.Module):
                 sums.append(values)
         hidden = sums[:-1] or [inputs]
         return torch.cat(hidden, 1), values
-
-    def hidden(self, images: Tensor) -> Tensor:
-        """The sums of all hidden units, see `hidden_and_logits`."""
-        return self.hidden_and_logits(images)[0]
 
     @property
     def is_fully_connected(self) -> bool:
@@ -166,8 +159,6 @@ class Cnn(Network):
     """
 
     name = "cnn"
-    linear1: nn.Linear
-    linear2: nn.Linear
 
     def __init__(self) -> None:
         super().__init__(

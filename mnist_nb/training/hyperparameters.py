@@ -92,13 +92,11 @@ def _checked_number(field: dataclasses.Field[Any], value: Any) -> float:
     is_number = isinstance(value, int | float | np.integer | np.floating)
     if isinstance(value, bool) or not is_number:
         raise TypeError(f"{field.name} must be a number {limits}, {got}")
-    if not low <= value <= high:  # NaN included
+    # NaN is in no range; np.float32(0.99) is a little above 0.99 once it is converted
+    if not low <= value <= high or not low <= float(value) <= high:
         raise ValueError(f"{field.name} must be {limits}, {got}")
-    if not isinstance(field.default, int):
-        converted = float(value)
-        if not low <= converted <= high:  # np.float32(0.99) is a little more
-            raise ValueError(f"{field.name} must be {limits}, {got}")
-        return converted
+    if isinstance(field.default, float):
+        return float(value)
     if value != int(value):
         raise ValueError(f"{field.name} must be a whole number, {got}")
     return int(value)

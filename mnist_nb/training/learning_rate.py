@@ -37,10 +37,6 @@ class LearningRate:
             self.changes.append((step, base))
         return self.at(step)
 
-    def next(self, step: int) -> float:
-        """Return what `use` would return for this step."""
-        return self.base * schedule_factor(self._schedule, step / self._steps)
-
     def at(self, step: int) -> float:
         """Return the scheduled rate of a step at the base rate last used."""
         return self.last_used * schedule_factor(self._schedule, step / self._steps)

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import math
+import operator
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,15 +26,12 @@ from mnist_nb.training.augmentation import NONE, Augmentation, Batch
 from mnist_nb.training.gradients import choose_gradient_fn
 from mnist_nb.training.hyperparameters import Hyperparameters
 from mnist_nb.training.learning_rate import LearningRate
-from mnist_nb.training.optimizers import Adam, Optimizer, Sgd
+from mnist_nb.training.optimizers import Adam, Sgd
 from mnist_nb.training.plain import generator_of, permutation
 
 DIVERGENCE_LOSS = 100.0
 """A batch's mean loss in nats above which a run has diverged. Guessing blindly costs ln 10 = 2.3; a
 network that gives the right digits e^-100 has been thrown so far that its units stay dead."""
-
-MAX_SAVED_LOSSES = 1_000_000
-"""Losses of finished epochs that a state holds: 8 MB. Of more, every second, third ... is saved."""
 
 SMALL_BATCH = 512
 """Up to so many images, one thread is as fast as several for a fully connected network."""
@@ -162,11 +160,6 @@ class TrainingRun:
         """The history: (step of the run, counted from 0; rate from that step on)."""
         return list(self._rate.changes)
 
-    @property
-    def scheduled_learning_rate(self) -> float:
-        """The rate of the next step."""
-        return self._rate.next(self.steps_done)
-
     # ---- training
 
     def step(self) -> float:
@@ -228,10 +221,7 @@ class TrainingRun:
         tensors = {
             f"optimizer.{name}": tensor for name, tensor in self.optimizer.state_dict().items()
         }
-        finished = self.steps_done - self.batch  # steps of finished epochs
-        earlier_losses = self.batch_losses[: finished : _loss_interval(finished)]
-        losses = earlier_losses + self.batch_losses[finished:]
-        tensors["batch_losses"] = torch.tensor(losses, dtype=torch.float64)
+        tensors["batch_losses"] = torch.tensor(self.batch_losses, dtype=torch.float64)
         changes = torch.tensor(self.learning_rate_changes, dtype=torch.float64)
         tensors["learning_rate_changes"] = changes.reshape(-1, 2)
         values = {
@@ -264,33 +254,19 @@ class TrainingRun:
             self._rate.changes.append((int(step), rate))
         self.learning_rate = values["learning_rate"]
         self.records = [_checked_record(record) for record in values["records"]]
-        self.batch_losses = self._losses_in(tensors)
+        self.batch_losses = _numbers_in(tensors, "batch_losses")
+        check_range("losses", len(self.batch_losses), self.steps_done, self.steps_done)
         check_range("seconds", values["seconds"], 0, 1e9)
         self._seconds = float(values["seconds"])
         self._last_good = copy.deepcopy(self.model.state_dict())
 
     def _check_position(self, values: Mapping[str, Any]) -> None:
-        for name in ("first_epoch", "epoch", "batch", "images"):
-            if type(values[name]) is not int or not 0 <= values[name] < 10**9:
-                raise ValueError(f"{name} is {values[name]!r}")
-        if values["images"] != len(self._labels):
-            raise ValueError(f"{values['images']} training images instead of {len(self._labels)}")
-        epochs = values["epoch"] - values["first_epoch"]
+        for name in ("first_epoch", "epoch", "batch"):
+            check_range(name, operator.index(values[name]), 0, 10**9)
         check_range("batch", values["batch"], 0, self.batches_per_epoch)
-        check_range("epochs", epochs, 0, self.hyperparameters.epochs)
+        epochs = values["epoch"] - values["first_epoch"]
         steps = epochs * self.batches_per_epoch + values["batch"]
         check_range("steps", steps, 0, self.steps_total)
-
-    def _losses_in(self, tensors: Mapping[str, Tensor]) -> list[float]:
-        """The loss of every step; where earlier ones were thinned, each stands for several."""
-        finished = self.steps_done - self.batch
-        interval = _loss_interval(finished)
-        saved = _numbers_in(tensors, "batch_losses")
-        n_earlier = math.ceil(finished / interval)
-        if len(saved) != n_earlier + self.batch:
-            raise ValueError(f"{len(saved)} losses of {self.steps_done} steps")
-        earlier = np.repeat(saved[:n_earlier], interval)[:finished]
-        return [*earlier.tolist(), *saved[n_earlier:]]
 
     # ---- inside
 
@@ -412,11 +388,6 @@ def train(
     yield from run.epochs(on_batch)
 
 
-def _loss_interval(steps: int) -> int:
-    """Every how many of the finished epochs' steps a saved state holds the loss."""
-    return 1 + steps // MAX_SAVED_LOSSES
-
-
 def _numbers_in(tensors: Mapping[str, Tensor], name: str, columns: int = 0) -> list[Any]:
     """The finite numbers of a state's tensor: one for each row, or a list of so many."""
     tensor = tensors[name]
@@ -437,7 +408,7 @@ def _checked_record(values: Mapping[str, Any]) -> EpochRecord:
     return record
 
 
-def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> Optimizer:
+def _make_optimizer(model: nn.Module, settings: Hyperparameters) -> Sgd | Adam:
     if settings.optimizer == "sgd":
         return Sgd(model.parameters(), settings.momentum)
     return Adam(model.parameters(), decay=0.01 if settings.optimizer == "adamw" else 0.0)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 from mnist_nb.training import EpochRecord, Hyperparameters, TrainingRun
+from mnist_nb.training.learning_rate import schedule_factor
 from mnist_nb.widgets.studio.records import RunRecord, State
 
 GUESSING = math.log(10)
@@ -26,10 +27,11 @@ def describe_position(run: TrainingRun, seconds_left: float | None) -> str:
     last_epoch = run.first_epoch + run.hyperparameters.epochs
     if run.finished:
         return f"epoch {last_epoch} of {last_epoch}"
+    factor = schedule_factor(run.hyperparameters.schedule, run.steps_done / run.steps_total)
     parts = [
         f"epoch {run.epoch + 1} of {last_epoch}",
         f"batch {run.batch + 1:,} of {run.batches_per_epoch:,}",
-        f"rate {run.scheduled_learning_rate:.2g}",
+        f"rate {run.learning_rate * factor:.2g}",
     ]
     if seconds_left is not None and seconds_left < 90:
         parts.append(f"{seconds_left:.0f} s left")
