@@ -125,9 +125,6 @@ class Mlp(Network):
     """
 
     name = "mlp"
-    linear1: nn.Linear
-    linear2: nn.Linear
-    linear3: nn.Linear
 
     def __init__(self, hidden: tuple[int, int] = (128, 64)) -> None:
         if len(hidden) != 2:
