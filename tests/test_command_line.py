@@ -54,7 +54,7 @@ def test_with_no_word_it_trains_and_writes_the_model(mnist_nb):
 def test_it_continues_from_the_file_and_says_so(mnist_nb):
     assert mnist_nb("train", *QUICK).returncode == 0
     second = mnist_nb("train", *QUICK)
-    assert "model.safetensors has finished 2 epochs; 2 more begin." in second.stdout
+    assert "model.safetensors has finished 2 epochs; training 2 more." in second.stdout
     assert "epoch   4" in second.stdout
     fresh = mnist_nb("train", "--fresh", *QUICK)
     assert "A new mlp begins; model.safetensors will be replaced." in fresh.stdout

@@ -196,7 +196,7 @@ def test_a_finished_run_is_trained_for_as_many_epochs_more(tiny, path):
     save_run(run, path)
 
     run, start = continue_run(path, tiny, SGD)
-    assert str(start) == f"{path} has finished 3 epochs; 3 more begin."
+    assert str(start) == f"{path} has finished 3 epochs; training 3 more."
     stop_after(run, 7)
     save_run(run, path)
     resumed = resumed_from(path, tiny)
