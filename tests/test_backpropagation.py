@@ -31,22 +31,21 @@ def test_the_manual_gradient_equals_autograds(batch, hidden):
 
 
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
-def test_a_second_batch_adds_to_the_gradient(network):
+def test_a_second_batch_replaces_or_keeps_a_share(network):
     model = build_model(network, seed=3)
     fill = choose_gradient_fn(model, CPU)
     first, second = torch.rand(2, 5, 28, 28, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(5)
 
-    def gradient_of(*batches):
-        model.zero_grad()
-        for images in batches:
-            fill(images, labels)
+    def filled(images, keep):
+        fill(images, labels, keep)
         return [parameter.grad.clone() for parameter in model.parameters()]
 
-    parts = zip(gradient_of(first), gradient_of(second), strict=True)
-    both = gradient_of(first, second)
-    for (one, other), total in zip(parts, both, strict=True):
-        torch.testing.assert_close(total, one + other, atol=1e-6, rtol=1e-4)
+    of_second, of_first = filled(second, 0.0), filled(first, 0.0)
+    both = filled(second, 0.5)
+    for one, other, total in zip(of_first, of_second, both, strict=True):
+        torch.testing.assert_close(total, 0.5 * one + other, atol=1e-6, rtol=1e-4)
+    assert all(torch.equal(a, b) for a, b in zip(filled(second, 0.0), of_second, strict=True))
 
 
 def test_the_gradients_can_be_used_with_autograd_afterwards():

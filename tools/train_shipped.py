@@ -174,7 +174,6 @@ def fit_head(head: RefusalHead, negatives: Tensor, digits: Tensor, recipe: Recip
         some_digits = draw_rows(digits, generator)
         hidden = torch.cat([some_negatives, some_digits])
         hidden += noise * torch.randn(hidden.shape, generator=generator)
-        optimizer.clear_gradients()
         autograd_gradients(head, hidden, labels)
         progress = step / recipe.refusal_steps
         optimizer.step(REFUSAL_LEARNING_RATE * schedule_factor("one-cycle", progress))

@@ -42,7 +42,7 @@ class RefusalHead(AuxiliaryHead):
         logits: Tensor = self(hidden)
         return logits.softmax(1)[:, 1]
 
-    def fill_gradients(self, network: Network, batch: Batch) -> None:
+    def fill_gradients(self, network: Network, batch: Batch, keep: float) -> None:
         """Set the gradients for digits of the batch and for negatives, changed in the same ways.
 
         The rest of the network stays untouched.
@@ -56,7 +56,7 @@ class RefusalHead(AuxiliaryHead):
             hidden, _ = network.hidden_and_logits(torch.cat([digits, negatives]))
         network.train()
         is_digit = torch.arange(len(hidden), device=hidden.device) < len(digits)
-        autograd_gradients(self, hidden, is_digit.long())
+        autograd_gradients(self, hidden, is_digit.long(), keep)
 
 
 def add_refusal_head(model: nn.Module, seed: int = 0) -> None:

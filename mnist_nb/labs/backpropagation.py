@@ -41,7 +41,7 @@ class ManualBackprop:
         self._buffers_for = functools.cache(self._make_buffers)  # an epoch's last batch is smaller
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor, labels: Tensor) -> float:
+    def __call__(self, images: Tensor, labels: Tensor, keep: float = 0.0) -> float:
         """Add the gradients and return the batch's mean loss; the images stay as they are."""
         count = len(labels)
         buffers = self._buffers_for(count)
@@ -52,7 +52,7 @@ class ManualBackprop:
         loss = -torch.dot(log_probabilities.view(-1), buffers.one_hot.view(-1)).item() / count
         probabilities = log_probabilities.exp_()
         torch.sub(probabilities, buffers.one_hot, out=buffers.deltas[-1])
-        self._backward(pixels, buffers)
+        self._backward(pixels, buffers, keep)
         return loss
 
     def _forward(self, pixels: Tensor, buffers: _Buffers) -> Tensor:
@@ -63,15 +63,15 @@ class ManualBackprop:
             below = output if output is buffers.outputs[-1] else output.relu_()
         return below
 
-    def _backward(self, pixels: Tensor, buffers: _Buffers) -> None:
+    def _backward(self, pixels: Tensor, buffers: _Buffers, keep: float) -> None:
         """Add the gradients of each layer, from the last to the first."""
         count = pixels.shape[1]
         for layer in reversed(range(len(self._weights))):
             weight, bias, delta = self._weights[layer], self._biases[layer], buffers.deltas[layer]
             below = buffers.outputs[layer - 1] if layer else pixels
             by_weight, by_bias = _gradient_of(weight), _gradient_of(bias)
-            torch.addmm(by_weight, delta, below.t(), alpha=1 / count, out=by_weight)
-            torch.addmv(by_bias, delta, buffers.ones, alpha=1 / count, out=by_bias)
+            torch.addmm(by_weight, delta, below.t(), beta=keep, alpha=1 / count, out=by_weight)
+            torch.addmv(by_bias, delta, buffers.ones, beta=keep, alpha=1 / count, out=by_bias)
             if layer:
                 fired = below.sign_()  # 0 or 1, since a ReLU leaves nothing negative
                 torch.mm(weight.t(), delta, out=buffers.deltas[layer - 1]).mul_(fired)

@@ -26,8 +26,11 @@ class AuxiliaryHead(nn.Sequential):
         seed: draws the first weights.
     """
 
-    def fill_gradients(self, network: Any, batch: Any) -> None:
-        """Set `.grad` of this head's parameters for a `training.augmentation.Batch`."""
+    def fill_gradients(self, network: Any, batch: Any, keep: float) -> None:
+        """Fill `.grad` of this head's parameters for a `training.augmentation.Batch`.
+
+        `keep` is as for a `training.gradients.GradientFn`.
+        """
         raise NotImplementedError
 
 

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mnist_nb.models import Network
+from mnist_nb.models import Network, layer_parameters
 from mnist_nb.plugins import GRADIENT_FUNCTIONS, find_plugin
 
-GradientFn = Callable[[Tensor, Tensor], float]
-"""Takes images, float32 `[N, 28, 28]` in [0, 1], and labels, int64 `[N]`. Adds to `.grad` of each
-parameter, as `backward` does, the gradient of the batch's mean cross-entropy, and returns that loss
-in nats."""
+GradientFn = Callable[[Tensor, Tensor, float], float]
+"""Takes images, float32 `[N, 28, 28]` in [0, 1], labels, int64 `[N]`, and the share of `.grad` to
+keep, in [0, 1]. Adds to that share, in each parameter's `.grad`, the gradient of the batch's mean
+cross-entropy, and returns that loss in nats."""
 
 
 def choose_gradient_fn(model: nn.Module, device: torch.device) -> GradientFn:
@@ -24,8 +24,15 @@ def choose_gradient_fn(model: nn.Module, device: torch.device) -> GradientFn:
     return functools.partial(autograd_gradients, model)
 
 
-def autograd_gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> float:
+def autograd_gradients(
+    model: nn.Module, inputs: Tensor, labels: Tensor, keep: float = 0.0
+) -> float:
     """`GradientFn` for any model, the way every PyTorch program does it."""
+    if not keep:
+        model.zero_grad()
+    for parameter in layer_parameters(model):
+        if parameter.grad is not None:
+            parameter.grad.mul_(keep)
     loss = functional.cross_entropy(model(inputs), labels)
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.item()

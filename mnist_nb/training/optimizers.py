@@ -25,11 +25,12 @@ class Optimizer:
             name: [torch.zeros_like(parameter) for parameter in self.parameters] for name in buffers
         }
 
-    def clear_gradients(self) -> None:
-        """Prepare `.grad` for the next step's gradient, which is added to it."""
-        for parameter in self.parameters:
-            if parameter.grad is not None:
-                parameter.grad.zero_()
+    def prepare(self) -> float:
+        """Prepare `.grad` for the next step, and return the share of it to keep, in [0, 1].
+
+        The next gradient is added to that share.
+        """
+        return 0.0
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return copies of the buffers on the CPU, by names such as `0.momentum_buffer`."""
@@ -68,23 +69,21 @@ class Sgd(Optimizer):
 
     velocity <- momentum * velocity + gradient; weight <- weight - learning rate * velocity.
 
-    During a step, `.grad` is the velocity itself, kept by a share where other optimizers clear it.
-    With gradients in memory of their own, all no longer fit the cache, and an epoch takes 8 %
-    longer instead of 3 %.
+    `.grad` is the velocity itself: backpropagation keeps a share of it and adds the gradient. With
+    a gradient and a velocity apart, an epoch takes an eighth longer.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], momentum: float = 0.0) -> None:
         super().__init__(parameters, *(["momentum_buffer"] if momentum else []))
         self.momentum = momentum
 
-    @torch.no_grad()
-    def clear_gradients(self) -> None:
-        """Prepare `.grad` for the next step's gradient, which is added to it."""
-        if not self.momentum:
-            super().clear_gradients()
-            return
-        for weight, velocity in zip(self.parameters, self.buffers["momentum_buffer"], strict=True):
-            weight.grad = velocity.mul_(self.momentum)
+    def prepare(self) -> float:
+        """Make the velocities the gradients, and return the momentum."""
+        velocities = self.buffers.get("momentum_buffer", [])
+        for weight, velocity in zip(self.parameters, velocities, strict=False):
+            if weight.grad is not velocity:
+                weight.grad = velocity
+        return self.momentum
 
     @torch.inference_mode()
     def step(self, learning_rate: float) -> None:
@@ -92,8 +91,6 @@ class Sgd(Optimizer):
         for weight in self.parameters:
             if weight.grad is not None:
                 weight.sub_(weight.grad, alpha=learning_rate)
-            if self.momentum:
-                weight.grad = None  # nobody else adds to the velocity
 
 
 class Adam(Optimizer):

@@ -279,12 +279,12 @@ class TrainingRun:
         batch = self._next_batch()
         if not self.model.training:
             self.model.train()
-        self.optimizer.clear_gradients()
-        loss = self._fill_layer_gradients(batch)
+        keep = self.optimizer.prepare()
+        loss = self._fill_layer_gradients(batch, keep)
         if not loss < DIVERGENCE_LOSS:  # NaN included
             self._diverge(loss)
         for head in self._heads:
-            head.fill_gradients(self.model, batch)
+            head.fill_gradients(self.model, batch, keep)
         self.optimizer.step(self._rate.use(self.steps_done))
         self.batch_losses.append(loss)
         self.batch += 1
@@ -304,14 +304,14 @@ class TrainingRun:
         images = self._augmentation(originals, generator, labels)
         return Batch(originals, images, labels, self._augmentation, generator)
 
-    def _fill_layer_gradients(self, batch: Batch) -> float:
+    def _fill_layer_gradients(self, batch: Batch, keep: float) -> float:
         """Set the gradients of the layers; what dropout draws follows from the batch as well."""
         if batch.generator is None or self._is_fully_connected:
-            return self._fill_gradients(batch.images, batch.labels)
+            return self._fill_gradients(batch.images, batch.labels, keep)
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(batch.generator.initial_seed() + 1)
-            return self._fill_gradients(batch.images, batch.labels)
+            return self._fill_gradients(batch.images, batch.labels, keep)
 
     def _threads(self) -> contextlib.AbstractContextManager[None]:
         """One thread where more do not help."""
