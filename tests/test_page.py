@@ -3,6 +3,7 @@ tests/browser."""
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,43 @@ def test_it_says_how_its_network_was_trained(workplace: Path) -> None:
     save_checkpoint(load_pretrained("mlp"), "taught.safetensors", {"taught": "30 digits"})
     export_page("taught.safetensors", "page.html")
     assert "taught a hand from 30 digits." in Path("page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("hyperparameters", '{"batch_size": 1e999}'),
+        ("hyperparameters", "[1]"),
+        ("hyperparameters", "{"),
+        ("epoch", "-3"),
+        ("epoch", "9" * 5000),
+        ("validation_accuracy", "1e308"),
+        ("validation_accuracy", "nan"),
+    ],
+)
+def test_impossible_metadata_is_left_out(workplace: Path, key: str, value: str) -> None:
+    metadata = {"hyperparameters": "{}", "epoch": "3", "validation_accuracy": "0.97"}
+    save_checkpoint(build_model("mlp", seed=0), "model.safetensors", metadata)
+    export_page("model.safetensors", "page.html")
+    assert "; it read 97.00 % of" in Path("page.html").read_text(encoding="utf-8")
+    save_checkpoint(build_model("mlp", seed=0), "model.safetensors", metadata | {key: value})
+    export_page("model.safetensors", "page.html")
+    assert "network of 109,386 weights." in Path("page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["index.html", "PAGE", "page.txt"])
+def test_a_page_replaces_pages_and_no_other_file(workplace: Path, name: str) -> None:
+    for _ in range(2):
+        assert main(["page", "--model", "mlp", "-o", name]) == 0
+    page = Path(name).read_bytes()
+    foreign = b"<html>my own</html>"
+    Path(name).write_bytes(foreign)
+    assert main(["page", "--model", "mlp", "-o", name]) == 2
+    with pytest.raises(CheckpointError, match="is not a page of this package"):
+        export_page(load_pretrained("mlp"), name)
+    assert Path(name).read_bytes() == foreign
+    export_page(load_pretrained("mlp"), name, overwrite=True)
+    assert Path(name).read_bytes() == page
 
 
 def content_of(page: str) -> dict[str, Any]:
@@ -163,6 +201,13 @@ def test_a_place_that_cannot_be_written_is_one_sentence(path: str, workplace: Pa
     with pytest.raises(CheckpointError, match="cannot be written"):
         export_page(build_model("mlp", seed=0), path)
     assert not list(workplace.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders")
+def test_a_pipe_is_refused_at_once(workplace: Path) -> None:
+    os.mkfifo("page.html")
+    with pytest.raises(CheckpointError, match="a device or a pipe"):
+        export_page(build_model("mlp", seed=0), "page.html")
 
 
 def test_the_weights_are_the_networks_own(workplace: Path) -> None:

@@ -19,15 +19,18 @@ from torch import Tensor, nn
 from mnist_nb import data
 from mnist_nb.checkpoints import load_checkpoint, read_metadata
 from mnist_nb.data import SIDE
+from mnist_nb.errors import check_range
 from mnist_nb.files import (
     CheckpointError,
     check_replaceable,
     explain_refusal,
     parse_json,
+    regular_file,
     write_atomically,
 )
 from mnist_nb.handwriting import grouping, numbers, preprocessing, refusal, sketch
 from mnist_nb.models import Network, layer_parameters
+from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets import prediction
 from mnist_nb.widgets.page.layers import describe_layers
 
@@ -70,7 +73,13 @@ SHARED_CONSTANTS = {
 """The constants that the page's scripts use under the same names, by module."""
 
 
-def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str = TITLE) -> None:
+def export_page(
+    model: nn.Module | str | Path,
+    path: str | Path,
+    *,
+    title: str = TITLE,
+    overwrite: bool = False,
+) -> None:
     """Write one self-contained HTML file that holds the network and a pad to draw on.
 
     Any browser opens it; it works without a network and sends nothing. It reads drawings as
@@ -82,16 +91,17 @@ def export_page(model: nn.Module | str | Path, path: str | Path, *, title: str =
             layers; or a checkpoint's file: then the page also says how it was trained.
         path: the page's file. An older page is replaced in one step, or kept if anything fails.
         title: shown above the pad, 1 to 200 characters, always as plain text.
+        overwrite: replace a file of another kind as well.
 
     Raises:
         CheckpointError: if the model cannot be read or holds numbers that are not finite, or if the
-            page cannot be written.
+            page cannot be written or would replace a file of another kind.
         TypeError: if the model is no `Network`, or the title is no text.
         ValueError: for a title of another length, a layer that a page cannot hold, or a network of
             more than two million weights.
     """
     shown_title = _clean_title(title)
-    check_replaceable(path, "page", ours=_is_our_page(path))
+    check_replaceable(path, "page", ours=overwrite or _is_our_page(path))
     metadata: dict[str, str] = {}
     network = model
     if isinstance(model, str | Path):
@@ -128,7 +138,7 @@ def _clean_title(title: object) -> str:
 def _is_our_page(path: str | Path) -> bool:
     """Whether the file at the path is a page that this module wrote."""
     try:
-        with open(path, "rb") as file:
+        with open(regular_file(path), "rb") as file:  # opening a pipe would wait
             return GENERATOR in file.read(HEAD_BYTES)
     except (OSError, ValueError):
         return False
@@ -224,16 +234,16 @@ def _describe_training(network: Network, metadata: dict[str, str]) -> str:
     weights = sum(parameter.numel() for parameter in layer_parameters(network))
     sentence = f"Read by a {kind} network of {weights:,} weights"
     try:
-        settings = parse_json(metadata["hyperparameters"])
-        epochs, batch_size = int(metadata["epoch"]), int(settings["batch_size"])
-        optimizer, rate = str(settings["optimizer"])[:40], float(settings["learning_rate"])
-        accuracy = float(metadata["validation_accuracy"])
+        settings = Hyperparameters(**parse_json(metadata["hyperparameters"]))
+        epochs, accuracy = int(metadata["epoch"]), float(metadata["validation_accuracy"])
+        check_range("epoch", epochs, 0, 10**9)
+        check_range("validation_accuracy", accuracy, 0, 1)
     except (KeyError, TypeError, ValueError):  # another program's file, or the model alone
         if "taught" in metadata:
             sentence += f", taught a hand from {metadata['taught'][:40]}"
         return f"{sentence}."
     return (
-        f"{sentence}, trained on MNIST for {epochs} epochs of batches of {batch_size} "
-        f"({optimizer}, learning rate {rate:g}); "
+        f"{sentence}, trained on MNIST for {epochs} epochs of batches of "
+        f"{settings.batch_size} ({settings.optimizer}, learning rate {settings.learning_rate:g}); "
         f"it read {100 * accuracy:.2f} % of MNIST's validation images right."
     )
