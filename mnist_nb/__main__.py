@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import os
 import shutil
 import subprocess
@@ -38,6 +39,8 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 2 after an error, 130 after Ctrl-C."""
+    sys.stdout = sys.stdout or io.StringIO()  # None if closed, as by `>&-`
+    sys.stderr = sys.stderr or io.StringIO()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] not in (*COMMANDS, "-h", "--help", "--version"):
         words.insert(0, "train")

@@ -245,10 +245,11 @@ def test_a_log_on_a_full_disk_is_one_line(mnist_nb, monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 @pytest.mark.parametrize("words", ["page -o page.html", "train --epochs 1"])
-def test_a_closed_output_is_no_crash(workplace, words):
+def test_a_closed_output_is_no_crash(workplace, words, closed):
     save_checkpoint(build_model("mlp", seed=0), "model.safetensors")
-    command = f'"{sys.executable}" -m mnist_nb {words} >&-'
+    command = f'"{sys.executable}" -m mnist_nb {words} {closed}'
     environment = os.environ | {"MNIST_NB_SOURCE": "sample"}
     done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
