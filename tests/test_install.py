@@ -17,7 +17,7 @@ class Pip:
         self.calls: list[tuple[str, ...]] = []
         self.index_fails = False
 
-    def __call__(self, *words: str) -> int:
+    def __call__(self, *words: str, environment: object = None) -> int:
         self.calls.append(words)
         return int(self.index_fails and "--index-url" in words)
 
@@ -83,7 +83,7 @@ def test_without_pytorchs_index_it_goes_on(
 def test_a_failed_installation_is_the_exit_status(
     pip: Pip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(install, "pip", lambda *words: 1)
+    monkeypatch.setattr(install, "pip", lambda *words, environment=None: 1)
     assert run(monkeypatch) == 1
 
 

@@ -14,11 +14,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# Wheels from elsewhere, such as a folder named in pip's settings, need not fit those of this index.
+WITHOUT_OTHER_SOURCES = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_NO_INDEX": ""}
 PYTORCH = re.compile(r"torch|torchvision|triton|(nvidia|cuda)-.*")  # with what only CUDA needs
 
 
@@ -36,7 +40,8 @@ def main() -> int:
     if wants_cpu_build(options.gpu):
         print("Installing PyTorch's CPU build ...", flush=True)
         source = ["--index-url", CPU_INDEX, "--timeout", "10", "--retries", "0"]
-        if pip("install", "-qqq", *source, *keep, "torch", "torchvision") != 0:
+        command = ["install", "-qqq", *source, *keep, "torch", "torchvision"]
+        if pip(*command, environment=WITHOUT_OTHER_SOURCES) != 0:
             print("PyTorch's own index cannot be used: taking PyPI's build, several GB.")
     print("Installing mnist_nb and its packages, which can take minutes ...", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -75,9 +80,9 @@ def project(scratch: Path, extra: str) -> list[str]:
     return [f"{copy}[{extra}]"]
 
 
-def pip(*words: str) -> int:
-    """Run pip and return its exit status."""
-    return subprocess.call([sys.executable, "-m", "pip", *words])
+def pip(*words: str, environment: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Run pip, with these environment variables as well, and return its exit status."""
+    return subprocess.call([sys.executable, "-m", "pip", *words], env={**os.environ, **environment})
 
 
 if __name__ == "__main__":
