@@ -102,7 +102,7 @@ def test_installed_elsewhere_it_trains_and_tests(python: Path, tmp_path: Path) -
     assert Path(where).is_relative_to(python.parent.parent)
     run(python, "-m", "mnist_nb", "train", "--epochs", "1", folder=tmp_path, **sample)
     assert (
-        "test images read right"
+        "test images read correctly"
         in run(python, "-m", "mnist_nb", "test", folder=tmp_path, **sample).stdout
     )
 
