@@ -72,13 +72,13 @@ def test_a_second_label_corrects_the_drawing_kept_first(
     pad: DrawingPad,
 ) -> None:
     pad.replay([SEVEN])
-    press(pad, "That was a 1: keep it as a digit of mine")
-    press(pad, "That was a 7: keep it as a digit of mine")
+    press(pad, "Save as a 1 among my digits")
+    press(pad, "Save as a 7 among my digits")
     digits = MyDigits(FILE)
     assert digits.labels.tolist() == [7]
     np.testing.assert_array_equal(digits.sketch(digits.ids[0]).to_mnist(), pad.image)
     pad.replay([THREE])
-    press(pad, "That was an 8: keep it as a digit of mine")
+    press(pad, "Save as an 8 among my digits")
     assert MyDigits(FILE).labels.tolist() == [7, 8]
 
 
@@ -137,7 +137,7 @@ def test_a_full_disk_keeps_all_digits_of_a_number_or_none(
 
 
 def test_an_empty_pad_is_not_kept_nor_too_few_digits_taught(pad: DrawingPad) -> None:
-    press(pad, "That was a 7: keep it as a digit of mine")
+    press(pad, "Save as a 7 among my digits")
     assert "⚠" in shown(pad)
     assert "empty" in shown(pad)
     assert not FILE.exists()
@@ -272,7 +272,7 @@ def test_a_damaged_file_of_digits_is_named_and_left_alone(workplace: Path, tiny:
     pad = DrawingPad(tiny)
     assert pad.replay([THREE]).digit == 3
     for title in (
-        "That was a 3: keep it as a digit of mine",
+        "Save as a 3 among my digits",
         "Ask me for digits, thirty in all",
         "Delete this digit",
     ):

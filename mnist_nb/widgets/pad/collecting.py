@@ -18,10 +18,10 @@ class AnswerButtons(HBox):  # type: ignore[misc]
     def __init__(self, state: PadState) -> None:
         buttons = []
         for digit in range(10):
-            tooltip = f"That was {with_article(digit)}: keep it as a digit of mine"
+            tooltip = f"Save as {with_article(digit)} among my digits"
             keep = partial(state.keep, digit)
             buttons.append(make_button(state.attempt, str(digit), tooltip, keep, width="28px"))
-        super().__init__([Label("That was a"), *buttons])
+        super().__init__([Label("Save as"), *buttons])
         self.add_class("pad-answers")
 
 
@@ -37,7 +37,7 @@ class CollectPanel(VBox):  # type: ignore[misc]
         tooltip = "Keep this drawing and ask for the next (Enter on the paper)"
         self._keep = new("Keep, next", tooltip, state.keep_wanted, icon="check")
         tooltip = "Delete what was kept last"
-        take_back = new("Take back", tooltip, state.take_back, icon="undo")
+        take_back = new("Undo last", tooltip, state.take_back, icon="undo")
         super().__init__([self._request, HBox([self._start, self._keep, take_back])])
         self._collection.observe(self._show, "snapshot")
         self._show()

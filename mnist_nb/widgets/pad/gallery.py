@@ -33,7 +33,7 @@ class Gallery(VBox):  # type: ignore[misc]
         changes = [
             new("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
             new("Delete", "Delete this digit", self._delete, icon="trash"),
-            new("Bring back", "Bring back the digit deleted last", self._restore, icon="undo"),
+            new("Undo delete", "Bring back the digit deleted last", self._restore, icon="undo"),
             new("Lay it on the pad", "Show this digit on the pad", self._lay),
         ]
         tooltip = "Write the digits as PNG files and CSV"
@@ -45,7 +45,7 @@ class Gallery(VBox):  # type: ignore[misc]
         tooltip = "Delete the digits that the last import added"
         undo_import = new("Undo import", tooltip, self._undo_import, icon="undo")
         tooltip = "How many of my digits does the network read?"
-        score = new("Score", tooltip, self.score, icon="check")
+        score = new("Test on my digits", tooltip, self.score, icon="check")
         super().__init__(
             [
                 self._pictures,
@@ -94,7 +94,7 @@ class Gallery(VBox):  # type: ignore[misc]
         digit = self._chosen()
         self._collection.digits.delete(digit.id)
         name = with_article(digit.label).capitalize()
-        self._changed(f"{name} is deleted. Bring back takes that back.")
+        self._changed(f"{name} is deleted. Undo delete brings it back.")
 
     def _restore(self) -> None:
         if self._collection.digits.undo_delete() is None:

@@ -56,7 +56,7 @@ class ModelFiles(VBox):  # type: ignore[misc]
         )
         upload = make_upload(attempt, ".safetensors", "Open from this computer", self._open_upload)
         refresh = make_button(
-            attempt, "Look again", "See which files are there now", state.refresh_models
+            attempt, "Refresh", "See which files are there now", state.refresh_models
         )
         tooltip = "Write this network and a pad into one HTML file"
         page = make_button(attempt, "Save as a page", tooltip, self._save_page)

@@ -171,11 +171,11 @@ class DrawingPad(Panel):
 
     def _make_tabs(self) -> Tab:
         panels = {
-            "Without a pen": VBox([self.pictures, self.photo]),
+            "Pictures": VBox([self.photo, self.pictures]),
             "Whole numbers": self.numbers,
             "Collect": self.collecting,
             "My digits": self.gallery,
-            "Teach it my hand": TeachingPanel(self.state, self.teaching),
+            "Teach it my handwriting": TeachingPanel(self.state, self.teaching),
             "Networks": ModelFiles(self.state),
         }
         tabs = Tab(list(panels.values()))

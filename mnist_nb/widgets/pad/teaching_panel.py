@@ -22,7 +22,7 @@ class TeachingPanel(VBox):  # type: ignore[misc]
         self._teaching = teaching
         tooltip = "Teach the network that reads now my digits"
         teach = make_button(
-            state.attempt, "Teach it my hand", tooltip, teaching.teach, icon="graduation-cap"
+            state.attempt, "Teach it my handwriting", tooltip, teaching.teach, icon="graduation-cap"
         )
         teach.button_style = "primary"
         self._outcome = HTML()
