@@ -109,10 +109,16 @@ $(PY):
 	@python=$$(sh tools/find_python.sh "$(PYTHON)") && echo "Making $(VENV) with $$python" && \
 	"$$python" -m venv --clear "$(VENV)"
 
+# JupyterLab's first start would lay a question about Jupyter's news over the notebook.
+LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
+NO_NEWS := mkdir -p $(LAB_SETTINGS) && cp tools/lab_overrides.json $(LAB_SETTINGS)/overrides.json
+
 $(INSTALLED): pyproject.toml | $(PY)
 	@$(INSTALL)
+	@$(NO_NEWS)
 	@$(STAMP) $@ > /dev/null
 
 $(INSTALLED_TEST): pyproject.toml | $(PY)
 	@$(INSTALL) --extra test
+	@$(NO_NEWS)
 	@$(STAMP) $(INSTALLED) $@ > /dev/null
