@@ -42,16 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout = sys.stdout or io.StringIO()  # None if closed, as by `>&-`
     sys.stderr = sys.stderr or io.StringIO()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] not in (*COMMANDS, "-h", "--help", "--version"):
+    is_option = bool(words) and words[0].startswith("-")
+    if not words or (is_option and words[0] not in ("-h", "--help", "--version")):
         words.insert(0, "train")
         if "-h" not in words and "--help" not in words:
             _print("No subcommand was given: this trains (python -m mnist_nb --help).")
     try:
         options = make_parser(words[0]).parse_args(words)
         return int(options.run(options))
-    except BrokenPipeError:  # the reader of the output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (ValueError, TypeError, ArithmeticError, MemoryError, OSError) as error:
         print(f"mnist_nb {words[0]}: {error}", file=sys.stderr)
         return 2
@@ -159,9 +157,10 @@ def train_command(options: argparse.Namespace) -> int:
         raise ValueError(
             f"{options.model} cannot be written: name a file in a folder that exists and is yours"
         )
+    settings = _chosen_settings(options)
     data = mnist_nb.load_mnist(options.data)
     run, start = mnist_nb.continue_run(
-        options.model, data, _chosen_settings(options), fresh=options.fresh, device=options.device
+        options.model, data, settings, fresh=options.fresh, device=options.device
     )
     _print(str(start))
     try:
@@ -288,8 +287,11 @@ def _find_notebooks() -> Path:
 
 
 def _print(text: str) -> None:
-    """Print at once, also where the output is no terminal."""
-    print(text, flush=True)
+    """Print at once; once the reader of the output has closed it, as `head` does, print no more."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -158,8 +158,9 @@ def _read_bounded(path: str | Path, name: str, max_bytes: int) -> bytes:
     except FileNotFoundError:
         advice = "train one first (notebook 02, or python -m mnist_nb train)"
         raise CheckpointError(f"there is no model at {name}: {advice}") from None
-    except OSError as error:
-        raise CheckpointError(f"{name} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a path with a null character: ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{name} cannot be read: {reason}") from error
     if size > max_bytes:
         raise CheckpointError(f"{name} is over {max_bytes:,} bytes long: is it the wrong file?")
     return content
@@ -234,7 +235,7 @@ def read_header(path: str | Path) -> tuple[set[str], dict[str, str]]:
 
     Both are empty if there is no such file, or it does not begin as a safetensors file does.
     """
-    with contextlib.suppress(OSError, ValueError, struct.error, AttributeError):
+    with contextlib.suppress(OSError, ValueError, TypeError, struct.error, AttributeError):
         with open(regular_file(path), "rb") as file:
             start = file.read(8)
             header = parse_json(file.read(_header_length(start)))

@@ -291,3 +291,17 @@ def test_a_damaged_model_is_named_and_left_alone(path, sample):
     _, sentence = load_or_train(path, sample)
     assert sentence.startswith(f"{path} is not a whole safetensors file")
     assert path.read_bytes() == b"damaged"
+
+
+@pytest.mark.parametrize("header", [b"[]", b'{"__metadata__":null}', b'{"__metadata__":5}'])
+def test_a_foreign_file_with_an_odd_header_is_kept(path, header):
+    content = len(header).to_bytes(8, "little") + header
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="not a network of this package"):
+        save_checkpoint(build_model("mlp", seed=0), path)
+    assert path.read_bytes() == content
+
+
+def test_a_path_with_a_null_character_is_one_sentence():
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint("a\0b")

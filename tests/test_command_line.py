@@ -253,3 +253,12 @@ def test_a_closed_output_is_no_crash(workplace, words, closed):
     environment = os.environ | {"MNIST_NB_SOURCE": "sample"}
     done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="shell")
+def test_a_reader_that_closes_the_output_stops_no_run(workplace):
+    command = f'"{sys.executable}" -m mnist_nb train --epochs 2 | head -n 1'
+    environment = os.environ | {"MNIST_NB_SOURCE": "sample"}
+    subprocess.run(command, shell=True, env=environment, stdout=subprocess.DEVNULL, check=True)
+    assert read_metadata("model.safetensors")["epoch"] == "2"
