@@ -159,8 +159,7 @@ def _read_bounded(path: str | Path, name: str, max_bytes: int) -> bytes:
         advice = "train one first (notebook 02, or python -m mnist_nb train)"
         raise CheckpointError(f"there is no model at {name}: {advice}") from None
     except (OSError, ValueError) as error:  # a path with a null character: ValueError
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{name} cannot be read: {reason}") from error
+        raise CheckpointError(f"{name} cannot be read: {error}") from error
     if size > max_bytes:
         raise CheckpointError(f"{name} is over {max_bytes:,} bytes long: is it the wrong file?")
     return content
