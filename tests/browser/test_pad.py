@@ -335,6 +335,26 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
     assert hint < 500  # nothing but the hint
 
 
+def test_a_number_on_the_small_paper_moves_to_its_page(pad: Pad) -> None:
+    page = pad.page
+    page.set_viewport_size({"width": 1366, "height": 768})
+    offer = page.locator(".mnist-pad button", has_text="Open Whole numbers")
+    assert not offer.is_visible()
+    below = page.get_by_role("tab", name="Collect")
+    place = below.bounding_box()
+    for left, digit in ((60, TWO), (150, SIX)):
+        pad.mouse([(left + x, 60 + y) for x, y in digit])
+    pad.says("This looks like 26.", ".widget-html-content")
+    assert below.bounding_box() == place
+    pad.notebook.screenshot("offer")
+    offer.click()
+    pad.says("I read 26, ")
+    page.wait_for_function("document.activeElement.title == 'Paper to write a number on'")
+    page.wait_for_timeout(500)
+    pad.notebook.screenshot("opened")
+    assert not offer.is_visible()
+
+
 def test_no_part_of_the_pad_is_cut_off(pad: Pad) -> None:
     pad.mouse(THREE)
     pad.says("I read a 3")

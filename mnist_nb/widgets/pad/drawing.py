@@ -98,12 +98,14 @@ class Drawing(HasTraits):
                 self._draw(Stroke(np.clip(as_points(points), 0, self.size), width))
 
     def copy_from(self, sketch: Sketch) -> None:
-        """Replace what is on the paper by a drawing, scaled to the paper's width."""
-        scale = self.size[0] / sketch.size
+        """Replace what is on the paper by a drawing, scaled to fit, in the middle."""
+        scale = min(self.size) / sketch.size
+        corner = (np.array(self.size) - min(self.size)) / 2  # (x, y)
         with self._changing():
             self._remove_all()
             for stroke in sketch.strokes:
-                self._draw(Stroke(stroke.points * scale, stroke.width * scale, stroke.erase))
+                points = stroke.points * scale + corner
+                self._draw(Stroke(as_points(points), stroke.width * scale, stroke.erase))
 
     def undo(self) -> bool:
         """Remove the picture, else the last stroke; return False if there is neither."""

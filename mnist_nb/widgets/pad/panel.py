@@ -21,7 +21,12 @@ from mnist_nb.widgets.pad.gallery import Gallery
 from mnist_nb.widgets.pad.model_panels import ModelFiles, ModelList
 from mnist_nb.widgets.pad.number_page import NumberPage
 from mnist_nb.widgets.pad.picture_panel import PhotoPanel, PicturePanel
-from mnist_nb.widgets.pad.reading import MessageView, ReadingView, RefusalCheckbox
+from mnist_nb.widgets.pad.reading import (
+    MessageView,
+    NumberOffer,
+    ReadingView,
+    RefusalCheckbox,
+)
 from mnist_nb.widgets.pad.state import PadState
 from mnist_nb.widgets.pad.teaching import Teaching
 from mnist_nb.widgets.pad.teaching_panel import TeachingPanel
@@ -63,7 +68,8 @@ class DrawingPad(Panel):
         self.gallery = Gallery(self.state)
         self.models = ModelList(self.state)
         self.add_class("mnist-pad")
-        self.children = [HTML(stylesheet()), self.models.widget, self._lay_out(), self._make_tabs()]
+        self._tabs = self._make_tabs()
+        self.children = [HTML(stylesheet()), self.models.widget, self._lay_out(), self._tabs]
         for paper in (self.page.paper, self.numbers.paper):
             paper.previous = self.models.widget
         with contextlib.suppress(ValueError, OSError):  # shown when the digits are needed
@@ -163,11 +169,19 @@ class DrawingPad(Panel):
                 ReadingView(self.state),
                 RefusalCheckbox(self.state),
                 AnswerButtons(self.state),
+                NumberOffer(self.state, self._open_number),
                 MessageView(self.state),
             ],
             layout={"flex": "1 1 264px", "min_width": "0"},
         )
         return HBox([self.page, words], layout={"margin": "8px 0 0", "grid_gap": "10px 26px"})
+
+    def _open_number(self) -> None:
+        """Move the drawing to the page for whole numbers."""
+        self.numbers.drawing.copy_from(self.state.drawing.sketch)
+        self.state.drawing.clear()
+        self._tabs.selected_index = list(self._tabs.children).index(self.numbers)
+        self.numbers.paper.canvas.focus()
 
     def _make_tabs(self) -> Tab:
         panels = {

@@ -1,10 +1,11 @@
 """What the network reads on the pad, and the last sentence for the reader."""
 
+from collections.abc import Callable
 from typing import Any
 
-from ipywidgets import HTML, Checkbox
+from ipywidgets import HTML, Checkbox, HBox
 
-from mnist_nb.widgets.common import on_change
+from mnist_nb.widgets.common import make_button, on_change
 from mnist_nb.widgets.markup import message
 from mnist_nb.widgets.pad import pad_markup
 from mnist_nb.widgets.pad.state import PadState
@@ -35,6 +36,32 @@ class RefusalCheckbox(Checkbox):  # type: ignore[misc]
 
     def _set(self) -> None:
         self._pad_state.can_refuse = self.value
+
+
+class NumberOffer(HBox):  # type: ignore[misc]
+    """Says that the paper shows a number, and offers the page for numbers.
+
+    Its room is kept while it is hidden, so that nothing moves.
+
+    Args:
+        state: of the pad.
+        open_number: opens the page with what is on the paper.
+    """
+
+    def __init__(self, state: PadState, open_number: Callable[[], object]) -> None:
+        self._pad_state = state
+        self._words = HTML()
+        tooltip = "Read it on the page for whole numbers"
+        button = make_button(state.attempt, "Open Whole numbers", tooltip, open_number)
+        super().__init__([self._words, button], layout={"align_items": "center"})
+        state.observe(self._show, "number")
+        self._show()
+
+    def _show(self, _: Any = None) -> None:
+        number = self._pad_state.number
+        self.layout.visibility = "visible" if number else "hidden"
+        if number:
+            self._words.value = f"This looks like {number}."
 
 
 class MessageView(HTML):  # type: ignore[misc]

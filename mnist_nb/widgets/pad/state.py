@@ -13,6 +13,7 @@ from mnist_nb.checkpoints import CheckpointError
 from mnist_nb.data import Mnist, Split, load_mnist
 from mnist_nb.evaluation import Evaluation, evaluate
 from mnist_nb.handwriting.preprocessing import EmptySketchError, Pixels
+from mnist_nb.handwriting.several import find_number
 from mnist_nb.widgets.callbacks import LOCK, describe_error
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad.background import BackgroundWork
@@ -26,6 +27,9 @@ SIZE = 280
 
 LIVE_INTERVAL = 0.2
 """Seconds between readings while a stroke is being drawn."""
+
+MAX_NUMBER_STROKES = 30
+"""Strokes of a drawing that may be a number; more are a scribble, which takes long to divide."""
 
 
 class Message(NamedTuple):
@@ -58,6 +62,7 @@ class PadState(HasTraits):
         model_key: its key in the catalog; empty if there is none.
         model_options: (label, key) of each network that can be chosen.
         can_refuse: whether the network may say that there is no digit.
+        number: what is read where the paper plainly shows several digits; empty if it does not.
         message: the last sentence for the reader.
         catalog: the networks that can read.
         collection: the reader's own digits.
@@ -69,6 +74,7 @@ class PadState(HasTraits):
     model_key = Unicode()
     model_options = traitlets.Any(())
     can_refuse = Bool(True)
+    number = Unicode()
     message = Instance(Message, ())
 
     def __init__(
@@ -88,6 +94,7 @@ class PadState(HasTraits):
         self.drawing.observe(self._read, "content")
         self.drawing.observe(self._read_unfinished, "unfinished")
         self.observe(self._read, ["model", "can_refuse"])
+        self.drawing.observe(self._look_at_drawing, "content")
 
     # ---- messages
 
@@ -123,6 +130,22 @@ class PadState(HasTraits):
         if image is None or self.model is None:
             return None
         return read(self.model, image, refuse=self.can_refuse)
+
+    def look_for_number(self, source: Any) -> None:
+        """See whether what was laid on the paper is plainly a number of several digits.
+
+        Args:
+            source: a drawing or a picture, as `read_number` takes it.
+        """
+        found = None if self.model is None else find_number(source, self.model)
+        self.number = "" if found is None else found.text
+
+    def _look_at_drawing(self, _: Any) -> None:
+        content = self.drawing.content
+        if content.picture is None and 2 <= len(content.strokes) <= MAX_NUMBER_STROKES:
+            self.look_for_number(self.drawing.sketch)
+        else:
+            self.number = ""
 
     # ---- networks
 

@@ -1,0 +1,59 @@
+"""A number on the paper for one digit: the pad says so and opens the page for numbers."""
+
+import pytest
+from test_reading import picture_of, sketch_of, written
+from tree import part, shown
+
+from mnist_nb.handwriting.several import find_number
+from mnist_nb.widgets.pad import DrawingPad
+from mnist_nb.widgets.pad.reading import NumberOffer
+
+
+def write(pad: DrawingPad, text: str) -> None:
+    pad.replay(written(text))
+
+
+def offer(pad: DrawingPad) -> str:
+    """The sentence about the number; empty while it is hidden."""
+    row = part(pad, NumberOffer)
+    return shown(row) if row.layout.visibility == "visible" else ""
+
+
+@pytest.mark.parametrize("text", ["42", "20", "264"])
+def test_several_digits_side_by_side_are_a_number(text: str) -> None:
+    for source in (sketch_of(written(text)), picture_of(written(text))):
+        found = find_number(source)
+        assert found is not None
+        assert found.text == text
+
+
+@pytest.mark.parametrize("text", ["4", "5", "7", "2\n6"])
+def test_one_digit_or_two_lines_are_no_number(text: str) -> None:
+    assert find_number(sketch_of(written(text))) is None
+    assert find_number(picture_of(written(text))) is None
+
+
+def test_digits_that_touch_are_no_plain_number() -> None:
+    assert find_number(sketch_of(written("20", gap=-14))) is None
+
+
+def test_a_number_on_the_paper_is_offered(pad: DrawingPad) -> None:
+    write(pad, "4")
+    assert offer(pad) == ""
+    pad.clear()
+    write(pad, "42")
+    assert offer(pad) == "This looks like 42."
+    pad.undo()
+    assert offer(pad) == ""
+
+
+def test_one_click_moves_the_number_to_its_page(pad: DrawingPad) -> None:
+    write(pad, "42")
+    part(pad, "Open Whole numbers").click()
+    assert pad.numbers.number.text == "42"
+    tabs = next(child for child in pad.children if hasattr(child, "selected_index"))
+    assert tabs.titles[tabs.selected_index] == "Whole numbers"
+    assert pad.image is None
+    assert offer(pad) == ""
+    pad.undo()
+    assert pad.image is not None
