@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import mnist_nb
+from mnist_nb import Mnist
+
+WORD_LIMITS = {"README.md": 800, "docs": 600}  # so that each page is read to its end
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
 
@@ -42,6 +46,32 @@ def test_make_alone_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split())
     assert phony == set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pages_are_short(page: Path) -> None:
+    place = page.relative_to(ROOT).parts[0]
+    words = page.read_text(encoding="utf-8").split()
+    assert len(words) <= WORD_LIMITS.get(place, len(words))
+
+
+def test_the_readme_says_what_it_is_before_anything_else() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    places = [page.index(text) for text in ("images/pad.png", "make lab", "## Notebooks")]
+    assert places == sorted(places)
+    assert "OWNER" not in page
+    assert page.count("Rust") <= 1
+
+
+def test_the_readmes_example_runs(
+    sample: Mnist, workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(mnist_nb, "load_mnist", lambda: sample)
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(example, {})
+    assert Path("model.safetensors").exists()
+    assert capsys.readouterr().out.splitlines()[-1] == "1"
 
 
 def test_every_promise_is_held_by_a_marked_test() -> None:
