@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-# What the rooms built on the core add to it.
+# Parts of the packages above the core, registered by name.
 for _name in ("affine", "elastic", "handwriting"):
     AUGMENTATIONS[_name] = f"mnist_nb.handwriting.augmentation:{_name.upper()}"
 AUXILIARY_HEADS["reject"] = "mnist_nb.handwriting.refusal:RefusalHead"

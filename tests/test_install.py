@@ -112,7 +112,7 @@ def test_a_read_only_clone_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_no_page_puts_pytorchs_index_beside_pypi() -> None:
-    """Whoever puts a name on one index could stand in for the other."""
+    """Anyone who registers a name on one index could impersonate the other."""
     pages = [*ROOT.glob("*.md"), *ROOT.glob(".github/workflows/*.yml"), ROOT / "Makefile"]
     for page in pages:
         assert "extra-index" not in page.read_text(encoding="utf-8").lower(), page

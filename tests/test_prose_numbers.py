@@ -164,15 +164,15 @@ def test_every_number_in_the_text_is_borne_out(path: Path) -> None:
     sources = told(path) | (
         experiments() if "experiments.json" in path.read_text(encoding="utf-8") else set()
     )
-    listed, unborne = LISTED.get(name_of(path), {}), []
+    listed, unsupported = LISTED.get(name_of(path), {}), []
     for number in dict.fromkeys(claimed(path)):
         digits = len(number.partition(".")[2])
         value = float(number.replace(",", ""))
         if number not in listed and not any(
             abs(round(one, digits) - value) < 1e-9 for one in sources
         ):
-            unborne.append(number)
-    assert unborne == [], (
+            unsupported.append(number)
+    assert unsupported == [], (
         "print these in a cell, correct them, or list them with where they come from"
     )
 
