@@ -28,6 +28,7 @@ from mnist_nb import (
     build_model,
     load_checkpoint,
     save_checkpoint,
+    save_run,
 )
 from mnist_nb.data import Mnist
 from mnist_nb.labs.presets import PRESETS
@@ -791,6 +792,19 @@ def test_a_stopped_run_survives_the_restoring_of_another(
     click(studio, "Use these weights", 1)
     if path is not None:  # for another studio too, or the command line
         assert "Resume continues it" in shown(make(None, path))
+    assert same_weights(studio.resume().model, trained(tiny, settings))
+
+
+def test_a_training_state_alone_is_resumed(make: Make, tiny: Mnist) -> None:
+    """The disk was full when the weights of the first save should have been written."""
+    settings = dataclasses.replace(SHORT, batch_size=4)
+    run = TrainingRun(build_model("mlp", seed=settings.seed), tiny, settings, device="cpu")
+    run.step()
+    save_run(run, "model.safetensors")
+    Path("model.safetensors").unlink()
+    studio = make(None, "model.safetensors")
+    assert studio.session.can_resume
+    assert "There is an unfinished run in model.safetensors" in shown(studio)
     assert same_weights(studio.resume().model, trained(tiny, settings))
 
 

@@ -2,11 +2,17 @@
 
 import contextlib
 import copy
-import os
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_nb.checkpoints import continue_run, read_metadata, save_checkpoint, save_run
+from mnist_nb.checkpoints import (
+    Start,
+    continue_run,
+    read_metadata,
+    save_checkpoint,
+    save_run,
+    state_path,
+)
 from mnist_nb.data import Mnist
 from mnist_nb.files import parse_json
 from mnist_nb.models import build_model
@@ -93,13 +99,14 @@ class FileStore:
         self._device = device
 
     def find_unfinished(self) -> TrainingRun | None:
-        """Return the unfinished run that an earlier kernel or the command line left, if any."""
-        if not os.path.exists(self._path):
-            return None
-        # no model, or not one of ours: an error when training starts says so
-        with contextlib.suppress(ValueError, TypeError):
-            metadata = read_metadata(self._path)
-            settings = Hyperparameters(**parse_json(metadata.get("hyperparameters", "{}")))
+        """Return the unfinished run that an earlier kernel or the command line left, if any.
+
+        Its training state is enough, if the weights beside it could not be written.
+        """
+        # no training state, or not one of ours: an error when training starts says so
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            metadata = read_metadata(state_path(self._path))
+            settings = Hyperparameters(**parse_json(metadata["state"])["hyperparameters"])
             run, _ = continue_run(self._path, self._data, settings, device=self._device)
             if run.steps_done:
                 return run
@@ -114,10 +121,11 @@ class FileStore:
             CheckpointError: if the checkpoint is no model, or one of another kind than the
                 settings ask for.
         """
-        source = NEW_NETWORK if fresh or not os.path.exists(self._path) else self._path.name
         run, start = continue_run(
             self._path, self._data, settings, fresh=fresh, device=self._device
         )
+        is_new = start.kind in (Start.NEW, Start.REPLACING)
+        source = NEW_NETWORK if is_new else self._path.name
         short_start = start._replace(path=Path(self.label))  # its name without the folder
         return Beginning(run, str(short_start), source)
 
