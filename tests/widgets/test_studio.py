@@ -24,6 +24,7 @@ from tree import part, shown, widgets
 from mnist_nb import (
     CheckpointError,
     Hyperparameters,
+    MyDigits,
     TrainingRun,
     build_model,
     load_checkpoint,
@@ -809,6 +810,18 @@ def test_a_training_state_alone_is_resumed(make: Make, tiny: Mnist) -> None:
 
 
 # ---- data of other kinds
+
+
+def test_the_readers_last_digit_is_pinned(make: Make, tiny: Mnist) -> None:
+    studio = make()
+    click(studio, "My own")
+    assert "There is no digit of yours yet" in shown(studio)
+    images = tiny.test.images.numpy()
+    MyDigits("my_digits.safetensors").add_all([images[0], images[1]], [7, 2])
+    click(studio, "My own")
+    assert "There is no digit of yours yet" not in shown(studio)
+    assert "your own 2" in shown(studio)
+    assert (studio.session.observer.pinned == images[1]).all()
 
 
 def test_a_validation_image_is_pinned(tiny: Mnist, workplace: Path) -> None:

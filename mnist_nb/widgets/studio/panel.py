@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from mnist_nb.data import Mnist
+from mnist_nb.handwriting.my_digits import MyDigits
 from mnist_nb.plots import training_curves
 from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets.callbacks import LOCK
@@ -42,6 +43,7 @@ class TrainingStudio(Panel):
         hyperparameters: the settings shown at first; None shows those of the unfinished run in the
             checkpoint, or the defaults.
         device: "cpu", "cuda" or "mps"; None chooses.
+        digits: the file of the reader's own digits, one of which can be pinned.
 
     Attributes:
         session: the training behind the panel.
@@ -55,9 +57,11 @@ class TrainingStudio(Panel):
         hyperparameters: Hyperparameters | None = None,
         *,
         device: str | None = None,
+        digits: str | Path = "my_digits.safetensors",
     ) -> None:
         self._notice = ""  # the answer to the last click
         self._caption = ""  # of the pinned digit
+        self._digits_path = Path(digits).absolute()  # the current folder may change
         self._pinnable = data.validation if len(data.validation) else data.train
         self._painting = threading.RLock()
         self.session = TrainingSession(data, path, device=device, publish=self._paint)
@@ -216,6 +220,17 @@ class TrainingStudio(Panel):
     def _pin_random(self) -> None:
         self._pinned_index.value = random.randrange(len(self._pinnable))
 
+    def _pin_own(self) -> None:
+        """Pin the digit that the reader kept last."""
+        digits = list(MyDigits(self._digits_path))
+        if not digits:
+            raise ValueError(
+                "There is no digit of yours yet: draw one on the pad of notebook 04, and press its "
+                "number beside Save as."
+            )
+        newest = digits[-1]
+        self.pin(newest.image, f"your own {newest.label}")
+
     def _wait_for(self, begin: Callable[[], RunRecord | None], otherwise: str) -> RunRecord:
         record = None
         try:
@@ -267,15 +282,17 @@ class TrainingStudio(Panel):
         another = make_button(
             self.attempt, "Another", "Pin a random image", self._pin_random, icon="random"
         )
+        own = make_button(
+            self.attempt, "My own", "Pin the digit that I kept last on the pad", self._pin_own
+        )
+        pinned = VBox([self._digit, self._pinned_index, another, own])
         return VBox(
             [
                 self._make_buttons(),
                 row_of("studio-source", HTML("Start from"), self._start_from),
                 self._progress,
                 self._messages,
-                row_of(
-                    "studio-pinned", VBox([self._digit, self._pinned_index, another]), self._reading
-                ),
+                row_of("studio-pinned", pinned, self._reading),
             ]
         )
 
