@@ -1,8 +1,8 @@
 """Small panels that look inside a network while a slider moves: its layers, single pixels, pruned
 weights.
 
-Every slider, list and button is reached with Tab; arrow keys move a slider by one, and Enter
-presses a button.
+Every slider, field, list and button is reached with Tab; arrow keys change a slider or a number by
+one, and Enter presses a button.
 """
 
 from html import escape
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ipywidgets import HTML, Button, Dropdown, HBox, IntSlider
+from ipywidgets import HTML, BoundedIntText, Button, Dropdown, HBox, IntSlider
 from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor, nn
@@ -23,13 +23,14 @@ from mnist_nb.models import Network, loss_and_accuracy
 from mnist_nb.widgets.callbacks import LOCK
 from mnist_nb.widgets.common import Panel, make_button, on_change
 from mnist_nb.widgets.markup import message, picture_tag, probability_bars, stylesheet
-from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog
+from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog, Option
+from mnist_nb.widgets.pad.paper import page_script
 from mnist_nb.widgets.prediction import Prediction, read, with_article
 from mnist_nb.widgets.squares import Place, Squares, colours_of, mosaic
 
 FIRST_NETWORK = "shipped:mlp"
 WRAPPED_ROW = {"flex_flow": "row wrap", "grid_gap": "0 16px"}
-CONTROL_WIDTH = "345px"
+CONTROL_WIDTH, NUMBER_WIDTH = "345px", "180px"
 UNITS_A_ROW = 8
 UNIT_SIDE, PIXEL_SIDE = 12, 11  # of the squares, in pixels of the page
 MAX_WEIGHT_IMAGES = 24  # units of the first layer that the pruning explorer shows
@@ -38,7 +39,8 @@ MAX_WEIGHT_IMAGES = 24  # units of the first layer that the pruning explorer sho
 class _Explorer(Panel):
     """The frame of the panels: a network, a test image, a page about both, and a line for messages.
 
-    A subclass makes its sliders and buttons before this constructor runs, and writes `_show`.
+    A subclass makes its sliders and buttons before this constructor runs, and writes `_show`. The
+    list of networks offers those that its `_check` accepts.
 
     Args:
         data: where the images come from.
@@ -75,10 +77,19 @@ class _Explorer(Panel):
             layout={"width": CONTROL_WIDTH},
             tooltip="Which network to look into",
         )
-        self.number = _slider("Test image", "Number of the test image", len(data.test) - 1, number)
+        self.number = BoundedIntText(
+            number,
+            min=0,
+            max=len(data.test) - 1,
+            description="Test image",
+            tooltip="Number of the test image",
+            layout={"width": NUMBER_WIDTH},
+        )
         self._page = HTML(layout={"flex": "1 1 400px"})
         self._message = HTML()
-        self.network.options = self._catalog.options()
+        self.network.options = [
+            option for option in self._catalog.options() if self._can_show(option)
+        ]
         refusal = self._accept_first(FIRST_NETWORK if model is None else GIVEN)
         on_change(self.attempt, self.network, self._change_network)
         on_change(self.attempt, self.number, self._change_image)
@@ -87,7 +98,7 @@ class _Explorer(Panel):
         head = HBox([self.network, self.number], layout=WRAPPED_ROW)
         page = HBox([self._page], layout=WRAPPED_ROW)
         if squares is not None:
-            page.children = (squares.widget, self._page)
+            page.children = (squares.widget, self._page, page_script())
         rows = [HTML(stylesheet()), head, HBox(sliders, layout=WRAPPED_ROW), page]
         if buttons:
             rows.append(HBox(buttons))
@@ -129,9 +140,21 @@ class _Explorer(Panel):
         self.network.value = key
         return refusal
 
+    def _can_show(self, option: Option) -> bool:
+        _, key = option
+        try:
+            self._check(self._catalog.load(key))
+        except ValueError:
+            return False
+        return True
+
     def _accept(self, model: nn.Module) -> None:
-        """Take a network, or raise an error that says why the panel cannot show it."""
-        self.model = model
+        """Take a network; raise ValueError as `_check` does."""
+        self.model = self._check(model)
+
+    def _check(self, model: nn.Module) -> nn.Module:
+        """Return the network; raise ValueError if the panel cannot show it."""
+        return model
 
     def _show(self) -> None:
         """Show the network and the image as they are now."""
@@ -196,14 +219,18 @@ class LayerExplorer(_Explorer):
         return inside.weighted_sum(self.model, self.unit.value, self.image)
 
     def _accept(self, model: nn.Module) -> None:
-        linear_layers = inside.as_fully_connected(model).linear_layers
-        if len(linear_layers) < 2:
+        super()._accept(model)
+        first_layer, *_ = inside.as_fully_connected(model).linear_layers
+        self.unit.max = first_layer.out_features - 1
+
+    def _check(self, model: nn.Module) -> nn.Module:
+        network = inside.as_fully_connected(model)
+        if len(network.linear_layers) < 2:
             raise ValueError(
                 "This panel shows hidden layers, and this network has none: "
                 "choose another, such as the shipped mlp."
             )
-        self.unit.max = linear_layers[0].out_features - 1
-        super()._accept(model)
+        return network
 
     def _click(self, row: int, column: int) -> None:
         unit = row * UNITS_A_ROW + column
@@ -369,7 +396,7 @@ class PixelEditor(_Explorer):
     def _show(self) -> None:
         row, column = self.row.value, self.column.value
         flipped = self.flipped
-        colours = colours_of(self.image, "gray", 0, 255)
+        colours = colours_of(self.image, "gray_r", 0, 255)
         self._squares.show(colours, (row, column), flipped)
         changes = "1 pixel flipped" if len(flipped) == 1 else f"{len(flipped)} pixels flipped"
         guess = self.guess
@@ -413,8 +440,8 @@ class PruningExplorer(_Explorer):
         """What the thinned network reads in the image."""
         return read(self.thinned, self.image.numpy())
 
-    def _accept(self, model: nn.Module) -> None:
-        super()._accept(inside.as_fully_connected(model))
+    def _check(self, model: nn.Module) -> nn.Module:
+        return inside.as_fully_connected(model)
 
     def _show(self) -> None:
         thinned = inside.as_fully_connected(self.thinned)
@@ -468,8 +495,8 @@ def _figure(
 
 
 def _digit(image: ArrayLike, scale: int, caption: str = "the image") -> str:
-    """Return an image uint8 `[28, 28]`, its ink white on black as in MNIST."""
-    return _figure(image, scale, caption, "gray", 255)
+    """Return an image uint8 `[28, 28]` as dark ink on white paper."""
+    return _figure(image, scale, caption, "gray_r", 255)
 
 
 def _layer(units: Tensor, caption: str) -> str:

@@ -47,8 +47,13 @@ def data_url(picture: Image.Image, **options: Any) -> str:
 
 
 def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
-    """Return an `<img>` with an embedded image, uint8 `[28, 28]`; `alt` says what it shows."""
-    return picture_tag(Image.fromarray(check_image(image)), alt, scale)
+    """Return an `<img>` of an image, uint8 `[28, 28]`, as dark ink on white paper.
+
+    Args:
+        alt: says what it shows.
+        scale: pixels of the page for each of the image's.
+    """
+    return picture_tag(Image.fromarray(255 - check_image(image)), alt, scale)
 
 
 def picture_tag(picture: Image.Image, alt: str, scale: float = 1) -> str:

@@ -58,7 +58,9 @@ def test_layers_follow_the_image_and_the_unit(shared_notebook: NotebookPage) -> 
     explorer.press("Unit", "ArrowRight", 5)
     explorer.says("Unit 5:")
     before = explorer.bars()
-    explorer.press("Test image", "ArrowRight", 2)
+    number = explorer.panel.get_by_label("Test image")
+    number.fill("2")
+    number.press("Enter")
     explorer.says("Image 2 is a 1")
     explorer.says("weights of unit 5")
     explorer.panel.locator("canvas").click(position={"x": 12 * 2 + 6, "y": 12 * 3 + 6})
@@ -93,6 +95,17 @@ def test_pixels_are_flipped_with_arrows_tab_and_enter(shared_notebook: NotebookP
     editor.page.keyboard.press("Enter")
     editor.says("0 pixels flipped")
     assert editor.bars() == before
+
+
+def test_the_wheel_over_the_squares_scrolls_the_page(shared_notebook: NotebookPage) -> None:
+    editor = Explorer(shared_notebook, "PixelEditor")
+    editor.says("0 pixels flipped")
+    canvas = editor.panel.locator("canvas")
+    canvas.hover()
+    top = canvas.bounding_box()["y"]
+    editor.page.mouse.wheel(0, 60 if top > 200 else -60)
+    editor.page.wait_for_timeout(500)
+    assert abs(canvas.bounding_box()["y"] - top) > 30
 
 
 def test_pruning_breaks_the_network_at_the_end(shared_notebook: NotebookPage) -> None:

@@ -40,6 +40,7 @@ if (!window.mnistPaper) {
     if (paper && event.touches.length === 1) awaitAnswer(paper); // a second finger draws nothing
   });
   listen("wheel", (event) => {
-    if (paperOf(event)) event.stopPropagation(); // ipycanvas would keep the page from scrolling
+    const canvas = event.target.closest?.(".mnist-pad canvas"); // also one that is no paper
+    if (canvas) event.stopPropagation(); // ipycanvas would keep the page from scrolling
   });
 }
