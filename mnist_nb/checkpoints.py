@@ -1,4 +1,4 @@
-"""Networks and training runs in files: safetensors in, safetensors out."""
+"""Saving and loading of networks and training runs, in safetensors files."""
 
 import dataclasses
 import enum
@@ -20,8 +20,8 @@ from mnist_nb.models import MODELS, Network, build_model
 from mnist_nb.plugins import AUXILIARY_HEADS, find_plugin
 from mnist_nb.training import Hyperparameters, TrainingRun
 
-_MODEL_KEY, _STATE_KEY = "model", "state"  # metadata by which a save recognizes files of its kind
-_MODEL_PREFIX = "model."  # of the weights in a training state
+_MODEL_KEY, _STATE_KEY = "model", "state"  # metadata keys that identify the kinds of files
+_MODEL_PREFIX = "model."  # prefix of the weights in a training state
 
 
 # ---- weights
@@ -34,18 +34,18 @@ def save_checkpoint(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write the network's tensors, and string metadata, to a safetensors file.
+    """Save a network and optional metadata to a safetensors file.
 
     Args:
-        model: a network of one of the classes in `MODELS`.
-        path: the file; a network that lies there is replaced in one step.
-        metadata: strings besides "model", the versions and the checksum, which are always written.
-        overwrite: replace a file of another kind as well.
+        model: an instance of a class in `MODELS`.
+        path: the file. An existing checkpoint is replaced in one step.
+        metadata: strings to save in addition to "model", the versions and the checksum.
+        overwrite: also replace a file of another kind.
 
     Raises:
-        CheckpointError: if the file cannot be written, something else lies there, or the network
-            could not be read again: another class, another type of numbers, or not finite. Nothing
-            has changed then.
+        CheckpointError: if the file cannot be written, is of another kind, or could not be loaded
+            again because the network has another class, another type of numbers, or values that
+            are not finite. The old file is unchanged.
     """
     if not overwrite:
         _check_replaceable(path)
@@ -54,16 +54,17 @@ def save_checkpoint(
 
 
 def load_checkpoint(source: str | Path | bytes, *, name: str = "") -> Network:
-    """Read a network from a safetensors file; it is on the CPU and in evaluation mode.
+    """Load a network from a safetensors file, on the CPU and in evaluation mode.
 
-    The names of the tensors decide which network it is, their shapes its hidden width.
+    The names of the tensors determine the network, their shapes its hidden width.
 
     Args:
-        source: the file's path, or its content.
-        name: what errors call the file; its path if empty.
+        source: the file's path or its content.
+        name: the file's name in error messages; its path if empty.
 
     Raises:
-        CheckpointError: if there is no such file, or it does not hold a whole and finite network.
+        CheckpointError: if the file does not exist, is damaged, or is not a network with finite
+            weights.
     """
     tensors, metadata = files.read_tensors(source, name)
     name = name or ("the file" if isinstance(source, bytes) else str(source))
@@ -71,32 +72,34 @@ def load_checkpoint(source: str | Path | bytes, *, name: str = "") -> Network:
         model = _network_from(tensors)
     except ValueError as error:
         raise CheckpointError(
-            f"{name} is a safetensors file but not a network of this series: {error}. Expected "
-            f"the tensors of one of {', '.join(MODELS)}, as save_checkpoint writes them"
+            f"{name} is a safetensors file but not a network of this series: {error}. Choose a "
+            f"file that save_checkpoint wrote (networks: {', '.join(MODELS)})."
         ) from error
     checksum = files.digest(tensors)
     if metadata.get("sha256", checksum) != checksum:
         raise CheckpointError(
-            f"{name} was damaged after it was written: its numbers do not match its checksum; "
-            "train again or use a copy"
+            f"{name} was damaged after it was saved: its weights do not match its checksum. Train "
+            "again or use a copy."
         )
     return model.eval()
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return a checkpoint's metadata: settings, epoch, accuracy, versions; other files have none.
+    """Return a checkpoint's metadata: settings, epoch, accuracy, versions.
+
+    Safetensors files of other programs may have none of these.
 
     Raises:
-        CheckpointError: if there is no such file or it is not a safetensors file.
+        CheckpointError: if the file does not exist or is not a safetensors file.
     """
     return files.read_tensors(path)[1]
 
 
-# ---- runs: beside the weights lies a file that resumes them exactly
+# ---- runs: weights in one file, and the training state that resumes them in another
 
 
 class Start(enum.Enum):
-    """How `continue_run` begins, each with the sentence that says so."""
+    """How `continue_run` began, with a sentence that says so."""
 
     NEW = "A new {run.hyperparameters.network} begins."
     REPLACING = "A new {run.hyperparameters.network} begins; {path} will be replaced."
@@ -107,12 +110,12 @@ class Start(enum.Enum):
 
 
 class RunStart(NamedTuple):
-    """How `continue_run` began; as text, a sentence about the run as it is at that moment."""
+    """The result of `continue_run`. `str` gives a sentence about the run's current state."""
 
     kind: Start
     path: Path
     run: TrainingRun
-    changes: str = ""  # which settings differ, for OTHER_SETTINGS
+    changes: str = ""  # the settings that differ, for OTHER_SETTINGS
 
     def __str__(self) -> str:
         return self.kind.value.format(**self._asdict())
@@ -125,15 +128,15 @@ def state_path(path: str | Path) -> Path:
 
 
 def save_run(run: TrainingRun, path: str | Path) -> None:
-    """Write the run's weights to `path`, and beside it a training state that resumes it exactly.
+    """Save the run's weights to `path`, and next to it a training state that resumes it exactly.
 
-    The state holds the weights as well, is written first, and notes which weights it will replace.
-    So after a crash between the two writes, `continue_run` recognizes it and resumes from it. Of a
-    run that diverged only the last good weights are kept, and if it diverged in its first epoch, a
-    network that already lies there stays instead.
+    The state is written first. It includes the weights and identifies the file that they will
+    replace, so after a crash between the two writes, `continue_run` resumes from the state. If the
+    run diverged, only its last good weights are saved; if it diverged in its first epoch, an
+    existing network is kept.
 
     Raises:
-        CheckpointError: if a file cannot be written, or something else lies in its place.
+        CheckpointError: if a file cannot be written, or a file of another kind has its name.
     """
     _check_replaceable(path)
     state = state_path(path)
@@ -142,8 +145,8 @@ def save_run(run: TrainingRun, path: str | Path) -> None:
     if run.diverged and run.epoch == run.first_epoch and Path(path).exists():
         return
     if run.diverged:
-        with files.explain_refusal(state, "removed"):
-            state.unlink(missing_ok=True)  # infinite buffers are not worth keeping
+        with files.explain_os_error(state, "removed"):
+            state.unlink(missing_ok=True)  # its buffers may be infinite
     else:
         _write_state(state, run, weights, replaces=files.signature_of(path))
     _write_weights(path, name, weights, _run_metadata(run))
@@ -157,25 +160,24 @@ def continue_run(
     fresh: bool = False,
     device: str | None = None,
 ) -> tuple[TrainingRun, RunStart]:
-    """Resume or extend the run in a checkpoint, or begin a new one.
+    """Resume or extend the run in a checkpoint, or start a new one.
 
-    An unfinished run with the same settings is resumed exactly; a finished one gets `epochs` more.
-    With other settings, or without a training state that belongs to the weights, training starts
-    from the weights alone.
+    An unfinished run with the same settings is resumed exactly; a finished one is extended by
+    `epochs`. If settings differ, or no training state belongs to the weights, training starts from
+    the weights alone.
 
     Args:
         path: the checkpoint; it need not exist.
-        data: what is learnt.
+        data: the data to train on.
         hyperparameters: the settings.
-        fresh: begin with a new network even if the checkpoint exists.
-        device: "cpu", "cuda" or "mps"; None chooses.
+        fresh: start with a new network even if the checkpoint exists.
+        device: "cpu", "cuda" or "mps"; None chooses the fastest available.
 
     Raises:
-        CheckpointError: if the file holds no network, or one of another kind than the settings ask
-            for.
+        CheckpointError: if the file is not a network, or not the network of the settings.
     """
     path = Path(path)
-    with files.explain_refusal(path, "read"):
+    with files.explain_os_error(path, "read"):
         exists = path.exists()
     saved = None if fresh else _read_run(path)
     if saved is None:
@@ -184,9 +186,9 @@ def continue_run(
         return run, RunStart(Start.REPLACING if exists else Start.NEW, path, run)
     if saved.model.name != hyperparameters.network:
         raise CheckpointError(
-            f"{path} holds a {saved.model.name}, and the settings ask for a "
+            f"{path} contains a network of type {saved.model.name}, but the settings say "
             f"{hyperparameters.network}: choose network {saved.model.name}, another file, or a "
-            "fresh start"
+            "fresh start."
         )
     run = TrainingRun(saved.model, data, hyperparameters, device=device)
     if not saved.state_values:
@@ -202,7 +204,7 @@ def continue_run(
 
 
 def _check_replaceable(path: str | Path) -> None:
-    """Check that a network may be written here: a file of ours, or tensors of one of `MODELS`."""
+    """Check that a network may be saved here: no file, or one with the tensors of a network."""
     names, metadata = files.read_header(path)
     is_network = (
         any(names == set(model().state_dict()) for model in MODELS.values()) if names else False
@@ -211,13 +213,13 @@ def _check_replaceable(path: str | Path) -> None:
 
 
 def _checked_weights(model: nn.Module, path: str | Path) -> tuple[str, dict[str, Tensor]]:
-    """Return the network's name and weights, once it is sure that they can be read again."""
+    """Return the network's name and weights, after checking that they can be loaded again."""
     weights = _weights_of(model)
     try:
         return _network_from(weights).name, weights
     except ValueError as error:
         raise CheckpointError(
-            f"{path} is left as it is, for this model could not be read again: {error}"
+            f"{path} was not saved, because this network could not be loaded again: {error}"
         ) from error
 
 
@@ -237,10 +239,10 @@ def _write_weights(
 
 
 def _network_from(tensors: Mapping[str, Tensor]) -> Network:
-    """Build the network that has these weights, copied.
+    """Build the network with copies of these weights.
 
     Raises:
-        ValueError: if no network has them; the message says why.
+        ValueError: if no network has these tensors; the message says why.
     """
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     for network_class in MODELS.values():
@@ -250,12 +252,12 @@ def _network_from(tensors: Mapping[str, Tensor]) -> Network:
             _check_tensors(tensors, network.state_dict())
             network.load_state_dict(tensors)
             return network
-    names = ", ".join(sorted(tensors)[:6]) or "nothing at all"
-    raise ValueError(f"its tensors are named {names}")
+    names = ", ".join(sorted(tensors)[:6]) or "none"
+    raise ValueError(f"its tensors ({names}) belong to no known network")
 
 
 def _layer_names(names: Mapping[str, Any]) -> set[str]:
-    """The names of tensors that belong to no auxiliary head."""
+    """Return the names of tensors that belong to no auxiliary head."""
     return {name for name in names if name.partition(".")[0] not in AUXILIARY_HEADS}
 
 
@@ -268,24 +270,24 @@ def _add_heads(network: Network, names: Mapping[str, Any]) -> None:
 
 
 def _check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Check that the tensors have the names, types and shapes expected, and are finite."""
+    """Check that the tensors have the expected names, types and shapes, and are finite."""
     if set(tensors) != set(expected):
         odd = ", ".join(sorted(set(tensors) ^ set(expected))[:6])
-        raise ValueError(f"tensors are missing, or too many: {odd}")
+        raise ValueError(f"tensors are missing or unexpected: {odd}")
     for name, wanted in expected.items():
         tensor = tensors[name]
         if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
             found = f"{tensor.dtype} {list(tensor.shape)}"
-            raise ValueError(f"{name} is {found} and not {wanted.dtype} {list(wanted.shape)}")
+            raise ValueError(f"{name} must be {wanted.dtype} {list(wanted.shape)}, got {found}")
         if not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"{name} holds NaN or infinite numbers")
+            raise ValueError(f"{name} contains NaN or infinite numbers")
 
 
 # ---- inside: training states
 
 
 class _SavedRun(NamedTuple):
-    """A checkpoint, with its training state where one belongs to it."""
+    """A checkpoint, and the training state that belongs to it, if any."""
 
     model: Network
     metadata: dict[str, str]
@@ -294,10 +296,10 @@ class _SavedRun(NamedTuple):
 
 
 def _read_run(path: Path) -> _SavedRun | None:
-    """Read the checkpoint and its training state; None if there is neither.
+    """Read the checkpoint and its training state; None if neither exists.
 
-    A state belongs to the weights with its checksum, and to those that it was about to replace when
-    a crash came between the two writes; then its own weights are the later ones.
+    A state belongs to the weights with its checksum. After a crash between the two writes, it also
+    belongs to the weights that it was about to replace; its own weights are newer then.
     """
     state = _read_state(state_path(path))
     if not path.exists():
@@ -314,7 +316,7 @@ def _read_run(path: Path) -> _SavedRun | None:
 
 
 def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]] | None:
-    """The tensors and metadata of a whole training state; a damaged one belongs to nothing."""
+    """Return the tensors and metadata of a training state; None if it is missing or damaged."""
     try:
         tensors, metadata = files.read_tensors(path)
     except CheckpointError:
@@ -342,8 +344,8 @@ def _with_state(
 
 def _state_error(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
-        f"{state_path(path)} is not a training state of ours ({error}): delete it, and training "
-        f"continues from the weights in {path}"
+        f"{state_path(path)} is not a valid training state ({error}): delete it to continue from "
+        f"the weights in {path}."
     )
 
 
@@ -363,13 +365,13 @@ def _write_state(
 
 
 def _state_checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """The checksum of numbers and words: nobody would notice a flipped bit in a momentum."""
+    """Return a checksum of tensors and metadata: a flipped bit would otherwise go unnoticed."""
     words = [metadata.get(key, "") for key in ("weights", _STATE_KEY, "replaces")]
     return hashlib.sha256("\n".join([files.digest(tensors), *words]).encode()).hexdigest()
 
 
 def _restore_state(run: TrainingRun, path: Path, saved: _SavedRun) -> RunStart:
-    """Restore the training state, or only its epoch where the settings differ."""
+    """Restore the training state, or only its epoch if the settings differ."""
     values = files.parse_json(saved.state_values)
     before, chosen = Hyperparameters(**values["hyperparameters"]), run.hyperparameters
     if before != chosen or values["images"] != len(run.data.train):
@@ -385,7 +387,7 @@ def _restore_state(run: TrainingRun, path: Path, saved: _SavedRun) -> RunStart:
 
 
 def _describe_changes(saved: Hyperparameters, chosen: Hyperparameters) -> str:
-    """Which settings differ: "epochs 3 instead of 10; seed 1 instead of 0"."""
+    """Describe the settings that differ: "epochs 3 instead of 10; seed 1 instead of 0"."""
     changes = []
     for field in dataclasses.fields(chosen):
         before, after = getattr(saved, field.name), getattr(chosen, field.name)
@@ -407,6 +409,6 @@ def _run_metadata(run: TrainingRun) -> dict[str, str]:
 
 
 def _epoch_in(metadata: Mapping[str, str]) -> int:
-    """The epoch that a checkpoint's metadata names, or 0."""
+    """Return the epoch in a checkpoint's metadata, or 0."""
     epoch = metadata.get("epoch", "")
     return int(epoch) if epoch.isdecimal() and len(epoch) < 10 else 0

@@ -99,7 +99,7 @@ def test_the_measurement_has_an_interval_and_a_table(mnist_nb):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("test",), "there is no model at model.safetensors"),
+        (("test",), "model.safetensors does not exist: train one first"),
         (("train", "--epochs", "0"), "epochs must be between 1"),
         (("train", "--epochs", "many"), "invalid int value"),
         (("train", "--optimizer", "lion"), "invalid choice"),
@@ -109,12 +109,15 @@ def test_the_measurement_has_an_interval_and_a_table(mnist_nb):
         (("train", "--model", "."), "cannot be written"),
         (("train", "--device", "cuda"), "got 'cuda'"),
         (("train", "--learning-rate", "10"), "learning rate 10 is too high"),
-        (("train", "--model", "cnn.safetensors"), "holds a cnn"),
+        (("train", "--model", "cnn.safetensors"), "contains a network of type cnn"),
         (
             ("train", "--model", "bad.safetensors"),
-            "bad.safetensors is not a whole safetensors file",
+            "bad.safetensors is not a complete safetensors file",
         ),
-        (("test", "--model", "bad.safetensors"), "bad.safetensors is not a whole safetensors file"),
+        (
+            ("test", "--model", "bad.safetensors"),
+            "bad.safetensors is not a complete safetensors file",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_status_2(mnist_nb, words, reason):

@@ -249,7 +249,7 @@ def test_the_command_line_writes_a_page(
     assert "<h1>Ada&#x27;s reader</h1>" in Path("mine.html").read_text(encoding="utf-8")
     assert main(["page"]) == 2
     assert capsys.readouterr().err.startswith(
-        "mnist_nb page: there is no model at model.safetensors: train one first"
+        "mnist_nb page: model.safetensors does not exist: train one first"
     )
 
 

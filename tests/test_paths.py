@@ -31,10 +31,12 @@ def test_a_link_to_a_missing_folder_is_refused(workplace: Path, tiny: Mnist) -> 
     )
     link.symlink_to("gone/model.safetensors")
     with pytest.raises(
-        mnist_nb.CheckpointError, match=r"cannot be written: there is no folder .*gone"
+        mnist_nb.CheckpointError, match=r"cannot be written: the folder .*gone does not exist"
     ):
         mnist_nb.save_run(run, link)
-    with pytest.raises(mnist_nb.DigitsError, match=r"cannot be written: there is no folder .*gone"):
+    with pytest.raises(
+        mnist_nb.DigitsError, match=r"cannot be written: the folder .*gone does not exist"
+    ):
         mnist_nb.MyDigits(link).add(tiny.test.images[0], 7)
     assert list(workplace.iterdir()) == [link.absolute()]
 
@@ -54,7 +56,7 @@ def test_a_file_of_another_kind_is_not_replaced(workplace: Path, tiny: Mnist) ->
         lambda: mnist_nb.export_page(model, "digits.safetensors"),
         lambda: mnist_nb.export_page(model, "run.safetensors"),
     ):
-        with pytest.raises(mnist_nb.CheckpointError, match="this save would replace"):
+        with pytest.raises(mnist_nb.CheckpointError, match="is not overwritten"):
             save()
     diverged = mnist_nb.TrainingRun(build_model("mlp", seed=1), tiny, Hyperparameters())
     diverged.diverged = True
@@ -72,7 +74,7 @@ def test_a_file_of_another_program_is_not_replaced(workplace: Path, tiny: Mnist)
         Path(name).write_text("somebody's own")
         for save in (mnist_nb.save_checkpoint, mnist_nb.export_page):
             with pytest.raises(
-                mnist_nb.CheckpointError, match=rf"{name} is no.*this save would replace it"
+                mnist_nb.CheckpointError, match=rf"{name} is no.*is not overwritten"
             ):
                 save(model, name)
         with pytest.raises(

@@ -72,7 +72,7 @@ def test_a_forged_training_state_is_refused_in_words(path: Path, tiny: Mnist, st
     forge(path, state, {})
     with pytest.raises(
         CheckpointError,
-        match=r"model\.resume\.safetensors is not a training state of ours .* delete it",
+        match=r"model\.resume\.safetensors is not a valid training state .* delete it",
     ):
         continue_run(path, tiny, SETTINGS)
     state_path(path).unlink()
@@ -117,7 +117,7 @@ def check_opens_and_trains(path: Path, data: Mnist, settings: Hyperparameters) -
     except CheckpointError as error:
         refusal = str(error)
     if refusal:
-        assert "is not a training state of ours" in refusal
+        assert "is not a valid training state" in refusal
         return
     if start.kind is Start.RESUMED:
         studio = TrainingStudio(data, str(path), device="cpu")

@@ -26,7 +26,7 @@ from mnist_nb.data import SIDE, DataError
 from mnist_nb.errors import MnistNbError
 from mnist_nb.files import (
     CheckpointError,
-    explain_refusal,
+    explain_os_error,
     parse_json,
     read_tensors,
     write_atomically,
@@ -212,7 +212,7 @@ def export_digits(path: Path, digits: Iterable[SavedDigit]) -> None:
             f"{path} exists already, and an export overwrites nothing: choose another name"
         )
     with (
-        explain_refusal(path, "written", DigitsError),
+        explain_os_error(path, "written", DigitsError),
         tempfile.TemporaryDirectory(
             dir=os.path.dirname(os.path.realpath(path)),
             prefix=f".{path.name[:20]}.",
@@ -247,7 +247,7 @@ def import_digits(source: Path | bytes, name: str) -> list[SavedDigit]:
         DigitsError: if it is none of these, or holds anything that is not a digit, or too many.
     """
     try:
-        with explain_refusal(name, "read", DigitsError):
+        with explain_os_error(name, "read", DigitsError):
             digits = _import(source, name)
     except MnistNbError:
         raise

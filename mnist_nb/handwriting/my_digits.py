@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from mnist_nb.data import CLASSES, SIDE, Split
-from mnist_nb.files import explain_refusal, regular_file
+from mnist_nb.files import explain_os_error, regular_file
 from mnist_nb.handwriting.digit_files import (
     DigitsError,
     SavedDigit,
@@ -68,7 +68,7 @@ class MyDigits:
         Raises:
             DigitsError: if it cannot be read any more; the digits known before are kept.
         """
-        with explain_refusal(self.path, "read", DigitsError):
+        with explain_os_error(self.path, "read", DigitsError):
             version = _file_version(self.path)  # first: a file replaced meanwhile is read again
         if version == self._version:
             return
@@ -267,7 +267,7 @@ class MyDigits:
         Raises:
             DigitsError: if the file cannot be read or written, and then nothing has changed.
         """
-        with explain_refusal(self.path, "written", DigitsError), self._locked():
+        with explain_os_error(self.path, "written", DigitsError), self._locked():
             self.reload()
             digits = list(self._digits)
             yield digits

@@ -23,7 +23,7 @@ from mnist_nb.errors import check_range
 from mnist_nb.files import (
     CheckpointError,
     check_replaceable,
-    explain_refusal,
+    explain_os_error,
     parse_json,
     regular_file,
     write_atomically,
@@ -115,7 +115,7 @@ def export_page(
     content = json.dumps(_describe_network(network), allow_nan=False)
     about = _describe_training(network, metadata)
     page = _fill_template(shown_title, about, content)
-    with explain_refusal(path):
+    with explain_os_error(path):
         write_atomically(path, page.encode())
 
 
