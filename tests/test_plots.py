@@ -181,6 +181,26 @@ def test_signed_images_have_zero_in_the_middle_of_one_scale():
     assert [axes.get_title() for axes in figure.axes[:2]] == ["a", "b"]
 
 
+def test_one_large_weight_does_not_grey_out_the_others():
+    weights = torch.linspace(-1, 1, 784).repeat(40, 1)
+    weights[7, 0] = 100
+    [end] = {axes.images[0].get_clim()[1] for axes in plots.signed_images(weights).axes[:40]}
+    assert 0.9 < end <= 1
+
+
+def test_each_digit_has_a_colour_of_its_own_on_a_map():
+    points = np.arange(20).reshape(10, 2)
+    axes = plots.digit_maps({"here": points}, np.arange(10)).axes[0]
+    colours = {tuple(signs.get_facecolor()[0]) for signs in axes.collections}
+    assert len(colours) == 10
+
+
+def test_a_few_images_can_be_shown_larger():
+    images = torch.zeros(3, 28, 28)
+    usual, large = plots.image_grid(images), plots.image_grid(images, size=2.5)
+    assert large.get_size_inches()[1] == pytest.approx(2.5 * usual.get_size_inches()[1])
+
+
 def test_the_figure_of_a_sum_tells_its_total(tiny, run):
     parts = weighted_sum(run.model, 3, tiny.test.images[0])
     figure = plots.sum_written_out(tiny.test.images[0], parts)

@@ -23,19 +23,24 @@ INK_MARGIN = 2  # pixels of paper around the ink in `image_numbers`
 
 
 def image_grid(
-    images: ArrayLike, titles: Sequence[str] | None = None, *, columns: int = 10
+    images: ArrayLike, titles: Sequence[str] | None = None, *, columns: int = 10, size: float = 1
 ) -> Figure:
-    """Show images uint8 `[N, 28, 28]` in rows, each under its title, as dark ink on white."""
+    """Show images uint8 `[N, 28, 28]` in rows, each under its title, as dark ink on white.
+
+    Args:
+        columns: images in a row.
+        size: of an image, as a multiple of its usual 0.92 inches.
+    """
     pictures = np.asarray(images)
     titles = titles or ()
     rows, columns = style.grid_shape(len(pictures), columns)
     title_lines = [title.split("\n") for title in titles]
     tallest_title = max((len(lines) for lines in title_lines), default=0)
     widest_title = max((len(line) for lines in title_lines for line in lines), default=0)
-    height = rows * (0.92 + 0.17 * tallest_title)
+    height = rows * (0.92 * size + 0.17 * tallest_title)
     if titles:
         height += 0.1
-    width = columns * max(0.95, 0.0725 * widest_title) + 0.1
+    width = columns * max(0.95 * size, 0.0725 * widest_title) + 0.1
     figure, grid = style.new_panels(min(width, 9.6), height, rows, columns, squeeze=False)
     style.show_images(grid, pictures, titles)
     return figure

@@ -18,6 +18,7 @@ from mnist_nb.plots import style
 
 UNITS_A_ROW = 8  # in the squares of a layer's units
 HISTOGRAM_BINS = 49
+SHARE_ON_SCALE = 0.99  # of the numbers in `signed_images`
 
 
 def signed_images(
@@ -25,7 +26,8 @@ def signed_images(
 ) -> Figure:
     """Show images of signed numbers `[N, 28, 28]` on one scale that has zero in its middle.
 
-    `label` names the numbers beside the scale.
+    The few largest numbers lie beyond the scale and have the colours of its ends, or all others
+    would be grey. `label` names the numbers beside the scale.
     """
     pictures = np.asarray(images, dtype=np.float64).reshape(-1, SIDE, SIDE)
     rows, columns = style.grid_shape(len(pictures), columns)
@@ -33,11 +35,12 @@ def signed_images(
     width = 0.82 * columns + 1.3
     height = row_height * rows + 0.2
     figure, grid = style.new_panels(width, height, rows, columns, squeeze=False)
-    largest = float(np.abs(pictures).max())
-    style.show_images(grid, pictures, titles, low=-largest, high=largest, colours="cividis")
+    sizes = np.abs(pictures)
+    end = float(np.quantile(sizes, SHARE_ON_SCALE)) or float(sizes.max()) or 1.0
+    style.show_images(grid, pictures, titles, low=-end, high=end, colours="cividis")
     first_picture = grid[0, 0].images[0]
     shrink = min(1.0, 2.4 / rows)
-    figure.colorbar(first_picture, ax=grid, label=label, shrink=shrink, aspect=14)
+    figure.colorbar(first_picture, ax=grid, label=label, shrink=shrink, aspect=14, extend="both")
     return figure
 
 
@@ -159,9 +162,8 @@ def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
         places = np.asarray(points)  # [image, (x, y)]
         for digit in range(CLASSES):
             x, y = places[digits == digit].T
-            colour = style.COLOURS[digit % len(style.COLOURS)]
-            look = {"color": colour, "linewidths": 0.1, "alpha": 0.8}
-            axes.scatter(x, y, s=24, marker=f"${digit}$", **look)
+            look = {"color": style.DIGIT_COLOURS[digit], "linewidths": 0.1, "alpha": 0.8}
+            axes.scatter(x, y, s=48, marker=f"${digit}$", **look)
         axes.set(title=name, xlabel="first component", ylabel="second component")
         style.despine(axes)
     return figure

@@ -18,6 +18,8 @@ from mnist_nb.data import CLASSES
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 MARKERS = "osD^vPX"
+# one for each digit: those, and wine, olive and grey of Paul Tol's muted and bright schemes (2021)
+DIGIT_COLOURS = (*COLOURS, "#882255", "#999933", "#808080")
 GREY = "0.7"  # of bars that are not the prediction
 TICK, CROSS = "✓", "✗"
 
