@@ -280,7 +280,7 @@ def _check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
             found = f"{tensor.dtype} {list(tensor.shape)}"
             raise ValueError(f"{name} must be {wanted.dtype} {list(wanted.shape)}, got {found}")
         if not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"{name} contains NaN or infinite numbers")
+            raise ValueError(f"{name} contains NaN or infinity")
 
 
 # ---- inside: training states

@@ -52,7 +52,7 @@ class LabelsInFloats:
         ("uint8", lambda data: mnist_nb.digit_score(build_model(), data.test.images / 255)),
         ("uint8", lambda data: inside.activations(build_model(), data.test.images.float())),
         ("[Tt]ensor", lambda data: Split(data.test.images.numpy(), data.test.labels)),
-        ("must hold", lambda data: mnist_nb.evaluate(build_model(), data.test.take(0))),
+        ("at least one image", lambda data: mnist_nb.evaluate(build_model(), data.test.take(0))),
         ("int64", lambda data: learn(data, LabelsInFloats())),
         ("no digits to teach", lambda data: learn(data, data.test.take(0))),
         ("validation split", lambda data: learn(without(data, "validation"), data.test)),

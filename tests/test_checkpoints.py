@@ -112,8 +112,8 @@ def poison(value):
         ),
         (replacing("linear1.bias", lambda t: t.sum()), "linear1.bias must be"),
         (replacing("linear3.weight", lambda t: t.half()), "torch.float16"),
-        (replacing("linear1.weight", poison(float("nan"))), "NaN or infinite"),
-        (replacing("linear3.bias", poison(float("inf"))), "NaN or infinite"),
+        (replacing("linear1.weight", poison(float("nan"))), "NaN or infinity"),
+        (replacing("linear3.bias", poison(float("inf"))), "NaN or infinity"),
     ],
 )
 def test_the_wrong_tensors_are_refused_with_the_reason(path, damage, reason):
@@ -231,7 +231,7 @@ def test_a_device_or_a_pipe_is_never_replaced_by_a_file(tmp_path):
         (lambda model: model.double(), "torch.float64"),
         (
             lambda model: torch.nn.init.constant_(model.linear1.bias, float("nan")),
-            "NaN or infinite",
+            "NaN or infinity",
         ),
         (lambda model: setattr(model, "linear4", torch.nn.Linear(10, 10)), "no known network"),
     ],

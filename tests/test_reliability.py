@@ -231,7 +231,7 @@ def test_one_flipped_bit_in_the_weights_is_noticed(path: Path) -> None:
         damaged = bytearray(content)
         damaged[bits.randrange(begin, len(content))] ^= 1 << bits.randrange(8)
         path.write_bytes(damaged)
-        with pytest.raises(CheckpointError, match=r"damaged after it was saved|NaN or infinite"):
+        with pytest.raises(CheckpointError, match=r"damaged after it was saved|NaN or infinity"):
             load_checkpoint(path)
 
 

@@ -158,7 +158,7 @@ def test_one_class_alone_can_be_learnt(tiny):
 @pytest.mark.promise("wrong data")
 def test_an_empty_split_is_named(tiny, split):
     data = dataclasses.replace(tiny, **{split: getattr(tiny, split).take(0)})
-    with pytest.raises(ValueError, match=f"the {split} split must hold images"):
+    with pytest.raises(ValueError, match=f"the {split} split must not be empty"):
         TrainingRun(build_model("mlp"), data, FAST)
 
 

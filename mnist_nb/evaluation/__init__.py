@@ -1,3 +1,3 @@
-"""How good a model is, and how sure one can be of that."""
+"""Metrics of a network, with confidence intervals."""
 
 from mnist_nb.evaluation.metrics import Evaluation, evaluate, wilson_interval

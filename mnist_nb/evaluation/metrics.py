@@ -1,5 +1,4 @@
-"""How often a model is right on a split of the data: accuracy, confusion matrix and scores of each
-digit."""
+"""Accuracy, confusion matrix and scores per digit of a network on a split."""
 
 from __future__ import annotations
 
@@ -20,23 +19,23 @@ REJECTED_LABELS = {
     947: 0, 1621: 2, 1901: 2, 2130: 2, 2462: 0, 2597: 0, 2654: 0, 3520: 2,
     3558: 1, 5937: 1, 6651: 0, 6783: 2, 8527: 2, 9679: 2, 9729: 2,
 }  # fmt: skip
-"""Test images of MNIST (index from 0) whose label fewer than three of five human reviewers
-confirmed, with how many confirmed it. From the votes published with C. G. Northcutt, A. Athalye, J.
+"""MNIST's test images (index from 0) whose label fewer than three of five reviewers confirmed,
+with the number of confirmations. From the votes published with C. G. Northcutt, A. Athalye, J.
 Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks" (2021):
-github.com/cleanlab/label-errors, mturk/mnist_mturk.json. The reviewers saw only what the authors'
-own network had flagged, so there may be more."""
+github.com/cleanlab/label-errors, mturk/mnist_mturk.json. The reviewers saw only images that the
+authors' network had flagged, so there may be more."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """A model's probabilities for the images of a split, and what follows from them."""
+    """A model's probabilities for the images of a split, and metrics computed from them."""
 
     probabilities: Tensor  # float32 [N, 10]
     labels: Tensor  # int64 [N]
 
     @property
     def predictions(self) -> Tensor:
-        """The likeliest digit of each image, int64 `[N]`."""
+        """The most probable digit of each image, int64 `[N]`."""
         return self.probabilities.argmax(1)
 
     @property
@@ -51,7 +50,7 @@ class Evaluation:
 
     @property
     def n_correct(self) -> int:
-        """How many predictions are correct."""
+        """The number of correct predictions."""
         return int(self.is_correct.sum())
 
     @property
@@ -77,23 +76,23 @@ class Evaluation:
         return [DigitScore(digit, *row) for digit, row in enumerate(rows)]
 
     def without(self, indices: Collection[int]) -> Evaluation:
-        """The same predictions without the images at these positions; positions beyond the split
-        are ignored."""
+        """Return an evaluation without the images at these indices. Indices beyond the split are
+        ignored."""
         kept = torch.tensor([index not in indices for index in range(len(self.labels))])
         return Evaluation(self.probabilities[kept], self.labels[kept])
 
     def most_confident_mistakes(self, count: int) -> list[int]:
-        """Indices of the wrong predictions with the highest confidence, the highest first."""
+        """Return the indices of the most confident wrong predictions, the highest first."""
         wrong = torch.nonzero(~self.is_correct).flatten()
         return wrong[self.confidence[wrong].argsort(descending=True, stable=True)][:count].tolist()
 
     def least_confident_correct(self, count: int) -> list[int]:
-        """Indices of the correct predictions with the lowest confidence, the lowest first."""
+        """Return the indices of the least confident correct predictions, the lowest first."""
         right = torch.nonzero(self.is_correct).flatten()
         return right[self.confidence[right].argsort(stable=True)][:count].tolist()
 
     def confused_pairs(self, count: int) -> list[tuple[int, int, int]]:
-        """The mistakes as (label, prediction, how many times), the most frequent first."""
+        """Return the mistakes as (label, prediction, count), the most frequent first."""
         mistakes = []
         for (label, prediction), times in np.ndenumerate(self.confusion):
             if label != prediction and times:
@@ -103,24 +102,24 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True)
 class DigitScore:
-    """How well one digit is read: counts of images, and shares in [0, 1] with 95 % intervals.
+    """The scores of one digit: counts of images, and shares in [0, 1] with 95 % intervals.
 
-    A share of no images is 0, and its interval all of [0, 1].
+    If no image counts, the share is 0 and its interval is [0, 1].
     """
 
     digit: int
     support: int  # images of this digit
     predicted: int  # images read as this digit
-    true_positives: int  # images that are both
+    true_positives: int  # images that count as both
 
     @property
     def precision(self) -> float:
-        """Of the images read as this digit, the share that are it."""
+        """The share of the images read as this digit that are this digit."""
         return self.true_positives / max(self.predicted, 1)
 
     @property
     def recall(self) -> float:
-        """Of the images of this digit, the share read as it."""
+        """The share of the images of this digit that are read as this digit."""
         return self.true_positives / max(self.support, 1)
 
     @property
@@ -130,22 +129,22 @@ class DigitScore:
 
     @property
     def precision_interval(self) -> tuple[float, float]:
-        """Wilson's interval of the precision."""
+        """The Wilson interval of the precision."""
         return self._interval(self.predicted)
 
     @property
     def recall_interval(self) -> tuple[float, float]:
-        """Wilson's interval of the recall."""
+        """The Wilson interval of the recall."""
         return self._interval(self.support)
 
     @property
     def f1_interval(self) -> tuple[float, float]:
-        """An interval of F1 that follows from Wilson's.
+        """An interval of F1, derived from a Wilson interval.
 
-        F1 is not itself a share of images. But the true positives are a share of the images that
-        are this digit *or* read as it, and F1 = 2 share / (1 + share) grows with that share, so the
-        ends of its interval give those of F1. This is the "Wilson indirect" method of K. F. Y. Lam,
-        V. Gopal and J. Qian (2023, arXiv:2309.14621).
+        F1 is not a share of images. But the true positives are a share of the images that are this
+        digit *or* are read as it, and F1 = 2 share / (1 + share) grows with it, so the limits of
+        its interval give those of F1. This is the "Wilson indirect" method of K. F. Y. Lam, V.
+        Gopal and J. Qian (2023, arXiv:2309.14621).
         """
         low, high = self._interval(self.support + self.predicted - self.true_positives)
         return 2 * low / (1 + low), 2 * high / (1 + high)
@@ -155,28 +154,28 @@ class DigitScore:
 
 
 def evaluate(model: nn.Module, split: Split) -> Evaluation:
-    """The model's predictions for every image of the split.
+    """Evaluate a model on every image of a split.
 
     Raises:
-        ValueError: for a split without an image.
+        ValueError: if the split is empty.
     """
     if not len(split):
-        raise ValueError(f"split must hold at least one image, and {split.name} is empty")
-    with one_thread():  # a second one gains little, and on a busy machine costs ten times more
+        raise ValueError(f"split must have at least one image, but {split.name} is empty")
+    with one_thread():  # a second one helps little, and is ten times slower on a busy machine
         return Evaluation(predict(model, split.images), split.labels)
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """The interval in [0, 1] that holds a proportion with 95 % confidence (E. B. Wilson, 1927).
+    """Return the 95 % confidence interval of a proportion (E. B. Wilson, 1927).
 
-    Unlike accuracy +- 2 standard errors it never leaves [0, 1] and holds for scores near 100 %.
+    Unlike accuracy ± 2 standard errors, it stays within [0, 1] and is valid near 100 %.
 
     Raises:
         ValueError: unless 0 <= correct <= total and total > 0.
     """
     check_range("total", total, 1, math.inf)
     check_range("correct", correct, 0, total)
-    from scipy import stats  # takes half a second, which a drawing pad should not wait for
+    from scipy import stats  # imported late: it takes half a second, and the pad does not need it
 
     low, high = stats.binomtest(correct, total).proportion_ci(method="wilson")
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""The networks: their layers, how they are run, and on which device."""
+"""The networks, and how to run them."""
 
 from mnist_nb.models.networks import MODELS, AuxiliaryHead, Cnn, Mlp, Network, build_model
 from mnist_nb.models.networks import layer_parameters

@@ -1,4 +1,4 @@
-"""The networks: layers in order, ten logits at the end."""
+"""The networks, each defined by its layers in order."""
 
 from __future__ import annotations
 
@@ -12,38 +12,41 @@ from mnist_nb.data import CLASSES, SIDE
 from mnist_nb.errors import check_range
 
 MAX_UNITS = 4096
-"""The most units of a hidden layer: more than any computer here trains in an evening."""
+"""The maximum width of a hidden layer; wider layers take hours to train on a laptop."""
 
 
 class AuxiliaryHead(nn.Sequential):
-    """A small network that reads the hidden units of another and learns from a loss of its own.
+    """A small network on the hidden units of another network, trained with its own loss.
 
-    Subclasses are found by name in `plugins.AUXILIARY_HEADS`. Their tensors are named after them,
-    such as `reject.0.weight`, so programs that look for a network's layers never meet them.
+    Subclasses are registered by name in `plugins.AUXILIARY_HEADS`. Their tensors have that name as
+    a prefix, such as `reject.0.weight`, which keeps them apart from the network's layers.
 
     Args:
-        hidden_units: how many hidden units the network has.
-        seed: draws the first weights.
+        hidden_units: the number of hidden units of the network.
+        seed: the seed of the initial weights.
     """
 
     def fill_gradients(self, network: Any, batch: Any, keep: float) -> None:
-        """Fill `.grad` of this head's parameters for a `training.augmentation.Batch`.
+        """Compute `.grad` of this head's parameters.
 
-        `keep` is as for a `training.gradients.GradientFn`.
+        Args:
+            network: the network of this head.
+            batch: a `training.augmentation.Batch`.
+            keep: as for a `training.gradients.GradientFn`.
         """
         raise NotImplementedError
 
 
 class Network(nn.Module):
-    """A network as its layers, in order.
+    """A network defined by its layers in order.
 
-    The first layer gets images `[N, 1, 28, 28]` in [0, 1]; the last is linear and gives ten logits.
-    Diagnostics, explorers, adaptation, refusal and the HTML page all work through these layers, so
-    a new network needs nothing but them, and its name in `MODELS`.
+    The first layer gets images `[N, 1, 28, 28]` in [0, 1]; the last is linear and returns ten
+    logits. Diagnostics, explorers, adaptation, refusal and the HTML page all use these layers, so a
+    new network needs only its layers and an entry in `MODELS`.
 
     Args:
-        layers: the layers by name, in order. Tensors in files bear these names, by which
-            `load_checkpoint` recognizes the network: they must differ from other networks'.
+        layers: the layers by name, in order. Tensors in files have these names, by which
+            `load_checkpoint` recognizes the network: they must differ from other networks' names.
     """
 
     name = ""
@@ -55,7 +58,7 @@ class Network(nn.Module):
 
     @classmethod
     def options_from(cls, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-        """Return the arguments that make a network whose tensors have these shapes."""
+        """Return the constructor arguments of a network whose tensors have these shapes."""
         return {}
 
     @property
@@ -66,17 +69,17 @@ class Network(nn.Module):
 
     @property
     def linear_layers(self) -> list[nn.Linear]:
-        """The fully connected layers, the last of which gives the logits."""
+        """The fully connected layers. The last one returns the logits."""
         return [layer for layer in self.layers.values() if isinstance(layer, nn.Linear)]
 
     @property
     def head(self) -> nn.Linear:
-        """The last layer, which gives the ten logits."""
+        """The last layer, which returns the ten logits."""
         return self.linear_layers[-1]
 
     @property
     def hidden_units(self) -> int:
-        """How many hidden units `hidden_and_logits` gives for an image."""
+        """The number of hidden units in `hidden_and_logits`."""
         hidden = self.linear_layers[:-1]
         return sum(layer.out_features for layer in hidden) if hidden else self.head.in_features
 
@@ -87,17 +90,17 @@ class Network(nn.Module):
         return {name: child for name, child in children if isinstance(child, AuxiliaryHead)}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or flat `[N, 784]`."""
+        """Return logits `[N, 10]` for images in [0, 1], `[N, 28, 28]` or flat `[N, 784]`."""
         values = as_maps(images)
         for layer in self.layers.values():
             values = layer(values)
         return values
 
     def hidden_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The sums of all hidden units, `[N, hidden_units]`, and the logits `[N, 10]`.
+        """Return the sums of all hidden units, `[N, hidden_units]`, and the logits `[N, 10]`.
 
-        The sums are those of the fully connected layers before their ReLU, side by side. A network
-        with one fully connected layer has no hidden units: then they are that layer's inputs.
+        The sums are those of all hidden fully connected layers before their ReLU, concatenated. A
+        network with one fully connected layer has no hidden units; its inputs are used instead.
         """
         values = as_maps(images)
         sums = []
@@ -111,7 +114,7 @@ class Network(nn.Module):
 
     @property
     def is_fully_connected(self) -> bool:
-        """Whether the layers are Flatten, then Linear layers with a ReLU between any two."""
+        """Whether the layers are Flatten, then Linear layers with a ReLU between each two."""
         kinds = [type(layer) for layer in self.layers.values()]
         hidden_layers = len(kinds) // 2 - 1
         return kinds == [nn.Flatten, *[nn.Linear, nn.ReLU] * hidden_layers, nn.Linear]
@@ -124,14 +127,14 @@ class Mlp(Network):
         hidden: units in the first and second hidden layer, 1 to 4,096 each.
 
     Raises:
-        ValueError: if there are not two, or a number is out of range.
+        ValueError: if there are not two widths, or one is out of range.
     """
 
     name = "mlp"
 
     def __init__(self, hidden: tuple[int, int] = (128, 64)) -> None:
         if len(hidden) != 2:
-            raise ValueError(f"hidden must be two numbers of units, got {hidden!r}")
+            raise ValueError(f"hidden must be the widths of two layers, got {hidden!r}")
         for units in hidden:
             check_range("hidden", units, 1, MAX_UNITS)
         super().__init__(
@@ -145,7 +148,7 @@ class Mlp(Network):
 
     @classmethod
     def options_from(cls, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-        """Return the widths of the hidden layers, if there can be such layers."""
+        """Return the widths of the hidden layers, if they are valid."""
         widths = (*shapes["linear1.bias"], *shapes["linear2.bias"])
         is_possible = len(widths) == 2 and all(0 < units <= MAX_UNITS for units in widths)
         return {"hidden": widths} if is_possible else {}
@@ -155,7 +158,7 @@ class Cnn(Network):
     """A small convolutional network: 3x3 convolutions of 16, 32 and 64 channels, 64 hidden units.
 
     Each convolution is followed by batch normalization and max-pooling: 28 -> 14 -> 7 -> 3 pixels.
-    Pooling comes before the ReLU: the result is the same, with a quarter of the work.
+    Pooling before the ReLU gives the same result with a quarter of the work.
     """
 
     name = "cnn"
@@ -187,18 +190,18 @@ MODELS: dict[str, type[Network]] = {Mlp.name: Mlp, Cnn.name: Cnn}
 
 
 def build_model(name: str = "mlp", *, seed: int | None = None, **options: Any) -> Network:
-    """Build a network with fresh weights, drawn by PyTorch's default initialization.
+    """Build a network with random weights from PyTorch's default initialization.
 
     Args:
         name: "mlp" (784-128-64-10, fully connected), "cnn" (small convolutional network), or
-            another in `MODELS`.
-        seed: 0 to 2^63 - 1, draws the same weights each time and leaves PyTorch's own generator as
-            it was; None draws from that generator.
+            another name in `MODELS`.
+        seed: 0 to 2^63 - 1. The same seed gives the same weights, without changing PyTorch's global
+            generator; None uses that generator.
         options: passed to the class, such as `hidden=(256, 128)` for the MLP.
 
     Raises:
-        ValueError: for an unknown name, or a seed or hidden layers out of range.
-        TypeError: for options that the class does not take.
+        ValueError: if the name is unknown, or the seed or a width is out of range.
+        TypeError: if the class does not accept an option.
     """
     if name not in MODELS:
         raise ValueError(f"name must be one of {', '.join(map(repr, MODELS))}, got {name!r}")
@@ -216,7 +219,7 @@ def as_maps(images: Tensor) -> Tensor:
 
 
 def layer_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of a network's layers, without those of auxiliary heads."""
+    """Return the parameters of a network's layers, excluding auxiliary heads."""
     if not isinstance(model, Network):
         return list(model.parameters())
     layers = model.layers.values()

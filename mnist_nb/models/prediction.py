@@ -1,4 +1,4 @@
-"""Running a network: uint8 images in, probabilities, loss or accuracy out."""
+"""Running a network: from uint8 images to probabilities, loss and accuracy."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,8 @@ def to_input(images: Tensor) -> Tensor:
     """Scale uint8 images `[N, 28, 28]` to float32 in [0, 1], the input of a network.
 
     Raises:
-        ValueError: for another type or shape: a wrongly scaled image gets a confident wrong answer.
+        ValueError: if type or shape is wrong. A wrongly scaled image would give a confident wrong
+            answer.
     """
     if images.dtype != torch.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
         raise ValueError(
@@ -28,16 +29,16 @@ def to_input(images: Tensor) -> Tensor:
 def predict(model: nn.Module, images: Any, *, batch_size: int = 100) -> Tensor:
     """Return the probabilities of each digit, float32 `[N, 10]` on the CPU.
 
-    The model runs in evaluation mode and is left in the mode it was in.
+    The model runs in evaluation mode; its previous mode is restored afterwards.
 
     Args:
-        model: gives logits `[N, 10]` for float32 images `[N, 28, 28]` in [0, 1].
+        model: returns logits `[N, 10]` for float32 images `[N, 28, 28]` in [0, 1].
         images: uint8 `[N, 28, 28]`, a tensor or a NumPy array.
-        batch_size: images at a time, 1 or more. At 100, the maps of a convolution still fit a
+        batch_size: images per batch, 1 or more. With 100, the feature maps of a convolution fit the
             processor's cache, which halves the time.
 
     Raises:
-        ValueError: for images of another type or shape, or a model that gives no such logits.
+        ValueError: if images have a wrong type or shape, or the model returns no logits `[N, 10]`.
     """
     check_range("batch_size", batch_size, 1, 2**31)
 
@@ -54,10 +55,10 @@ def run_in_batches(
     """Apply a function to batches of images in [0, 1] with the model in evaluation mode.
 
     Args:
-        model: moved to no other device; the batches are sent to its own.
+        model: stays on its device, to which the batches are moved.
         function: takes float32 `[n, 28, 28]` in [0, 1] and returns a tensor of n rows.
         images: uint8 `[N, 28, 28]`, a tensor or a NumPy array.
-        batch_size: images at a time.
+        batch_size: images per batch.
 
     Returns:
         The N rows, on the CPU.
@@ -80,9 +81,9 @@ def logits_of(model: nn.Module, inputs: Tensor) -> Tensor:
     """Return the model's logits `[N, 10]`.
 
     Raises:
-        ValueError: if the model fails or gives another shape.
+        ValueError: if the model fails or returns another shape.
     """
-    expected = f"model must give logits [N, {CLASSES}] for float32 images [N, {SIDE}, {SIDE}]"
+    expected = f"model must return logits [N, {CLASSES}] for float32 images [N, {SIDE}, {SIDE}]"
     try:
         logits: Tensor = model(inputs)
     except RuntimeError as error:
@@ -104,7 +105,7 @@ def loss_and_accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> tuple
     labels = labels.cpu()
     probabilities = predict(model, images)
     of_labels = probabilities.gather(1, labels[:, None])
-    # the smallest normal float32 keeps the loss finite where a probability underflowed to 0
+    # the smallest normal float32 keeps the loss finite if a probability underflowed to 0
     losses = -of_labels.clamp_min(torch.finfo(torch.float32).tiny).log()
     is_correct = probabilities.argmax(1) == labels
     return float(losses.double().mean()), float(is_correct.double().mean())

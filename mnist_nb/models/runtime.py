@@ -1,4 +1,4 @@
-"""Where and how a model runs: the device, the threads, and interrupts."""
+"""The device, the number of threads, and interrupts."""
 
 import contextlib
 import signal
@@ -10,10 +10,10 @@ import torch
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Use one thread, for steps so small that sharing them out takes longer than computing them.
+    """Use one thread, for steps so small that synchronizing threads takes longer than computing.
 
-    On a busy machine, two threads that wait for each other at each product of a step can take
-    twenty times as long as one. It also makes a run the same for any number of threads.
+    On a busy machine, two threads that synchronize at each product of a step can take twenty times
+    as long as one. One thread also makes results independent of the number of cores.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -25,13 +25,13 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def defer_interrupts() -> Iterator[Callable[[], None]]:
-    """Defer an interrupt (Ctrl-C, the kernel's ■) until the yielded function is called, or the end.
+    """Defer interrupts (Ctrl-C, the kernel's ■) until the yielded function is called, or the end.
 
-    So no step is half taken. Outside the main thread, and where another handler is installed,
+    So no step is interrupted halfway. Outside the main thread, or if another handler is installed,
     nothing changes.
 
     Raises:
-        KeyboardInterrupt: there, if an interrupt came.
+        KeyboardInterrupt: at those points, if there was an interrupt.
     """
     interrupts: list[int] = []
 
@@ -53,17 +53,17 @@ def defer_interrupts() -> Iterator[Callable[[], None]]:
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """Return the device of this name, or the fastest there is: CUDA, Apple's MPS, or the CPU.
+    """Return the named device, or the fastest available: CUDA, then Apple's MPS, then the CPU.
 
     Raises:
-        ValueError: if the named device is not on this machine.
+        ValueError: if the named device is not available.
     """
     present = ["cpu"]
     if torch.backends.mps.is_available():
         present.insert(0, "mps")
     if torch.cuda.is_available():
         present.insert(0, "cuda")
-    with contextlib.suppress(RuntimeError):  # raised for a number that no device has
+    with contextlib.suppress(RuntimeError):  # if the device number is invalid
         if name is None or name.partition(":")[0] in present:
             return torch.device(name or present[0])
     raise ValueError(f"device must be one of {', '.join(map(repr, present))}, got {name!r}")

@@ -1,4 +1,4 @@
-"""Training: its settings, its loop, and what a step is made of."""
+"""Training: the settings, the loop, and the parts of a step."""
 
 from mnist_nb.training.hyperparameters import Hyperparameters
 from mnist_nb.training.plain import train_plainly

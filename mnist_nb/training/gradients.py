@@ -1,4 +1,4 @@
-"""The gradient of the loss: by autograd, or by a faster function that another room brings."""
+"""The gradient of the loss, by autograd or by a faster plug-in."""
 
 import functools
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from mnist_nb.models import Network, layer_parameters
 from mnist_nb.plugins import GRADIENT_FUNCTIONS, find_plugin
 
 GradientFn = Callable[[Tensor, Tensor, float], float]
-"""Takes images, float32 `[N, 28, 28]` in [0, 1], labels, int64 `[N]`, and the share of `.grad` to
-keep, in [0, 1]. Adds to that share, in each parameter's `.grad`, the gradient of the batch's mean
+"""A function of images (float32 `[N, 28, 28]` in [0, 1]), labels (int64 `[N]`) and `keep`, a number
+in [0, 1]. It multiplies each parameter's `.grad` by `keep`, adds the gradient of the batch's mean
 cross-entropy, and returns that loss in nats."""
 
 
 def choose_gradient_fn(model: nn.Module, device: torch.device) -> GradientFn:
-    """Return the fastest way to the gradients of this model on this device."""
+    """Return the fastest function for the gradients of this model on this device."""
     if device.type == "cpu" and isinstance(model, Network) and model.is_fully_connected:
         for name in GRADIENT_FUNCTIONS:
             return find_plugin(GRADIENT_FUNCTIONS, name)(model)  # type: ignore[no-any-return]
@@ -27,7 +27,7 @@ def choose_gradient_fn(model: nn.Module, device: torch.device) -> GradientFn:
 def autograd_gradients(
     model: nn.Module, inputs: Tensor, labels: Tensor, keep: float = 0.0
 ) -> float:
-    """`GradientFn` for any model, the way every PyTorch program does it."""
+    """Compute gradients of any model with PyTorch's autograd. A `GradientFn`."""
     if not keep:
         model.zero_grad()
     for parameter in layer_parameters(model):

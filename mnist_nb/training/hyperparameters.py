@@ -1,4 +1,4 @@
-"""The settings of a training run: names, defaults, ranges and labels, in one place."""
+"""The settings of a training run, with defaults, ranges and labels."""
 
 import dataclasses
 import reprlib
@@ -15,13 +15,13 @@ from mnist_nb.training.learning_rate import SCHEDULES
 def _number(
     default: float, label: str, hint: str, low: float, high: float, scale: str = "linear"
 ) -> Any:
-    """A field for a number from `low` to `high`; whole if the default is an int."""
+    """Return a field for a number from `low` to `high`, an int if the default is an int."""
     metadata = {"label": label, "hint": hint, "low": low, "high": high, "scale": scale}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def _choice(default: str, label: str, hint: str, choices: Iterable[str]) -> Any:
-    """A field for one of several words; `choices` may grow later."""
+    """Return a field for one of several words. `choices` may grow later."""
     metadata = {"label": label, "hint": hint, "choices": choices}
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -31,12 +31,12 @@ class Hyperparameters:
     """The settings of a training run.
 
     Sliders, command-line options and checkpoint metadata are made from these fields. Each field's
-    `metadata` holds a `label` and a `hint`, and either `choices` or `low`, `high` and `scale`
-    ("linear", "log", "log2", "free").
+    `metadata` has a `label`, a `hint`, and either `choices` or `low`, `high` and `scale`
+    ("linear", "log", "log2" or "free").
 
     Raises:
-        ValueError: for a value out of range; the message names the field and the range.
-        TypeError: for a value that is not of the field's type.
+        ValueError: if a value is out of range; the message names the field and the range.
+        TypeError: if a value is not a number where one is required.
     """
 
     network: str = _choice(
@@ -85,14 +85,14 @@ def _checked_choice(field: dataclasses.Field[Any], value: Any) -> str:
 
 
 def _checked_number(field: dataclasses.Field[Any], value: Any) -> float:
-    """Return the value as the field's own type, an int or a float."""
+    """Return the value as the type of the field's default, int or float."""
     low, high = field.metadata["low"], field.metadata["high"]
     limits = f"between {low} and {high}"
     got = f"got {reprlib.repr(value)}"
     is_number = isinstance(value, int | float | np.integer | np.floating)
     if isinstance(value, bool) or not is_number:
         raise TypeError(f"{field.name} must be a number {limits}, {got}")
-    # NaN is in no range; np.float32(0.99) is a little above 0.99 once it is converted
+    # NaN is in no range; float(np.float32(0.99)) is slightly above 0.99
     if not low <= value <= high or not low <= float(value) <= high:
         raise ValueError(f"{field.name} must be {limits}, {got}")
     if isinstance(field.default, float):

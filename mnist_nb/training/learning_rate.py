@@ -1,21 +1,21 @@
-"""The learning rate of a run: a base rate, which may change during the run, times a schedule."""
+"""The learning rate of a run: a base rate, which can change during the run, times a schedule."""
 
 import math
 from collections import deque
 
 SCHEDULES = ("constant", "cosine", "one-cycle")
-MAX_CHANGES = 100_000  # the latest are kept, so that every run can be saved
-_ONE_CYCLE_RISE = 0.25  # share of the run in which the rate rises
-_ONE_CYCLE_START = 1 / 25  # of the highest rate
+MAX_CHANGES = 100_000  # only the latest are kept, so that the file stays small
+_ONE_CYCLE_RISE = 0.25  # the share of the run in which the rate rises
+_ONE_CYCLE_START = 1 / 25  # as a share of the highest rate
 
 
 class LearningRate:
     """The learning rate of each step of a run.
 
     Attributes:
-        base: the rate that the schedule scales. It may be set from any thread; the next step uses
-            it, and it becomes part of the history then.
-        changes: the history: (step of the run, counted from 0; base rate from that step on).
+        base: the rate that the schedule scales. It can be set from any thread; the next step uses
+            it and adds it to the history.
+        changes: the history, as pairs (step of the run, counted from 0; base rate from then on).
     """
 
     def __init__(self, base: float, schedule: str, steps: int) -> None:
@@ -27,23 +27,23 @@ class LearningRate:
 
     @property
     def last_used(self) -> float:
-        """The base rate of the last step, or the first one of the run."""
+        """The base rate of the last step, or the initial one before the first step."""
         return self.changes[-1][1] if self.changes else self._initial
 
     def use(self, step: int) -> float:
-        """Return the rate for this step, and add the base rate to the history if it is new."""
+        """Return the rate for this step, and add the base rate to the history if it changed."""
         base = self.base
         if base != self.last_used:
             self.changes.append((step, base))
         return self.at(step)
 
     def at(self, step: int) -> float:
-        """Return the scheduled rate of a step at the base rate last used."""
+        """Return the scheduled rate of a step for the base rate last used."""
         return self.last_used * schedule_factor(self._schedule, step / self._steps)
 
 
 def schedule_factor(schedule: str, progress: float) -> float:
-    """Return the factor in [0, 1] of the learning rate at a progress in [0, 1] through the run.
+    """Return the schedule's factor in [0, 1] at a progress in [0, 1] through the run.
 
     "one-cycle" rises from 1/25 to 1 over the first quarter and falls to nearly 0, both along a
     cosine (L. N. Smith, "Super-Convergence", 2018); "cosine" falls from 1 to 0 (I. Loshchilov and
@@ -60,5 +60,5 @@ def schedule_factor(schedule: str, progress: float) -> float:
 
 
 def _cosine_fall(progress: float) -> float:
-    """From 1 at progress 0 to 0 at progress 1."""
+    """Fall from 1 at progress 0 to 0 at progress 1."""
     return (1 + math.cos(math.pi * progress)) / 2

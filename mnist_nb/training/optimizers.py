@@ -1,7 +1,7 @@
-"""How a gradient becomes a step: stochastic gradient descent and Adam, each in a few lines.
+"""Optimizers: stochastic gradient descent and Adam, each in a few lines.
 
-They do what `torch.optim` does, to the last few bits, and a test compares the two. Written out they
-cost a small network half as much, and importing PyTorch's takes seconds.
+Results match `torch.optim` to the last few bits; a test compares them. These versions halve the
+time of an optimizer step for a small network, and save seconds of importing `torch.optim`.
 """
 
 import math
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 
 class Optimizer:
-    """Moves parameters by the gradients in their `.grad`.
+    """The base of optimizers, which update parameters with the gradients in `.grad`.
 
     Attributes:
-        parameters: what is moved.
-        buffers: what is remembered for each parameter, by the name it has in `torch.optim`.
+        parameters: the parameters to update.
+        buffers: the state of each parameter, by its name in `torch.optim`.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], *buffers: str) -> None:
@@ -28,22 +28,22 @@ class Optimizer:
     def prepare(self) -> float:
         """Prepare `.grad` for the next step, and return the share of it to keep, in [0, 1].
 
-        The next gradient is added to that share.
+        The next gradient is added to that share. See `training.gradients.GradientFn`.
         """
         return 0.0
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return copies of the buffers on the CPU, by names such as `0.momentum_buffer`."""
+        """Return copies of the buffers on the CPU, with names such as `0.momentum_buffer`."""
         return {
             name: buffer.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, buffer in self._named_buffers().items()
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore what `state_dict` returned; buffers that it lacks start at 0.
+        """Restore the result of `state_dict`. Missing buffers start at 0.
 
         Raises:
-            ValueError: for the state of another optimizer or of other parameters.
+            ValueError: if the state is of another optimizer or of other parameters.
         """
         buffers = self._named_buffers()
         for name, tensor in state.items():
@@ -52,7 +52,7 @@ class Optimizer:
                 found = f"{tensor.dtype} {list(tensor.shape)}"
                 raise ValueError(f"the optimizer's {name}, {found}, does not fit the model")
             if not bool(torch.isfinite(tensor).all()):
-                raise ValueError(f"the optimizer's {name} holds NaN or infinite numbers")
+                raise ValueError(f"the optimizer's {name} contains NaN or infinity")
         for name, buffer in buffers.items():
             buffer.copy_(state[name]) if name in state else buffer.zero_()
 
@@ -70,7 +70,7 @@ class Sgd(Optimizer):
     velocity <- momentum * velocity + gradient; weight <- weight - learning rate * velocity.
 
     `.grad` is the velocity itself: backpropagation keeps a share of it and adds the gradient. With
-    a gradient and a velocity apart, an epoch takes an eighth longer.
+    separate tensors for gradient and velocity, an epoch takes an eighth longer.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], momentum: float = 0.0) -> None:
@@ -78,7 +78,7 @@ class Sgd(Optimizer):
         self.momentum = momentum
 
     def prepare(self) -> float:
-        """Make the velocities the gradients, and return the momentum."""
+        """Use the velocities as `.grad`, and return the momentum."""
         velocities = self.buffers.get("momentum_buffer", [])
         for weight, velocity in zip(self.parameters, velocities, strict=False):
             if weight.grad is not velocity:
@@ -94,7 +94,7 @@ class Sgd(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam (D. Kingma and J. Ba, 2015): for each weight, the mean gradient over its usual size.
+    """Adam (D. Kingma and J. Ba, 2015): the mean gradient divided by its typical magnitude.
 
     With `decay` it is AdamW (I. Loshchilov and F. Hutter, 2019): each step also shrinks the
     weights by learning rate * decay.
@@ -103,7 +103,7 @@ class Adam(Optimizer):
     def __init__(self, parameters: Iterable[nn.Parameter], decay: float = 0.0) -> None:
         super().__init__(parameters, "exp_avg", "exp_avg_sq")
         self.decay = decay
-        self.buffers["step"] = [torch.zeros(()) for _ in self.parameters]  # the same for all
+        self.buffers["step"] = [torch.zeros(()) for _ in self.parameters]  # all equal
 
     @torch.inference_mode()
     def step(self, learning_rate: float) -> None:
@@ -111,12 +111,12 @@ class Adam(Optimizer):
 
         mean <- 0.9 mean + 0.1 g; square <- 0.999 square + 0.001 g^2;
         weight <- weight - learning rate * mean / sqrt(square).
-        Mean and square start at 0 and are too small at first: both are divided by what they would
-        be if every g were 1.
+        Mean and square start at 0, so they are too small at first. To correct this, each is divided
+        by the value it would have if every g were 1.
         """
         for count in self.buffers["step"]:
             count += 1
-        steps = max(int(self.buffers["step"][0]), 1)  # a forged state may hold anything
+        steps = max(int(self.buffers["step"][0]), 1)  # a forged state can contain any number
         square_correction = math.sqrt(1 - 0.999**steps)
         pace = learning_rate * square_correction / (1 - 0.9**steps)
         means, squares = self.buffers["exp_avg"], self.buffers["exp_avg_sq"]

@@ -1,4 +1,4 @@
-"""A training run: it goes one batch at a time and can be stopped and resumed exactly."""
+"""A training run, which advances batch by batch and can be stopped and resumed exactly."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from mnist_nb.training.optimizers import Adam, Sgd
 from mnist_nb.training.plain import generator_of, permutation
 
 DIVERGENCE_LOSS = 100.0
-"""A batch's mean loss in nats above which a run has diverged. Guessing blindly costs ln 10 = 2.3; a
-network that gives the right digits e^-100 has been thrown so far that its units stay dead."""
+"""A batch's mean loss in nats above which a run has diverged. Random guessing gives ln 10 = 2.3. A
+network that gives the correct digit a probability of e^-100 never recovers: its units are dead."""
 
 SMALL_BATCH = 512
-"""Up to so many images, one thread is as fast as several for a fully connected network."""
+"""Up to this batch size, one thread is as fast as several for a fully connected network."""
 
 
 class TrainingDivergedError(MnistNbError, ArithmeticError):
-    """The loss exploded, or became NaN or infinite. The last good weights are back in place."""
+    """The loss exploded, or became NaN or infinite. The last good weights are restored."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class EpochRecord:
     """The result of one epoch. Losses are mean cross-entropies per image, in nats."""
 
     epoch: int  # counted from 1
-    mean_loss: float  # over the epoch's images, each measured when it was trained on
+    mean_loss: float  # over the epoch's images, each measured at its training step
     min_loss: float  # of one batch
     max_loss: float
     validation_loss: float
@@ -56,29 +56,29 @@ class EpochRecord:
 
 
 class TrainingRun:
-    """A run that goes batch by batch and can be stopped anywhere and resumed exactly.
+    """A training run that can be stopped at any batch and resumed exactly.
 
-    Nothing random is carried from batch to batch: the order of an epoch, the augmentation of a
-    batch and its dropout are drawn from generators seeded by (seed, epoch, batch). So a position in
-    the run is two numbers, and a run that was stopped and resumed ends with the weights, bit for
-    bit, of one that was not, on the same machine with the same number of threads.
+    No random state is carried from batch to batch: the order of an epoch, and the augmentation and
+    dropout of a batch, are drawn from generators seeded by (seed, epoch, batch). So two numbers
+    describe a position in the run. A run that was stopped and resumed ends with bit-identical
+    weights on the same machine with the same number of threads.
 
     Args:
-        model: trained in place and moved to the device.
-        data: its training split is learnt, its validation split measured after each epoch.
-        hyperparameters: the settings; the given model is trained, whatever their `network` says.
-        device: "cpu", "cuda" or "mps"; None chooses.
+        model: the network, trained in place and moved to the device.
+        data: the training split is used to train, the validation split to measure each epoch.
+        hyperparameters: the settings. `network` is ignored: the given model is trained.
+        device: "cpu", "cuda" or "mps"; None chooses the fastest available.
 
     Attributes:
-        records: one for each finished epoch.
+        records: one record for each finished epoch.
         batch_losses: the mean loss of every step since the run began, in nats.
-        first_epoch: how many epochs earlier runs had trained this model.
-        epoch: how many epochs are finished, those included.
-        batch: how many batches of the current epoch are done.
+        first_epoch: the number of epochs of earlier runs with this model.
+        epoch: the number of finished epochs, including those.
+        batch: the number of finished batches in the current epoch.
         diverged: whether the loss exploded.
 
     Raises:
-        ValueError: for a training or validation split without an image.
+        ValueError: if the training or validation split is empty.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class TrainingRun:
     ) -> None:
         for split in (data.train, data.validation):
             if len(split) == 0:
-                raise ValueError(f"the {split.name} split must hold images, but is empty")
+                raise ValueError(f"the {split.name} split must not be empty")
         self.device = choose_device(device)
         self.data = data
         self.hyperparameters = hyperparameters
@@ -103,7 +103,7 @@ class TrainingRun:
         network = model if isinstance(model, Network) else None
         self._is_fully_connected = network is not None and network.is_fully_connected
         self._heads = list(network.auxiliary_heads.values()) if network else []
-        # Then a step draws nothing, and does without a generator, which would cost a tenth of it.
+        # Such steps need no generator, which saves a tenth of their time.
         self._is_deterministic = (
             self._is_fully_connected and self._augmentation is NONE and not self._heads
         )
@@ -119,7 +119,7 @@ class TrainingRun:
         self.steps_total = hyperparameters.epochs * self.batches_per_epoch
         self._rate = self._new_rate()
         self._seconds = 0.0
-        self._order: tuple[int, Tensor] | None = None  # an epoch and its order
+        self._order: tuple[int, Tensor] | None = None  # an epoch and the order of its images
         self._stop = threading.Event()
         self._last_good = copy.deepcopy(self.model.state_dict())
 
@@ -127,7 +127,7 @@ class TrainingRun:
 
     @property
     def steps_done(self) -> int:
-        """Steps taken since the run began."""
+        """The number of steps since the run began."""
         return (self.epoch - self.first_epoch) * self.batches_per_epoch + self.batch
 
     @property
@@ -137,16 +137,16 @@ class TrainingRun:
 
     @property
     def position(self) -> str:
-        """The next batch in words: "epoch 2, batch 17 of 860"."""
+        """The next batch as text: "epoch 2, batch 17 of 860"."""
         return f"epoch {self.epoch + 1}, batch {self.batch + 1} of {self.batches_per_epoch}"
 
     # ---- the learning rate
 
     @property
     def learning_rate(self) -> float:
-        """The rate that the schedule scales. It may be set from any thread, even during the run.
+        """The rate that the schedule scales. It can be set from any thread, even during the run.
 
-        The next step uses it, and the change becomes part of the run's history.
+        The next step uses the new rate, and the change is added to the run's history.
         """
         return self._rate.base
 
@@ -157,17 +157,17 @@ class TrainingRun:
 
     @property
     def learning_rate_changes(self) -> list[tuple[int, float]]:
-        """The history: (step of the run, counted from 0; rate from that step on)."""
+        """The changes of the rate: (step of the run, counted from 0; rate from then on)."""
         return list(self._rate.changes)
 
     # ---- training
 
     def step(self) -> float:
-        """Take one step, on the next batch, and return that batch's mean loss.
+        """Train on the next batch and return its mean loss.
 
         Raises:
-            TrainingDivergedError: if the loss is NaN, infinite or above `DIVERGENCE_LOSS`; the
-                weights from the start of the epoch are back in place then.
+            TrainingDivergedError: if the loss is NaN, infinite or above `DIVERGENCE_LOSS`. The
+                weights from the start of the epoch are restored.
         """
         with self._threads():
             return self._step()
@@ -175,10 +175,10 @@ class TrainingRun:
     def epochs(
         self, on_batch: Callable[[TrainingRun], None] | None = None
     ) -> Iterator[EpochRecord]:
-        """Train to the end, or to a call of `stop`, yielding a record after each epoch.
+        """Train until the end or a call of `stop`, and yield a record after each epoch.
 
-        An interrupt falls between two steps, never into one: called again, it continues from
-        exactly there.
+        An interrupt (Ctrl-C) takes effect between two steps. Another call continues exactly from
+        there.
 
         Args:
             on_batch: called with this run after every step, in the thread that trains.
@@ -197,7 +197,7 @@ class TrainingRun:
             yield record
 
     def stop(self) -> None:
-        """Stop after the current batch; may be called from any thread or a signal handler."""
+        """Stop after the current batch. Can be called from any thread or a signal handler."""
         self._stop.set()
 
     def train_more(self) -> None:
@@ -208,7 +208,7 @@ class TrainingRun:
         self._rate = self._new_rate()
 
     def epoch_order(self) -> Tensor:
-        """The order of this epoch's training images: a permutation of 0 to N - 1, int64 `[N]`."""
+        """Return the order of the training images in this epoch, int64 `[N]`."""
         if self._order is None or self._order[0] != self.epoch:
             order = permutation(self.hyperparameters.seed, self.epoch, len(self._labels))
             self._order = (self.epoch, order.to(self.device))
@@ -217,7 +217,7 @@ class TrainingRun:
     # ---- state
 
     def state_dict(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return what a resumed run needs besides the weights: tensors, and values for JSON."""
+        """Return the state needed to resume, without the weights: tensors, and values for JSON."""
         tensors = {
             f"optimizer.{name}": tensor for name, tensor in self.optimizer.state_dict().items()
         }
@@ -237,11 +237,11 @@ class TrainingRun:
         return tensors, values
 
     def load_state_dict(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` returned. The model must hold the weights that belong to it.
+        """Restore the result of `state_dict`. The model must have the weights of the same moment.
 
         Raises:
-            ValueError, KeyError, TypeError: if it is not the state of a run with this model, these
-                settings and this number of training images; the run is unusable then.
+            ValueError, KeyError, TypeError: if the state does not fit the model, the settings or
+                the number of training images. The run cannot be used afterwards.
         """
         self._check_position(values)
         self.optimizer.load_state_dict(without_prefix(tensors, "optimizer."))
@@ -305,7 +305,7 @@ class TrainingRun:
         return Batch(originals, images, labels, self._augmentation, generator)
 
     def _fill_layer_gradients(self, batch: Batch, keep: float) -> float:
-        """Set the gradients of the layers; what dropout draws follows from the batch as well."""
+        """Compute the gradients of the layers, with dropout seeded by the batch."""
         if batch.generator is None or self._is_fully_connected:
             return self._fill_gradients(batch.images, batch.labels, keep)
         devices = [self.device] if self.device.type == "cuda" else []
@@ -314,7 +314,7 @@ class TrainingRun:
             return self._fill_gradients(batch.images, batch.labels, keep)
 
     def _threads(self) -> contextlib.AbstractContextManager[None]:
-        """One thread where more do not help."""
+        """Return a context with one thread if more do not help."""
         is_small = self._is_fully_connected and self.hyperparameters.batch_size <= SMALL_BATCH
         return one_thread() if is_small else contextlib.nullcontext()
 
@@ -324,7 +324,7 @@ class TrainingRun:
         sizes = np.full(len(losses), self.hyperparameters.batch_size)
         sizes[-1] = len(self._labels) - sizes[:-1].sum()
         validation = self.data.validation
-        with one_thread():  # a second one gains little, and on a busy machine costs ten times more
+        with one_thread():  # a second one helps little, and is ten times slower on a busy machine
             validation_loss, validation_accuracy = loss_and_accuracy(
                 self.model, validation.images, validation.labels
             )
@@ -346,7 +346,7 @@ class TrainingRun:
         return record
 
     def _diverge(self, loss: float) -> None:
-        """Restore the last good weights and raise the error that explains what happened."""
+        """Restore the last good weights and raise an error with advice."""
         self.diverged = True
         self.model.load_state_dict(self._last_good)
         if math.isfinite(loss):
@@ -369,38 +369,38 @@ def train(
     device: str | None = None,
     on_batch: Callable[[TrainingRun], None] | None = None,
 ) -> Iterator[EpochRecord]:
-    """Train the model in place and yield a record after each epoch; prints nothing.
+    """Train the model in place and yield a record after each epoch. Print nothing.
 
     Args:
         model: from `build_model` or `load_checkpoint`.
         data: from `load_mnist`.
         hyperparameters: the settings; the defaults if None.
-        device: "cpu", "cuda" or "mps"; None chooses.
+        device: "cpu", "cuda" or "mps"; None chooses the fastest available.
         on_batch: called with the `TrainingRun` after every step.
 
     Raises:
-        ValueError: for a training or validation split without an image, or a model that gives no
-            logits for images.
+        ValueError: if the training or validation split is empty, or the model returns no logits
+            `[N, 10]`.
         TrainingDivergedError: if the loss explodes, or becomes NaN or infinite.
     """
     run = TrainingRun(model, data, hyperparameters or Hyperparameters(), device=device)
-    predict(run.model, data.train.images[:1])  # raises for a model that gives no logits
+    predict(run.model, data.train.images[:1])  # raises if the model returns no logits
     yield from run.epochs(on_batch)
 
 
 def _numbers_in(tensors: Mapping[str, Tensor], name: str, columns: int = 0) -> list[Any]:
-    """The finite numbers of a state's tensor: one for each row, or a list of so many."""
+    """Return a tensor of the state as a list of finite numbers, or of lists with `columns` each."""
     tensor = tensors[name]
     shape = [len(tensor), columns] if columns else [len(tensor)]
     if tensor.dtype != torch.float64 or list(tensor.shape) != shape:
-        raise ValueError(f"{name} is {tensor.dtype} {list(tensor.shape)}")
+        raise ValueError(f"{name} must be float64 {shape}, got {tensor.dtype} {list(tensor.shape)}")
     if not bool(torch.isfinite(tensor).all()):
-        raise ValueError(f"{name} holds NaN or infinite numbers")
+        raise ValueError(f"{name} contains NaN or infinity")
     return tensor.tolist()
 
 
 def _checked_record(values: Mapping[str, Any]) -> EpochRecord:
-    """The record with these values, each of which is a number in its range."""
+    """Make a record from these values, after checking their ranges."""
     record = EpochRecord(**values)
     for name, value in vars(record).items():
         check_range(name, value, 0, 1e9)
