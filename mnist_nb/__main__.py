@@ -5,6 +5,7 @@ import dataclasses
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -242,7 +243,12 @@ def draw_command(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "jupyterlab", str(notebook), address]
     if is_root:
         command.append("--allow-root")
-    return subprocess.call([*command, *options.rest])
+    # Ctrl-C reaches JupyterLab too, which asks before it shuts down: wait for its end
+    handler = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return subprocess.call([*command, *options.rest])
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def page_command(options: argparse.Namespace) -> int:

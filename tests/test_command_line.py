@@ -204,6 +204,27 @@ def as_process(*words):
     )
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_lets_jupyterlab_shut_down(tmp_path):
+    (tmp_path / "jupyterlab.py").write_text(
+        "import time\n"
+        "try:\n    print('up', flush=True); time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    time.sleep(1); print('shut down', flush=True)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mnist_nb", "draw"],
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a group of its own, which gets Ctrl-C as from a terminal
+    )
+    assert process.stdout.readline() == "up\n"
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=30)[0] == "shut down\n"
+    assert process.returncode == 0
+
+
 @interruptible
 def test_ctrl_c_saves_a_run_that_resumes_exactly(mnist_nb):
     words = ["train", "--epochs", "20", "--learning-rate", "0.01"]
