@@ -10,6 +10,9 @@ from mnist_nb.widgets.callbacks import LOCK, Attempt, describe_error
 MAX_UPLOAD_BYTES = 64 * 2**20
 """More than any photo, model or collection of digits here needs."""
 
+MAX_NAME = 60
+"""Characters of an uploaded file's name that are shown."""
+
 
 class Panel(VBox):  # type: ignore[misc]
     """A box of controls that shows the errors of its callbacks, which would end in a log."""
@@ -105,7 +108,8 @@ def make_upload(
 
     def take() -> None:
         if made.value:
-            name, content = str(made.value[0]["name"]), bytes(made.value[0]["content"])
+            name = shorten_name(str(made.value[0]["name"]))
+            content = bytes(made.value[0]["content"])
             made.value = ()
             if len(content) > MAX_UPLOAD_BYTES:
                 raise ValueError(
@@ -115,3 +119,10 @@ def make_upload(
 
     on_change(attempt, made, take)
     return made
+
+
+def shorten_name(name: str) -> str:
+    """Return a file's name for sentences and lists: its start and its end if it is long."""
+    if len(name) > MAX_NAME:
+        return f"{name[: MAX_NAME - 20]}...{name[-17:]}"
+    return name or "the file"

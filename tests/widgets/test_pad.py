@@ -3,6 +3,7 @@ of its image."""
 
 import datetime as dt
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -415,6 +416,21 @@ def test_an_upload_takes_no_other_network_s_place(workplace: Path, tiny: Mnist, 
     assert same_weights(pad.state.model, build_model("mlp", seed=3))
     pad.choose("shipped:cnn")
     assert pad.state.model.name == "cnn"
+
+
+@pytest.mark.parametrize("name", ["", f"{'long' * 1250}.safetensors"])
+def test_an_upload_may_have_any_name(pad: DrawingPad, workplace: Path, name: str) -> None:
+    save_checkpoint(build_model("mlp", seed=1), "mine.safetensors")
+    content = Path("mine.safetensors").read_bytes()
+    part(pad, "Open from this computer").value = upload(name, content)
+    assert re.search(r"Opened (the file|long.+\.safetensors): it reads now", shown(pad))
+    label, key = pad.state.model_options[-1]
+    assert len(label) < 100
+    pad.state.save_page()
+    assert pad.state.catalog.taught_path(key).parent == workplace
+    part(pad, "Open from this computer").value = upload(name, b"no network")
+    assert len(pad.state.message.text) < 300
+    assert pad.state.message.text.startswith(("the file", "long"))
 
 
 def test_where_no_network_is_found_it_says_so_and_draws_on(
