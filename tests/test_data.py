@@ -306,7 +306,7 @@ class TestIdx:
         [
             (b"", "starts with nothing"),
             (b"<!do", "3c 21 64 6f"),
-            (b"\0\0\x08\x03" + bytes(40), "not an idx file of 1 axes"),
+            (b"\0\0\x08\x03" + bytes(40), "not an idx file with 1 axes"),
             (b"\0\0\x08\x01\0\0", "not an idx file"),
             (b"\0\0\x08\x01\0\0\0\x05abc", "should contain 5 values, got 3"),
             (b"\0\0\x08\x01\0\0\0\x02abc", "should contain 2 values, got 3"),
