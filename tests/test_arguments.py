@@ -67,7 +67,7 @@ class LabelsInFloats:
         ("odd", lambda data: inside.occlusion(build_model(), data.test.images[0], 7, size=4)),
         ("prune|share|between|from 0 to 1", lambda data: prune(build_model(), NAN)),
         ("2 (to|and) 8", lambda data: quantize(data.test.images[0].float(), 9)),
-        ("two runs or more", lambda data: spread([0.98])),
+        ("two or more runs", lambda data: spread([0.98])),
         ("above 0", lambda data: tempered(data, 0.0)),
         ("above 0", lambda data: tempered(data, NAN)),
         ("image 1 has no ink", lambda data: image_stats([np.eye(28), np.zeros((28, 28))])),

@@ -1,2 +1,2 @@
-"""What single notebooks explore: the images, the inside of a network, first weights, pruning, fewer
-bits, calibration and robustness."""
+"""Experiments of single notebooks: images, the inside of a network, initialization, pruning,
+quantization, calibration and robustness."""

@@ -1,4 +1,4 @@
-"""Backpropagation by hand, for fully connected networks: the same gradient, without autograd."""
+"""Backpropagation for fully connected networks, without autograd."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from mnist_nb.models import Network
 
 
 class ManualBackprop:
-    """Backpropagation by hand, layer by layer, for a fully connected network.
+    """Backpropagation, layer by layer, for a fully connected network.
 
-    The chain rule in matrices (D. Rumelhart, G. Hinton, R. Williams, 1986). With z = W a + b, and
+    The chain rule in matrices (D. Rumelhart, G. Hinton, R. Williams, 1986): with z = W a + b, and
     delta the gradient of the loss by z, the gradient by W is delta a^T, by b the sum of delta over
-    the batch, and by a it is W^T delta. Through a ReLU it passes where the unit fired. For the
+    the batch, and by a it is W^T delta. A ReLU passes it if the unit fired. For the
     cross-entropy of a softmax, the delta of the last layer is probabilities - one-hot labels.
 
-    Matrix products are nearly all of the work. What stands between them is done in place, in
-    buffers kept from step to step, and autograd records nothing. Each image is a column, as in the
-    formulas: a softmax down the columns of a whole batch takes a sixth of the time of one along
-    its rows.
+    Nearly all of the time is spent on matrix products. The operations between them work in place,
+    in buffers that are reused at each step, and autograd records nothing. Each image is a column,
+    as in the formulas: a softmax along columns takes a sixth of the time of one along rows.
 
     Args:
-        model: its layers are Flatten, then Linear layers with a ReLU between any two.
+        model: a network of Flatten, then Linear layers with a ReLU between each two.
 
     Raises:
-        ValueError: for another network.
+        ValueError: if the model has other layers.
     """
 
     def __init__(self, model: Network) -> None:
@@ -42,7 +41,7 @@ class ManualBackprop:
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, labels: Tensor, keep: float = 0.0) -> float:
-        """Add the gradients and return the batch's mean loss; the images stay as they are."""
+        """Compute the gradients and return the batch's mean loss. A `GradientFn`."""
         count = len(labels)
         buffers = self._buffers_for(count)
         pixels = images.flatten(1).t()
@@ -56,7 +55,7 @@ class ManualBackprop:
         return loss
 
     def _forward(self, pixels: Tensor, buffers: _Buffers) -> Tensor:
-        """Fill each layer's outputs, after its ReLU, and return those of the last, `[10, N]`."""
+        """Compute each layer's outputs, after its ReLU, and return those of the last, `[10, N]`."""
         below = pixels
         for weight, bias, output in zip(self._weights, self._biases, buffers.outputs, strict=True):
             torch.addmm(bias.unsqueeze(1), weight, below, out=output)
@@ -73,7 +72,7 @@ class ManualBackprop:
             torch.addmm(by_weight, delta, below.t(), beta=keep, alpha=1 / count, out=by_weight)
             torch.addmv(by_bias, delta, buffers.ones, beta=keep, alpha=1 / count, out=by_bias)
             if layer:
-                fired = below.sign_()  # 0 or 1, since a ReLU leaves nothing negative
+                fired = below.sign_()  # 0 or 1, because outputs of a ReLU are not negative
                 torch.mm(weight.t(), delta, out=buffers.deltas[layer - 1]).mul_(fired)
 
     def _make_buffers(self, count: int) -> _Buffers:
@@ -93,7 +92,7 @@ class _Buffers(NamedTuple):
     deltas: list[Tensor]  # the same
     one_hot: Tensor  # [10, N]
     ones: Tensor  # [N]
-    identity: Tensor  # [10, 10]: column d is what a network that is sure of digit d would say
+    identity: Tensor  # [10, 10]: column d is the one-hot vector of digit d
 
 
 def _gradient_of(parameter: Tensor) -> Tensor:

@@ -1,5 +1,4 @@
-"""How trustworthy a model's confidence is: calibration errors, temperature scaling, and selective
-prediction."""
+"""Calibration of a model's confidence: errors, temperature scaling, and selective prediction."""
 
 import math
 from typing import Any, NamedTuple
@@ -23,8 +22,8 @@ class ReliabilityBin(NamedTuple):
     low: float
     high: float
     images: int
-    confidence: float  # their mean confidence, in [0, 1]; NaN where there are no images
-    accuracy: float  # the share of correct predictions, in [0, 1]; NaN where there are no images
+    confidence: float  # their mean confidence, in [0, 1]; NaN without images
+    accuracy: float  # the share of correct predictions, in [0, 1]; NaN without images
 
 
 def reliability_bins(evaluation: Evaluation, count: int = DEFAULT_BINS) -> list[ReliabilityBin]:
@@ -148,7 +147,7 @@ def coverage(evaluation: Evaluation) -> CoverageCurve:
 def _log_probabilities(evaluation: Evaluation) -> Tensor:
     """Return the logarithms of the probabilities, float64 `[N, 10]`.
 
-    They are finite also where a probability has underflowed to 0.
+    They are finite even if a probability underflowed to 0.
     """
     smallest = torch.finfo(torch.float32).tiny
     return evaluation.probabilities.double().clamp_min(smallest).log()

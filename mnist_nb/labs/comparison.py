@@ -1,4 +1,4 @@
-"""Whether one model is better than another: paired on the same images, and over several seeds."""
+"""Comparison of two models on the same images, and of runs over several seeds."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from mnist_nb.evaluation.metrics import Evaluation
 
 
 class Comparison(NamedTuple):
-    """How many images two models read correctly: both, one of them alone, or neither."""
+    """The numbers of images that both, only one, or neither of two models read correctly."""
 
     both: int
     first_only: int
@@ -20,12 +20,12 @@ class Comparison(NamedTuple):
 
     @property
     def images(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return self.both + self.first_only + self.second_only + self.neither
 
     @property
     def discordant(self) -> int:
-        """How many images exactly one of the two models reads correctly."""
+        """The number of images that exactly one of the two models reads correctly."""
         return self.first_only + self.second_only
 
     @property
@@ -47,8 +47,7 @@ class Comparison(NamedTuple):
 
     @property
     def p_value(self) -> float:
-        """How often two equally good models would split the discordant images as unevenly as this,
-        or more; in [0, 1].
+        """The probability that two equally good models differ at least this much, in [0, 1].
 
         McNemar's test (Q. McNemar, 1947) in its exact form: each discordant image is a toss of a
         coin, which is fair if neither model is better. Without discordant images it is 1.
@@ -63,10 +62,10 @@ class Comparison(NamedTuple):
 
 
 def compare(first: Evaluation, second: Evaluation) -> Comparison:
-    """Count on which images each of two models is correct.
+    """Count the images that both, only one, or neither of two models read correctly.
 
     Raises:
-        ValueError: if their labels differ: the two are not of the same images.
+        ValueError: if their labels differ, so that they are not of the same images.
     """
     if not torch.equal(first.labels, second.labels):
         raise ValueError(
@@ -78,8 +77,7 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
 
 
 class Spread(NamedTuple):
-    """One figure, such as an accuracy, of several runs of the same settings, and how far it
-    varies."""
+    """A figure, such as an accuracy, of several runs with the same settings, and its spread."""
 
     values: tuple[float, ...]
     mean: float
@@ -90,13 +88,13 @@ class Spread(NamedTuple):
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The spread of one figure, such as an accuracy, over runs that differ only in their seed.
+    """Return the spread of a figure, such as an accuracy, over runs that differ only in their seed.
 
     Raises:
-        ValueError: for fewer than two values, which have no spread.
+        ValueError: if there are fewer than two values.
     """
     if len(values) < 2:
-        raise ValueError(f"expected the figures of two runs or more, got {len(values)}")
+        raise ValueError(f"values must have the figures of two or more runs, got {len(values)}")
     from scipy import stats
 
     count = len(values)

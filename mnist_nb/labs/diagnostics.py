@@ -1,5 +1,4 @@
-"""How a network fares while it learns: the weights of its first layer, its dead units, and the
-length of its steps."""
+"""Diagnostics of a network in training: first-layer weights, dead units, and step sizes."""
 
 import contextlib
 import math
@@ -13,9 +12,9 @@ from torch import Tensor, nn
 from mnist_nb.models import Network, predict
 
 HEALTHY_RATIO = (1e-4, 2e-2)
-"""The length of a step over the length of the weights, in a run that goes well. The rule of thumb
-is a thousandth (A. Karpathy in Stanford's CS231n); here, runs that end well stay in this range,
-those that die leave it."""
+"""The usual range of the length of a step divided by that of the weights. The rule of thumb is a
+thousandth (A. Karpathy in Stanford's CS231n). Here, successful runs stay in this range, and runs
+whose units die leave it."""
 
 
 class Diagnostics(NamedTuple):
@@ -23,7 +22,7 @@ class Diagnostics(NamedTuple):
 
     filters: Tensor  # float32 [units, height, width], the weights of each unit of the first layer
     dead: dict[str, float]  # share of the units of each hidden layer, in [0, 1]
-    update_ratios: dict[str, float]  # of each layer, 0 or more; empty if no step was watched
+    update_ratios: dict[str, float]  # of each layer, 0 or more; empty if no step was observed
 
 
 def diagnose(
@@ -36,7 +35,7 @@ def diagnose(
             `[128, 28, 28]` for an mlp and `[16, 3, 3]` for a cnn; of a convolution, only those of
             its first input channel.
         images: uint8 `[N, 28, 28]`, for `dead_units`.
-        ratios: what `update_ratios` returned for the last step that was watched.
+        ratios: the result of `update_ratios` for the last observed step.
     """
     first_weight = next(iter(copy_weights(network).values()))
     filters = _as_images(first_weight.cpu())
@@ -64,10 +63,10 @@ def copy_weights(network: nn.Module) -> dict[str, Tensor]:
 
 
 def update_ratios(before: Mapping[str, Tensor], network: nn.Module) -> dict[str, float]:
-    """Return the length of each layer's last step over that of its weights, 0 or more.
+    """Return the length of each layer's last step divided by that of its weights, 0 or more.
 
     Args:
-        before: what `copy_weights` returned before the step.
+        before: the result of `copy_weights` before the step.
     """
     after = copy_weights(network)
     ratios = {}
@@ -80,8 +79,8 @@ def update_ratios(before: Mapping[str, Tensor], network: nn.Module) -> dict[str,
 def dead_units(network: nn.Module, images: Tensor) -> dict[str, float]:
     """Return the share of dead units, in [0, 1], of each layer that a ReLU follows.
 
-    A unit is dead if its ReLU gives 0 for every image: then it passes no gradient back, and the
-    unit learns nothing more. A unit of a convolution is a channel, dead if it is 0 everywhere.
+    A unit is dead if its ReLU gives 0 for every image: no gradient passes through it, so the unit
+    stops learning. A unit of a convolution is a channel, dead if it is 0 everywhere.
 
     Args:
         images: uint8 `[N, 28, 28]`; a hundred, with some of each digit, are enough.

@@ -1,8 +1,8 @@
-"""Checks of the readers' answers to the exercises.
+"""Checks of answers to the exercises.
 
-`exercises.toml` holds, for each exercise, what it asks for, the right answer, and one sentence for
-each outcome. The right answer is a range of numbers or the fingerprint of a word, so that nobody
-reads it by accident.
+`exercises.toml` has, for each exercise, the question, the right answer, and one sentence for each
+outcome. The right answer is a range of numbers or the fingerprint of a word, so that nobody reads
+it by accident.
 """
 
 import hashlib
@@ -30,13 +30,13 @@ class Reply:
 
 
 def check(exercise: str, answer: object = ..., *more: object) -> Reply:
-    """Check an answer to an exercise, and say in a sentence why it is right or how to find it.
+    """Check an answer to an exercise. The result explains why it is right, or gives a hint.
 
     Args:
         exercise: the notebook and the exercise's number in it, such as "02.3".
-        answer: a number, a letter or word, or several of them; the placeholders in the notebooks,
-            `...` and "...", count as no answer yet.
-        more: further numbers of the answer, where it was written without parentheses.
+        answer: a number, a letter or word, or several of them. The placeholders in the notebooks,
+            `...` and "...", mean that there is no answer yet.
+        more: further numbers of the answer, if it was written without parentheses.
     """
     table = _table()
     if not isinstance(exercise, str) or exercise not in table:
@@ -53,9 +53,9 @@ def check(exercise: str, answer: object = ..., *more: object) -> Reply:
 
 
 def fingerprint(exercise: str, answer: object) -> str:
-    """Return twelve hexadecimal digits that stand for the words and numbers of an answer.
+    """Return twelve hexadecimal digits that identify the words and numbers of an answer.
 
-    They do not depend on how the answer is written: (5, 3), "5, 3" and [5, 3] give the same.
+    The notation does not matter: (5, 3), "5, 3" and [5, 3] give the same digits.
     """
     plain = answer.tolist() if hasattr(answer, "tolist") else answer
     words = re.findall(r"[\w.]+", str(plain).lower())
@@ -66,7 +66,7 @@ def fingerprint(exercise: str, answer: object) -> str:
 def _check_choice(exercise: str, row: Exercise, answer: object) -> Reply:
     try:
         is_right = fingerprint(exercise, answer) == row["fingerprint"]
-    except RecursionError:  # a list that holds itself
+    except RecursionError:  # a list that contains itself
         is_right = False
     return _right(row) if is_right else Reply(False, f"✗ Not yet. {row['wrong']}")
 

@@ -75,14 +75,14 @@ def count_shared(first: ArrayLike, second: ArrayLike) -> int:
 def nearest(queries: Tensor, images: Tensor, *, chunk: int = 500) -> Neighbours:
     """Find the nearest of `images` to each query; both are uint8 `[N, 28, 28]`.
 
-    All pairs are compared, `chunk` queries at a time. In |a - b|² = |a|² - 2 a·b + |b|² only the
-    middle term needs both images, and it is a matrix product.
+    All pairs are compared, `chunk` queries at a time. In |a - b|² = |a|² - 2 a·b + |b|², only the
+    middle term needs both images; it is a matrix product.
 
     Raises:
         ValueError: if there are no images to search.
     """
     if not len(images):
-        raise ValueError("images must hold at least one image to search, got none")
+        raise ValueError("images must have at least one image to search, got none")
     points = images.flatten(1).float() / FULL_INK  # [image, pixel]
     query_points = queries.flatten(1).float() / FULL_INK
     squared_lengths = points.square().sum(1)

@@ -1,4 +1,4 @@
-"""Ways to draw the first weights of a network."""
+"""Initialization of a network's weights."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Draw = Callable[..., Tensor]
 
 
 def _scaled_he(weight: Tensor, scale: float, generator: torch.Generator) -> Tensor:
-    """Draw as He does, with a standard deviation `scale` times as large."""
+    """Return He's initialization with a standard deviation `scale` times as large."""
     _, inputs = weight.shape
     deviation = math.sqrt(2 / inputs) * scale
     return nn.init.normal_(weight, std=deviation, generator=generator)
@@ -29,7 +29,7 @@ INITIALISATIONS: dict[str, Draw] = {
     "He": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
     "five times He": partial(_scaled_he, scale=5),
 }
-"""Ways to draw a layer's first weights, by name; biases start at zero.
+"""Initializations of a layer's weights, by name. Biases start at zero.
 
 Xavier is X. Glorot and Y. Bengio (2010). He is K. He et al. (2015): it keeps a signal's size
 through ReLU, which sets about half of the signal to 0.
@@ -42,10 +42,10 @@ def initialise(model: nn.Module, kind: str, seed: int) -> nn.Module:
 
     Args:
         kind: one of `INITIALISATIONS`.
-        seed: draws the same weights each time.
+        seed: the same seed gives the same weights.
 
     Raises:
-        ValueError: for an unknown kind.
+        ValueError: if the kind is unknown.
     """
     if kind not in INITIALISATIONS:
         raise ValueError(f"kind must be one of {', '.join(INITIALISATIONS)}, got {kind!r}")

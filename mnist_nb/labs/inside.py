@@ -1,5 +1,4 @@
-"""A look inside a network: activations of its units, what an output depends on, and how familiar an
-image is."""
+"""The inside of a network: activations, the pixels that an output depends on, and familiarity."""
 
 import copy
 from typing import Any, NamedTuple
@@ -16,12 +15,12 @@ from mnist_nb.models import Network, one_thread, predict, to_input
 from mnist_nb.models.networks import as_maps
 
 PAPER, INK = 0, 255
-INK_THRESHOLD = 128  # pixels from here on count as ink
+INK_THRESHOLD = 128  # pixels of this value or more count as ink
 
 Activations = dict[str, Tensor]
 """The output of each linear layer, float32 `[N, units]` on the CPU, by the layer's name.
 
-Outputs are those after the ReLU if one follows; the last entry are the logits.
+Outputs are those after the ReLU, if one follows. The last entry contains the logits.
 """
 
 
@@ -48,7 +47,7 @@ def activations(model: nn.Module, images: Any) -> Activations:
         images: uint8 `[N, 28, 28]`.
 
     Raises:
-        ValueError: for images of another type or shape, or a network of another kind.
+        ValueError: if images have a wrong type or shape, or the network is not fully connected.
     """
     network = as_fully_connected(model)
     values = as_maps(to_input(torch.as_tensor(images)).to(network.head.weight.device))
@@ -64,7 +63,7 @@ def activations(model: nn.Module, images: Any) -> Activations:
 
 
 def in_rows(units: ArrayLike, columns: int) -> NDArray[np.float64]:
-    """Arrange the activations of a layer's units in rows; the last row is filled up with zeros."""
+    """Arrange the activations of a layer's units in rows. Zeros fill the last row."""
     numbers = np.asarray(units, dtype=np.float64)
     missing = -len(numbers) % columns
     return np.pad(numbers, (0, missing)).reshape(-1, columns)
@@ -80,7 +79,7 @@ class WeightedSum(NamedTuple):
 
     @property
     def answer(self) -> float:
-        """The unit's activation: its sum, or 0 where that is negative."""
+        """The unit's activation: its sum, or 0 if that is negative."""
         return max(self.total, 0.0)
 
 
@@ -92,8 +91,8 @@ def weighted_sum(model: nn.Module, unit: int, image: Any) -> WeightedSum:
         image: uint8 `[28, 28]`.
 
     Raises:
-        ValueError: for an image of another type or shape, a network that is not fully connected, or
-            a unit that it does not have.
+        ValueError: if the image has a wrong type or shape, the network is not fully connected, or
+            it has no such unit.
     """
     first_layer = as_fully_connected(model).linear_layers[0]
     check_range("unit", unit, 0, first_layer.out_features - 1)
@@ -133,7 +132,7 @@ def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
     device = next(model.parameters()).device
     images = torch.as_tensor(image)[None]
     pixels = to_input(images).to(device).requires_grad_()
-    evaluated = copy.deepcopy(model).eval()  # so that the model stays in its mode
+    evaluated = copy.deepcopy(model).eval()  # so that the model's mode does not change
     logits = evaluated(pixels)[0]
     (gradient,) = torch.autograd.grad(logits[digit], pixels)
     return gradient[0].cpu()
@@ -141,10 +140,10 @@ def gradient_saliency(model: nn.Module, image: Any, digit: int) -> Tensor:
 
 @one_thread()
 def occlusion(model: nn.Module, image: Any, digit: int, *, size: int = 5) -> Tensor:
-    """Return how much less probable a digit becomes if paper covers a square around each pixel.
+    """Return how much a digit's probability falls if paper covers a square around each pixel.
 
-    The result is `[28, 28]` in [-1, 1]; it is below 0 where the cover makes the digit more
-    probable. M. Zeiler and R. Fergus (2014).
+    The result is `[28, 28]` in [-1, 1]; it is negative where covering raises the probability.
+    M. Zeiler and R. Fergus (2014).
 
     Args:
         model: any network.
@@ -152,10 +151,10 @@ def occlusion(model: nn.Module, image: Any, digit: int, *, size: int = 5) -> Ten
         size: side of the square in pixels, odd.
 
     Raises:
-        ValueError: for an even size or one below 1.
+        ValueError: if the size is even or below 1.
     """
     if size < 1 or size % 2 == 0:
-        raise ValueError(f"size must be odd and 1 or more, so that it has a middle, got {size}")
+        raise ValueError(f"size must be odd and 1 or more, to have a middle pixel, got {size}")
     picture = torch.as_tensor(image)
     places = torch.arange(SIDE)
     is_near = (places[:, None] - places).abs() <= size // 2  # [middle, place] along one axis
@@ -217,7 +216,7 @@ def activation_maximization(
             leaves it sharp.
 
     Raises:
-        ValueError: for a network of another kind, a layer or unit that it does not have.
+        ValueError: if the network is not fully connected, or has no such layer or unit.
     """
     layers = as_fully_connected(model).layers
     linear_layers = {name: part for name, part in layers.items() if isinstance(part, nn.Linear)}
@@ -240,14 +239,14 @@ def activation_maximization(
 
 
 def similarity(values: Tensor, reference: Tensor) -> Tensor:
-    """Return how familiar each row of values `[N, units]` is: its cosine with the closest row.
+    """Return each row's familiarity: its cosine with the closest row of `reference`.
 
     The result is `[N]`, at most 1; a row of zeros gets 0. After Y. Sun and others,
     *Out-of-Distribution Detection with Deep Nearest Neighbors* (2022), who also compare only the
     directions of the hidden values.
 
     Args:
-        reference: `[M, units]`, rows of what is familiar.
+        reference: `[M, units]`, rows of familiar values.
     """
     directions = functional.normalize(reference).T
     closest = []

@@ -1,4 +1,4 @@
-"""Named settings that are worth a button, with what they cost and reach."""
+"""Named settings, with their training time and accuracy."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from mnist_nb.training.hyperparameters import Hyperparameters
 
 
 class Preset(NamedTuple):
-    """Settings, and what was measured with them."""
+    """Settings, and the time and accuracy measured with them."""
 
     settings: Hyperparameters
     seconds: int  # of training, on two shared cores
@@ -16,7 +16,7 @@ class Preset(NamedTuple):
 def _adamw(
     network: str, epochs: int, batch_size: int, rate: float, augmentation: str
 ) -> Hyperparameters:
-    """What the long presets share: AdamW with a one-cycle schedule."""
+    """Return the settings common to the long presets: AdamW with a one-cycle schedule."""
     return Hyperparameters(
         network=network,
         epochs=epochs,
@@ -28,8 +28,8 @@ def _adamw(
     )
 
 
-# The first three were measured in races (benchmarks/README.md); of the others one seed was trained,
-# and the seconds follow from the times of steps and epochs there.
+# The first three are from the races in benchmarks/README.md. The others are from one seed each;
+# their seconds are computed from the times of steps and epochs there.
 MEASURED = {
     "fast": Preset(
         Hyperparameters(epochs=6, batch_size=128, learning_rate=0.15, schedule="one-cycle"),
@@ -49,13 +49,13 @@ MEASURED = {
         Hyperparameters(momentum=0.0), seconds=4, accuracy=0.762
     ),
 }
-"""The presets in the order in which one needs them."""
+"""The presets, in the order of the menu."""
 
 PRESETS = {name: preset.settings for name, preset in MEASURED.items()}
 """The settings of each preset by name."""
 
 
 def describe_preset(name: str) -> str:
-    """Return a preset with what it costs and reaches: '"fast": about 2 s, 97.9 %'."""
+    """Return a preset with its time and accuracy: '"fast": about 2 s, 97.9 %'."""
     preset = MEASURED[name]
     return f'"{name}": about {preset.seconds} s, {100 * preset.accuracy:.1f} %'

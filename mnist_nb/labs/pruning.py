@@ -1,4 +1,4 @@
-"""How many of its weights a network needs: the smallest ones set to 0."""
+"""Pruning: setting a network's smallest weights to 0."""
 
 import copy
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ def prune(model: nn.Module, share: float) -> nn.Module:
     S. Han and others, *Learning both Weights and Connections* (2015), by PyTorch's own pruning.
 
     Args:
-        share: how many of the weights of all linear and convolutional layers become 0, in [0, 1].
-            Biases are left as they are.
+        share: the share of the weights of all linear and convolutional layers to set to 0, in
+            [0, 1]. Biases are not changed.
 
     Raises:
         ValueError: if the share is out of range.
     """
     check_range("share", share, 0, 1)
     masked = copy.deepcopy(model)
-    masked.to(memory_format=torch.contiguous_format)  # the one layout that can be flattened
+    masked.to(memory_format=torch.contiguous_format)  # the only layout that can be flattened
     weights = set(layer_parameters(masked))
     layers = [
         (layer, "weight")
@@ -36,7 +36,7 @@ def prune(model: nn.Module, share: float) -> nn.Module:
     torch_prune.global_unstructured(layers, torch_prune.L1Unstructured, amount=float(share))
     for layer, name in layers:
         torch_prune.remove(layer, name)  # type: ignore[no-untyped-call]
-    pruned = copy.deepcopy(model)  # it keeps the order of the tensors, which pruning changes
+    pruned = copy.deepcopy(model)  # keeps the order of the tensors, which pruning changes
     pruned.load_state_dict(masked.state_dict())
     return pruned
 

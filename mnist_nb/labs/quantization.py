@@ -1,4 +1,4 @@
-"""How few bits the weights of a network need: rounded weights, and the size of their file."""
+"""Quantization: weights rounded to fewer bits, and the size of their file."""
 
 import copy
 
@@ -14,15 +14,15 @@ FLOATS: dict[str, torch.dtype] = {
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
 }
-"""Floating-point formats of the file; the network computes in float32 with each of them."""
+"""Floating-point formats of the file. The network always computes in float32."""
 
 MIN_BITS, MAX_BITS = 2, 8
 INTEGERS = {f"int{bits}": bits for bits in range(MIN_BITS, MAX_BITS + 1)}
-"""Integer formats of the file, with their bits."""
+"""Integer formats of the file, with their numbers of bits."""
 
 
 def quantize(tensor: Tensor, bits: int = 8) -> tuple[Tensor, float]:
-    """Round a tensor to integers, int8 of its shape; return them and the width of one step.
+    """Round a tensor to integers (int8), and return them with the width of one step.
 
     The largest absolute value becomes the largest integer, 2^(bits - 1) - 1. So no value moves by
     more than half a step, and 0 stays 0.
@@ -32,7 +32,7 @@ def quantize(tensor: Tensor, bits: int = 8) -> tuple[Tensor, float]:
         bits: 2 to 8.
 
     Raises:
-        ValueError: for another number of bits.
+        ValueError: if bits are out of range.
     """
     check_range("bits", bits, MIN_BITS, MAX_BITS)
     largest_value = float(tensor.abs().max())
@@ -46,15 +46,15 @@ def quantize(tensor: Tensor, bits: int = 8) -> tuple[Tensor, float]:
 def quantize_model(model: nn.Module, kind: str) -> tuple[nn.Module, int]:
     """Return a copy of the model with its weights rounded, and the size of its file in bytes.
 
-    The size is that of a safetensors file that holds the rounded weights; no file is written.
+    The size is that of a safetensors file with the rounded weights; no file is written.
 
     Args:
-        model: left as it is.
+        model: the network, which is not changed.
         kind: "float32", "float16", "bfloat16", or "int2" to "int8". Integers are multiplied by one
             step for each tensor, see `quantize`; below 8 bits, several share a byte.
 
     Raises:
-        ValueError: for another kind.
+        ValueError: if the kind is unknown.
     """
     kinds = [*FLOATS, *INTEGERS]
     if kind not in kinds:

@@ -1,4 +1,4 @@
-"""Networks that a notebook needs at once: read from a file, or trained in seconds."""
+"""Networks for notebooks, loaded from a file or trained in seconds."""
 
 import contextlib
 import os
@@ -14,21 +14,21 @@ from mnist_nb.models import Network, build_model, loss_and_accuracy
 from mnist_nb.training import Hyperparameters, TrainingDivergedError, TrainingRun, train
 
 SAMPLE_ALLOWANCE = 0.1
-"""How much less accurate a network trained on the sample may be."""
+"""The loss of accuracy that is acceptable if only the sample is loaded."""
 
 
 def load_or_train(path: str | Path, data: Mnist, at_least: float = 0.97) -> tuple[Network, str]:
     """Load the network in the file if it is accurate enough, else train one in seconds.
 
-    So a notebook's text stays true, whatever lies in the file. The new network is trained with the
-    preset "fast" and saved nowhere.
+    So a notebook's text is true for any file. A new network is trained with the preset "fast" and
+    is not saved.
 
     Args:
         at_least: the validation accuracy in [0, 1] that the file's network must reach; with the
             sample, 0.1 less is enough.
 
     Returns:
-        The network, and a sentence that says which it is.
+        The network, and a sentence that says where it is from.
     """
     check_range("at_least", at_least, 0, 1)
     threshold = at_least - SAMPLE_ALLOWANCE if data.is_sample else at_least
@@ -56,7 +56,7 @@ def load_or_train(path: str | Path, data: Mnist, at_least: float = 0.97) -> tupl
 def sweep(data: Mnist, settings: Sequence[Hyperparameters]) -> list[TrainingRun]:
     """Train a new network for each of the settings, one after the other on the CPU.
 
-    A run whose loss explodes is kept as it is then: `diverged`, with its last good weights.
+    A run whose loss explodes is returned too: `diverged`, with its last good weights.
 
     Returns:
         The runs, in the order of the settings.

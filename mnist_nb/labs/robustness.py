@@ -1,5 +1,4 @@
-"""How accurate a model stays on corrupted images: shifted, turned, drawn with another pen, blurred,
-or noisy."""
+"""Accuracy on corrupted images: shifted, turned, drawn with another pen, blurred, or noisy."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ DIRECTIONS = ((0, 1), (1, 0), (0, -1), (-1, 0))  # (down, right): right, down, l
 
 @dataclasses.dataclass(frozen=True)
 class Corruption:
-    """One way to corrupt images, in several severities."""
+    """A way to corrupt images, with several severities."""
 
     name: str
     unit: str  # of its severities
@@ -48,14 +47,14 @@ def _shift(images: Images, pixels: float) -> Images:
 
 
 def _turn(images: Images, degrees: float) -> Images:
-    """Turn the images clockwise about their middle."""
+    """Turn the images clockwise about their centre."""
     return np.asarray(ndimage.rotate(images, -degrees, axes=(1, 2), reshape=False, order=1))
 
 
 def _redraw(images: Images, steps: float) -> Images:
-    """Thicken the strokes by so many pixels on each side, or thin them if `steps` is below 0.
+    """Thicken the strokes by `steps` pixels on each side, or thin them if `steps` is negative.
 
-    A fraction of a pixel is a blend of two whole steps.
+    A fraction of a pixel blends two whole steps.
     """
     change_width = ndimage.grey_dilation if steps > 0 else ndimage.grey_erosion
     for _ in range(int(abs(steps))):
@@ -86,7 +85,7 @@ _ALL = (
     Corruption("noisy", "grey levels of standard deviation", (0, 20, 40, 60, 80, 100, 120), _noise),
 )
 CORRUPTIONS = {corruption.name: corruption for corruption in _ALL}
-"""The five corruptions by name. The highest severities are worse than any careful scan."""
+"""The five corruptions by name. The highest severities are worse than in any careful scan."""
 
 
 def accuracy_under(

@@ -1,4 +1,4 @@
-"""Numbers in, matplotlib figures out: nothing is shown, printed or measured here."""
+"""Functions that take numbers and return matplotlib figures. They show and print nothing."""
 
 from mnist_nb.plots.data import digit_grid, image_grid, image_map, image_numbers, mean_and_spread
 from mnist_nb.plots.handwriting import picture, prediction_bars, preparation

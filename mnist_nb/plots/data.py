@@ -15,7 +15,7 @@ from mnist_nb.plots import style
 
 Floats = NDArray[np.float64]
 
-MAP_COLUMNS, MAP_ROWS = 32, 22  # how many images fit beside and below each other on a map
+MAP_COLUMNS, MAP_ROWS = 32, 22  # the number of images that fit on a map
 MAP_MARGIN = 0.03  # around the points, as a share of their extent
 NAME_GAP = 0.045  # between the names of two digits, as a share of the map's extent
 DIGITS_A_ROW = 10  # in `digit_grid`
@@ -29,7 +29,7 @@ def image_grid(
 
     Args:
         columns: images in a row.
-        size: of an image, as a multiple of its usual 0.92 inches.
+        size: the size of an image, as a multiple of 0.92 inches.
     """
     pictures = np.asarray(images)
     titles = titles or ()
@@ -58,7 +58,7 @@ def digit_grid(images: ArrayLike, labels: ArrayLike) -> Figure:
 
 
 def image_numbers(image: ArrayLike) -> Figure:
-    """Show an image with the number 0..255 of each pixel written in it, cropped to its ink."""
+    """Show an image, cropped to its ink, with the value of each pixel (0 to 255) written in it."""
     whole = np.asarray(image)
     rows = _inked_stretch(whole.any(axis=1))
     columns = _inked_stretch(whole.any(axis=0))
@@ -106,8 +106,7 @@ def mean_and_spread(images: ArrayLike, labels: ArrayLike) -> Figure:
 def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike) -> Figure:
     """Show images on a map, each at its point `[N, 2]`, and each digit's name at their mean.
 
-    Images that would cover an earlier one are left out; names that would cover each other are moved
-    apart.
+    Images that would cover an earlier one are omitted; names that would overlap are moved apart.
     """
     places = np.asarray(points)  # [image, (x, y)]
     pictures = np.asarray(images)
@@ -126,7 +125,7 @@ def image_map(points: ArrayLike, images: ArrayLike, labels: ArrayLike) -> Figure
 
 
 def _write_names(axes: Axes, places: Floats, digits: NDArray[Any], extent: Floats) -> None:
-    """Write each digit's name at the mean of its places `[N, 2]`, clear of the other names."""
+    """Write each digit's name at the mean of its places `[N, 2]`, without overlaps."""
     named = np.unique(digits)
     means = np.array([places[digits == digit].mean(axis=0) for digit in named])
     name_places = _moved_apart(means / extent, NAME_GAP) * extent
@@ -137,7 +136,7 @@ def _write_names(axes: Axes, places: Floats, digits: NDArray[Any], extent: Float
 
 
 def _without_overlaps(places: Floats, room: Floats) -> list[int]:
-    """Return the numbers of the places `[N, 2]` that keep clear of all chosen before them."""
+    """Return the indices of places `[N, 2]` that overlap no earlier chosen place."""
     chosen: list[int] = []
     for number, place in enumerate(places):
         is_close = np.abs(places[chosen] - place) < room  # [chosen, (x, y)]
@@ -147,7 +146,7 @@ def _without_overlaps(places: Floats, room: Floats) -> list[int]:
 
 
 def _show_thumbnail(axes: Axes, picture: NDArray[Any], place: Floats) -> None:
-    """Show a small image, without its paper, at a place of the axes."""
+    """Show a small image with transparent paper at a point of the axes."""
     ink = np.ma.masked_equal(picture, 0)
     scale = Normalize(0, 255)
     thumbnail = OffsetImage(ink, zoom=0.62, cmap="gray_r", norm=scale)
@@ -156,7 +155,7 @@ def _show_thumbnail(axes: Axes, picture: NDArray[Any], place: Floats) -> None:
 
 
 def _moved_apart(points: Floats, gap: float) -> Floats:
-    """Return points `[N, 2]` moved until hardly any two are closer than `gap`."""
+    """Return points `[N, 2]` moved apart until almost no two are closer than `gap`."""
     moved = points.copy()
     for _ in range(200):
         difference = moved[:, None] - moved  # [point, other point, (x, y)]

@@ -20,8 +20,8 @@ def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
 
     Args:
         evaluation: the predictions.
-        rates: show per cent of the row instead of counts, so that digits with more images do not
-            look worse; a dot marks pairs without a mistake.
+        rates: show percentages of the row instead of counts, so that digits with more images do not
+            look worse. A dot marks pairs without a mistake.
     """
     counts = evaluation.confusion  # [label, prediction]
     shown, colour_bar_label, number_format = counts, "mistakes", "{:,}"
@@ -57,7 +57,7 @@ def read_images(
         images: the split's images, uint8 `[N, 28, 28]`.
         evaluation: the predictions for that split.
         indices: the images to show.
-        doubtful: indices of images whose label reviewers rejected; their titles say so.
+        doubtful: indices of images whose label reviewers rejected. Their titles say so.
     """
     titles = []
     for index in indices:
@@ -73,7 +73,7 @@ def read_images(
 
 
 def _describe_confidence(confidence: float) -> str:
-    """Return a confidence in words, never rounded up to 100 %."""
+    """Return a confidence as text, never rounded up to 100 %."""
     return ">99% sure" if confidence > 0.99 else f"{confidence:.0%} sure"
 
 
@@ -94,7 +94,7 @@ def accuracy_intervals(evaluations: Mapping[str, Evaluation]) -> Figure:
         )
     axes.set_yticks(rows, list(evaluations))
     axes.set_ylim(len(evaluations) - 0.4, -0.7)
-    # ticks that one decimal can name: never 98.2 for 98.25
+    # ticks that need only one decimal: never 98.2 for 98.25
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=(1, 2, 5, 10)))
     axes.xaxis.set_major_formatter("{x:.1%}")
     return figure

@@ -1,6 +1,6 @@
 """Figures of the experiments on what makes a network good.
 
-A curve is the median over the seeds, in a band from the worst to the best of them. Each function
+A curve is the median over the seeds, in a band from the worst to the best. Each function
 takes the `results` of one experiment, as `experiments/run.py` writes them to
 notebooks/experiments.json.
 """
@@ -22,7 +22,7 @@ LABEL_ABOVE, LABEL_BELOW = (5, 5), (5, -12)  # offsets from a point, in points o
 
 
 def initialisation_curves(results: Results) -> Figure:
-    """Show the share of images misread after each epoch, for each way to draw the weights."""
+    """Show the share of images misread after each epoch, for each initialization."""
     figure, axes = _misread_axes("epochs of training", "Where the weights begin")
     for number, (kind, runs) in enumerate(results["validation_accuracy"].items()):
         misread = 1 - np.transpose(runs)  # [epoch, seed]
@@ -78,7 +78,7 @@ def bits_curve(results: Results) -> Figure:
     _draw_median(axes, kilobytes[is_integer], misread[is_integer], 1, "whole numbers")
     medians = np.median(misread, axis=1)
     for kind, place in zip(kinds, zip(kilobytes, medians, strict=True), strict=True):
-        offset = LABEL_BELOW if kind == "bfloat16" else LABEL_ABOVE  # its point is float16's
+        offset = LABEL_BELOW if kind == "bfloat16" else LABEL_ABOVE  # the same point as float16
         axes.annotate(kind, place, offset, textcoords="offset points", fontsize=8)
     axes.set_xticks((25, 50, 100, 200, 400), ("25", "50", "100", "200", "400"))
     axes.margins(x=0.08, y=0.12)

@@ -1,7 +1,7 @@
-"""Figures of the inside of a network: its weights, its units, and what an output depends on.
+"""Figures of the inside of a network: weights, units, and the pixels an output depends on.
 
-Signed numbers are dark blue below zero and yellow above: the colour map cividis gets steadily
-lighter and can be read in grey, too.
+Signed numbers are dark blue below zero and yellow above. The colour map cividis increases steadily
+in lightness, so it can also be read in grey.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from mnist_nb.data import CLASSES, SIDE
 from mnist_nb.labs.inside import Activations, WeightedSum, in_rows
 from mnist_nb.plots import style
 
-UNITS_A_ROW = 8  # in the squares of a layer's units
+UNITS_A_ROW = 8  # of squares, one for each unit of a layer
 HISTOGRAM_BINS = 49
 SHARE_ON_SCALE = 0.99  # of the numbers in `signed_images`
 
@@ -26,8 +26,8 @@ def signed_images(
 ) -> Figure:
     """Show images of signed numbers `[N, 28, 28]` on one scale that has zero in its middle.
 
-    The few largest numbers lie beyond the scale and have the colours of its ends, or all others
-    would be grey. `label` names the numbers beside the scale.
+    The few largest numbers are clipped to the ends of the scale; otherwise all others would look
+    grey. `label` is the scale's label.
     """
     pictures = np.asarray(images, dtype=np.float64).reshape(-1, SIDE, SIDE)
     rows, columns = style.grid_shape(len(pictures), columns)
@@ -45,10 +45,10 @@ def signed_images(
 
 
 def saliency_maps(image: ArrayLike, maps: Mapping[str, ArrayLike], units: Sequence[str]) -> Figure:
-    """Show an image, and beside it maps `[28, 28]` of what matters in it, with the digit's edge.
+    """Show an image, and next to it saliency maps `[28, 28]`, with the digit's outline.
 
     Args:
-        units: what each map's numbers are, for its colour bar; each map has its own scale.
+        units: the unit of each map's numbers, for its colour bar. Each map has its own scale.
     """
     columns = len(maps) + 1
     figure, panels = style.new_panels(min(3 * columns, 9.6), 2.7, 1, columns)
@@ -90,7 +90,7 @@ def layer_by_layer(image: ArrayLike, values: Activations) -> Figure:
     """Show an image, its activations in each hidden layer, its logits and its probabilities.
 
     Args:
-        values: what `mnist_nb.labs.inside.activations` returns for it.
+        values: the result of `mnist_nb.labs.inside.activations` for the image.
     """
     *hidden, logits = [outputs[0] for outputs in values.values()]
     hidden_widths = [1.1] * len(hidden)
@@ -121,7 +121,7 @@ def _show_units(axes: Axes, activations: ArrayLike, name: str) -> None:
 
 
 def _draw_outputs(axes: Axes, outputs: ArrayLike, name: str, title: str) -> None:
-    """Draw ten outputs as bars from the top, the largest one in bold."""
+    """Draw ten outputs as horizontal bars, with the largest in bold."""
     numbers = np.asarray(outputs)
     predicted = int(numbers.argmax())
     bars = axes.barh(range(CLASSES), numbers, color=[style.GREY] * CLASSES)
@@ -134,7 +134,7 @@ def _draw_outputs(axes: Axes, outputs: ArrayLike, name: str, title: str) -> None
 
 
 def sum_written_out(image: ArrayLike, parts: WeightedSum) -> Figure:
-    """Show one unit's weighted sum: pixels times weights give products, and their sum an answer."""
+    """Show a unit's weighted sum: pixels, weights, their products, and the answer."""
     figure, (pixel_axes, weight_axes, product_axes) = style.new_panels(9.4, 2.6, 1, 3)
     pixels = np.asarray(image) / 255
     drawn_pixels = style.show_image(pixel_axes, pixels, "pixels", high=1)
@@ -153,7 +153,7 @@ def sum_written_out(image: ArrayLike, parts: WeightedSum) -> Figure:
 
 
 def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
-    """Show maps of images side by side: points `[N, 2]`, each drawn as its digit in its colour."""
+    """Show maps of images side by side. Each point `[N, 2]` is drawn as its digit."""
     columns = len(maps)
     height = 9.6 / columns * 1.02  # the panels are about square
     figure, grid = style.new_panels(9.6, height, 1, columns, squeeze=False)
@@ -170,7 +170,7 @@ def digit_maps(maps: Mapping[str, ArrayLike], labels: ArrayLike) -> Figure:
 
 
 def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label: str) -> Figure:
-    """Show how a score is distributed over each kind of image, a row for each.
+    """Show the distribution of a score for each kind of image, one row each.
 
     Images below the threshold are refused. `label` names the score.
     """
@@ -195,7 +195,7 @@ def score_histograms(scores: Mapping[str, ArrayLike], threshold: float, *, label
 
 
 def _show_signed(axes: Axes, values: ArrayLike, title: str) -> AxesImage:
-    """Show signed numbers on a scale that has zero in its middle and reaches to the largest."""
+    """Show signed numbers on a scale with zero in the middle and the largest number at its end."""
     numbers = np.asarray(values)
     largest = float(np.abs(numbers).max()) or 1.0
     return style.show_image(axes, numbers, title, low=-largest, high=largest, colours="cividis")

@@ -1,4 +1,4 @@
-"""What all figures share: colours, axes, and how an image is shown."""
+"""Style shared by all figures: colours, axes, and images."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -18,14 +18,14 @@ from mnist_nb.data import CLASSES
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 MARKERS = "osD^vPX"
-# one for each digit: those, and wine, olive and grey of Paul Tol's muted and bright schemes (2021)
+# one per digit: these, and wine, olive and grey of Paul Tol's muted and bright schemes (2021)
 DIGIT_COLOURS = (*COLOURS, "#882255", "#999933", "#808080")
 GREY = "0.7"  # of bars that are not the prediction
 TICK, CROSS = "✓", "✗"
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook shows as a cell's last value, without pyplot's global state."""
+    """A figure that a notebook shows as a cell's result, without pyplot's global state."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -34,7 +34,7 @@ class NotebookFigure(Figure):
 
 
 def new_figure(width: float, height: float) -> NotebookFigure:
-    """Return an empty figure; its size is in inches, and its parts make room for each other."""
+    """Return an empty figure with a size in inches and automatic layout."""
     return NotebookFigure(figsize=(width, height), layout="constrained")
 
 
@@ -61,7 +61,7 @@ def new_axes(width: float, height: float, **properties: Any) -> tuple[Figure, Ax
 
 
 def grid_shape(count: int, most_columns: int) -> tuple[int, int]:
-    """Return the rows and columns for so many panels."""
+    """Return the rows and columns for `count` panels."""
     columns = min(most_columns, count)
     rows = -(-count // columns)  # rounded up
     return rows, columns
@@ -86,9 +86,9 @@ def show_image(
 def show_images(
     panels: Any, images: Iterable[ArrayLike], titles: Sequence[str] = (), **scale: Any
 ) -> None:
-    """Draw images in an array of panels, each under its title; panels without an image stay blank.
+    """Draw images in an array of panels, each under its title. Panels without an image are blank.
 
-    `scale` is what `show_image` takes.
+    `scale` is passed to `show_image`.
     """
     for axes in panels.flat:
         axes.set_axis_off()
@@ -97,19 +97,19 @@ def show_images(
 
 
 def write_centred(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
-    """Write text whose middle is at (x, y); `look` is what `Axes.text` takes."""
+    """Write text centred at (x, y). `look` is passed to `Axes.text`."""
     axes.text(x, y, text, ha="center", va="center", **look)
 
 
 def row_label(axes: Axes, text: str, gap: float, **look: Any) -> None:
-    """Write a row's name to the left of its first panel, with a gap in widths of that panel."""
+    """Write a row's name to the left of its first panel, with a gap in units of its width."""
     axes.text(-gap, 0.5, text, transform=axes.transAxes, ha="right", va="center", **look)
 
 
 def despine(axes: Axes, *, per_cent: bool = False) -> None:
-    """Remove the frame's upper and right side, and add a faint grid.
+    """Remove the frame's upper and right sides, and add a faint grid.
 
-    With `per_cent`, shares on the y axis are labelled in per cent.
+    With `per_cent`, label the y axis in per cent.
     """
     if per_cent:
         axes.yaxis.set_major_formatter("{x:.0%}")
@@ -118,7 +118,7 @@ def despine(axes: Axes, *, per_cent: bool = False) -> None:
 
 
 def legend(axes: Axes, **place: Any) -> None:
-    """Add a small legend without a frame; `place` is what `Axes.legend` takes."""
+    """Add a small legend without a frame. `place` is passed to `Axes.legend`."""
     axes.legend(fontsize=8, frameon=False, **place)
 
 
@@ -128,7 +128,7 @@ def chance_line(axes: Axes, **look: Any) -> None:
 
 
 def line_style(number: int) -> tuple[int, int]:
-    """Return the indices of a line's colour and dashes; no two of the first 49 share both."""
+    """Return the indices of a line's colour and dashes. The first 49 pairs are all different."""
     colour = number % len(COLOURS)
     round_of_colours = number // len(COLOURS)
     dashes = (number + round_of_colours) % len(DASHES)

@@ -12,11 +12,11 @@ from mnist_nb.plots import style
 from mnist_nb.training import EpochRecord
 
 WINDOWS, LARGEST_WINDOW = 40, 200
-"""How `smooth` chooses its window: a fortieth of the values, and never more than 200."""
+"""Limits of the window of `smooth`: a fortieth of the values, at most 200."""
 
 
 class Trained(Protocol):
-    """A `TrainingRun`, or its record, as `training_curves` draws it."""
+    """A `TrainingRun`, or the record of one, for `training_curves`."""
 
     records: Sequence[EpochRecord]
     batch_losses: Sequence[float]
@@ -64,7 +64,7 @@ def smooth(values: ArrayLike, window: int | None = None) -> NDArray[np.float64]:
     """Return the mean of the last `window` values at each point.
 
     Args:
-        window: how many values, 1 or more; None means a fortieth of them all, at most 200.
+        window: the number of values, 1 or more. None means a fortieth of all values, at most 200.
     """
     sums = np.cumsum(values, dtype=np.float64)
     count = len(sums)

@@ -1,5 +1,4 @@
-"""Figures of how far a model can be trusted: its calibration, its refusals, and its accuracy on
-corrupted images."""
+"""Figures of calibration, refusal, and accuracy on corrupted images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,15 +15,15 @@ from mnist_nb.labs.calibration import expected_calibration_error, reliability_bi
 from mnist_nb.labs.robustness import Corruption
 from mnist_nb.plots import style
 
-FEW_IMAGES = 10  # a bin of fewer is hatched: its accuracy is mostly chance
+FEW_IMAGES = 10  # bins with fewer are hatched: their accuracy is mostly chance
 MARKED_SHARE = 0.01  # of the digits refused: a dotted line in `roc_curves`
 
 
 def reliability_diagram(evaluations: Mapping[str, Evaluation]) -> Figure:
-    """Show accuracy against confidence in bins, and below it the number of images in each bin.
+    """Show accuracy against confidence in bins, and the number of images in each bin.
 
-    Where the bars reach the dashed line, the accuracy equals the confidence. Bins of fewer than ten
-    images are hatched: their height is mostly chance. One column for each evaluation.
+    If a bar ends at the dashed line, accuracy equals confidence. Bins of fewer than ten images are
+    hatched: their height is mostly chance. Each evaluation has a column.
     """
     columns = len(evaluations)
     figure, grid = style.new_panels(
@@ -67,13 +66,13 @@ def _draw_bins(accuracy_axes: Axes, count_axes: Axes, evaluation: Evaluation) ->
 
 
 def roc_curves(curves: Mapping[str, Sequence[ArrayLike]]) -> Figure:
-    """Show for each score the share of other images it refuses, against that of the digits.
+    """Show, for each score, the share of other images refused against the share of digits refused.
 
     Args:
-        curves: by the score's name, what `sklearn.metrics.roc_curve` returns where the other images
-            are the positive class: the shares refused of the digits and of the others, rising.
+        curves: by the score's name, the result of `sklearn.metrics.roc_curve` with the other images
+            as the positive class: the refused shares of digits and of others, increasing.
     """
-    from sklearn.metrics import auc  # takes half a second, which no panel should wait for
+    from sklearn.metrics import auc  # imported late: it takes half a second
 
     figure, axes = style.new_axes(
         8,
@@ -118,10 +117,10 @@ def robustness_curves(
     """Show accuracy against severity: a panel for each corruption, a line for each model.
 
     Args:
-        curves: by the corruption's name, then by the model's, what `accuracy_under` returns.
-        corruptions: by name, the corruptions that the curves belong to.
+        curves: the results of `accuracy_under`, by the corruption's name and the model's.
+        corruptions: the corruptions of these curves, by name.
     """
-    rows, columns = style.grid_shape(len(curves) + 1, 3)  # the last panel holds the legend
+    rows, columns = style.grid_shape(len(curves) + 1, 3)  # the last panel is for the legend
     figure, grid = style.new_panels(9.6, 2.9 * rows, rows, columns, squeeze=False, sharey=True)
     panels: list[Axes] = list(grid.flat)
     for axes, (name, by_model) in zip(panels, curves.items(), strict=False):
@@ -150,5 +149,5 @@ def _draw_accuracies(
 
 
 def _severity_labels(corruption: Corruption) -> list[str]:
-    """Return the severities as short as possible, with a true minus sign."""
+    """Return the severities as short text, with a true minus sign."""
     return [f"{severity:g}".replace("-", "−") for severity in corruption.severities]
