@@ -34,7 +34,9 @@ MIN_DIGIT_SIZE = 0.3  # in heights of a digit; smaller groups are dots
 MIN_LINE_OVERLAP = 0.35  # of two digits of one line, in heights of the lower one
 MIN_PIECE_HEIGHT = 1e-3  # of a piece, where heights are compared
 
+MIN_SCORE = 1e-7  # where a logit is taken of a score, so that it is finite
 MAX_SCORE_LOGIT = 6.0
+ENERGY_LOGIT_SLOPE, ENERGY_LOGIT_SHIFT = 4.5, -4.0  # bring logits from energies to learned ones
 DOUBTFUL = 0.95  # a drawn digit read with less probability is read in these forms as well
 FORMS = ((1, -0.2), (1, 0.2), (0.8, 0), (1.25, 0))  # stretch and slant; their mean is better
 
@@ -173,10 +175,10 @@ def _read_groups(pieces: Sequence[Piece], scale: float, model: nn.Module) -> lis
 
 def _score_logits(scores: NDArray[np.float32], model: nn.Module) -> Floats:
     """The logits of digit scores; those from energies are stretched to the range of learnt ones."""
-    shares = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+    shares = np.clip(scores.astype(np.float64), MIN_SCORE, 1 - MIN_SCORE)
     logits: Floats = np.log(shares / (1 - shares))
     if refusal_head(model) is None:
-        logits = 4.5 * logits - 4
+        logits = ENERGY_LOGIT_SLOPE * logits + ENERGY_LOGIT_SHIFT
     return np.minimum(logits, MAX_SCORE_LOGIT)
 
 

@@ -14,6 +14,7 @@ from mnist_nb.handwriting.pictures import thicken
 from mnist_nb.handwriting.preprocessing import Floats, Pixels, prepare
 from mnist_nb.handwriting.sketch import Sketch, Stroke, VisibleLine, ink_along, visible_lines
 
+STEPS_PER_EXTENT = 20  # a stroke's points are closer than this part of its extent
 INKED = 0.25  # ink of at least this strength connects pixels of a picture
 EIGHT_NEIGHBOURS = np.ones((3, 3))  # a pixel touches all eight around it
 
@@ -109,7 +110,7 @@ def _split_at_jumps(points: Floats, width: float) -> list[Floats]:
     steps = np.diff(points, axis=0)
     lengths = np.sqrt((steps**2).sum(axis=1))
     extent = np.ptp(points, axis=0).max()
-    is_jump = lengths > max(width, extent / 20)
+    is_jump = lengths > max(width, extent / STEPS_PER_EXTENT)
     return np.split(points, np.flatnonzero(is_jump) + 1)
 
 

@@ -16,8 +16,8 @@ BOX = 20  # the longest side of a digit's ink in MNIST, in pixels
 PEN_WIDTH = 2.5  # of MNIST's pens, in pixels of the 20x20 box
 RASTER = 8 * BOX  # the longest side of a drawing in black and white, as MNIST's sources were
 
-_SMALLEST_SIDE = 10  # smaller ink is not enlarged further
-_CENTRE = 14  # the pixel index of the centre of mass in MNIST
+SMALLEST_SIDE = 10  # smaller ink is not enlarged further
+CENTRE = 14  # the pixel index of the centre of mass in MNIST
 
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -109,7 +109,7 @@ def _crop_to_ink(image: Floats) -> Floats:
 
 def _pad_to_square(image: Floats) -> Floats:
     height, width = image.shape
-    side = max(height, width, _SMALLEST_SIDE)
+    side = max(height, width, SMALLEST_SIDE)
     top = (side - height) // 2
     left = (side - width) // 2
     bottom = side - height - top
@@ -156,5 +156,5 @@ def _offset(profile: NDArray[Any]) -> int:
     inked = np.flatnonzero(profile)
     first, last = inked[0], inked[-1]
     centre_of_mass = (profile @ np.arange(BOX)) / profile.sum()
-    wanted = np.floor(_CENTRE + 0.5 - centre_of_mass)
+    wanted = np.floor(CENTRE + 0.5 - centre_of_mass)
     return int(np.clip(wanted, -first, SIDE - 1 - last))

@@ -23,11 +23,13 @@ from mnist_nb.handwriting.preprocessing import (
 )
 from mnist_nb.handwriting.raster import Sieve, discs, walk_sparsely
 
+CANVAS = 280  # the default side of a canvas, in pixels
 ERASER_GRID = 256  # cells along each side of the canvas, in which erased places are marked
 MAX_POINTS = 100_000  # of a sketch, and so many strokes: far more than a hand draws
 MAX_STROKES = 1_000
 DENSE_POINTS = 5_000  # a sketch of more points keeps one in each quarter of a pixel
 QUARTERS = 4
+STEPS_PER_ERASER = 8  # an eraser's path is followed in steps of this part of its width
 DOT_EXTENT = 1 / 8  # a drawing whose extent is a smaller part of its brush is a dot
 
 
@@ -62,7 +64,7 @@ class Sketch:
             not show.
     """
 
-    def __init__(self, size: float = 280) -> None:
+    def __init__(self, size: float = CANVAS) -> None:
         if not (np.isfinite(size) and size > 0):
             raise ValueError(f"the size of a canvas is a positive number of pixels, not {size!r}")
         self.size = float(size)
@@ -292,7 +294,7 @@ def visible_lines(
 def _walk_eraser(
     stroke: Stroke, start: Floats, stop: Floats, size: float, is_dense: bool
 ) -> Floats:
-    step = max(stroke.width / 8, size / ERASER_GRID)
+    step = max(stroke.width / STEPS_PER_ERASER, size / ERASER_GRID)
     sieve = None
     if is_dense:
         margin = stroke.width / 2  # its middle may lie so far off the canvas

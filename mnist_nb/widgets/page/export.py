@@ -28,7 +28,7 @@ from mnist_nb.files import (
     regular_file,
     write_atomically,
 )
-from mnist_nb.handwriting import grouping, numbers, preprocessing, refusal, sketch
+from mnist_nb.handwriting import grouping, numbers, pieces, preprocessing, refusal, sketch
 from mnist_nb.models import Network, layer_parameters
 from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets import prediction
@@ -42,8 +42,16 @@ HEAD_BYTES = 1000  # the mark of the generator is among these first bytes
 
 SHARED_CONSTANTS = {
     data: ("SIDE",),
-    preprocessing: ("BOX", "PEN_WIDTH", "RASTER"),
-    sketch: ("ERASER_GRID", "DOT_EXTENT", "DENSE_POINTS", "QUARTERS"),
+    preprocessing: ("BOX", "PEN_WIDTH", "RASTER", "SMALLEST_SIDE", "CENTRE"),
+    sketch: (
+        "CANVAS",
+        "ERASER_GRID",
+        "DOT_EXTENT",
+        "DENSE_POINTS",
+        "QUARTERS",
+        "STEPS_PER_ERASER",
+    ),
+    pieces: ("STEPS_PER_EXTENT",),
     grouping: (
         "MAX_SPAN",
         "MAX_GAP",
@@ -63,7 +71,10 @@ SHARED_CONSTANTS = {
         "MIN_PIECE_HEIGHT",
         "MIN_DIGIT_SIZE",
         "MIN_LINE_OVERLAP",
+        "MIN_SCORE",
         "MAX_SCORE_LOGIT",
+        "ENERGY_LOGIT_SLOPE",
+        "ENERGY_LOGIT_SHIFT",
         "DOUBTFUL",
         "FORMS",
         "SCORE_FACTOR",

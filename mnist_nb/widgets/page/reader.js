@@ -3,8 +3,9 @@
 // models/networks.py, so that both give the same image; a test has a thousand drawings read by each.
 
 const model = JSON.parse(document.getElementById("model").textContent);
-const { SIDE, BOX, PEN_WIDTH, RASTER, ERASER_GRID, DOT_EXTENT, DENSE_POINTS, QUARTERS } = model.constants; // Python's own
-const CANVAS = 280, BRUSH = 16; // the pad's, for strokes that come without
+const { SIDE, BOX, PEN_WIDTH, RASTER, SMALLEST_SIDE, CENTRE } = model.constants; // Python's own
+const { CANVAS, ERASER_GRID, DOT_EXTENT, DENSE_POINTS, QUARTERS, STEPS_PER_ERASER } = model.constants;
+const BRUSH = 16; // on a canvas of the default size, for strokes without a width
 
 /** There is nothing to read. */
 class NoInkError extends RangeError {
@@ -110,7 +111,7 @@ function visibleLines(strokes, size) {
   let erased = false;
   for (const [{ width, erase }, pieces] of paths.reverse()) {
     if (erase) {
-      const step = Math.max(width / 8, size / ERASER_GRID), side = size + width;
+      const step = Math.max(width / STEPS_PER_ERASER, size / ERASER_GRID), side = size + width;
       const keep = sieve([-width / 2, -width / 2], side, Math.ceil((QUARTERS * side) / step));
       const points = walk(pieces, step).filter((point) => !isDense || keep(point));
       discs(onGrid(points), (width / 2) * grid, ERASER_GRID, gone);
@@ -174,7 +175,7 @@ function rint(value) {
 function shift(profile) {
   const total = profile.reduce((sum, ink) => sum + ink), moment = profile.reduce((sum, ink, i) => sum + ink * i, 0);
   const first = profile.findIndex(Boolean), last = profile.findLastIndex(Boolean);
-  return Math.min(Math.max(Math.floor(14.5 - moment / total), -first), SIDE - 1 - last);
+  return Math.min(Math.max(Math.floor(CENTRE + 0.5 - moment / total), -first), SIDE - 1 - last);
 }
 
 /** Crop to the ink, pad to a square, resample to 20x20, scale the peak to 255, centre by mass: [784] bytes. */
@@ -187,7 +188,7 @@ function prepare(ink) {
     high = [Math.max(high[0], x), Math.max(high[1], y)];
   });
   const [wide, tall] = [0, 1].map((axis) => high[axis] - low[axis] + 1);
-  const side = Math.max(wide, tall, 10), parts = coverage(side);
+  const side = Math.max(wide, tall, SMALLEST_SIDE), parts = coverage(side);
   const left = Math.floor((side - wide) / 2) - low[0], top = Math.floor((side - tall) / 2) - low[1];
   const rows = new Float64Array(BOX * side), resampled = new Float64Array(BOX * BOX);
   for (let y = low[1]; y <= high[1]; y++)
@@ -340,7 +341,8 @@ function predict(image) {
 
 const { MAX_PIECES, MIN_PIECE_SIZE, MIN_PIECE_HEIGHT, MIN_DIGIT_SIZE, MIN_LINE_OVERLAP, DOUBTFUL, FORMS } = model.constants;
 const { MAX_SPAN, MAX_GAP, MAX_WIDTH, MAX_HEIGHT, TYPICAL_WIDTH, TYPICAL_HEIGHT, CLEARANCE } = model.constants;
-const { MIN_WIDTH, MIN_HEIGHT, LINE_GAP, MAX_SAMPLES, SCORE_FACTOR, MAX_SCORE_LOGIT } = model.constants;
+const { MIN_WIDTH, MIN_HEIGHT, LINE_GAP, MAX_SAMPLES, SCORE_FACTOR, MIN_SCORE, MAX_SCORE_LOGIT } = model.constants;
+const { ENERGY_LOGIT_SLOPE, ENERGY_LOGIT_SHIFT, STEPS_PER_EXTENT } = model.constants;
 
 const distance = ([x, y], [otherX, otherY]) => Math.sqrt((x - otherX) * (x - otherX) + (y - otherY) * (y - otherY));
 const lexically = (first, second) => first.reduce((order, value, i) => order || value - second[i], 0);
@@ -361,7 +363,7 @@ function strokePieces(strokes, size) {
 
 /** Split close points where two that follow each other are farther apart than the brush. */
 function splitAtJumps(points, width) {
-  const longestStep = Math.max(width, longerSide(bounds(points).flat()) / 20), parts = [];
+  const longestStep = Math.max(width, longerSide(bounds(points).flat()) / STEPS_PER_EXTENT), parts = [];
   points.forEach((point, i) => {
     if (i && distance(points[i - 1], point) <= longestStep) parts.at(-1).push(point);
     else parts.push([point]);
@@ -386,8 +388,8 @@ function withoutSmaller(parts, minSize) {
 
 /** The logit of a score; one from an energy is stretched to the range of learnt ones. */
 function scoreLogit(score) {
-  const share = Math.min(Math.max(score, 1e-7), 1 - 1e-7), logit = Math.log(share / (1 - share));
-  return Math.min(refusalLayers.length ? logit : 4.5 * logit - 4, MAX_SCORE_LOGIT);
+  const share = Math.min(Math.max(score, MIN_SCORE), 1 - MIN_SCORE), logit = Math.log(share / (1 - share));
+  return Math.min(refusalLayers.length ? logit : ENERGY_LOGIT_SLOPE * logit + ENERGY_LOGIT_SHIFT, MAX_SCORE_LOGIT);
 }
 
 /** The box around some boxes, each [left, top, right, bottom]. */
