@@ -61,7 +61,18 @@ def test_it_says_how_its_network_was_trained(workplace: Path) -> None:
     )
     save_checkpoint(load_pretrained("mlp"), "taught.safetensors", {"taught": "30 digits"})
     export_page("taught.safetensors", "page.html")
-    assert "taught a hand from 30 digits." in Path("page.html").read_text(encoding="utf-8")
+    words = "taught 30 digits of one person&#x27;s handwriting."
+    assert words in Path("page.html").read_text(encoding="utf-8")
+    export_page(load_pretrained("mlp"), "page.html", taught=30)
+    assert words in Path("page.html").read_text(encoding="utf-8")
+
+
+def test_it_says_how_sure_it_usually_is(workplace: Path) -> None:
+    export_page(load_pretrained("mlp"), "page.html")
+    assert "It is usually over 99 % sure" in Path("page.html").read_text(encoding="utf-8")
+    export_page(build_model("mlp", seed=0), "page.html")
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert re.search(r"It is usually 1\d % sure \(the median of 1,000 of MNIST&#x27;s test", text)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +255,8 @@ def test_the_command_line_writes_a_page(
 ) -> None:
     assert main(["page", "--model", "cnn", "-o", "mine.html", "--title", "Ada's reader"]) == 0
     assert re.fullmatch(
-        r"mine\.html: 3\d\d kB\. Open it in any browser, or send it on\.\n", capsys.readouterr().out
+        r"mine\.html: [34]\d\d kB\. Open it in any browser, or send it on\.\n",
+        capsys.readouterr().out,
     )
     assert "<h1>Ada&#x27;s reader</h1>" in Path("mine.html").read_text(encoding="utf-8")
     assert main(["page"]) == 2

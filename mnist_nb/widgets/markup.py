@@ -30,6 +30,7 @@ class _BarSizes:
 
 
 _SIZES = _BarSizes()
+OVER_999 = 0.9995  # what would be rounded to 100.0 %
 
 
 @cache
@@ -95,12 +96,13 @@ def _bar(digit: int, share: float, is_guess: bool) -> str:
     sign = " ◀" if is_guess else ""
     label_end = _SIZES.left - _SIZES.gap
     percent_start = _SIZES.left + _SIZES.full + _SIZES.gap
+    percent = "> 99.9" if share >= OVER_999 else f"{100 * share:.1f}"
     parts = [
         group,
         f'<text x="{label_end}" y="{baseline}" text-anchor="end">{digit}</text>',
         f'<rect {place} width="{_SIZES.full}"/>',
         f'<rect class="share" {place} width="{length:.1f}"/>',
-        f'<text x="{percent_start}" y="{baseline}">{100 * share:.1f} %{sign}</text>',
+        f'<text x="{percent_start}" y="{baseline}">{percent} %{sign}</text>',
         "</g>",
     ]
     return "".join(parts)

@@ -1,11 +1,17 @@
-"""What a network reads in one image, and the sentences that say it."""
+"""What a network reads in one image or in several, and the sentences that say it.
 
+How sure it is of a digit is its probability; of a number, the product of its digits' probabilities.
+Whether there is a digit at all is another question, which the score answers.
+"""
+
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from mnist_nb.handwriting.numbers import Number
 from mnist_nb.handwriting.preprocessing import Pixels
 from mnist_nb.handwriting.refusal import is_refused, predict_and_score
 from mnist_nb.models import predict
@@ -36,11 +42,29 @@ class Prediction(NamedTuple):
         return f"Unsure: {with_article(best)} or {with_article(second)}?"
 
 
+def number_sentence(number: Number) -> str:
+    """Return what was read as one would say it, depending on how sure the network is."""
+    text = number.text.replace("\n", " / ")
+    if "?" in text:
+        return f"I read {text} (a ? marks ink that is no digit)."
+    probability = math.prod(float(digit.probabilities.max()) for digit in number.digits)
+    if probability >= SURE:
+        return f"I read {text}, {how_sure(probability)}."
+    if probability >= LIKELY:
+        return f"Probably {text}."
+    return f"Unsure: {text}?"
+
+
 def how_sure(probability: float) -> str:
     """Return "97 % sure", and never 100 %."""
+    return f"{percent(probability)} sure"
+
+
+def percent(probability: float) -> str:
+    """Return "97 %", and never 100 %."""
     if probability >= OVER_99:
-        return "over 99 % sure"
-    return f"{100 * probability:.0f} % sure"
+        return "over 99 %"
+    return f"{100 * probability:.0f} %"
 
 
 def with_article(digit: int) -> str:

@@ -4,6 +4,7 @@ does."""
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from networks import ConvDropout, OneLayer
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
@@ -492,6 +494,298 @@ def test_no_bar_says_100_per_cent_of_a_digit(open_page: Any) -> None:
     page.mouse.up()
     expect(page.locator("#words")).to_have_text("I read a 1, over 99 % sure.")
     expect(page.locator("li.best .share")).to_have_text("> 99.9 %")
+
+
+def key_in(page: Page, keys: str) -> None:
+    """Type on the paper: a digit's key draws it."""
+    page.locator("#paper").focus()
+    page.keyboard.type(keys)
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until a JavaScript expression, or function, is true: playwright's own way needs `eval`,
+    which the page forbids."""
+    deadline = time.monotonic() + 5
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(50)
+
+
+class Fingers:
+    """Fingers on the paper of a page."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._screen = page.context.new_cdp_session(page)
+
+    def send(self, kind: str, *places: tuple[float, float], radius: float = 10) -> None:
+        """Send an event: each finger's place in parts of the paper's width, radius in pixels."""
+        box = self._page.locator("#paper").bounding_box()
+        assert box
+        points = []
+        for finger, (x, y) in enumerate(places):
+            place = {"x": box["x"] + box["width"] * x, "y": box["y"] + box["width"] * y}
+            points.append(place | {"id": finger, "radiusX": radius, "radiusY": radius})
+        self._screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+@pytest.mark.parametrize("reason", ["no script", "damaged"])
+def test_where_nothing_can_read_the_page_says_what_to_do(
+    browser: Browser, pages: dict[str, Path], tmp_path: Path, reason: str
+) -> None:
+    path = tmp_path / "page.html"
+    text = pages["cnn"].read_text(encoding="utf-8")
+    if reason == "damaged":
+        text = re.sub('("weights": ".{1000}).{50}', r"\1", text)
+    path.write_text(text, encoding="utf-8")
+    with browser.new_context(offline=True, java_script_enabled=reason == "damaged") as context:
+        page = context.new_page()
+        page.goto(path.as_uri())
+        expect(page.locator("#words")).to_contain_text("Open the file in a browser")
+        expect(page.locator("#words")).to_contain_text("put it on a web server")
+
+
+def test_how_sure_means_the_same_for_a_digit_and_a_number(open_page: Any) -> None:
+    page = open_page("mlp")
+    key_in(page, "1")
+    expect(page.locator("#words")).to_have_text("I read a 1, over 99 % sure.")
+    page.locator("#many").click()
+    key_in(page, "1")
+    expect(page.locator("#words")).to_have_text("I read 1, over 99 % sure.")
+    expect(page.locator("#digits span")).to_have_text(["over 99 %"])
+
+
+def test_a_button_keeps_the_focus(open_page: Any) -> None:
+    page = open_page(**DESK)
+    key_in(page, "7")
+    for name in ("undo", "redo", "clear"):
+        page.locator(f"#{name}").press("Enter")
+        expect(page.locator(f"#{name}")).to_be_focused()
+        expect(page.locator(f"#{name}")).to_be_disabled()
+        page.keyboard.press("Enter")  # does nothing
+    page.locator("#undo").click()
+    expect(page.locator("#words")).to_contain_text("a 7")
+
+
+def test_the_paper_stays_sharp_when_a_large_screen_is_zoomed(open_page: Any) -> None:
+    page = open_page(viewport={"width": 2560, "height": 1440})
+    screen = page.context.new_cdp_session(page)
+    before = page.locator("#paper").bounding_box()
+    for zoom in (2, 1):
+        metrics = {"width": 2560 // zoom, "height": 1440 // zoom, "mobile": False}
+        zoomed = metrics | {"deviceScaleFactor": zoom}
+        screen.send("Emulation.setDeviceMetricsOverride", zoomed)
+        wait_until(
+            page, "paper => document.getElementById('paper').width === 540 * devicePixelRatio"
+        )
+        assert page.evaluate("devicePixelRatio") == zoom
+    assert page.locator("#paper").bounding_box() == before
+
+
+def test_bars_and_pressed_buttons_show_in_forced_colours(open_page: Any) -> None:
+    page = open_page(forced_colors="active", **DESK)
+    key_in(page, "7")
+    colour = "part => getComputedStyle(part).backgroundColor"
+    track = page.locator("li.best .track")
+    assert track.evaluate(colour) != track.locator("span").evaluate(colour)
+    assert page.locator("#draw").evaluate(colour) != page.locator("#erase").evaluate(colour)
+
+
+def test_a_reload_keeps_the_drawings(open_page: Any) -> None:
+    page = open_page(**PHONE)
+    key_in(page, "3")
+    page.locator("#wrong").click()
+    key_in(page, "7")
+    page.locator("#right").click()
+    page.locator("#many").click()
+    key_in(page, "25")
+    page.reload()
+    expect(page.locator("#words")).to_contain_text("25")
+    expect(page.locator("#score")).to_have_text("1 of 2 right")
+    expect(page.locator("#earlier b")).to_have_text(["7 ✓", "3 ✗"])
+    page.locator("#one").click()
+    expect(page.locator("#words")).to_contain_text("a 7")
+    expect(page.locator("#right")).to_have_attribute("aria-pressed", "true")
+    page.locator("#clear").click()
+    expect(page.locator("#earlier b")).to_have_count(2)
+
+
+@pytest.mark.parametrize("mode", ["one", "many"])
+@pytest.mark.parametrize("size", [(667, 375), (844, 390), (1366, 600), (683, 384), (568, 320)])
+def test_sideways_the_paper_and_what_is_read_are_in_view(
+    open_page: Any, size: tuple[int, int], mode: str
+) -> None:
+    width, height = size
+    page = open_page(viewport={"width": width, "height": height})
+    page.locator(f"#{mode}").click()
+    key_in(page, "2561" if mode == "many" else "8")
+    paper = page.locator("#paper").bounding_box()
+    read = page.locator(".read").bounding_box()
+    tools = page.locator(".tools").bounding_box()
+    assert paper
+    assert read
+    assert tools
+    assert paper["x"] + paper["width"] < read["x"]
+    for box in (paper, tools, read):
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height
+
+
+@pytest.mark.parametrize("size", [(320, 568), (390, 844), (667, 375), (768, 1024), (320, 256)])
+def test_every_control_is_large_and_nothing_is_cut_off(
+    open_page: Any, size: tuple[int, int]
+) -> None:
+    page = open_page(viewport={"width": size[0], "height": size[1]})
+    for mode, keys in (("one", "8"), ("many", "2560137489")):
+        page.locator(f"#{mode}").click()
+        key_in(page, keys)
+        page.locator("#clear").click()
+        key_in(page, keys)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for button in page.get_by_role("button").all():
+            box = button.bounding_box()
+            assert box
+            assert min(box["width"], box["height"]) >= 44
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= size[0]
+
+
+def test_a_stroke_goes_on_when_the_finger_comes_back(open_page: Any) -> None:
+    page = open_page(**PHONE)
+    fingers = Fingers(page)
+    down = [(0.5, 0.2), (0.5, 0.6), (0.6, 1.2), (0.5, 0.9)]  # past the lower edge, and back
+    fingers.send("touchStart", down[0])
+    for place in down:
+        fingers.send("touchMove", place)
+    fingers.send("touchEnd")
+    page.locator("#undo").click()
+    expect(page.locator("#words")).to_have_text("Draw a digit: zero to nine.")
+    expect(page.locator("#undo")).to_be_disabled()
+
+
+def test_a_second_finger_and_a_palm_draw_nothing(open_page: Any) -> None:
+    page = open_page(**PHONE)
+    fingers = Fingers(page)
+    fingers.send("touchStart", (0.8, 0.8), radius=60)  # a palm, then a finger beside it
+    fingers.send("touchEnd")
+    expect(page.locator("#undo")).to_be_disabled()
+    fingers.send("touchStart", (0.5, 0.1))
+    fingers.send("touchStart", (0.5, 0.1), (0.9, 0.9))
+    for y in (0.3, 0.5, 0.7, 0.9):
+        fingers.send("touchMove", (0.5, y), (0.1, y))
+    fingers.send("touchEnd")
+    expect(page.locator("#words")).to_contain_text("a 1")
+    page.locator("#undo").click()
+    expect(page.locator("#undo")).to_be_disabled()
+
+
+def test_a_hand_that_holds_a_pen_draws_nothing_between_strokes(open_page: Any) -> None:
+    page = open_page(**PHONE)
+    fingers = Fingers(page)
+    box = page.locator("#paper").bounding_box()
+    assert box
+    devices = page.context.new_cdp_session(page)
+    for kind, y in (("mousePressed", 0.1), ("mouseMoved", 0.5), ("mouseReleased", 0.9)):
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["width"] * y}
+        event = {"type": kind, "button": "left", "pointerType": "pen", "buttons": 1}
+        devices.send("Input.dispatchMouseEvent", event | place | {"clickCount": 1})
+    fingers.send("touchStart", (0.9, 0.9))
+    fingers.send("touchEnd")
+    expect(page.locator("#words")).to_contain_text("a 1")
+    page.locator("#undo").click()
+    expect(page.locator("#undo")).to_be_disabled()
+
+
+def test_a_double_tap_does_not_zoom_and_turning_keeps_drawings(open_page: Any) -> None:
+    page = open_page(**PHONE, is_mobile=True)
+    draw_seven(page, touch=True)
+    expect(page.locator("#words")).to_contain_text("a 7")
+    assert page.evaluate("getComputedStyle(document.documentElement).touchAction") == "manipulation"
+    for selector in ("#words", "#bars", "footer"):
+        for _ in range(2):
+            page.locator(selector).tap()
+    assert page.evaluate("visualViewport.scale") == 1
+    page.set_viewport_size({"width": 844, "height": 390})
+    expect(page.locator("#words")).to_contain_text("a 7")
+    wait_until(
+        page,
+        """() => {
+        const paper = document.getElementById("paper");
+        const { data } = paper.getContext("2d").getImageData(0, 0, paper.width, paper.height);
+        return data.some((value) => value < 100);
+    }""",
+    )
+
+
+def test_a_screen_reader_hears_each_drawing_once(open_page: Any) -> None:
+    page = open_page(**DESK)
+    page.evaluate("""() => {
+        window.heard = [];
+        const note = (changes) => window.heard.push(changes.at(-1).target.textContent);
+        new MutationObserver(note).observe(document.getElementById("said"), { childList: true });
+    }""")
+    assert page.locator("#words").get_attribute("role") is None
+    wait_until(page, "window.heard.length === 1")
+    box = page.locator("#paper").bounding_box()
+    assert box
+    for path in ([(0.4, 0.1), (0.2, 0.6), (0.8, 0.6)], [(0.6, 0.3), (0.6, 0.95)]):
+        places = [(box["x"] + box["width"] * x, box["y"] + box["width"] * y) for x, y in path]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=5)
+        page.mouse.up()
+    wait_until(page, "window.heard.length > 1")
+    heard = page.evaluate("window.heard")
+    assert heard == ["Draw a digit: zero to nine.", page.locator("#words").inner_text()]
+    assert "a 4" in heard[-1]
+
+
+def test_earlier_drawings_can_be_looked_at_again_and_judged(open_page: Any) -> None:
+    page = open_page(**DESK)
+    expect(page.locator("#right")).to_be_disabled()
+    key_in(page, "7")
+    page.locator("#right").click()
+    expect(page.locator("#score")).to_have_text("1 of 1 right")
+    page.locator("#wrong").click()  # on second thoughts
+    expect(page.locator("#score")).to_have_text("0 of 1 right")
+    page.locator("#clear").click()
+    page.locator("#many").click()
+    key_in(page, "25")
+    page.locator("#clear").click()
+    earlier = page.locator("#earlier button")
+    expect(page.locator("#earlier b")).to_have_text(["25", "7 ✗"])
+    page.get_by_role("button", name="Look again: read as 7, wrong").click()
+    expect(page.locator("#words")).to_contain_text("a 7")
+    expect(page.locator("#wrong")).to_have_attribute("aria-pressed", "true")
+    page.locator("#undo").click()
+    expect(page.locator("#words")).to_have_text("Draw a digit: zero to nine.")
+    key_in(page, "0123456789012")
+    expect(earlier).to_have_count(10)
+
+
+def test_a_picture_is_saved_and_shared(open_page: Any, pages: dict[str, Path]) -> None:
+    page = open_page(**DESK)
+    expect(page.locator("#save")).to_be_disabled()
+    key_in(page, "7")
+    for name in ("save", "share"):  # no sheet to share with here
+        with page.expect_download() as download:
+            page.locator(f"#{name}").click()
+        assert download.value.suggested_filename == "read-as-7.png"
+        picture = np.asarray(Image.open(download.value.path()).convert("L"))
+        assert picture.shape[0] == picture.shape[1] >= 200
+        assert 0.01 < (picture < 100).mean() < 0.5
+    page.add_init_script("""
+        navigator.canShare = ({ files }) => files.length === 1;
+        navigator.share = async ({ files, text }) => { window.shared = [files[0].name, text] };""")
+    page.goto(pages["cnn"].as_uri())
+    key_in(page, "7")
+    page.locator("#share").click()
+    wait_until(page, "window.shared")
+    assert page.evaluate("window.shared")[0] == "read-as-7.png"
+    assert "a 7" in page.evaluate("window.shared")[1]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -15,7 +15,7 @@ from mnist_nb.handwriting.pictures import PictureSteps
 from mnist_nb.handwriting.preprocessing import Pixels
 from mnist_nb.widgets.markup import image_tag, message, picture_tag, probability_bars
 from mnist_nb.widgets.pad.collection import PER_DIGIT, WANTED
-from mnist_nb.widgets.prediction import Prediction, how_sure, with_article
+from mnist_nb.widgets.prediction import Prediction, number_sentence, percent, with_article
 
 STEP_SIDE = 168
 """The longer side of each picture of a photo's preparation, in pixels."""
@@ -61,19 +61,14 @@ def number(read: Number) -> str:
     """Return a whole number as a sentence, and the image of each digit with what is read in it."""
     if not read.digits:
         return _words("Write a number, in one line or several.")
-    if "?" in read.text:
-        remark = " (“?” stands where I see no digit)"
-    else:
-        remark = f", {how_sure(read.confidence)}"
-    text = read.text.replace("\n", " / ")
     images = [(digit.image, _caption(digit)) for digit in read.digits]
-    return _words(f"I read {text}{remark}.") + thumbnails(images)
+    return _words(number_sentence(read)) + thumbnails(images)
 
 
 def _caption(digit: ReadDigit) -> str:
     if digit.text == "?":
         return "?"
-    return f"{digit.text}, {100 * digit.probabilities.max():.0f} %"
+    return f"{digit.text}, {percent(float(digit.probabilities.max()))}"
 
 
 def note(text: str) -> str:

@@ -29,13 +29,15 @@ from mnist_nb.files import (
     write_atomically,
 )
 from mnist_nb.handwriting import grouping, numbers, pieces, preprocessing, refusal, sketch
-from mnist_nb.models import Network, layer_parameters
+from mnist_nb.models import Network, layer_parameters, predict
 from mnist_nb.training import Hyperparameters
-from mnist_nb.widgets import prediction
+from mnist_nb.widgets import markup, prediction
 from mnist_nb.widgets.page.layers import describe_layers
 
 TITLE = "A reader of digits"
 MAX_TITLE = 200  # characters
+MAX_TAUGHT = 1_000_000
+MAX_TAUGHT_WORDS = 40  # characters of a checkpoint's words about it
 MAX_WEIGHTS = 2_000_000  # ten megabytes of page: more than a phone likes to be sent
 GENERATOR = b'<meta name="generator" content="mnist_nb">'
 HEAD_BYTES = 1000  # the mark of the generator is among these first bytes
@@ -80,6 +82,7 @@ SHARED_CONSTANTS = {
         "SCORE_FACTOR",
     ),
     prediction: ("SURE", "LIKELY", "OVER_99"),
+    markup: ("OVER_999",),
 }
 """The constants that the page's scripts use under the same names, by module."""
 
@@ -89,6 +92,7 @@ def export_page(
     path: str | Path,
     *,
     title: str = TITLE,
+    taught: int = 0,
     overwrite: bool = False,
 ) -> None:
     """Write one self-contained HTML file that holds the network and a pad to draw on.
@@ -102,16 +106,19 @@ def export_page(
             layers; or a checkpoint's file: then the page also says how it was trained.
         path: the page's file. An older page is replaced in one step, or kept if anything fails.
         title: shown above the pad, 1 to 200 characters, always as plain text.
+        taught: how many digits of one person's handwriting `adapt` taught the network; the page
+            says so. A checkpoint that the pad taught has that number in its metadata.
         overwrite: replace a file of another kind as well.
 
     Raises:
         CheckpointError: if the model cannot be read or holds numbers that are not finite, or if the
             page cannot be written or would replace a file of another kind.
         TypeError: if the model is no `Network`, or the title is no text.
-        ValueError: for a title of another length, a layer that a page cannot hold, or a network of
-            more than two million weights.
+        ValueError: for a title of another length, a negative number of digits, a layer that a page
+            cannot hold, or a network of more than two million weights.
     """
     shown_title = _clean_title(title)
+    check_range("taught", taught, 0, MAX_TAUGHT)
     check_replaceable(path, "page", ours=overwrite or _is_our_page(path))
     metadata: dict[str, str] = {}
     network = model
@@ -124,7 +131,9 @@ def export_page(
             f"got {type(network).__name__}"
         )
     content = json.dumps(_describe_network(network), allow_nan=False)
-    about = _describe_training(network, metadata)
+    if taught:
+        metadata["taught"] = prediction.describe_digit_count(taught)
+    about = f"{_describe_training(network, metadata)} {_describe_sureness(network)}"
     page = _fill_template(shown_title, about, content)
     with explain_os_error(path):
         write_atomically(path, page.encode())
@@ -239,22 +248,35 @@ def _hash(text: str) -> str:
 
 
 def _describe_training(network: Network, metadata: dict[str, str]) -> str:
-    """Return a sentence on what reads in the page, and how it was trained if metadata says so."""
+    """Return a sentence on what reads in the page, and how it was trained and what it was taught if
+    metadata says so."""
     has_convolution = any(isinstance(layer, nn.Conv2d) for layer in network.layers.values())
     kind = "convolutional" if has_convolution else "fully connected"
     weights = sum(parameter.numel() for parameter in layer_parameters(network))
     sentence = f"Read by a {kind} network of {weights:,} weights"
+    if "taught" in metadata:
+        taught = metadata["taught"][:MAX_TAUGHT_WORDS]
+        sentence += f", taught {taught} of one person's handwriting"
     try:
         settings = Hyperparameters(**parse_json(metadata["hyperparameters"]))
         epochs, accuracy = int(metadata["epoch"]), float(metadata["validation_accuracy"])
         check_range("epoch", epochs, 0, 10**9)
         check_range("validation_accuracy", accuracy, 0, 1)
     except (KeyError, TypeError, ValueError):  # another program's file, or the model alone
-        if "taught" in metadata:
-            sentence += f", taught a hand from {metadata['taught'][:40]}"
         return f"{sentence}."
     return (
         f"{sentence}, trained on MNIST for {epochs} epochs of batches of "
         f"{settings.batch_size} ({settings.optimizer}, learning rate {settings.learning_rate:g}); "
         f"it read {100 * accuracy:.2f} % of MNIST's validation images right."
+    )
+
+
+def _describe_sureness(network: Network) -> str:
+    """Return a sentence on how sure the network usually is: the median on images that none has been
+    trained on."""
+    images = data.load_sample().test.images
+    median = float(predict(network, images).amax(1).median())
+    return (
+        f"It is usually {prediction.how_sure(median)} "
+        f"(the median of {len(images):,} of MNIST's test images)."
     )

@@ -1,29 +1,34 @@
-// The pad: what the hand does, and what the page shows of it. What reads stands in reader.js.
+// The pad: what the hand does, what the page shows of it, and earlier drawings. reader.js reads.
 
 const { read, readNumber, refused, constants } = window.mnistReader;
-const { SIDE, SURE, LIKELY, OVER_99 } = constants;
-const HEIGHT = 280, ERASER = 32; // of the paper and its brush, in pixels of its own
-const PAPER = "#ffffff", INK = "#14213d", HINT = "#6b7280", ACCENT = "#0072b2";
+const { SIDE, CANVAS: HEIGHT, SURE, LIKELY, OVER_99, OVER_999 } = constants; // HEIGHT: of a paper, in pixels of its own
+const ERASER = 32; // its width, in pixels of the paper
+const PAPER = "#ffffff", INK = "#14213d", HINT = "#6b7280", ACCENT = "#0072b2", PEN_DOWN = "#d55e00";
 
 const MIN_PAUSE = 80; // milliseconds between two readings while a stroke is drawn
+const SAY_AFTER = 700; // milliseconds without a stroke until a screen reader says what is read
+const PALM_SIZE = 80; // CSS pixels, about 2 cm: more than a finger touches
+const PALM_REST = 1000; // milliseconds after a pen's last move in which a touch is the hand that holds it
 
 // ---- what the hand does
 
 const byId = (id) => document.getElementById(id);
 const paper = byId("paper"), ink = paper.getContext("2d");
-// ten drawings for who has no pen: strokes as "xy" in a grid of ten by ten
+// a drawing of each digit, put on the paper by its key: strokes as "xy" in a grid of ten by ten
 const EXAMPLES = [
   "52 33 24 26 38 59 77 75 73 62 52", "51 55 59", "33 42 62 73 65 38 78", "33 42 62 73 64 45 64 76 68 48 37", "42 26 76|63 69",
   "72 42 35 55 76 68 48 37", "62 43 36 38 58 76 65 45 37", "23 73 48", "73 52 33 44 66 68 49 38 46 64 73",
   "73 52 34 45 65 73 68 59",
 ];
 // the two papers, each with what was on it after each action and the cursor of the pen that the arrow keys move
-const sheets = [[280, 16, "draw a digit here"], [560, 12, "write a number here"]].map(([width, pen, hint], i) => (
+const sheets = [[HEIGHT, 16, "draw a digit here"], [2 * HEIGHT, 12, "write a number here"]].map(([width, pen, hint], i) => (
   { width, pen, hint, wide: i > 0, history: [[]], now: 0, cursor: [width / 2, HEIGHT / 2] }));
 let sheet = sheets[0], stroke = null, pointer = null, erasing = false, byKeys = false, frame = 0;
 let reading = null; // what is read on the paper
 let pointerType = ""; // "mouse", "touch" or "pen", of the pointer that draws
+let penSeen = -Infinity; // when a pen was last over the paper
 let nextReading = 0; // when what is drawn may be read again, before the stroke ends
+let saying = 0; // the timer after which a screen reader says what is read
 
 const drawn = () => (stroke ? [...sheet.history[sheet.now], stroke] : sheet.history[sheet.now]);
 
@@ -34,7 +39,7 @@ function put(strokes) {
 
 function begin(point, erase = erasing) {
   stroke = { points: [point], width: erase ? ERASER : sheet.pen, erase };
-  byId("words").setAttribute("aria-busy", "true"); // said when the stroke has ended
+  clearTimeout(saying);
 }
 
 function extend(points) {
@@ -48,7 +53,13 @@ function end() {
   if (!stroke) return;
   const strokes = drawn();
   stroke = pointer = null;
-  byId("words").removeAttribute("aria-busy");
+  put(strokes);
+}
+
+/** Put another drawing on the paper; the one there joins the earlier ones. */
+function replace(strokes) {
+  end();
+  keep();
   put(strokes);
 }
 
@@ -59,9 +70,15 @@ function place(event) {
   return onPaper([event.clientX - left, event.clientY - top].map((along) => (along * sheet.width) / width));
 }
 
+function isPalm({ pointerType: type, width, height, timeStamp }) {
+  return type === "touch" && (Math.max(width, height) > PALM_SIZE || timeStamp - penSeen < PALM_REST);
+}
+
+for (const name of ["pointerdown", "pointermove", "pointerup"])
+  paper.addEventListener(name, (event) => { if (event.pointerType === "pen") penSeen = event.timeStamp; });
 paper.addEventListener("pointerdown", (event) => {
   const isEraser = event.button === 5; // a pen's other end
-  if (event.button > 0 && !isEraser) return;
+  if ((event.button > 0 && !isEraser) || isPalm(event)) return;
   const isPenOverPalm = event.pointerType === "pen" && pointerType === "touch";
   if (pointer !== null && !isPenOverPalm) return; // a second finger draws nothing
   if (pointer !== null) stroke = null; // what the palm drew
@@ -80,13 +97,14 @@ paper.addEventListener("pointermove", (event) => {
 for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
   paper.addEventListener(name, (event) => { if (event.pointerId === pointer) end(); });
 
-/** An example of a digit: in the middle of the paper, or of a number, after what is there. */
+/** An example of a digit: in the middle of the paper, or of a number, after what is there; [] if that is full. */
 function example(digit) {
   const scale = sheet.wide ? 14 : 28, top = sheet.wide ? HEIGHT / 4 : 0;
   const right = Math.max(0, ...drawn().flatMap(({ points }) => points.map(([x]) => x)));
   const paths = EXAMPLES[digit].split("|").map((path) => path.split(" ").map(([x, y]) => [x * scale, y * scale + top]));
   const left = sheet.wide ? right + 30 - Math.min(...paths.flat().map(([x]) => x)) : 0;
-  return paths.map((path) => ({ points: path.map(([x, y]) => onPaper([x + left, y])), width: sheet.pen, erase: false }));
+  if (Math.max(...paths.flat().map(([x]) => x)) + left > sheet.width - sheet.pen) return [];
+  return paths.map((path) => ({ points: path.map(([x, y]) => [x + left, y]), width: sheet.pen, erase: false }));
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -103,7 +121,9 @@ paper.addEventListener("keydown", (event) => {
     else begin(sheet.cursor);
   } else if (/^\d$/.test(event.key)) {
     end();
-    put([...(sheet.wide ? drawn() : []), ...example(event.key)]);
+    const strokes = example(event.key);
+    if (!sheet.wide) replace(strokes);
+    else if (strokes.length) put([...drawn(), ...strokes]);
   } else return;
   event.preventDefault();
   redraw();
@@ -133,9 +153,12 @@ function turn(wide) {
   update();
 }
 
-const undo = () => step(-1), redo = () => step(1), clear = () => { end(); put([]); };
+const undo = () => step(-1), redo = () => step(1), clear = () => replace([]);
 const choices = { draw: () => choose(false), erase: () => choose(true), one: () => turn(false), many: () => turn(true) };
-for (const [id, act] of Object.entries({ ...choices, undo, redo, clear })) byId(id).addEventListener("click", act);
+const judgements = { right: () => judge("right"), wrong: () => judge("wrong") };
+const actions = { ...choices, undo, redo, clear, ...judgements, save: async () => download(await picture()), share };
+for (const [id, act] of Object.entries(actions))
+  byId(id).addEventListener("click", () => { if (byId(id).getAttribute("aria-disabled") !== "true") act(); });
 addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   if (!(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y")) return;
@@ -152,8 +175,10 @@ const rows = Array.from({ length: 10 }, (_, digit) => {
 });
 byId("bars").replaceChildren(...rows); // a page that was saved from the browser has bars already
 
-const exactPercent = (share) => (share >= 0.9995 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
+const exactPercent = (share) => (share >= OVER_999 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
 const percent = (share) => (share >= OVER_99 ? "over 99 %" : `${Math.round(100 * share)} %`);
+
+const bestDigit = ({ probabilities }) => probabilities.indexOf(Math.max(...probabilities));
 
 function inWords({ probabilities, score }) {
   const [first, second] = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
@@ -163,22 +188,27 @@ function inWords({ probabilities, score }) {
   return share >= LIKELY ? `Probably ${a(first)}, perhaps ${a(second)}.` : `Unsure: ${a(first)} or ${a(second)}?`;
 }
 
-function numberInWords({ text, confidence }) {
-  const number = text.split("\n").join(", and below it ");
-  if (text.includes("?")) return `I read ${number}: where a ? stands, I see no digit.`;
-  if (confidence >= SURE) return `I read ${number}, ${percent(confidence)} sure.`;
-  return confidence >= LIKELY ? `Probably ${number}.` : `Unsure: ${number}?`;
+/** As for one digit, how sure is the share of the best digit; for several, the product of theirs. */
+function numberInWords({ text, digits }) {
+  const number = text.split("\n").join(" / ");
+  if (text.includes("?")) return `I read ${number} (a ? marks ink that is no digit).`;
+  const share = digits.reduce((product, { probabilities }) => product * Math.max(...probabilities), 1);
+  if (share >= SURE) return `I read ${number}, ${percent(share)} sure.`;
+  return share >= LIKELY ? `Probably ${number}.` : `Unsure: ${number}?`;
 }
 
-/** Show what the network sees, 28x28, on a canvas of that size. */
+/** Show what the network sees, 28x28, as dark ink on white, on a canvas of that size. */
 function showImage(canvas, image) {
   const context = canvas.getContext("2d"), pixels = context.createImageData(SIDE, SIDE);
-  for (let i = 0; i < SIDE * SIDE; i++) pixels.data.set([0, 1, 2].map(() => image?.[i] ?? 0).concat(255), 4 * i);
+  for (let i = 0; i < SIDE * SIDE; i++) {
+    const paperLeft = 255 - (image?.[i] ?? 0);
+    pixels.data.set([paperLeft, paperLeft, paperLeft, 255], 4 * i);
+  }
   context.putImageData(pixels, 0, 0);
 }
 
 function showDigit(guess) {
-  const best = guess ? guess.probabilities.indexOf(Math.max(...guess.probabilities)) : -1;
+  const best = guess ? bestDigit(guess) : -1;
   byId("bars").className = guess && guess.score < refused ? "refused" : "";
   rows.forEach((row, digit) => {
     const share = guess ? guess.probabilities[digit] : 0;
@@ -190,10 +220,10 @@ function showDigit(guess) {
 }
 
 function showDigits(number) {
-  byId("digits").replaceChildren(...(number?.digits ?? []).map(({ text, probabilities, image, score }) => {
+  byId("digits").replaceChildren(...(number?.digits ?? []).map(({ text, probabilities, image }) => {
     const one = byId("digit").content.firstElementChild.cloneNode(true);
     one.querySelector("b").textContent = text;
-    one.querySelector("span").textContent = text === "?" ? "no digit" : percent(Math.max(...probabilities) * score);
+    one.querySelector("span").textContent = text === "?" ? "no digit" : percent(Math.max(...probabilities));
     showImage(one.querySelector("canvas"), image);
     return one;
   }));
@@ -219,17 +249,27 @@ function showReading() {
   nextReading = now + Math.max(MIN_PAUSE, now - start); // at most half of the time, so that ink follows the pen
 }
 
-function drawLine({ points, width, erase }) {
-  ink.strokeStyle = erase ? PAPER : INK;
-  ink.lineWidth = width;
-  ink.beginPath();
-  ink.moveTo(...points[0]);
+function drawLine(context, { points, width, erase }) {
+  context.strokeStyle = erase ? PAPER : INK;
+  context.lineWidth = width;
+  context.beginPath();
+  context.moveTo(...points[0]);
   points.slice(1).forEach(([x, y], i) => {
     const [a, b] = points[i]; // a curve between the middles of the pieces, bent by the point where they meet
-    ink.quadraticCurveTo(a, b, (a + x) / 2, (b + y) / 2);
+    context.quadraticCurveTo(a, b, (a + x) / 2, (b + y) / 2);
   });
-  ink.lineTo(points.at(-1)[0] + 0.01, points.at(-1)[1]); // so that a single point is a dot
-  ink.stroke();
+  context.lineTo(points.at(-1)[0] + 0.01, points.at(-1)[1]); // so that a single point is a dot
+  context.stroke();
+}
+
+/** Draw strokes on white, as large as the canvas is. */
+function drawOn(canvas, strokes) {
+  const context = canvas.getContext("2d"), scale = canvas.height / HEIGHT;
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.fillStyle = PAPER;
+  context.fillRect(0, 0, canvas.width / scale, HEIGHT);
+  context.lineCap = context.lineJoin = "round";
+  strokes.forEach((line) => drawLine(context, line));
 }
 
 function write(text, x, y, colour, font) {
@@ -241,18 +281,14 @@ function write(text, x, y, colour, font) {
 function redraw() {
   cancelAnimationFrame(frame);
   frame = requestAnimationFrame(() => {
-    const scale = paper.width / sheet.width, strokes = drawn();
-    ink.setTransform(scale, 0, 0, scale, 0, 0);
-    ink.fillStyle = PAPER;
-    ink.fillRect(0, 0, sheet.width, HEIGHT);
-    ink.lineCap = ink.lineJoin = "round";
+    const strokes = drawn();
+    drawOn(paper, strokes);
     ink.textAlign = "center";
-    strokes.forEach(drawLine);
     for (const { text, box: [left, top, right] } of sheet.wide && reading ? reading.digits : [])
       write(text, (left + right) / 2, Math.max(top - 14, 22), ACCENT, "bold 22px");
     if (!strokes.length && !byKeys) write(sheet.hint, sheet.width / 2, HEIGHT / 2, HINT, sheet.wide ? "20px" : "15px");
     if (!byKeys) return;
-    ink.strokeStyle = stroke ? "#d55e00" : ACCENT;
+    ink.strokeStyle = stroke ? PEN_DOWN : ACCENT;
     ink.lineWidth = 2;
     ink.beginPath();
     ink.arc(...sheet.cursor, 12, 0, 2 * Math.PI);
@@ -260,16 +296,143 @@ function redraw() {
   });
 }
 
+/** Disable a button for everyone, but leave it the focus. */
+function allow(id, isAllowed) {
+  byId(id).setAttribute("aria-disabled", String(!isAllowed));
+}
+
 function update() {
-  byId("undo").disabled = sheet.now === 0;
-  byId("redo").disabled = sheet.now === sheet.history.length - 1;
-  byId("clear").disabled = !sheet.history[sheet.now].length;
+  allow("undo", sheet.now > 0);
+  allow("redo", sheet.now < sheet.history.length - 1);
+  allow("clear", drawn().length > 0);
   showReading();
+  showVerdict();
+  redraw();
+  remember();
+  clearTimeout(saying);
+  saying = setTimeout(() => { byId("said").textContent = byId("words").textContent; }, SAY_AFTER);
+}
+
+/** Give the paper as many pixels as the screen shows of it. */
+function fit() {
+  [paper.width, paper.height] = [paper.clientWidth, paper.clientHeight].map((side) => Math.round(side * devicePixelRatio));
   redraw();
 }
 
-new ResizeObserver(() => {
-  [paper.width, paper.height] = [paper.clientWidth, paper.clientHeight].map((side) => Math.round(side * devicePixelRatio));
-  redraw();
-}).observe(paper);
+function fitAfterZoom() {
+  const query = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+  query.addEventListener("change", () => { fit(); fitAfterZoom(); }, { once: true });
+}
+
+// ---- earlier drawings, whether they were read right, and pictures of them; nothing leaves the page
+
+const MAX_EARLIER = 10;
+const KEY = `mnist_nb page 1 ${location.pathname}`; // in the session's storage; 1 is the format's version
+let earlier = []; // {strokes, wide, text} of each, latest first
+const verdicts = new WeakMap(); // "right" or "wrong", by strokes
+const score = { right: 0, wrong: 0 };
+
+/** The digits that are read, "?" for what is none. */
+const readText = () => reading.text ?? (reading.score < refused ? "?" : String(bestDigit(reading)));
+
+/** Add what is on the paper to the earlier drawings, unless it is among them. */
+function keep() {
+  const strokes = drawn();
+  if (!reading || earlier.some((drawing) => drawing.strokes === strokes)) return;
+  earlier = [{ strokes, wide: sheet.wide, text: readText() }, ...earlier].slice(0, MAX_EARLIER);
+}
+
+function lookAgain({ strokes, wide }) {
+  end();
+  keep();
+  if (sheet.wide !== wide) turn(wide);
+  put(strokes);
+  paper.focus();
+}
+
+function judge(verdict) {
+  const before = verdicts.get(drawn());
+  if (before === verdict) return;
+  if (before) score[before] -= 1;
+  score[verdict] += 1;
+  verdicts.set(drawn(), verdict);
+  keep();
+  update();
+}
+
+function showVerdict() {
+  for (const verdict of ["right", "wrong"]) {
+    byId(verdict).setAttribute("aria-pressed", String(verdicts.get(drawn()) === verdict));
+    allow(verdict, reading !== null);
+  }
+  for (const id of ["save", "share"]) allow(id, reading !== null);
+  const judged = score.right + score.wrong;
+  byId("score").textContent = judged ? `${score.right} of ${judged} right` : "";
+  byId("earlier").replaceChildren(...earlier.map(showEarlier));
+}
+
+function showEarlier(drawing) {
+  const item = byId("drawing").content.firstElementChild.cloneNode(true), { strokes, wide, text } = drawing;
+  const [button, canvas, label] = ["button", "canvas", "b"].map((name) => item.querySelector(name));
+  const sign = { right: " ✓", wrong: " ✗" }[verdicts.get(strokes)] ?? "", verdict = verdicts.get(strokes) ?? "not judged";
+  label.textContent = text.replace("\n", " / ") + sign;
+  button.setAttribute("aria-label", `Look again: read as ${text === "?" ? "no digit" : text}, ${verdict}`);
+  canvas.width = wide ? 2 * canvas.height : canvas.height;
+  drawOn(canvas, strokes);
+  button.addEventListener("click", () => lookAgain(drawing));
+  return item;
+}
+
+/** The paper as a file, named by what is read. */
+async function picture() {
+  const content = await new Promise((resolve) => paper.toBlob(resolve));
+  const name = readText().replaceAll("?", "x").replace("\n", "-");
+  return new File([content], `read-as-${name}.png`, { type: "image/png" });
+}
+
+function download(file) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = file.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+async function share() {
+  const file = await picture(), content = { files: [file], text: byId("words").textContent };
+  if (!navigator.canShare?.(content)) return download(file);
+  return navigator.share(content).catch((error) => {
+    if (error.name !== "AbortError") download(file); // AbortError: the reader closed the sheet
+  });
+}
+
+/** Keep all drawings until the tab is closed, where the browser allows it. */
+function remember() {
+  const papers = sheets.map(({ history, now }) => history[now]);
+  const judged = earlier.map((drawing) => ({ ...drawing, verdict: verdicts.get(drawing.strokes) }));
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify({ papers, wide: sheet.wide, earlier: judged, score }));
+  } catch { /* no storage here, or it is full: a reload starts with an empty paper */ }
+}
+
+function recall() {
+  let saved = null;
+  try {
+    saved = JSON.parse(sessionStorage.getItem(KEY));
+  } catch { /* no storage here */ }
+  if (!saved) return;
+  Object.assign(score, saved.score);
+  earlier = saved.earlier;
+  for (const { strokes, verdict } of earlier) if (verdict) verdicts.set(strokes, verdict);
+  saved.papers.forEach((paperStrokes, i) => {
+    const text = JSON.stringify(paperStrokes);
+    const same = earlier.find(({ strokes }) => JSON.stringify(strokes) === text); // which has a verdict
+    if (paperStrokes.length) sheets[i].now = sheets[i].history.push(same?.strokes ?? paperStrokes) - 1;
+  });
+  if (saved.wide) turn(true);
+}
+
+recall();
+new ResizeObserver(fit).observe(paper);
+fitAfterZoom();
 update();

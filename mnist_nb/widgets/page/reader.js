@@ -229,13 +229,15 @@ function decode(text) {
 /** Give each layer its arrays, such as `weight`: they follow each other in the numbers. */
 function withArrays(layers, numbers) {
   let used = 0;
-  return layers.map((layer) => {
+  const complete = layers.map((layer) => {
     const arrays = Object.entries(layer.arrays).map(([name, length]) => {
       used += length;
       return [name, numbers.subarray(used - length, used)];
     });
     return { ...layer, ...Object.fromEntries(arrays) };
   });
+  if (used !== numbers.length || !numbers.every(Number.isFinite)) throw new Error("the weights in this page are damaged");
+  return complete;
 }
 
 const allLayers = withArrays([...model.layers, ...model.refusal_layers], decode(model.weights));
