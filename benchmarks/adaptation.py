@@ -1,5 +1,4 @@
-"""Teaching a hand: three drawings of each digit from one writer, and how that writer's other digits
-are read then.
+"""Teach a person's handwriting with three drawings of each digit, then read their other digits.
 
     python benchmarks/adaptation.py --strokes pendigits-orig.tra [--model NAME_OR_PATH ...] [--seed
     0]

@@ -1,12 +1,12 @@
-"""How fast it is, measured against what a reader might use instead: `make bench`, or
+"""Speed compared with other libraries: `make bench`, or
 
     python benchmarks/bench.py [PART ...] [--quick]
 
-Seconds travel badly from one machine to another, and on a shared machine from one minute to the
-next. So contenders take turns, several rounds of them in one process, and what counts is the ratio
-of the medians. Each part prints a table, writes it with all that was measured into
-benchmarks/results/, as JSON, Markdown and a figure, and puts it into benchmarks/README.md. SEEDS=3
-in the environment shortens the races, which are run with five.
+Times differ between machines, and on a shared machine from one minute to the next. So contenders
+take turns for several rounds in one process, and the ratios of the medians are compared. Each part
+prints a table, writes it with all measurements to benchmarks/results/ as JSON, Markdown and a
+figure, and inserts it into benchmarks/README.md. SEEDS=3 in the environment shortens the races,
+which use five seeds by default.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from mnist_nb.plots.style import COLOURS, DASHES, MARKERS, despine, new_figure
 
 
 def main() -> None:
-    """Measure the parts that were asked for, all if none was."""
+    """Measure the given parts, or all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -54,7 +54,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     threads = torch.get_num_threads()
     for part in options.parts or PARTS:
-        torch.set_num_threads(threads)  # whatever the part before has done
+        torch.set_num_threads(threads)  # independently of the previous part
         PARTS[part](options.quick)
 
 

@@ -43,8 +43,7 @@ def ours(data: Mnist, network: str, batch_size: int, hidden: tuple[int, int] = (
 
 
 def common_script(data: Mnist, network: str, batch_size: int) -> Epoch:
-    """What most tutorials do: torchvision's data set, ToTensor and Normalize for each image anew, a
-    DataLoader."""
+    """Train as most tutorials do: with torchvision's data set and transforms, and a DataLoader."""
     from torchvision import datasets, transforms
 
     prepare = transforms.Compose(

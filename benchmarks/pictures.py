@@ -1,11 +1,10 @@
-"""Pictures of single digits, from files: how many does a shipped model read, by kind of picture?
+"""Count the digits that a network reads in pictures from files, by kind of picture.
 
     python benchmarks/pictures.py FOLDER [--model cnn] [--wrong FOLDER]
 
-The files are named LABEL_KIND_NUMBER, such as 7_photo_012.jpg. "Sure" counts what is read wrongly
-at over 90 %; `--wrong` keeps, for each picture that is not read right, what was found in it as a
-figure. MNIST's own images go the same way for comparison: as they are, cut to their ink, and eight
-times as large with one pixel of margin.
+The files are named LABEL_KIND_NUMBER, such as 7_photo_012.jpg. "Sure" counts mistakes with over
+90 % confidence; `--wrong` saves a figure of each picture that is misread. MNIST's own images are
+read for comparison: unchanged, cut to their ink, and eight times as large with one pixel of margin.
 """
 
 from __future__ import annotations

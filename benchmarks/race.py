@@ -1,9 +1,9 @@
-"""One training for `bench.py`: a process of its own that prints when which accuracy was reached.
+"""A training for `bench.py` in its own process, which prints the time of each accuracy.
 
     python benchmarks/race.py PRESET SEED CHANGES_AS_JSON STARTED
 
-The test images are looked at after each epoch, to say when an accuracy was reached, and nothing is
-chosen by it.
+The test images are evaluated after each epoch to find when an accuracy was reached. No choice
+depends on them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(preset: str, seed: str, changes: str, started: str) -> None:
     for record in run.epochs():
         begin = time.time()
         accuracy = evaluate(run.model, data.test).accuracy
-        looked += time.time() - begin  # looking is not training
+        looked += time.time() - begin  # evaluation does not count as training
         training = sum(kept.seconds for kept in run.records)
         epochs.append(
             {

@@ -1,10 +1,9 @@
-"""How long the page that needs no Python takes for a guess: `make bench ARGS=reader`, or
+"""The time of a reading in the exported page: `make bench ARGS=reader`, or
 
     python benchmarks/reader.py
 
-It needs Chromium and what the tests are installed with. Two hundred recorded drawings, each read
-after ten others that warm the page up; then a number of eight digits, read as a whole and again
-after one more stroke.
+It needs Chromium and the extra `test`. The page reads two hundred recorded drawings, after ten
+others to warm up, and a number of eight digits, once as a whole and again after one more stroke.
 """
 
 from __future__ import annotations

@@ -1,13 +1,11 @@
-"""Letters on the drawing pad: how well does a network tell what is no digit from digits, by each
-way to score it?
+"""Compare scores that separate letters from digits on the drawing pad.
 
     python benchmarks/refusal.py --characters FILE [--strokes FILE] [--model PATH_OR_NAME ...]
     [--seed 0]
 
-The characters are lines of text, one for each: the character, its writer, then the strokes, `|`
-between them, each of points `x,y` with y down; the strokes, more digits by other writers, are the
-UNIPEN text that strokes.py reads. All are drawn on the pad as strokes.py draws them. Only letters
-that no digit looks like count as letters.
+Each line of the characters file is a character, its writer, and its strokes, separated by `|`, each
+of points `x,y` with y down. The strokes file has more digits by other writers, as UNIPEN text (see
+strokes.py). All are drawn on the pad as in strokes.py. Only letters that resemble no digit count.
 """
 
 from __future__ import annotations

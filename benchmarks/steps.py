@@ -1,4 +1,4 @@
-"""What augmenting a batch costs, as a multiple of the plain step."""
+"""The time of a step with augmentation, as a multiple of a step without."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS = 40  # a turn
 
 
 def augmentation(quick: bool) -> None:
-    """Milliseconds of a step with each kind of augmentation, in turns, for both networks."""
+    """Measure a step with each kind of augmentation, in turns, for both networks."""
     data, rounds = load_mnist(), 3 if quick else 15
     lines = ["| network, batch | augmentation | ms per step, median (least to most) | x none |"]
     lines += ["| --- | --- | --- | --- |"]
@@ -42,7 +42,7 @@ def augmentation(quick: bool) -> None:
 
 
 def steps(data: Mnist, settings: Hyperparameters, count: int) -> Callable[[], object]:
-    """A function that takes the run's next steps."""
+    """Return a function that takes the run's next steps."""
     run = TrainingRun(build_model(settings.network, seed=0), data, settings, device="cpu")
 
     def go() -> None:

@@ -1,5 +1,4 @@
-"""Handwriting replayed on the drawing pad: how many digits that people wrote with a pen does a
-model read?
+"""Replay handwriting on the drawing pad, and count the digits that a network reads.
 
     python benchmarks/strokes.py --strokes FILE [--model PATH_OR_NAME ...] [--seed 0]
 
@@ -33,7 +32,7 @@ WIDTHS = (8.0, 26.0)  # pixels
 
 
 class PenDigit(NamedTuple):
-    """A digit as it was written."""
+    """A digit as it was written, in strokes."""
 
     label: int
     writer: int

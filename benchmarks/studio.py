@@ -2,9 +2,9 @@
 
     python benchmarks/studio.py [--rounds 5]
 
-The panel is drawn as for a reader, at most five times a second: the curves, the first layer's
-weights, dead units and update ratios, the pinned digit. Processor time is counted, of all threads,
-in the observations and in the whole run: a machine that does other things too stretches both.
+The panel is updated as usual, at most five times a second: the curves, the first layer's weights,
+dead units, update ratios, and the pinned digit. The processor time of all threads is measured, in
+the observations and in the whole run, because elapsed time depends on other programs.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Whole numbers: how many that are put together from one writer's own digits, or stand in a
-picture, are read right?
+"""Count the whole numbers that are read right, composed of a writer's digits or in pictures.
 
     python benchmarks/whole_numbers.py --strokes FILE [--characters FILE] [--pictures FOLDER]
     [--model NAME_OR_PATH]

@@ -1,12 +1,10 @@
-"""What makes a network good: the small experiments whose curves notebook 06 draws. `make
-experiments`, or
+"""The experiments of notebook 06: `make experiments`, or
 
     python experiments/run.py [training_set] [initialisation] [width] [memorization] [bits] [votes]
 
-Each experiment changes one thing and leaves the rest, five epochs of settings that learn fast, as
-it is. It is repeated with other seeds, and all is measured on the validation images. The numbers go
-to notebooks/experiments.json; an experiment that was not asked for keeps the numbers it has there.
-All six take a few minutes on one core.
+Each experiment changes one thing in five epochs of fast settings. It is repeated with several
+seeds and measured on the validation images. Results are saved in notebooks/experiments.json; those
+of other experiments there are kept. All six take a few minutes on one core.
 """
 
 from __future__ import annotations
@@ -42,7 +40,7 @@ SEEDS = (0, 1, 2, 3, 4)
 Results = dict[str, Any]
 
 
-# ---- the experiments: each returns its results, one value for each seed
+# ---- the experiments: each returns its results, with one value per seed
 
 
 def training_set(
@@ -183,14 +181,14 @@ EXPERIMENTS: dict[str, Callable[[Mnist], Results]] = {
 }
 
 
-# ---- what they share
+# ---- shared by the experiments
 
 
 def seeded(settings: Hyperparameters, seed: int, **changes: Any) -> Hyperparameters:
     return dataclasses.replace(settings, seed=seed, **changes)
 
 
-@functools.cache  # several experiments begin with the same networks
+@functools.cache  # several experiments start from the same networks
 def trained(
     data: Mnist, settings: Hyperparameters, hidden: tuple[int, int] = (128, 64)
 ) -> nn.Module:
@@ -226,8 +224,7 @@ def by_epoch(model: nn.Module, data: Mnist, settings: Hyperparameters) -> dict[s
 
 
 def some_of(data: Mnist, size: int, seed: int, mix: bool = False) -> Mnist:
-    """The data with a random choice of the training images, and their labels mixed among them if
-    wanted."""
+    """Return the data with a random choice of training images, with shuffled labels if wanted."""
     generator = torch.Generator().manual_seed(seed)
     chosen = data.train.subset(torch.randperm(len(data.train), generator=generator)[:size])
     if mix:
@@ -237,7 +234,7 @@ def some_of(data: Mnist, size: int, seed: int, mix: bool = False) -> Mnist:
 
 
 def accuracy(model: nn.Module, split: Split) -> float:
-    """The share read right of the first 5,000 images, to four places."""
+    """Return the accuracy on the first 5,000 images, to four decimals."""
     some = split.take(5_000)
     return short(loss_and_accuracy(model, some.images, some.labels)[1])
 
@@ -250,7 +247,7 @@ def short(value: Any) -> float:
 
 
 def described(experiment: Callable[..., Results]) -> dict[str, Any]:
-    """What an experiment measures, and the settings and seeds that it does so with."""
+    """Return an experiment's docstring, settings and seeds."""
     given = inspect.signature(experiment).parameters
     return {
         "what": " ".join((experiment.__doc__ or "").split()),
@@ -260,7 +257,7 @@ def described(experiment: Callable[..., Results]) -> dict[str, Any]:
 
 
 def keep(kept: Mapping[str, Any], path: Path = FILE) -> None:
-    """Write all experiments to the file: short lines, and always in the same order."""
+    """Save all experiments to the file, in short lines and a fixed order."""
     lines = [
         f"{json.dumps(name)}: {json.dumps(kept[name])}"
         for name in ("about", *EXPERIMENTS)
@@ -270,7 +267,7 @@ def keep(kept: Mapping[str, Any], path: Path = FILE) -> None:
 
 
 def main() -> None:
-    """Run the experiments that were asked for, all if none was."""
+    """Run the given experiments, or all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

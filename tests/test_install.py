@@ -73,7 +73,7 @@ def test_without_pytorchs_index_it_goes_on(
 ) -> None:
     pip.index_fails = True
     assert run(monkeypatch, "--extra", "test", "--constraint", "constraints.txt") == 0
-    assert "taking PyPI's build" in capsys.readouterr().out
+    assert "installing PyPI's build" in capsys.readouterr().out
     index, everything = pip.calls
     assert {"--timeout", "--retries", "constraints.txt"} <= set(index)
     assert everything[-1] == f"{ROOT}[test]"

@@ -68,7 +68,7 @@ def test_a_full_disk_leaves_no_half_copies(tmp_path: Path, monkeypatch: pytest.M
         patch.setattr("sys.argv", ["reader_copies", str(mine)])
         patch.setattr("reader_copies.copy_missing", partial(copy_missing, series=series))
         with pytest.raises(
-            SystemExit, match=r"not complete \(No space left on device\): make room"
+            SystemExit, match=r"not complete \(No space left on device\): free some space"
         ):
             main()
     assert not [path for path in mine.iterdir() if path.is_file()]

@@ -1,11 +1,11 @@
-"""Strip from notebooks what changes by itself, and keep what readers and tests look at.
+"""Remove volatile metadata from notebooks.
 
 python tools/clean_notebooks.py [--check] NOTEBOOK...
 
-Kept: sources, cell ids, tags, execution counts, outputs. Gone: execution times, widget state,
-widget views (they refer to a kernel that has ended; the text beside them stays), collapsed and
-scrolled marks, the Python version. Lines printed one after the other become one output. With
---check nothing is written and the exit status says whether all notebooks were clean.
+Kept: sources, cell ids, tags, execution counts, outputs. Removed: execution times, widget state,
+widget views (they need a kernel that has ended; their text is kept), collapsed and scrolled marks,
+the Python version. Consecutive printed lines are merged into one output. With --check nothing is
+written, and the exit status says whether all notebooks are clean.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
-    """A cleaned copy."""
+    """Return a cleaned copy."""
     cleaned = copy.deepcopy(notebook)
     cleaned.metadata = NotebookNode(
         {"kernelspec": NotebookNode(KERNEL), "language_info": NotebookNode(name="python")}
@@ -43,8 +43,7 @@ def clean(notebook: NotebookNode) -> NotebookNode:
 
 
 def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Lines printed one after the other as one output: how the kernel parcels them up is a matter
-    of chance."""
+    """Merge consecutive printed lines into one output: the kernel splits them at random."""
     parts: list[NotebookNode] = []
     for output in outputs:
         if parts and output.output_type == "stream" and output.get("name") == parts[-1].get("name"):
@@ -55,14 +54,16 @@ def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def text(notebook: NotebookNode) -> str:
-    """The notebook as it stands in its file."""
+    """Return the notebook as the text of its file."""
     return str(nbformat.writes(notebook)) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--check", action="store_true", help="change nothing, only say which are not clean"
+        "--check",
+        action="store_true",
+        help="change nothing, only list notebooks that are not clean",
     )
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     options = parser.parse_args()

@@ -2,8 +2,8 @@
 
 python tools/install.py [--extra test] [--gpu 0|1] [--constraint FILE]
 
-On Linux PyPI's PyTorch brings gigabytes for NVIDIA cards. Without an NVIDIA driver, PyTorch's
-own index is asked for its CPU build first.
+On Linux, PyPI's PyTorch includes gigabytes for NVIDIA cards. Without an NVIDIA driver, the CPU
+build from PyTorch's own index is installed, if the index can be reached.
 """
 
 import argparse
@@ -21,17 +21,28 @@ from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-# Wheels from elsewhere, such as a folder named in pip's settings, need not fit those of this index.
+# Wheels from other sources, such as a folder in pip's settings, may not match those of this index.
 WITHOUT_OTHER_SOURCES = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_NO_INDEX": ""}
-PYTORCH = re.compile(r"torch|torchvision|triton|(nvidia|cuda)-.*")  # with what only CUDA needs
+PYTORCH = re.compile(
+    r"torch|torchvision|triton|(nvidia|cuda)-.*"
+)  # including packages that only CUDA needs
 
 
 def main() -> int:
-    """Install PyTorch's CPU build where that is wanted, then everything else."""
+    """Install PyTorch's CPU build if wanted, then everything else."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--extra", default="notebooks", help="of pyproject.toml (%(default)s)")
-    parser.add_argument("--gpu", choices=("", "0", "1"), default="", help="replace PyTorch")
-    parser.add_argument("--constraint", default="", metavar="FILE", help="versions to keep to")
+    parser.add_argument(
+        "--extra", default="notebooks", help="an extra of pyproject.toml (%(default)s)"
+    )
+    parser.add_argument(
+        "--gpu",
+        choices=("", "0", "1"),
+        default="",
+        help="reinstall PyTorch without (0) or with (1) GPU support",
+    )
+    parser.add_argument(
+        "--constraint", default="", metavar="FILE", help="a file with the versions to install"
+    )
     options = parser.parse_args()
     keep = ["--constraint", options.constraint] if options.constraint else []
 
@@ -42,14 +53,14 @@ def main() -> int:
         source = ["--index-url", CPU_INDEX, "--timeout", "10", "--retries", "0"]
         command = ["install", "-qqq", *source, *keep, "torch", "torchvision"]
         if pip(*command, environment=WITHOUT_OTHER_SOURCES) != 0:
-            print("PyTorch's own index cannot be used: taking PyPI's build, several GB.")
-    print("Installing mnist_nb and its packages, which can take minutes ...", flush=True)
+            print("PyTorch's own index cannot be used: installing PyPI's build, several GB.")
+    print("Installing mnist_nb and its dependencies, which can take minutes ...", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         return pip("install", "-qq", *keep, *project(Path(scratch), options.extra))
 
 
 def wants_cpu_build(gpu: str) -> bool:
-    """Whether to ask for the CPU build; PyPI has the right one except for Linux."""
+    """Return whether to install the CPU build from PyTorch's index. Only Linux needs it."""
     if sys.platform != "linux" or gpu == "1":
         return False
     return gpu == "0" or not has_nvidia_driver()
@@ -64,7 +75,7 @@ def has_nvidia_driver() -> bool:
 
 
 def remove_pytorch() -> None:
-    """Uninstall either build with all that it brought."""
+    """Uninstall PyTorch's build and its dependencies."""
     names = [package.name for package in distributions() if PYTORCH.fullmatch(package.name)]
     if names:
         pip("uninstall", "--quiet", "--yes", *names)
@@ -81,7 +92,7 @@ def project(scratch: Path, extra: str) -> list[str]:
 
 
 def pip(*words: str, environment: Mapping[str, str] = MappingProxyType({})) -> int:
-    """Run pip, with these environment variables as well, and return its exit status."""
+    """Run pip with additional environment variables, and return its exit status."""
     return subprocess.call([sys.executable, "-m", "pip", *words], env={**os.environ, **environment})
 
 

@@ -1,11 +1,10 @@
-"""Copies of all notebooks, as they were executed, that any browser shows without Jupyter.
+"""Write the executed notebooks as HTML pages for any browser.
 
 python tools/make_html.py [FOLDER]
 
-They go to build/html (or FOLDER), with a page index.html that lists them; links between notebooks
-lead to the copies. Where a notebook shows the drawing pad, its copy shows pad.html: the shipped
-network in a page that needs no kernel. Formulas are set by MathJax, which a page fetches from the
-network; everything else is inside it.
+The pages go to build/html (or FOLDER), with index.html as their list; links between notebooks lead
+to the pages. The drawing pad is replaced by pad.html, which has the included network and needs no
+kernel. Formulas need MathJax, which a page downloads; everything else is in the page.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from mnist_nb.handwriting.pretrained import PRETRAINED
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-# on a phone the bars come under the paper
+# on a phone the bars are below the paper
 HIGH = "clamp(44rem, (760px - 100vw) * 99, 60rem)"
 PAD = (
     '<iframe src="{}pad.html" title="drawing pad" style="width: 100%; height: '
@@ -38,7 +37,7 @@ PAGE = """<!DOCTYPE html>
 ul {{ list-style: none }}</style></head>
 <body><h1>mnist_nb</h1>
 <p>How a neural network learns to read handwritten digits. These pages show the notebooks as they
-were last run; the sliders live in JupyterLab only: <code>make lab</code>. The
+were last run; sliders work only in JupyterLab: <code>make lab</code>. The
 <a href="pad.html">drawing pad</a> works here too.</p>
 <ul>{items}</ul><p>Solutions of the exercises:</p><ul>{solutions}</ul></body></html>
 """
@@ -60,7 +59,7 @@ def main(folder: Path) -> None:
 
 
 def write_page(path: Path, folder: Path) -> str:
-    """Write a notebook as a page, and return the index's line that links to it."""
+    """Write a notebook as a page, and return its line of the index."""
     place = path.relative_to(NOTEBOOKS).with_suffix(".html")
     notebook = nbformat.read(path, as_version=4)
     heading = title(notebook)
@@ -73,7 +72,7 @@ def write_page(path: Path, folder: Path) -> str:
 
 
 def title(notebook: NotebookNode) -> str:
-    """The first heading."""
+    """Return the first heading."""
     (heading,) = re.findall(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)
     return str(heading)
 
@@ -86,7 +85,7 @@ def link_to_pages(notebook: NotebookNode) -> None:
 
 
 def show_pad(notebook: NotebookNode, to_root: str) -> None:
-    """Put the page with the pad in the place of the widget."""
+    """Replace the widget by the page with the pad."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("data", {}).get("text/plain") == "DrawingPad()":

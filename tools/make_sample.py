@@ -2,7 +2,7 @@
 
     python tools/make_sample.py [FOLDER-OF-THE-FOUR-FILES] [--output FOLDER]
 
-Writes four .gz files and prints the sizes and SHA-256 sums that mnist_nb/data/mnist.py holds.
+Writes four .gz files and prints their sizes and SHA-256 sums.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Copy the notebooks for a reader to change: python tools/reader_copies.py [FOLDER]
+"""Make your own copies of the notebooks: python tools/reader_copies.py [FOLDER]
 
-The copies have no outputs, so that no answer is given before its question; solutions keep theirs.
-Files that are in the folder already are never overwritten.
+The copies have no outputs, so that no answer is shown before its question; solutions keep theirs.
+Existing files are never overwritten.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def without_outputs(path: Path) -> str:
 
 
 def copy_missing(folder: Path, series: Path = SERIES) -> list[Path]:
-    """Copy the files that the folder lacks, and return the copies."""
+    """Copy the files that are missing in the folder, and return the copies."""
     copies = []
     for path in sorted(file for file in series.rglob("*") if file.is_file()):
         inside = path.relative_to(series)
@@ -38,7 +38,7 @@ def copy_missing(folder: Path, series: Path = SERIES) -> list[Path]:
             content = without_outputs(path).encode()
         else:
             content = path.read_bytes()
-        write_atomically(copy, content)  # half a copy would never be replaced
+        write_atomically(copy, content)  # an incomplete copy would never be replaced
         copies.append(copy)
     return copies
 
@@ -50,11 +50,11 @@ def main() -> None:
     except OSError as error:
         sys.exit(
             f"The copies in {folder} are not complete ({error.strerror}): "
-            "make room or name another folder."
+            "free some space or name another folder."
         )
     if copies:
         print(
-            f"Your notebooks are in {folder}: without outputs, and yours to change. "
+            f"Your own notebooks are in {folder}, without outputs. "
             "Delete one and it is recreated on the next run."
         )
 

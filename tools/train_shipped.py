@@ -1,17 +1,17 @@
-"""Make the networks that ship with the package, from nothing.
+"""Train the networks that are included in the package.
 
     python tools/train_shipped.py [mlp] [cnn] [--quick] [--output FOLDER]
 
 1. Train with the preset for drawing, for more epochs.
-2. Train a few epochs more, with small steps, on digits of which half of the 1s, 4s, 7s and 9s have
-   forms that MNIST lacks. Of the way from the old weights to the new ones keep seven tenths: such a
-   network reads other people's digits nearly as well as with all of it, and MNIST's nearly as well
-   as with none (M. Wortsman and others, "Robust fine-tuning of zero-shot models", 2022).
-3. Divide the logits by a temperature, which changes how sure the network is, and no reading.
-4. Train the head that refuses images of no digit, on the hidden units of the finished network. The
-   ten outputs stay as they are.
+2. Train a few more epochs, with small steps, on digits of which half of the 1s, 4s, 7s and 9s have
+   forms that are rare in MNIST. Keep seven tenths of the change of the weights: such a network
+   reads other people's digits nearly as well as with the whole change, and MNIST's nearly as well
+   as without it (M. Wortsman and others, "Robust fine-tuning of zero-shot models", 2022).
+3. Divide the logits by a temperature, which changes the confidence but no prediction.
+4. Train the head that refuses images without a digit, on the hidden units of the finished network.
+   The ten outputs are not changed.
 
-With --quick everything is done on a few steps of the sample, to try the command.
+With --quick, train only a few steps on the sample, to try the command.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ OUTPUT = Path(__file__).parent.parent / "build" / "pretrained"
 
 MORE_VARIANTS = dataclasses.replace(HANDWRITING, variants=0.5)
 AUGMENTATIONS["more variants"] = MORE_VARIANTS
-VARIANTS_KEPT = 0.7  # of the way to the weights of the second training
+VARIANTS_KEPT = 0.7  # of the change of the weights in the second training
 
 REFUSAL_BATCH = 256  # of digits, and as many negatives
 REFUSAL_LEARNING_RATE = 0.003
-REFUSED_DIGITS = 0.007  # share of MNIST's validation digits; of other people's it is about 1 %
+REFUSED_DIGITS = 0.007  # share of MNIST's validation digits; about 1 % of other people's
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a network is made."""
+    """The settings of all steps for one network."""
 
     training: Hyperparameters
     variants: Hyperparameters  # of the second training
-    temperature: float  # that the logits are divided by
+    temperature: float  # the divisor of the logits
     refusal_noise: float  # on the hidden units, in standard deviations
     refusal_decay: float  # of the head's weights
     refusal_epochs: int = 6  # over the training digits, to collect hidden units
@@ -83,8 +83,8 @@ def variant_settings(network: str, epochs: int) -> Hyperparameters:
     )
 
 
-# Noise and decay are those with which other people's letters were refused best. The cnn was surer
-# of other people's digits than it was right.
+# Noise and decay were best at refusing other people's letters. The cnn was overconfident on other
+# people's digits.
 RECIPES = {
     "mlp": Recipe(
         training=dataclasses.replace(PRESETS["best for drawing"], epochs=200),
@@ -104,7 +104,7 @@ RECIPES = {
 
 
 def make_network(recipe: Recipe, data: Mnist) -> Network:
-    """Follow a recipe from the first weights to the finished network."""
+    """Train a network with a recipe, from initial to final weights."""
     model = build_model(recipe.training.network, seed=recipe.training.seed)
     train_aloud(model, data, recipe.training)
     teach_variants(model, data, recipe.variants)
@@ -121,7 +121,7 @@ def train_aloud(model: nn.Module, data: Mnist, settings: Hyperparameters) -> Non
 
 
 def teach_variants(model: nn.Module, data: Mnist, settings: Hyperparameters) -> None:
-    """Train with more variants, and keep a part of what that changes."""
+    """Train with more variants, and keep a part of the change."""
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     train_aloud(model, data, settings)
     with torch.no_grad():
@@ -195,7 +195,7 @@ def set_threshold(model: Network, head: RefusalHead, validation: Split) -> None:
 
 
 def save(model: Network, recipe: Recipe, data: Mnist, folder: Path) -> Path:
-    """Write the network, with the settings of its first training as metadata."""
+    """Save the network, with the settings of its first training as metadata."""
     validation = data.validation
     _, accuracy = loss_and_accuracy(model, validation.images, validation.labels)
     metadata = {
