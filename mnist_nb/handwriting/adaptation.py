@@ -1,5 +1,4 @@
-"""Teaching a network one person's handwriting from a few drawings, without letting it forget
-everybody else's."""
+"""Teaching a network your handwriting from a few drawings, without forgetting other people's."""
 
 import copy
 import math
@@ -20,21 +19,20 @@ from mnist_nb.models.networks import as_maps
 from mnist_nb.training.learning_rate import schedule_factor
 from mnist_nb.training.optimizers import Adam
 
-DIGITS_PER_STEP = 96  # of the reader's, each moved in its own way
-MAX_COPIES_PER_STEP = 4  # of one of the reader's digits
+DIGITS_PER_STEP = 96  # of your digits, each moved differently
+MAX_COPIES_PER_STEP = 4  # of one of your digits
 MNIST_PER_STEP = 64
-UNSURE_PER_STEP = 16  # of these; forgetting begins with the images the network is unsure of
+UNSURE_PER_STEP = 16  # of these: images that the network is unsure of are forgotten first
 UNSURE_SHARE = 10  # one in ten of MNIST's images counts as unsure
 USES = 4  # of each moved image: moving and convolving it takes nearly all of the time
-BATCH_SIZE = 100  # images whose maps fit a processor's cache
+BATCH_SIZE = 100  # images whose feature maps fit a processor's cache
 
 SHARES = tuple(share / 20 for share in range(20, 0, -1))
-"""The shares of the way from the old weights to the taught ones that are tried, the whole way
-first."""
+"""Shares of the change from old to taught weights, in the order in which they are tried."""
 
 
 class ForgettingWarning(UserWarning):
-    """Teaching would have cost too much accuracy on MNIST; the old weights were returned."""
+    """Teaching would have cost too much accuracy on MNIST, so the old weights were returned."""
 
 
 def adapt(
@@ -49,18 +47,17 @@ def adapt(
     device: str | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> nn.Module:
-    """Return a new model that has also learned these digits; the one given stays as it is.
+    """Return a copy of the model that has also learned these digits.
 
-    The layers from the first fully connected one on learn. Convolutions and their normalization
-    stay: they know strokes already. Each step takes some of the digits and some images of MNIST,
-    all moved a little. The targets of MNIST's images are the model's own earlier predictions (Z. Li
-    and D. Hoiem, "Learning without Forgetting", 2016).
+    Only the first fully connected layer and those after it are trained. Convolutions and their
+    normalization are kept, because they already recognize strokes. Each step uses some of the
+    digits and some images of MNIST, all moved a little. The targets of MNIST's images are the
+    model's own earlier predictions (Z. Li and D. Hoiem, "Learning without Forgetting", 2016).
 
-    The cost is measured on MNIST's validation images. If accuracy falls by more than
-    `max_forgetting`, including a margin for other images, the weights go only as far from the old
-    to the taught ones as that allows (M. Wortsman et al., "Robust fine-tuning of zero-shot models",
-    2022). If even a twentieth of the way costs too much, the old weights are returned with a
-    warning.
+    Forgetting is measured on MNIST's validation images. If accuracy falls by more than
+    `max_forgetting`, including a margin for other images, only a part of the change of the weights
+    is kept (M. Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). If even a
+    twentieth of the change costs too much, the old weights are returned with a warning.
 
     Args:
         model: from `build_model`, `load_checkpoint` or `load_pretrained`.
@@ -68,20 +65,20 @@ def adapt(
             `MyDigits`, a `Split`. Three drawings of each digit are enough.
         data: from `load_mnist`.
         steps: batches to learn from, 1 to 100,000.
-        learning_rate: of Adam at the start, 1e-6 to 10; it falls to 0 along a cosine.
-        max_forgetting: how far accuracy on MNIST may fall, in [0, 1].
-        seed: the same seed gives the same model; PyTorch's own generator is not used.
-        device: "cpu", "cuda" or "mps"; None stays where the model is.
-        on_step: called after every step with the number of steps done and the batch's loss. An
-            exception in it ends the teaching.
+        learning_rate: the initial rate of Adam, 1e-6 to 10; it falls to 0 along a cosine.
+        max_forgetting: the acceptable fall of accuracy on MNIST, in [0, 1].
+        seed: the same seed gives the same model; PyTorch's global generator is not used.
+        device: "cpu", "cuda" or "mps"; None keeps the model's device.
+        on_step: called after every step with the number of finished steps and the batch's loss. An
+            exception in it stops the teaching.
 
     Returns:
         The taught model in evaluation mode, on the device.
 
     Raises:
-        ValueError: if there are no digits, images or labels of another kind, or a number out of
+        ValueError: if there are no digits, images or labels are invalid, or a number is out of
             range.
-        TypeError: if the model is no `Network`.
+        TypeError: if the model is not a `Network`.
     """
     check_range("steps", steps, 1, 100_000)
     check_range("learning_rate", learning_rate, 1e-6, 10)
@@ -94,7 +91,7 @@ def adapt(
     lesson = _as_split(digits)
     _check_not_empty(data.train, "they are learned again")
     _check_not_empty(data.validation, "they show what is forgotten")
-    predict(model, data.validation.images[:1])  # a model that cannot predict fails here
+    predict(model, data.validation.images[:1])  # raises if the model cannot predict
 
     target_device = choose_device(device) if device else next(model.parameters()).device
     taught = copy.deepcopy(model).to(target_device).eval()
@@ -121,30 +118,30 @@ def adapt(
 
 def _check_not_empty(split: Split, use: str) -> None:
     if not len(split):
-        raise ValueError(f"the {split.name} split is empty, but must hold images: {use}")
+        raise ValueError(f"the {split.name} split must not be empty: {use}")
 
 
 def _inputs(split: Split, device: torch.device, rows: Tensor | None = None) -> Tensor:
-    """The images of a split, or of these rows of it, as a network gets them."""
+    """Return the images of a split, or of these rows of it, as input of a network."""
     images = split.images if rows is None else split.images[rows]
     return to_input(images.to(device))
 
 
 def _layers_around_classifier(network: Network) -> tuple[list[nn.Module], list[nn.Module]]:
-    """The layers before the first fully connected one, and those from it on."""
+    """Return the layers before the first fully connected one, and all others."""
     layers = list(network.layers.values())
     first = layers.index(network.linear_layers[0])
     return layers[:first], layers[first:]
 
 
 def _classifier(network: Network) -> nn.Sequential:
-    """The layers that learn, the network's own."""
+    """Return the layers to train, which belong to the network itself."""
     return nn.Sequential(*_layers_around_classifier(network)[1])
 
 
 @torch.no_grad()
 def _features(network: Network, images: Tensor) -> Tensor:
-    """The classifier's inputs for images in [0, 1], `[N, inputs]`."""
+    """Return the classifier's inputs for images in [0, 1], `[N, inputs]`."""
     batches = torch.split(images, BATCH_SIZE)
     body = nn.Sequential(*_layers_around_classifier(network)[0])
     return torch.cat([body(as_maps(batch)) for batch in batches])
@@ -154,7 +151,7 @@ def _features(network: Network, images: Tensor) -> Tensor:
 
 
 class _Pool(NamedTuple):
-    """Moved images to draw batches from."""
+    """Moved images from which batches are drawn."""
 
     features: Tensor  # [image, inputs] of the classifier
     targets: Tensor  # [image, digit], the probabilities to learn
@@ -163,7 +160,7 @@ class _Pool(NamedTuple):
 def _make_digit_pool(
     network: Network, digits: Split, count: int, generator: torch.Generator
 ) -> _Pool:
-    """Move each of the reader's digits as often as the others; their targets are the labels."""
+    """Move each of your digits equally often. The targets are the labels."""
     device = next(network.parameters()).device
     rows = torch.arange(count) % len(digits)
     moved = ELASTIC(_inputs(digits, device, rows), generator)
@@ -174,7 +171,7 @@ def _make_digit_pool(
 def _make_mnist_pool(
     network: Network, mnist: Split, count: int, generator: torch.Generator
 ) -> _Pool:
-    """Move images of MNIST; their targets are what the network says of them."""
+    """Move images of MNIST. The targets are the network's own predictions."""
     device = next(network.parameters()).device
     rows = torch.randint(len(mnist), (count,), generator=generator)
     moved = ELASTIC(_inputs(mnist, device, rows), generator)
@@ -187,7 +184,7 @@ def _make_mnist_pool(
 def _make_batches(
     network: Network, digits: Split, mnist: Split, steps: int, generator: torch.Generator
 ) -> Iterator[_Pool]:
-    """Draw a batch for each step from pools that are moved once."""
+    """Draw a batch for each step from pools of images that are moved once."""
     digits_per_step = min(DIGITS_PER_STEP, MAX_COPIES_PER_STEP * len(digits))
     digit_count = max(digits_per_step, digits_per_step * steps // USES)
     mnist_count = max(MNIST_PER_STEP, MNIST_PER_STEP * steps // USES)
@@ -225,7 +222,7 @@ def _teach(
                 on_step(step + 1, loss.item())
 
 
-# ---- how much is forgotten
+# ---- forgetting
 
 
 def _copy_weights(classifier: nn.Module) -> list[Tensor]:
@@ -244,8 +241,10 @@ def _set_weights(classifier: nn.Module, weights: Sequence[Tensor]) -> None:
 
 @torch.no_grad()
 def _correctness(classifier: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
-    """1 for each image that is read correctly, else 0, float64 `[N]`; NaN for all if a logit is not
-    finite."""
+    """Return 1 for each image that is read correctly, else 0, float64 `[N]`.
+
+    If a logit is not finite, all are NaN.
+    """
     logits = classifier(features)
     correct: Tensor = (logits.argmax(1).cpu() == labels).double()
     if not bool(logits.isfinite().all()):
@@ -254,13 +253,13 @@ def _correctness(classifier: nn.Module, features: Tensor, labels: Tensor) -> Ten
 
 
 def _is_kept(before: Tensor, after: Tensor, max_forgetting: float) -> bool:
-    """Whether accuracy has surely not fallen further than allowed.
+    """Return whether accuracy has certainly not fallen more than allowed.
 
-    Two standard errors are added to the measured fall, but no more than half of what is allowed: a
-    few hundred validation images would forbid everything.
+    Two standard errors are added to the measured fall, but at most half of the allowed fall:
+    otherwise a few hundred validation images would never be enough.
     """
     lost = before - after  # -1 for an image that was misread before
-    standard_error = math.sqrt(lost.abs().sum()) / len(lost)  # of the two answers to each image
+    standard_error = math.sqrt(lost.abs().sum()) / len(lost)  # of the answers to each image
     margin = min(2 * standard_error, max_forgetting / 2)
     return bool(lost.mean() + margin <= max_forgetting)
 
@@ -287,7 +286,7 @@ def _as_split(digits: Any) -> Split:
             f"digits must have .images and .labels, tensors or arrays, as a Split has: {error}"
         ) from error
     if not labels.dtype.is_floating_point and labels.dtype != torch.bool:
-        labels = labels.to(torch.int64)  # NumPy's are often of another width
+        labels = labels.to(torch.int64)  # NumPy's integers often have another width
     split = Split(images, labels, "the digits to teach")
     if not len(split):
         raise ValueError("there are no digits to teach: draw some first, three of each if you can")
@@ -296,14 +295,14 @@ def _as_split(digits: Any) -> Split:
 
 # ---- before and after
 
-COLUMN_WIDTHS = (22, 46)  # of the report: the names, and each column of figures
+COLUMN_WIDTHS = (22, 46)  # widths in the report: of the names, and of each column of figures
 
 
 class AdaptationReport(NamedTuple):
-    """How a model reads before and after it was taught; `print` shows it as a table.
+    """The accuracy of a model before and after teaching. `print` shows it as a table.
 
     Attributes:
-        digits_before, digits_after: on digits that it was not taught; None if there are none.
+        digits_before, digits_after: on digits that were not taught; None if there are none.
         mnist_before, mnist_after: on MNIST's test images.
     """
 
@@ -332,12 +331,12 @@ def compare_before_after(
 
     Args:
         before, after: the model given to `adapt`, and the one it returned.
-        held_out: like `digits` of `adapt`, but others, such as the second part of
-            `MyDigits.split()`; may be empty.
+        held_out: digits that were not taught, such as the second part of `MyDigits.split()`. It
+            can be empty.
         test: `data.test`.
 
     Raises:
-        ValueError: for images or labels of another kind.
+        ValueError: if images or labels are invalid.
     """
     digits_before = digits_after = None
     is_empty = hasattr(held_out, "labels") and len(held_out.labels) == 0

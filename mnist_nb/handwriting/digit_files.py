@@ -1,5 +1,4 @@
-"""Digits in files: the reader's own with their strokes as safetensors, and folders of PNG files to
-share."""
+"""Files of digits: safetensors with strokes for your own, and folders of PNG files to share."""
 
 import contextlib
 import csv
@@ -35,34 +34,34 @@ from mnist_nb.handwriting.preprocessing import check_image
 from mnist_nb.handwriting.sketch import Sketch
 
 MAX_DIGITS = 100_000
-MAX_FILE_BYTES = 2**29  # room for the most digits with their strokes
-MAX_IMPORTED = 5_000  # digits at once: more than a class draws in a lesson
-VERSION = "2"  # of the layout of a file of digits
+MAX_FILE_BYTES = 2**29  # enough for the maximum number of digits with their strokes
+MAX_IMPORTED = 5_000  # digits in one import: more than a class draws in a lesson
+VERSION = "2"  # the version of the file format
 
 LABELS = "labels.csv"
 MAX_LABELS_BYTES = 2**20
-MAX_PNG_BYTES = 2**16  # a 28x28 image takes a few hundred
+MAX_PNG_BYTES = 2**16  # a 28x28 image needs a few hundred
 
 Folder = Path | zipfile.Path
 
 
 class DigitsError(MnistNbError, ValueError):
-    """A digit or a file of digits that cannot be used; the message says why and what to do."""
+    """A digit or a file of digits cannot be used. The message says why, and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
 class SavedDigit:
-    """One of the reader's digits.
+    """One of your own digits.
 
     Attributes:
         image: uint8 `[28, 28]`, bright ink on black.
         label: 0 to 9.
-        strokes: of its drawing, as `Sketch.to_arrays` returns them; None for an image.
-        id: identifies the digit, whatever is added or deleted around it.
-        held_out: whether it is kept out of teaching, to score what was taught.
+        strokes: its strokes in the form of `Sketch.to_arrays`; None for an image.
+        id: a permanent identifier of the digit.
+        held_out: whether it is held out from teaching, to measure the result.
 
     Raises:
-        DigitsError: if the image has another type or shape or no ink, or the label is no digit.
+        DigitsError: if the image has a wrong type or shape or no ink, or the label is not a digit.
     """
 
     image: NDArray[np.uint8]
@@ -100,18 +99,18 @@ def check_label(label: Any) -> int:
     return number
 
 
-# ---- one file with everything: the images as a tensor, and a record in JSON for each
+# ---- one file with everything: a tensor of images, and a JSON record for each
 
 
 def read_digits(source: Path | bytes, name: str) -> tuple[SavedDigit, ...]:
     """Read the digits of a safetensors file, or of its content.
 
     Args:
-        source: its path or its content.
-        name: what errors call it.
+        source: the file's path or its content.
+        name: the file's name in error messages.
 
     Raises:
-        DigitsError: if it cannot be read or is not a whole file of digits.
+        DigitsError: if the file cannot be read or is not a complete file of digits.
     """
     try:
         tensors, metadata = read_tensors(source, name, max_bytes=MAX_FILE_BYTES)
@@ -137,7 +136,7 @@ def _not_whole(name: str, reason: BaseException) -> DigitsError:
 
 
 def _unpack(tensors: Mapping[str, Tensor]) -> tuple[SavedDigit, ...]:
-    """The digits of a file's tensors; an error says what is wrong with them."""
+    """Return the digits in a file's tensors, or raise an error that says what is wrong."""
     if set(tensors) != {"images", "records"}:
         names = ", ".join(sorted(tensors)[:12])
         raise ValueError(f"its tensors are named {names or 'nothing at all'}")
@@ -162,11 +161,11 @@ def _from_record(image: NDArray[Any], record: Mapping[str, Any]) -> SavedDigit:
 
 
 def write_digits(path: Path, digits: Sequence[SavedDigit]) -> None:
-    """Replace the file by one with these digits, in one step.
+    """Save these digits in a file, in one step.
 
     Raises:
-        DigitsError: if they are too many; the old file is untouched.
-        OSError: if it cannot be written; likewise.
+        DigitsError: if there are too many digits. The old file is unchanged.
+        OSError: if the file cannot be written. The old file is unchanged.
     """
     if len(digits) > MAX_DIGITS:
         raise DigitsError(
@@ -202,14 +201,14 @@ def _to_record(digit: SavedDigit) -> dict[str, Any]:
 def export_digits(path: Path, digits: Iterable[SavedDigit]) -> None:
     """Write each digit as a 28x28 PNG file, and labels.csv, to a new folder or zip.
 
-    The folder or zip appears when it is complete.
+    The folder or zip gets its name only when it is complete.
 
     Raises:
-        DigitsError: if something is at the path already, or it cannot be written.
+        DigitsError: if the path exists already or cannot be written.
     """
     if os.path.exists(path):
         raise DigitsError(
-            f"{path} exists already, and an export overwrites nothing: choose another name"
+            f"{path} already exists, and an export never overwrites: choose another name"
         )
     with (
         explain_os_error(path, "written", DigitsError),
@@ -220,7 +219,7 @@ def export_digits(path: Path, digits: Iterable[SavedDigit]) -> None:
         ) as temporary,
     ):
         export = Path(temporary) / "digits"
-        export.mkdir()  # has the user's own permissions, unlike the temporary folder
+        export.mkdir()  # it gets the user's own permissions, unlike the temporary folder
         _write_folder(export, digits)
         if path.suffix.lower() == ".zip":
             export = Path(shutil.make_archive(str(export), "zip", export))
@@ -240,18 +239,18 @@ def import_digits(source: Path | bytes, name: str) -> list[SavedDigit]:
     """Read the digits of a safetensors file, or of a folder or zip made by `export_digits`.
 
     Args:
-        source: the path of one, or the content of a file.
-        name: what errors call it.
+        source: the path, or the content of a file.
+        name: its name in error messages.
 
     Raises:
-        DigitsError: if it is none of these, or holds anything that is not a digit, or too many.
+        DigitsError: if it is none of these, or contains too many digits or anything else.
     """
     try:
         with explain_os_error(name, "read", DigitsError):
             digits = _import(source, name)
     except MnistNbError:
         raise
-    # damaged, encrypted, unknown packing: zipfile, zlib and lzma raise many kinds
+    # damaged, encrypted, unknown compression: many types are possible
     except Exception as error:
         raise DigitsError(f"{name} cannot be unpacked: {error}") from error
     _check_import_size(name, len(digits))
@@ -281,7 +280,7 @@ def _import(source: Path | bytes, name: str) -> list[SavedDigit]:
 
 
 def _read_export(folder: Folder, name: str) -> list[SavedDigit]:
-    """Read an exported folder, which may lie in another folder as zip programs make it."""
+    """Read an exported folder, which may be inside another folder, as zip programs make it."""
     candidates = [folder, *(child for child in folder.iterdir() if child.is_dir())]
     exports = [candidate for candidate in candidates if (candidate / LABELS).is_file()]
     if not exports:
@@ -303,7 +302,7 @@ def _read_export(folder: Folder, name: str) -> list[SavedDigit]:
 
 
 def _read_labels(file: Folder) -> list[dict[str, str | None]]:
-    """The rows of the table as spreadsheets save it: with a byte-order mark, or semicolons."""
+    """Return the rows of a table saved by a spreadsheet, with a byte-order mark or semicolons."""
     text = _read_bounded(file, MAX_LABELS_BYTES).decode("utf-8-sig")
     first_line, _, _ = text.partition("\n")
     delimiter = ";" if ";" in first_line else ","
@@ -311,22 +310,22 @@ def _read_labels(file: Folder) -> list[dict[str, str | None]]:
 
 
 def _read_png(folder: Folder, name: str, label: str) -> SavedDigit:
-    if not name or Path(name).name != name:  # no way out of the folder
+    if not name or Path(name).name != name:  # names must not lead out of the folder
         raise ValueError(
             f"{LABELS} has the columns file and label, and names files without folders"
         )
     content = _read_bounded(folder / name, MAX_PNG_BYTES)
     image = Image.open(io.BytesIO(content), formats=["PNG"])
-    if image.size != (SIDE, SIDE):  # before its pixels are unpacked
+    if image.size != (SIDE, SIDE):  # before its pixels are decompressed
         raise ValueError(f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels")
     number = check_label(int(label) if label.isdecimal() else label)
     return SavedDigit(np.asarray(image.convert("L")), number)
 
 
 def _read_bounded(file: Folder, max_bytes: int) -> bytes:
-    """Read a file that is no larger than it should be, whatever a zip claims."""
-    if file.exists() and not file.is_file():  # a pipe would be waited for
-        raise ValueError("it is no regular file")
+    """Read a file after checking its real size, which a zip may misstate."""
+    if file.exists() and not file.is_file():  # reading a pipe would block
+        raise ValueError("it is not a regular file")
     with file.open("rb") as stream:
         content: bytes = stream.read(max_bytes + 1)
     if len(content) > max_bytes:
@@ -336,7 +335,7 @@ def _read_bounded(file: Folder, max_bytes: int) -> bytes:
 
 @contextlib.contextmanager
 def _explain_fault(name: str) -> Iterator[None]:
-    """Turn whatever is wrong with a file of an export into an error that names it."""
+    """Raise any problem with a file of an export as an error that names the file."""
     faults = (OSError, SyntaxError, ValueError, KeyError, csv.Error, Image.DecompressionBombError)
     try:
         yield

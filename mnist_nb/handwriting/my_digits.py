@@ -1,4 +1,4 @@
-"""The reader's own digits: drawings with their labels, kept in one file."""
+"""Your own digits: drawings with their labels, in one file."""
 
 import contextlib
 import reprlib
@@ -29,47 +29,48 @@ from mnist_nb.handwriting.sketch import Sketch
 __all__ = ["HELD_OUT_EVERY", "DigitsError", "MyDigits", "SavedDigit"]
 
 HELD_OUT_EVERY = 3
-"""Every third drawing of each digit is held out, so that what was taught can be scored on
-others."""
+"""Every third drawing of each digit is held out, to measure the result of teaching."""
 
-DRAWING_ORDER = (3, 8, 0, 5, 1, 9, 6, 2, 7, 4)  # shuffled: one counts from 0 to 9 without thinking
+DRAWING_ORDER = (3, 8, 0, 5, 1, 9, 6, 2, 7, 4)  # shuffled, so that nobody just counts from 0 to 9
 LOCK_TIMEOUT = 10.0  # seconds to wait for another kernel's write, which takes milliseconds
-ID_BITS = 53  # enough that no id is drawn twice, and that every language holds it exactly
+ID_BITS = 53  # enough to avoid duplicate ids, and exact in every programming language
 
 FileVersion = tuple[int, int, int]  # inode, time of the last change, size
 
 
 class MyDigits:
-    """The reader's own digits, kept in a file that every change is written to at once.
+    """Your own digits, in a file to which every change is saved immediately.
 
-    A change reads the file again first, under a lock, so kernels that share it lose nothing of each
-    other's. Another kernel's changes show after the next change or `reload`.
+    Each change first reads the file again, under a lock, so kernels that share it lose no digit.
+    Changes of another kernel are visible after the next change or `reload`.
 
     Args:
         path: a safetensors file; it is created when the first digit is added.
 
     Raises:
-        DigitsError: if the file cannot be read or is no file of digits. It is left as it is.
+        DigitsError: if the file cannot be read or is not a file of digits. It is not changed.
     """
 
     def __init__(self, path: str | Path = "my_digits.safetensors") -> None:
-        self.path = Path(path).absolute()  # a notebook may change its folder later
+        self.path = Path(path).absolute()  # a notebook may change its working folder later
         self._digits: tuple[SavedDigit, ...] = ()
         self._version: FileVersion | None = None
         self._deleted: list[SavedDigit] = []
-        self._imports: list[list[int]] = []  # the ids that each import added
+        self._imports: list[list[int]] = []  # the ids added by each import
         self.reload()
 
-    # ---- looking
+    # ---- reading
 
     def reload(self) -> None:
         """Read the file again if another program has changed it.
 
         Raises:
-            DigitsError: if it cannot be read any more; the digits known before are kept.
+            DigitsError: if it can no longer be read. The digits known before are kept.
         """
         with explain_os_error(self.path, "read", DigitsError):
-            version = _file_version(self.path)  # first: a file replaced meanwhile is read again
+            version = _file_version(
+                self.path
+            )  # before reading: a file replaced meanwhile is read again
         if version == self._version:
             return
         self._digits = () if version is None else read_digits(self.path, str(self.path))
@@ -83,17 +84,17 @@ class MyDigits:
 
     @property
     def ids(self) -> list[int]:
-        """What identifies each digit, oldest first, in the order of `images` and `labels`."""
+        """The id of each digit, oldest first, in the order of `images` and `labels`."""
         return [digit.id for digit in self]
 
     @property
     def images(self) -> Tensor:
-        """Uint8 `[N, 28, 28]`, as the network sees them."""
+        """The images as the network sees them, uint8 `[N, 28, 28]`."""
         return _to_split(self).images
 
     @property
     def labels(self) -> Tensor:
-        """Int64 `[N]`, 0 to 9."""
+        """The labels, 0 to 9, int64 `[N]`."""
         return _to_split(self).labels
 
     def sketch(self, digit_id: int) -> Sketch | None:
@@ -106,23 +107,24 @@ class MyDigits:
         return None if strokes is None else Sketch.from_arrays(**strokes)
 
     def counts(self) -> list[int]:
-        """How many there are of each digit, 0 to 9."""
+        """The number of drawings of each digit, 0 to 9."""
         totals = Counter(digit.label for digit in self)
         return [totals[label] for label in range(CLASSES)]
 
     def next_to_draw(self, per_digit: int = 3) -> int | None:
-        """The digit to draw next: the one drawn least, the first of these in a shuffled order; None
-        if there are `per_digit` of each."""
+        """Return the digit with the fewest drawings; None if there are `per_digit` of each.
+
+        Digits with equally many follow a shuffled order.
+        """
         counts = self.counts()
         least_drawn = min(DRAWING_ORDER, key=counts.__getitem__)
         return least_drawn if counts[least_drawn] < per_digit else None
 
     def split(self) -> tuple[Split, Split]:
-        """Split the digits into those to teach, and every third drawing of each digit, held out to
-        score what was taught.
+        """Split the digits into those to teach and every third drawing of each digit, held out.
 
         A digit's role is decided when it is added and never changes, so no digit is first taught
-        and later scored.
+        and later used to measure the result.
         """
         teaching = [digit for digit in self if not digit.held_out]
         held_out = [digit for digit in self if digit.held_out]
@@ -139,25 +141,25 @@ class MyDigits:
             label: the digit that it shows, 0 to 9.
 
         Raises:
-            DigitsError: for another label or image, too many digits, or a file that cannot be
-                written.
+            DigitsError: if the label or image is invalid, there are too many digits, or the file
+                cannot be written.
             EmptySketchError: if a sketch has no ink.
         """
         return self.add_all([drawing], [label])[0]
 
     def add_all(self, drawings: Iterable[Any], labels: Iterable[int]) -> list[int]:
-        """Add several drawings as `add` does, one label each, and return their ids.
+        """Add several drawings, with one label each, and return their ids.
 
-        Either all are added or, after an error, none.
+        After an error none is added.
         """
         pairs = zip(drawings, labels, strict=True)
         return self._add([_new_digit(drawing, label) for drawing, label in pairs])
 
     def relabel(self, digit_id: int, label: int) -> None:
-        """Change which digit it shows, 0 to 9.
+        """Change the label of a digit to another one from 0 to 9.
 
         Raises:
-            DigitsError: for another label, if there is no such digit, or the file cannot be
+            DigitsError: if the label is invalid, no digit has this id, or the file cannot be
                 written.
         """
         with self._changing() as digits:
@@ -165,7 +167,7 @@ class MyDigits:
             digits[position] = replace(digits[position], label=label)
 
     def delete(self, digit_id: int) -> None:
-        """Delete the digit; `undo_delete` brings it back.
+        """Delete a digit. `undo_delete` restores it.
 
         Raises:
             DigitsError: if there is no such digit, or the file cannot be written.
@@ -175,8 +177,7 @@ class MyDigits:
         self._deleted.append(deleted)
 
     def undo_delete(self) -> int | None:
-        """Bring back the digit deleted last, as the newest, and return its id; None if there is
-        none.
+        """Restore the digit deleted last, as the newest, and return its id; None if there is none.
 
         Raises:
             DigitsError: if the file cannot be written.
@@ -191,19 +192,21 @@ class MyDigits:
         return deleted.id
 
     def import_(self, source: str | Path | bytes, *, name: str = "") -> int:
-        """Add the digits of another such file, or of a folder or zip made by `export`, and return
-        how many were new.
+        """Import the digits of another file, or of a folder or zip made by `export`.
 
-        An image is not added a second time. Either all are added or, after an error, none.
-        `undo_import` takes them out again.
+        Images that exist already are skipped. After an error no digit is added. `undo_import`
+        removes the imported digits.
 
         Args:
-            source: its path, or the content of a file.
-            name: what errors call it; defaults to its path.
+            source: the path, or the content of a file.
+            name: its name in error messages; defaults to its path.
+
+        Returns:
+            The number of digits added.
 
         Raises:
-            DigitsError: if it is none of these, or holds anything that is not a digit, or more than
-                5,000 digits.
+            DigitsError: if it is none of these, or contains more than 5,000 digits or anything
+                else.
         """
         content = source if isinstance(source, bytes) else Path(source)
         added = self._add(import_digits(content, name or str(source)), only_new=True)
@@ -212,7 +215,7 @@ class MyDigits:
         return len(added)
 
     def undo_import(self) -> int:
-        """Delete the digits that the last import added, and return how many were still there.
+        """Delete the digits that the last import added, and return their number.
 
         Raises:
             DigitsError: if the file cannot be written.
@@ -228,20 +231,22 @@ class MyDigits:
         return count
 
     def export(self, path: str | Path) -> Path:
-        """Write each digit as a 28x28 PNG file, and `labels.csv` with the columns file and label;
-        return the path.
+        """Export each digit as a 28x28 PNG file, with `labels.csv` (columns file and label).
 
         Args:
-            path: a folder that does not exist yet, or a new name that ends in .zip.
+            path: a new folder, or a new file that ends in .zip.
+
+        Returns:
+            The path.
 
         Raises:
-            DigitsError: if something is at the path already, or it cannot be written.
+            DigitsError: if the path exists already or cannot be written.
         """
         export_digits(Path(path), self)
         return Path(path)
 
     def _add(self, new: Iterable[SavedDigit], *, only_new: bool = False) -> list[int]:
-        """Append digits, each with an id and a role of its own, and return the ids."""
+        """Append digits, each with its own id and role, and return the ids."""
         added = []
         with self._changing() as digits:
             known_images = {digit.image.tobytes() for digit in digits}
@@ -261,11 +266,10 @@ class MyDigits:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[SavedDigit]]:
-        """Lock the file and give its present digits as a list; what is made of the list is written
-        at the end.
+        """Lock the file, yield its current digits as a list, and save the list at the end.
 
         Raises:
-            DigitsError: if the file cannot be read or written, and then nothing has changed.
+            DigitsError: if the file cannot be read or written. Nothing has changed then.
         """
         with explain_os_error(self.path, "written", DigitsError), self._locked():
             self.reload()
@@ -278,7 +282,7 @@ class MyDigits:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        target = regular_file(self.path)  # follows links, so two names of one file share one lock
+        target = regular_file(self.path)  # resolves links: two names of one file share a lock
         lock = FileLock(target.with_name(f".{target.name}.lock"))
         try:
             lock.acquire(LOCK_TIMEOUT)
@@ -294,7 +298,7 @@ class MyDigits:
 
 
 def _file_version(path: Path) -> FileVersion | None:
-    """What changes whenever the file is replaced; None if there is no file."""
+    """An identifier that changes when the file is replaced; None if there is no file."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -303,13 +307,13 @@ def _file_version(path: Path) -> FileVersion | None:
 
 
 def _new_digit(drawing: Any, label: int) -> SavedDigit:
-    """Make a digit that is not in a file yet."""
+    """Make a new digit that is not in the file yet."""
     if isinstance(drawing, Sketch):
         strokes = drawing.to_arrays()
         try:
             Sketch.from_arrays(**strokes)
         except ValueError as error:
-            raise DigitsError(f"a file cannot keep this drawing: {error}") from error
+            raise DigitsError(f"this drawing cannot be saved: {error}") from error
         return SavedDigit(drawing.to_mnist(), label, strokes)
     image = drawing.numpy(force=True) if isinstance(drawing, Tensor) else drawing
     return SavedDigit(image, label)

@@ -13,8 +13,8 @@ from mnist_nb.data import SIDE, DataError
 from mnist_nb.errors import MnistNbError
 
 BOX = 20  # the longest side of a digit's ink in MNIST, in pixels
-PEN_WIDTH = 2.5  # of MNIST's pens, in pixels of the 20x20 box
-RASTER = 8 * BOX  # the longest side of a drawing in black and white, as MNIST's sources were
+PEN_WIDTH = 2.5  # the width of MNIST's pens, in pixels of the 20x20 box
+RASTER = 8 * BOX  # the longest side of a black-and-white drawing, as in MNIST's sources
 
 SMALLEST_SIDE = 10  # smaller ink is not enlarged further
 CENTRE = 14  # the pixel index of the centre of mass in MNIST
@@ -24,14 +24,14 @@ Pixels = NDArray[np.uint8]
 
 
 class EmptySketchError(MnistNbError, ValueError):
-    """There is no ink to make an image of."""
+    """There is no ink, so no image can be made."""
 
 
 def check_image(image: ArrayLike) -> NDArray[np.uint8]:
     """Return the image as an array, uint8 `[28, 28]`.
 
     Raises:
-        DataError: for another type or shape.
+        DataError: if type or shape is wrong.
     """
     expected = f"an image must be uint8 [{SIDE}, {SIDE}]"
     try:
@@ -44,7 +44,7 @@ def check_image(image: ArrayLike) -> NDArray[np.uint8]:
 
 
 class Steps(NamedTuple):
-    """The result of each of MNIST's five steps; the last is the prepared image."""
+    """The result of each of MNIST's five steps. The last one is the prepared image."""
 
     cropped: Floats  # [h, w], the bounding box of the ink
     square: Floats  # [side, side], side = max(h, w, 10)
@@ -54,27 +54,27 @@ class Steps(NamedTuple):
 
 
 def prepare(grey: ArrayLike) -> Pixels:
-    """Prepare a grey image `[H, W]`, ink bright on 0, as MNIST's makers did: uint8 `[28, 28]`.
+    """Prepare a grey image `[H, W]`, bright ink on 0, like MNIST's images: uint8 `[28, 28]`.
 
     Raises:
-        ValueError, EmptySketchError: as `preparation_steps`, which shows the images in between.
+        ValueError, EmptySketchError: as `preparation_steps`, which returns all steps.
     """
     return preparation_steps(grey).centred
 
 
 def preparation_steps(grey: ArrayLike) -> Steps:
-    """Prepare a grey image `[H, W]`, ink bright on 0, and return the result of every step.
+    """Prepare a grey image `[H, W]`, bright ink on 0, and return the result of every step.
 
-    1. Crop to the ink, which is every value above 0.
+    1. Crop to the ink: all values above 0.
     2. Pad to a square of side max(h, w, 10).
     3. Resample to 20x20 by area coverage.
     4. Scale so that the peak is 255 and round; ink never rounds to 0.
-    5. Paste into 28x28, moved by whole pixels so that the centre of mass lies in (13.5, 14.5] on
-       both axes. Ink is never cut off, so a lopsided drawing may stop at the border short of that.
+    5. Paste into 28x28, shifted by whole pixels so that the centre of mass is in (13.5, 14.5] on
+       both axes. Ink is never cut off, so a lopsided drawing may be off-centre.
 
     Raises:
-        ValueError: if `grey` has another shape, or values that are negative or not finite.
-        EmptySketchError: if nothing in it is above 0.
+        ValueError: if `grey` has a wrong shape, or values that are negative or not finite.
+        EmptySketchError: if no value is above 0.
     """
     cropped = _crop_to_ink(_check_grey(grey))
     square = _pad_to_square(cropped)
@@ -103,7 +103,7 @@ def _check_grey(grey: ArrayLike) -> Floats:
 def _crop_to_ink(image: Floats) -> Floats:
     rows, columns = np.nonzero(image)
     if not len(rows):
-        raise EmptySketchError("there is no ink in this image: nothing in it is above 0")
+        raise EmptySketchError("there is no ink in this image: no value is above 0")
     return image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
@@ -137,10 +137,10 @@ def _scale_to_255(resampled: Floats) -> Pixels:
 
 
 def _centre(scaled: Pixels) -> Pixels:
-    """Paste `[20, 20]` into `[28, 28]`, its centre of mass at pixel 14 on both axes."""
+    """Paste `[20, 20]` into `[28, 28]` with the centre of mass at pixel 14 on both axes."""
     top = BOX + _offset(scaled.sum(axis=1))
     left = BOX + _offset(scaled.sum(axis=0))
-    # a margin of BOX takes rows and columns without ink that lie outside
+    # the margin of BOX is for rows and columns without ink outside the image
     canvas_side = SIDE + 2 * BOX
     canvas = np.zeros((canvas_side, canvas_side), np.uint8)
     canvas[top : top + BOX, left : left + BOX] = scaled
@@ -149,9 +149,9 @@ def _centre(scaled: Pixels) -> Pixels:
 
 
 def _offset(profile: NDArray[Any]) -> int:
-    """Return where 20 rows (or columns) of the given ink begin among 28.
+    """Return the first of 28 rows (or columns) that 20 rows of the given ink occupy.
 
-    May be negative: rows without ink may lie outside.
+    It can be negative: rows without ink may be outside.
     """
     inked = np.flatnonzero(profile)
     first, last = inked[0], inked[-1]

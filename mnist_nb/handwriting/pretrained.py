@@ -1,4 +1,4 @@
-"""The networks that ship with the package, trained for drawings."""
+"""The networks included in the package, trained for drawings."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ PRETRAINED = Path(__file__).parent / "weights"
 
 
 def load_pretrained(name: str = "cnn") -> Network:
-    """Load a network that ships with the package, trained for drawings: "cnn" (best) or "mlp".
+    """Load a network included in the package, trained for drawings: "cnn" (best) or "mlp".
 
     Raises:
-        ValueError: for another name.
-        CheckpointError: if this installation lacks its file.
+        ValueError: if the name is unknown.
+        CheckpointError: if its file is missing in this installation.
     """
     if name not in ("cnn", "mlp"):
-        raise ValueError(f"name must be 'cnn' or 'mlp', the networks that ship, got {name!r}")
+        raise ValueError(f"name must be 'cnn' or 'mlp', the included networks, got {name!r}")
     return load_checkpoint(PRETRAINED / f"{name}.safetensors")

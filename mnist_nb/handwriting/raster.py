@@ -1,4 +1,4 @@
-"""Lines as pixels: points along lines, filled discs, and the anti-aliased ink of a round pen."""
+"""Rasterization: points along lines, filled discs, and anti-aliased lines of a round pen."""
 
 import functools
 
@@ -10,13 +10,12 @@ from torch import Tensor
 from mnist_nb.data import SIDE
 from mnist_nb.handwriting.preprocessing import Floats
 
-DISCS_AT_ONCE = 4_096  # with all their rows they fit a processor's cache
+DISCS_AT_ONCE = 4_096  # so many fit a processor's cache
 SEGMENTS_AT_ONCE = 250
 
 
 class Sieve:
-    """Keeps the first point in each cell of a square grid, so that a dense scribble costs no more
-    than the paper it covers.
+    """A filter that keeps the first point in each cell of a grid, to bound the cost of scribbles.
 
     Args:
         corner: of the grid, `(x, y)`.
@@ -31,20 +30,20 @@ class Sieve:
         self._first = np.full((cells + 1) ** 2, -1)  # [cell], position of the point kept in it
 
     def __call__(self, points: Floats) -> Floats:
-        """Return those of the points `[point, (x, y)]` whose cell has none yet."""
+        """Return the points `[point, (x, y)]` whose cells have no point yet."""
         columns, rows = ((points - self._corner) * self._scale).astype(np.int64).T
         cells = rows * (self._cells + 1) + columns
         is_free = self._first[cells] < 0
         points = points[is_free]
         cells = cells[is_free]
         positions = np.arange(len(points))
-        self._first[cells[::-1]] = positions[::-1]  # of several in a cell, the first remains
+        self._first[cells[::-1]] = positions[::-1]  # the first of several in a cell is kept
         kept: Floats = points[self._first[cells] == positions]
         return kept
 
 
 def walk_sparsely(start: Floats, stop: Floats, spacing: float, sieve: Sieve | None) -> Floats:
-    """Return the points of `walk`, or those of them that a sieve keeps, in bounded memory."""
+    """Return the points of `walk`, filtered by a sieve if given, in bounded memory."""
     if sieve is None:
         return walk(start, stop, spacing)
     points = []
@@ -58,19 +57,19 @@ def walk(start: Floats, stop: Floats, spacing: float) -> Floats:
     """Return points along straight segments, at most `spacing` apart.
 
     Args:
-        start, stop: ends of the segments, `[segment, (x, y)]`; both are among the points.
-        spacing: at 0, each segment gives its start alone.
+        start, stop: ends of the segments, `[segment, (x, y)]`; both are included.
+        spacing: with 0, only the start of each segment is returned.
 
     Returns:
         The points of all segments, one after the other: `[point, (x, y)]`.
     """
     displacement = stop - start
-    # np.hypot would round differently from the page's JavaScript
+    # np.hypot rounds differently from the page's JavaScript
     length = np.sqrt((displacement**2).sum(axis=1))
     count = np.ones(len(start), np.int64)
     if spacing > 0:
         count += np.ceil(length / spacing).astype(np.int64)
-    segment = np.repeat(np.arange(len(start)), count)  # [point], the segment it lies on
+    segment = np.repeat(np.arange(len(start)), count)  # [point], its segment
     first_point = np.cumsum(count) - count
     step = np.arange(len(segment)) - first_point[segment]
     last_step = np.maximum(count - 1, 1)
@@ -80,10 +79,10 @@ def walk(start: Floats, stop: Floats, spacing: float) -> Floats:
 
 
 def discs(centres: Floats, radius: float, side: int) -> NDArray[np.bool_]:
-    """Return the pixels whose middle lies in a disc around a centre: bool `[side, side]`.
+    """Return the pixels whose centre is within a disc: bool `[side, side]`.
 
-    In each row that it crosses, a disc covers one run of pixels. Counting +1 where a run starts
-    and -1 where it stops, and summing along rows, gives how many discs cover each pixel.
+    In each row that it crosses, a disc covers one run of pixels. With +1 where a run starts and -1
+    where it stops, the cumulative sum of a row is the number of discs that cover each pixel.
 
     Args:
         centres: `[disc, (x, y)]`, in pixels.
@@ -98,8 +97,10 @@ def discs(centres: Floats, radius: float, side: int) -> NDArray[np.bool_]:
 
 
 def _count_runs(centres: Floats, radius: float, side: int) -> NDArray[np.int64]:
-    """Count how many runs of pixels start at each place, less those that stop before it: `[row,
-    place]`, where a run may stop one place to the right of the last pixel."""
+    """Count the runs of pixels that start at each place, minus those that stop before it.
+
+    The result is `[row, place]`. A run may stop one place to the right of the last pixel.
+    """
     x, y = np.split(centres, 2, axis=1)  # each [disc, 1]
     first_row = np.maximum(np.ceil(y - radius - 0.5), 0)
     rows = first_row + np.arange(min(2 * radius + 1, side))  # [disc, row]
@@ -136,7 +137,7 @@ def draw_lines(points: Tensor, radius: Tensor) -> Tensor:
     from_start_y = pixel_y - start_y
     length_squared = (step_x.square() + step_y.square()).clamp_min(1e-6)
     projection = from_start_x * step_x + from_start_y * step_y
-    fraction = (projection / length_squared).clamp_(0, 1)  # where the segment is nearest
+    fraction = (projection / length_squared).clamp_(0, 1)  # the nearest point of the segment
     from_line_x = from_start_x - fraction * step_x
     from_line_y = from_start_y - fraction * step_y
     distance_squared = from_line_x.square_() + from_line_y.square_()
@@ -147,7 +148,7 @@ def draw_lines(points: Tensor, radius: Tensor) -> Tensor:
 
 @functools.cache
 def _pixel_places() -> Tensor:
-    """The x and y of all pixels, row by row: float32 `[(x, y), pixel]`."""
+    """Return the coordinates of all pixels, row by row: float32 `[(x, y), pixel]`."""
     places = torch.arange(float(SIDE))
     x = places.repeat(SIDE)
     y = places.repeat_interleave(SIDE)

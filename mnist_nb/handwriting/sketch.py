@@ -1,5 +1,4 @@
-"""Pen strokes: a drawing that can be undone, erased and stored, and the image that MNIST's makers
-would make of it."""
+"""Drawings made of strokes, with undo, eraser and storage, and their MNIST-like images."""
 
 from __future__ import annotations
 
@@ -24,18 +23,18 @@ from mnist_nb.handwriting.preprocessing import (
 from mnist_nb.handwriting.raster import Sieve, discs, walk_sparsely
 
 CANVAS = 280  # the default side of a canvas, in pixels
-ERASER_GRID = 256  # cells along each side of the canvas, in which erased places are marked
-MAX_POINTS = 100_000  # of a sketch, and so many strokes: far more than a hand draws
+ERASER_GRID = 256  # cells along each side of the canvas, for marking erased places
+MAX_POINTS = 100_000  # limits of a sketch, far more than a person draws
 MAX_STROKES = 1_000
-DENSE_POINTS = 5_000  # a sketch of more points keeps one in each quarter of a pixel
+DENSE_POINTS = 5_000  # a sketch with more points keeps one per quarter of a pixel
 QUARTERS = 4
-STEPS_PER_ERASER = 8  # an eraser's path is followed in steps of this part of its width
-DOT_EXTENT = 1 / 8  # a drawing whose extent is a smaller part of its brush is a dot
+STEPS_PER_ERASER = 8  # steps along an eraser's path, as a share of its width
+DOT_EXTENT = 1 / 8  # a drawing with a smaller extent, in widths of its brush, is a dot
 
 
 @dataclass(frozen=True, eq=False)
 class Stroke:
-    """A line of a brush, or of an eraser, in canvas pixels."""
+    """A line of a brush or an eraser, in canvas pixels."""
 
     points: NDArray[np.float32]  # [point, (x, y)]
     width: float  # diameter of the brush or eraser
@@ -43,10 +42,10 @@ class Stroke:
 
 
 class VisibleLine(NamedTuple):
-    """What is visible of a stroke."""
+    """The visible points of a stroke."""
 
     points: Floats  # [point, (x, y)], close to each other
-    later_erasers: int  # how many of the erasers, latest first, came after it
+    later_erasers: int  # the number of erasers after it
 
 
 class Eraser(NamedTuple):
@@ -57,11 +56,11 @@ class Eraser(NamedTuple):
 
 
 class Sketch:
-    """A drawing: the strokes on a square canvas, each of which can be undone.
+    """A drawing: strokes on a square canvas, each of which can be undone.
 
     Args:
-        size: width and height of the canvas in pixels. Points outside are allowed; ink outside does
-            not show.
+        size: width and height of the canvas in pixels. Points outside are allowed, but their ink is
+            not visible.
     """
 
     def __init__(self, size: float = CANVAS) -> None:
@@ -80,20 +79,20 @@ class Sketch:
         return len(self.strokes)
 
     def __bool__(self) -> bool:
-        """Return whether any ink is visible, so that `to_mnist` gives an image."""
+        """Return whether any ink is visible, so that `to_mnist` returns an image."""
         return bool(self._draw(PEN_WIDTH).any())
 
     def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
-        """Draw a line, or erase along one; `redo` has nothing to redo afterwards.
+        """Draw a line, or erase along one. This clears the history of `redo`.
 
         Args:
             points: `[n, 2]`, n >= 1, canvas pixels, x right and y down.
             width: diameter of the brush (or eraser) in pixels.
-            erase: remove what earlier strokes drew.
+            erase: remove ink of earlier strokes.
 
         Raises:
             ValueError: if points or width are invalid, or the sketch would have more than 100,000
-                points or 1,000 strokes; the sketch stays as it was.
+                points or 1,000 strokes. The sketch is not changed.
         """
         path = as_points(points)
         count = len(path) + sum(len(stroke.points) for stroke in self.strokes)
@@ -115,19 +114,19 @@ class Sketch:
         return True
 
     def redo(self) -> bool:
-        """Redo what the last `undo` undid; return False if there is nothing to redo."""
+        """Redo the last `undo`; return False if there is nothing to redo."""
         if self._current == len(self._states) - 1:
             return False
         self._current += 1
         return True
 
     def clear(self) -> None:
-        """Remove every stroke from the canvas; `undo` brings them back."""
+        """Remove all strokes from the canvas. `undo` restores them."""
         if self.strokes:
             self._push(())
 
     def copy(self) -> Sketch:
-        """Return an independent sketch with the same strokes and the same history."""
+        """Return a copy of the sketch, including its history."""
         twin = Sketch(self.size)
         twin._states = list(self._states)
         twin._current = self._current
@@ -138,22 +137,22 @@ class Sketch:
         self._current += 1
 
     def to_mnist(self, pen_width: float = PEN_WIDTH) -> Pixels:
-        """Return the drawing as MNIST's makers would have made it: uint8 `[28, 28]`.
+        """Return the drawing as an image like MNIST's: uint8 `[28, 28]`.
 
-        The strokes are redrawn with the width of MNIST's pens, so that place and size of the
-        drawing and the width of its brush do not matter; an eraser keeps its own width.
+        The strokes are redrawn with the width of MNIST's pens, so that position, size and brush
+        width of the drawing do not matter. An eraser keeps its own width.
 
         Args:
             pen_width: in pixels of the 20x20 box that the drawing fills, from 0.5 to 10.
 
         Raises:
-            EmptySketchError: if no ink is on the canvas.
+            EmptySketchError: if no ink is visible.
             ValueError: if the pen width is out of range.
         """
         return self.preparation_steps(pen_width).centred
 
     def preparation_steps(self, pen_width: float = PEN_WIDTH) -> Steps:
-        """Return every image on the way to `to_mnist`; arguments and errors are the same."""
+        """Return the image of every step of `to_mnist`. Arguments and errors are the same."""
         check_range("pen_width", pen_width, 0.5, BOX // 2)
         ink = self._draw(float(pen_width))
         if not ink.any():
@@ -170,7 +169,7 @@ class Sketch:
         """
         points = [np.empty((0, 2), np.float32)]
         points += [stroke.points for stroke in self.strokes]
-        # values too large become infinite, which `from_arrays` rejects
+        # larger values become infinite, which `from_arrays` rejects
         with np.errstate(over="ignore"):
             return {
                 "points": np.concatenate(points),
@@ -189,10 +188,10 @@ class Sketch:
         erase: ArrayLike,
         size: float | NDArray[Any],
     ) -> Sketch:
-        """Recreate the sketch whose `to_arrays` these are: `Sketch.from_arrays(**arrays)`.
+        """Recreate a sketch from the result of `to_arrays`: `Sketch.from_arrays(**arrays)`.
 
         Raises:
-            ValueError: if they do not fit together, or hold what `add_stroke` rejects.
+            ValueError: if the arrays are inconsistent, or `add_stroke` rejects a stroke.
         """
         try:
             lengths = np.asarray(lengths)
@@ -204,7 +203,7 @@ class Sketch:
             raise ValueError(
                 f"points, lengths, widths, erase and size do not fit together: {error}"
             ) from error
-        # without strokes there is still one path, which is empty
+        # without strokes there is one empty path
         for path, width, is_eraser in zip(paths, widths, erase, strict=False):
             sketch.add_stroke(path, width, is_eraser)
         return sketch
@@ -251,10 +250,9 @@ def _split_points(points: NDArray[Any], lengths: NDArray[Any]) -> list[NDArray[A
 def visible_lines(
     strokes: tuple[Stroke, ...], size: float
 ) -> tuple[list[VisibleLine], list[Eraser]]:
-    """Find what is visible of each stroke, and the erasers, latest first.
+    """Return the visible points of each stroke, and the erasers, latest first.
 
-    Points off the canvas and erased points are left out. A stroke of which nothing is visible is
-    not among the lines.
+    Points off the canvas and erased points are omitted, as are strokes without visible points.
 
     Args:
         strokes: oldest first.
@@ -282,7 +280,7 @@ def visible_lines(
             continue
         step = spacing / QUARTERS if is_erased.any() else spacing
         points = walk_sparsely(start, stop, step, line_sieve)
-        # a point in an erased cell is gone, however wide the pen that will redraw the line
+        # a point in an erased cell is omitted, for any width of the pen that redraws the line
         cells = (points * grid_scale).astype(np.int64).clip(0, ERASER_GRID - 1)
         x, y = cells.T
         points = points[~is_erased[y, x]]
@@ -297,14 +295,14 @@ def _walk_eraser(
     step = max(stroke.width / STEPS_PER_ERASER, size / ERASER_GRID)
     sieve = None
     if is_dense:
-        margin = stroke.width / 2  # its middle may lie so far off the canvas
+        margin = stroke.width / 2  # its middle may be this far off the canvas
         side = size + 2 * margin
         sieve = Sieve(np.full(2, -margin), side, math.ceil(QUARTERS * side / step))
     return walk_sparsely(start, stop, step, sieve)
 
 
 def _drawn_side(strokes: tuple[Stroke, ...], extent: float) -> float:
-    """Return how many canvas pixels the raster shows: the brush belongs to a dot, not to lines."""
+    """Return the canvas pixels that the raster covers: it includes the brush of dots only."""
     brush = max(stroke.width for stroke in strokes if not stroke.erase)
     return extent + brush if extent < DOT_EXTENT * brush else extent
 
@@ -333,9 +331,8 @@ def ink_along(
     """Draw visible lines with a pen, 160 pixels along the longest side: bool `[160, 160]`.
 
     Args:
-        lines, erasers: as `visible_lines` returns them.
-        brush: width of the widest brush that drew the lines, in canvas pixels; a dot keeps its
-            shape.
+        lines, erasers: the result of `visible_lines`.
+        brush: width of the widest brush of the lines, in canvas pixels, for the shape of a dot.
         pen_width: in pixels of the 20x20 box that the drawing fills.
     """
     points = np.concatenate([line.points for line in lines])
@@ -380,7 +377,7 @@ def _clip(stroke: Stroke, size: float) -> tuple[Floats, Floats]:
         at_high = (high - start) / step
     enter = np.minimum(at_low, at_high)
     leave = np.maximum(at_low, at_high)
-    # a segment that does not move on an axis is inside all along, or never
+    # a segment without movement on an axis is inside always or never
     is_still = step == 0
     is_inside = (start >= low) & (start <= high)
     enter[is_still & is_inside] = -np.inf
