@@ -1,4 +1,4 @@
-// The pad: what the hand does, what the page shows of it, and earlier drawings. reader.js reads.
+// The pad: drawing, showing the reading, and earlier drawings. reader.js reads what is drawn.
 
 const { read, readNumber, refused, constants } = window.mnistReader;
 const { SIDE, CANVAS: HEIGHT, SURE, LIKELY, OVER_99, OVER_999 } = constants; // HEIGHT: of a paper, in pixels of its own
@@ -6,11 +6,11 @@ const ERASER = 32; // its width, in pixels of the paper
 const PAPER = "#ffffff", INK = "#14213d", HINT = "#6b7280", ACCENT = "#0072b2", PEN_DOWN = "#d55e00";
 
 const MIN_PAUSE = 80; // milliseconds between two readings while a stroke is drawn
-const SAY_AFTER = 700; // milliseconds without a stroke until a screen reader says what is read
+const SAY_AFTER = 700; // milliseconds without a stroke until a screen reader announces the reading
 const PALM_SIZE = 80; // CSS pixels, about 2 cm: more than a finger touches
 const PALM_REST = 1000; // milliseconds after a pen's last move in which a touch is the hand that holds it
 
-// ---- what the hand does
+// ---- drawing
 
 const byId = (id) => document.getElementById(id);
 const paper = byId("paper"), ink = paper.getContext("2d");
@@ -20,15 +20,24 @@ const EXAMPLES = [
   "72 42 35 55 76 68 48 37", "62 43 36 38 58 76 65 45 37", "23 73 48", "73 52 33 44 66 68 49 38 46 64 73",
   "73 52 34 45 65 73 68 59",
 ];
-// the two papers, each with what was on it after each action and the cursor of the pen that the arrow keys move
-const sheets = [[HEIGHT, 16, "draw a digit here"], [2 * HEIGHT, 12, "write a number here"]].map(([width, pen, hint], i) => (
-  { width, pen, hint, wide: i > 0, history: [[]], now: 0, cursor: [width / 2, HEIGHT / 2] }));
-let sheet = sheets[0], stroke = null, pointer = null, erasing = false, byKeys = false, frame = 0;
-let reading = null; // what is read on the paper
+
+/** A paper: its strokes after each action, and the cursor of the pen that the arrow keys move. */
+function makeSheet(width, pen, hint) {
+  return { width, pen, hint, wide: width > HEIGHT, history: [[]], now: 0, cursor: [width / 2, HEIGHT / 2] };
+}
+
+const sheets = [makeSheet(HEIGHT, 16, "draw a digit here"), makeSheet(2 * HEIGHT, 12, "write a number here")];
+let sheet = sheets[0]; // the paper in use
+let reading = null; // of the strokes on the paper; null if nothing can be read
+let stroke = null; // being drawn
+let erasing = false;
+let byKeys = false; // whether the cursor is shown
+let frame = 0; // the animation frame that redraws the paper
+let pointer = null; // the id of the pointer that draws
 let pointerType = ""; // "mouse", "touch" or "pen", of the pointer that draws
 let penSeen = -Infinity; // when a pen was last over the paper
-let nextReading = 0; // when what is drawn may be read again, before the stroke ends
-let saying = 0; // the timer after which a screen reader says what is read
+let nextReading = 0; // the earliest time of the next reading within a stroke
+let saying = 0; // the timer of the next announcement
 
 const drawn = () => (stroke ? [...sheet.history[sheet.now], stroke] : sheet.history[sheet.now]);
 
@@ -43,8 +52,10 @@ function begin(point, erase = erasing) {
 }
 
 function extend(points) {
-  const far = ([x, y], [a, b]) => x !== a || y !== b;
-  for (const point of points) if (far(point, stroke.points.at(-1))) stroke.points.push(point);
+  for (const [x, y] of points) {
+    const [lastX, lastY] = stroke.points.at(-1);
+    if (x !== lastX || y !== lastY) stroke.points.push([x, y]);
+  }
   if (performance.now() >= nextReading) showReading();
   redraw();
 }
@@ -56,7 +67,7 @@ function end() {
   put(strokes);
 }
 
-/** Put another drawing on the paper; the one there joins the earlier ones. */
+/** Put another drawing on the paper; the current drawing joins the earlier ones. */
 function replace(strokes) {
   end();
   keep();
@@ -65,7 +76,7 @@ function replace(strokes) {
 
 const onPaper = ([x, y]) => [Math.min(Math.max(x, 0), sheet.width), Math.min(Math.max(y, 0), HEIGHT)];
 
-function place(event) {
+function pointOf(event) {
   const { left, top, width } = paper.getBoundingClientRect();
   return onPaper([event.clientX - left, event.clientY - top].map((along) => (along * sheet.width) / width));
 }
@@ -81,23 +92,23 @@ paper.addEventListener("pointerdown", (event) => {
   if ((event.button > 0 && !isEraser) || isPalm(event)) return;
   const isPenOverPalm = event.pointerType === "pen" && pointerType === "touch";
   if (pointer !== null && !isPenOverPalm) return; // a second finger draws nothing
-  if (pointer !== null) stroke = null; // what the palm drew
+  if (pointer !== null) stroke = null; // it was drawn by the palm
   end();
   byKeys = false;
   ({ pointerId: pointer, pointerType } = event);
   paper.setPointerCapture(pointer);
-  begin(place(event), erasing || isEraser);
+  begin(pointOf(event), erasing || isEraser);
   extend([]);
 });
 paper.addEventListener("pointermove", (event) => {
   if (event.pointerId !== pointer) return;
   const parts = event.getCoalescedEvents?.() ?? [];
-  extend((parts.length ? parts : [event]).map(place));
+  extend((parts.length ? parts : [event]).map(pointOf));
 });
 for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
   paper.addEventListener(name, (event) => { if (event.pointerId === pointer) end(); });
 
-/** An example of a digit: in the middle of the paper, or of a number, after what is there; [] if that is full. */
+/** An example of a digit: in the middle of the paper, or of a number, after its last digit; [] if there is no room. */
 function example(digit) {
   const scale = sheet.wide ? 14 : 28, top = sheet.wide ? HEIGHT / 4 : 0;
   const right = Math.max(0, ...drawn().flatMap(({ points }) => points.map(([x]) => x)));
@@ -142,8 +153,8 @@ function choose(erase) {
   byId("erase").setAttribute("aria-pressed", String(erase));
 }
 
-/** Take the other paper. */
-function turn(wide) {
+/** Switch to the paper for a number, or for a digit. */
+function usePaper(wide) {
   end();
   sheet = sheets[Number(wide)];
   byId("one").setAttribute("aria-pressed", String(!wide));
@@ -154,7 +165,7 @@ function turn(wide) {
 }
 
 const undo = () => step(-1), redo = () => step(1), clear = () => replace([]);
-const choices = { draw: () => choose(false), erase: () => choose(true), one: () => turn(false), many: () => turn(true) };
+const choices = { draw: () => choose(false), erase: () => choose(true), one: () => usePaper(false), many: () => usePaper(true) };
 const judgements = { right: () => judge("right"), wrong: () => judge("wrong") };
 const actions = { ...choices, undo, redo, clear, ...judgements, save: async () => download(await picture()), share };
 for (const [id, act] of Object.entries(actions))
@@ -166,7 +177,7 @@ addEventListener("keydown", (event) => {
   (key === "y" || event.shiftKey ? redo : undo)();
 });
 
-// ---- what the page shows
+// ---- showing the reading
 
 const rows = Array.from({ length: 10 }, (_, digit) => {
   const row = byId("row").content.firstElementChild.cloneNode(true);
@@ -188,16 +199,16 @@ function inWords({ probabilities, score }) {
   return share >= LIKELY ? `Probably ${a(first)}, perhaps ${a(second)}.` : `Unsure: ${a(first)} or ${a(second)}?`;
 }
 
-/** As for one digit, how sure is the share of the best digit; for several, the product of theirs. */
+/** A number as a sentence; how sure the network is of it is the product of its digits' probabilities. */
 function numberInWords({ text, digits }) {
-  const number = text.split("\n").join(" / ");
+  const number = text.replaceAll("\n", " / ");
   if (text.includes("?")) return `I read ${number} (a ? marks ink that is no digit).`;
   const share = digits.reduce((product, { probabilities }) => product * Math.max(...probabilities), 1);
   if (share >= SURE) return `I read ${number}, ${percent(share)} sure.`;
   return share >= LIKELY ? `Probably ${number}.` : `Unsure: ${number}?`;
 }
 
-/** Show what the network sees, 28x28, as dark ink on white, on a canvas of that size. */
+/** Show an image as the network sees it, 28x28, dark ink on white, on a canvas of that size. */
 function showImage(canvas, image) {
   const context = canvas.getContext("2d"), pixels = context.createImageData(SIDE, SIDE);
   for (let i = 0; i < SIDE * SIDE; i++) {
@@ -221,11 +232,11 @@ function showDigit(guess) {
 
 function showDigits(number) {
   byId("digits").replaceChildren(...(number?.digits ?? []).map(({ text, probabilities, image }) => {
-    const one = byId("digit").content.firstElementChild.cloneNode(true);
-    one.querySelector("b").textContent = text;
-    one.querySelector("span").textContent = text === "?" ? "no digit" : percent(Math.max(...probabilities));
-    showImage(one.querySelector("canvas"), image);
-    return one;
+    const item = byId("digit").content.firstElementChild.cloneNode(true);
+    item.querySelector("b").textContent = text;
+    item.querySelector("span").textContent = text === "?" ? "no digit" : percent(Math.max(...probabilities));
+    showImage(item.querySelector("canvas"), image);
+    return item;
   }));
 }
 
@@ -332,10 +343,10 @@ let earlier = []; // {strokes, wide, text} of each, latest first
 const verdicts = new WeakMap(); // "right" or "wrong", by strokes
 const score = { right: 0, wrong: 0 };
 
-/** The digits that are read, "?" for what is none. */
+/** The digits of the reading; "?" for ink that is no digit. */
 const readText = () => reading.text ?? (reading.score < refused ? "?" : String(bestDigit(reading)));
 
-/** Add what is on the paper to the earlier drawings, unless it is among them. */
+/** Add the current drawing to the earlier ones, unless it is among them. */
 function keep() {
   const strokes = drawn();
   if (!reading || earlier.some((drawing) => drawing.strokes === strokes)) return;
@@ -345,7 +356,7 @@ function keep() {
 function lookAgain({ strokes, wide }) {
   end();
   keep();
-  if (sheet.wide !== wide) turn(wide);
+  if (sheet.wide !== wide) usePaper(wide);
   put(strokes);
   paper.focus();
 }
@@ -375,7 +386,7 @@ function showEarlier(drawing) {
   const item = byId("drawing").content.firstElementChild.cloneNode(true), { strokes, wide, text } = drawing;
   const [button, canvas, label] = ["button", "canvas", "b"].map((name) => item.querySelector(name));
   const sign = { right: " ✓", wrong: " ✗" }[verdicts.get(strokes)] ?? "", verdict = verdicts.get(strokes) ?? "not judged";
-  label.textContent = text.replace("\n", " / ") + sign;
+  label.textContent = text.replaceAll("\n", " / ") + sign;
   button.setAttribute("aria-label", `Look again: read as ${text === "?" ? "no digit" : text}, ${verdict}`);
   canvas.width = wide ? 2 * canvas.height : canvas.height;
   drawOn(canvas, strokes);
@@ -383,10 +394,10 @@ function showEarlier(drawing) {
   return item;
 }
 
-/** The paper as a file, named by what is read. */
+/** The paper as a PNG file, named by its reading. */
 async function picture() {
   const content = await new Promise((resolve) => paper.toBlob(resolve));
-  const name = readText().replaceAll("?", "x").replace("\n", "-");
+  const name = readText().replaceAll("?", "x").replaceAll("\n", "-");
   return new File([content], `read-as-${name}.png`, { type: "image/png" });
 }
 
@@ -429,7 +440,7 @@ function recall() {
     const same = earlier.find(({ strokes }) => JSON.stringify(strokes) === text); // which has a verdict
     if (paperStrokes.length) sheets[i].now = sheets[i].history.push(same?.strokes ?? paperStrokes) - 1;
   });
-  if (saved.wide) turn(true);
+  if (saved.wide) usePaper(true);
 }
 
 recall();

@@ -1,4 +1,4 @@
-// What reads a drawing, without Python: the raster, MNIST's five steps and the network, as the package has them.
+// Reads drawings without Python: the raster, MNIST's five steps, the network and whole numbers, as the package does.
 // The functions have the names, and the order of operations, of handwriting/{sketch,raster,preprocessing}.py and
 // models/networks.py, so that both give the same image; a test has a thousand drawings read by each.
 
@@ -19,8 +19,8 @@ function checkedStroke(stroke, size) {
   const { points, width = (BRUSH * size) / CANVAS, erase = false } = Array.isArray(stroke) ? { points: stroke } : stroke;
   const path = Array.from(points ?? [], ([x, y]) => [Math.fround(x), Math.fround(y)]);
   if (!path.length || !path.flat().every(Number.isFinite))
-    throw new RangeError("the points of a stroke are finite numbers, [[x, y], ...], and at least one");
-  if (!(width > 0 && width < Infinity)) throw new RangeError("the width of a stroke is a positive number of pixels");
+    throw new RangeError("the points of a stroke must be at least one pair of finite numbers, [[x, y], ...]");
+  if (!(width > 0 && width < Infinity)) throw new RangeError("the width of a stroke must be a positive number of pixels");
   return { points: path, width, erase: Boolean(erase) };
 }
 
@@ -61,7 +61,7 @@ function walk(pieces, spacing) {
   return points;
 }
 
-/** Mark the pixels of a square image whose middle lies in a disc around one of the points. */
+/** Mark the pixels of a square image whose centre is in a disc around any of the points. */
 function discs(points, radius, side, image = new Uint8Array(side * side)) {
   const height = Math.ceil(Math.min(2 * radius + 1, side));
   for (const [x, y] of points) {
@@ -97,7 +97,7 @@ function sieve([left, top], side, cells) {
   };
 }
 
-/** What is drawn, latest first: lines and erasers as close points, without what lies off the canvas or was erased. */
+/** Lines and erasers as close points, latest first, without the parts that are off the canvas or erased. */
 function visibleLines(strokes, size) {
   const paths = strokes.map((stroke) => [stroke, clip(stroke, size)]);
   const [low, high] = bounds(paths.flatMap(([stroke, pieces]) => (stroke.erase ? [] : pieces.flat())));
@@ -127,10 +127,10 @@ function visibleLines(strokes, size) {
   return drawn;
 }
 
-/** What visibleLines gave, drawn with MNIST's pen, 160 pixels along the longest side: 0 or 1, [160 * 160]. */
+/** The lines of visibleLines, drawn with MNIST's pen, 160 pixels along the longest side: 0 or 1, [160 * 160]. */
 function inkAlong(drawn, brush) {
-  const [corner, far] = bounds(drawn.flatMap(({ points, erase }) => (erase ? [] : points)));
-  const extent = Math.max(far[0] - corner[0], far[1] - corner[1]);
+  const [corner, opposite] = bounds(drawn.flatMap(({ points, erase }) => (erase ? [] : points)));
+  const extent = Math.max(opposite[0] - corner[0], opposite[1] - corner[1]);
   if (!(extent >= 0)) throw new NoInkError("there is no ink on the canvas: draw something first");
   let radius = (PEN_WIDTH * RASTER) / BOX / 2, scale = (RASTER - 2 * radius) / extent;
   if (extent < DOT_EXTENT * brush) { // there is no shape to fit the pen to, only the brush's
@@ -152,7 +152,7 @@ function inkAlong(drawn, brush) {
 
 // ---- MNIST's five steps
 
-/** For each of `side` pixels, which of 20 equal stretches it lies in, and the part of each that it covers. */
+/** For each of `side` pixels, the boxes of 20 equal ones that it overlaps, and the part of each that it covers. */
 function coverage(side) {
   const edge = (i) => i * (side / BOX);
   return Array.from({ length: side }, (_, pixel) => {
@@ -165,7 +165,7 @@ function coverage(side) {
   });
 }
 
-/** To the nearest integer, and to the even one from the middle between two. */
+/** Round to the nearest integer, halves to even. */
 function rint(value) {
   const below = Math.floor(value), rest = value - below;
   return below + (rest > 0.5 || (rest === 0.5 && below % 2) ? 1 : 0);
@@ -258,7 +258,7 @@ function underKernel(values, { input, output: [, rows, columns], kernel, stride:
   for (let channel = 0; channel < channels; channel++)
     for (let top = -above; top < kernelHeight - above; top++)
       for (let left = -before; left < kernelWidth - before; left++) {
-        const map = new Float64Array(rows * columns).fill(filling); // what lies beyond the edges
+        const map = new Float64Array(rows * columns).fill(filling); // beyond the edges
         for (let row = 0, at = 0; row < rows; row++)
           for (let column = 0; column < columns; column++, at++) {
             const y = row * down + top, x = column * right + left;
@@ -269,7 +269,7 @@ function underKernel(values, { input, output: [, rows, columns], kernel, stride:
   return covered;
 }
 
-/** Weighted sums of what the kernel covers; weight is [outputs, channels, kernel's height, kernel's width]. */
+/** Weighted sums of the values under the kernel; weight is [outputs, channels, kernel's height, kernel's width]. */
 function convolve(values, layer) {
   const { output: [outputs, rows, columns], weight, bias } = layer, size = rows * columns;
   const covered = underKernel(values, layer, 0), count = covered.length, sums = new Float64Array(outputs * size);
@@ -285,7 +285,7 @@ function convolve(values, layer) {
   return sums;
 }
 
-/** The greatest of what the kernel covers in each channel. */
+/** The greatest value under the kernel, in each channel. */
 function maxPool(values, layer) {
   const { output: [channels, rows, columns], kernel } = layer, size = rows * columns;
   const covered = underKernel(values, layer, -Infinity), greatest = new Float64Array(channels * size).fill(-Infinity);
@@ -310,7 +310,7 @@ const RUN = {
   MaxPool2d: maxPool,
   BatchNorm2d: normalize,
   ReLU: (values) => values.map((value) => Math.max(value, 0)),
-  Flatten: (values) => values, // maps lie one behind the other already
+  Flatten: (values) => values, // the maps are contiguous already
 };
 const run = (values, layer) => RUN[layer.kind](values, layer);
 
@@ -382,13 +382,13 @@ function digitHeight(pieces) {
   return heights.find((height) => (sum += height) >= total / 2);
 }
 
-/** Those whose box is at least so large; the largest ones if none is. */
+/** The parts whose box is at least this large; the largest ones if none is. */
 function withoutSmaller(parts, minSize) {
   const sizes = parts.map(({ box }) => longerSide(box)), smallest = Math.min(minSize, Math.max(...sizes));
   return parts.filter((_, i) => sizes[i] >= smallest);
 }
 
-/** The logit of a score; one from an energy is stretched to the range of learnt ones. */
+/** The logit of a score; one from an energy is stretched to the range of learned ones. */
 function scoreLogit(score) {
   const share = Math.min(Math.max(score, MIN_SCORE), 1 - MIN_SCORE), logit = Math.log(share / (1 - share));
   return Math.min(refusalLayers.length ? logit : ENERGY_LOGIT_SLOPE * logit + ENERGY_LOGIT_SHIFT, MAX_SCORE_LOGIT);
@@ -435,7 +435,7 @@ function* neighbours(count) {
   }
 }
 
-/** {members, features}: every group of neighbours that may be one digit, and what its place says for or against it. */
+/** {members, features}: every group of neighbours that may be one digit, and the features of its place. */
 function plausibleGroups(pieces, scale) {
   const boxes = pieces.map(({ box }) => box.map((side) => side / scale)), distances = measureDistances(pieces, scale);
   const groups = [];
@@ -476,21 +476,21 @@ function groupWorth(features) {
 
 /** Divide pieces into the groups {members, worth} that are worth most in total, by dynamic programming. */
 function bestDivision(groups, count) {
-  let best = new Map([[0, { total: 0, division: [] }]]); // by a mask of the next pieces that are dealt already
+  let best = new Map([[0, { total: 0, division: [] }]]); // by a mask of the next pieces that are in a group already
   for (let first = 0; first < count; first++) {
     const reached = new Map();
-    const keepBetter = (dealt, total, division) => {
-      if (!reached.has(dealt) || total > reached.get(dealt).total) reached.set(dealt, { total, division });
+    const keepBetter = (taken, total, division) => {
+      if (!reached.has(taken) || total > reached.get(taken).total) reached.set(taken, { total, division });
     };
     const starting = groups.filter(({ members }) => members[0] === first);
-    for (const [dealt, { total, division }] of best) {
-      if (dealt & 1) {
-        keepBetter(dealt >> 1, total, division);
+    for (const [taken, { total, division }] of best) {
+      if (taken & 1) {
+        keepBetter(taken >> 1, total, division);
         continue;
       }
       for (const group of starting) {
         const mask = group.members.reduce((sum, piece) => sum + (1 << (piece - first)), 0);
-        if (!(dealt & mask)) keepBetter((dealt | mask) >> 1, total + group.worth, [...division, group]);
+        if (!(taken & mask)) keepBetter((taken | mask) >> 1, total + group.worth, [...division, group]);
       }
     }
     best = reached;
@@ -517,7 +517,7 @@ function arrangeInLines(digits) {
   return lines.sort((first, second) => centreY(first) - centreY(second));
 }
 
-// ---- what others may call, tests among them
+// ---- the interface: window.mnistReader
 
 /** Read a drawing of one digit on a square canvas: {image: 784 integers, probabilities: 10 numbers, score in [0, 1]}. */
 function read(strokes, size = CANVAS) {
@@ -530,7 +530,7 @@ function readLines(lines, brush) {
   return { image: Array.from(image), ...predict(image) };
 }
 
-// readings of groups of pieces, in the number before and in this one: while one writes, most groups stay as they are
+// readings of groups of pieces, in the previous number and in this one: most groups do not change with a new stroke
 let knownReadings = new Map(), ownReadings = new Map();
 
 function readPieces(pieces, [stretch, slant] = [1, 0]) {
