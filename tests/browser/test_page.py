@@ -652,6 +652,21 @@ def test_every_control_is_large_and_nothing_is_cut_off(
             assert box["x"] + box["width"] <= size[0]
 
 
+@pytest.mark.parametrize("size", [(390, 844), (667, 375)])
+def test_text_of_twice_the_size_overlaps_nothing(open_page: Any, size: tuple[int, int]) -> None:
+    page = open_page(viewport={"width": size[0], "height": size[1]})
+    page.evaluate("() => { document.documentElement.style.fontSize = '200%' }")
+    key_in(page, "8")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for button in page.locator(".tools button").all():
+        assert button.evaluate("button => button.scrollWidth <= button.clientWidth")
+    rows = [row.bounding_box() for row in page.locator("#bars li").all()]
+    text_height = page.evaluate(
+        "parseFloat(getComputedStyle(document.querySelector('ol')).fontSize)"
+    )
+    assert all(row and row["height"] >= 1.2 * text_height for row in rows)
+
+
 def test_a_stroke_goes_on_when_the_finger_comes_back(open_page: Any) -> None:
     page = open_page(**PHONE)
     fingers = Fingers(page)

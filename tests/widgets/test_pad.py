@@ -20,14 +20,16 @@ from tree import part, shown, widgets
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
+from mnist_nb.handwriting.numbers import Number, ReadDigit
 from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.widgets.canvas import RESOLUTION, InkCanvas, drawing
+from mnist_nb.widgets.markup import probability_bars
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import DrawingPad
 from mnist_nb.widgets.pad.drawing import Drawing
 from mnist_nb.widgets.pad.image_transform import ImageTransform
 from mnist_nb.widgets.pad.state import SIZE
-from mnist_nb.widgets.prediction import Prediction
+from mnist_nb.widgets.prediction import Prediction, number_sentence
 
 THREE = [(90, 60), (150, 50), (180, 90), (130, 130), (185, 160), (170, 220), (90, 225)]
 SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
@@ -254,6 +256,32 @@ def test_it_says_how_sure_it_is(shares: dict[int, float], expected: str) -> None
     for digit, share in shares.items():
         probabilities[digit] = share
     assert Prediction(int(probabilities.argmax()), probabilities).sentence == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shares", "expected"),
+    [
+        ("25", [0.99, 0.98], "I read 25, 97 % sure."),
+        ("2\n5", [0.9999, 0.9999], "I read 2 / 5, over 99 % sure."),
+        ("25", [0.8, 0.8], "Probably 25."),
+        ("25", [0.7, 0.7], "Unsure: 25?"),
+        ("2?", [0.99, 0.5], "I read 2? (a ? marks ink that is no digit)."),
+    ],
+)
+def test_it_says_how_sure_it_is_of_a_number(text: str, shares: list[float], expected: str) -> None:
+    digits = []
+    for sign, share in zip(text.replace("\n", ""), shares, strict=True):
+        probabilities = np.zeros(10, np.float32)
+        probabilities[0 if sign == "?" else int(sign)] = share
+        image = np.zeros((28, 28), np.uint8)
+        digits.append(ReadDigit(sign, (0, 0, 1, 1), image, probabilities, score=0.5))
+    assert number_sentence(Number(text, digits, confidence=0.1)) == expected
+
+
+def test_no_bar_says_100_per_cent() -> None:
+    probabilities = np.eye(10)[3]
+    assert "> 99.9 %" in probability_bars(probabilities)
+    assert "100" not in re.sub("<[^>]*>", "", probability_bars(probabilities))
 
 
 def test_its_text_is_the_same_every_time(pad: DrawingPad) -> None:
