@@ -1,1 +1,1 @@
-"""The panels for Jupyter: the only modules that know ipywidgets and ipycanvas."""
+"""The Jupyter panels: the only modules that import ipywidgets and ipycanvas."""

@@ -1,18 +1,18 @@
-"""What callbacks of the page share: one lock, and errors that become sentences. No widget here."""
+"""A lock for callbacks, and errors as sentences. Imports no widget."""
 
 import threading
 from collections.abc import Callable
 
 LOCK = threading.RLock()
-"""Held by every callback and around all drawing: ipycanvas keeps one buffer for all canvases, and
-events may arrive on another thread than the running cell."""
+"""A lock for every callback and all drawing: ipycanvas has one buffer for all canvases, and events
+can arrive in another thread than the running cell."""
 
 Attempt = Callable[[Callable[[], object]], None]
-"""Performs what a click asks for, and shows the reader what went wrong."""
+"""A function that performs the action of a click and shows any error."""
 
 
 def describe_error(error: Exception) -> str:
-    """Return an error as a sentence: ours are sentences, others get their type in front."""
+    """Return an error as a sentence, with its type if it is not one of this package."""
     text = str(error) or type(error).__name__
     if isinstance(error, ValueError | OSError):
         return text

@@ -1,4 +1,4 @@
-"""An ink canvas: movements of the pointer in, strokes out. No pixel is read back from the page."""
+"""An ink canvas, which turns pointer events into strokes. It reads no pixels from the browser."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -21,16 +21,16 @@ NOTE = "#0072B2"
 FONT_SIZE = 15  # pixels of the page
 
 RESOLUTION = 2
-"""Canvas pixels per pixel of the page, so that ink is smooth on screens of high density."""
+"""Canvas pixels per pixel of the page, so that ink is smooth on high-density screens."""
 
 Point = tuple[float, float]  # x, y
 
 
 @contextmanager
 def drawing(canvas: Canvas) -> Iterator[None]:
-    """Send everything that is drawn inside as one message, also if it fails half-way.
+    """Send everything drawn in this context as one message, even after an exception.
 
-    An exception inside ipycanvas's own `hold_canvas` would silence every canvas of the notebook.
+    An exception in ipycanvas's own `hold_canvas` would disable every canvas of the notebook.
     """
     with LOCK:
         hold = ExitStack()
@@ -38,13 +38,13 @@ def drawing(canvas: Canvas) -> Iterator[None]:
         try:
             yield
         finally:
-            hold.close()  # which does not see the exception
-            # the next message must name its canvas, for a page that was reloaded meanwhile
+            hold.close()  # so that it does not see the exception
+            # the next message must name its canvas, in case the page was reloaded meanwhile
             canvas._canvas_manager._current_canvas = None
 
 
 class Note(NamedTuple):
-    """A short text on the paper, its middle at (x, y) in pixels of the page."""
+    """A short text on the paper, centred at (x, y) in pixels of the page."""
 
     x: float
     y: float
@@ -52,7 +52,7 @@ class Note(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """What is on the paper besides the stroke that is being drawn."""
+    """The content of the paper, without the stroke being drawn."""
 
     strokes: Sequence[Stroke] = ()
     picture: Pixels | None = None  # [28, 28], shown instead of the strokes
@@ -63,24 +63,24 @@ class Sheet(NamedTuple):
 class InkCanvas(Canvas):  # type: ignore[misc]
     """Paper to draw on with mouse, finger or pen.
 
-    At most one stroke is open. It begins with a press or a touch, and ends with the release, when
-    the touch is cancelled, or when the page reports that the pointer left the paper. Points are
+    At most one stroke is open. It begins with a press or a touch. It ends with the release, when
+    the touch is cancelled, or when the browser reports that the pointer left the paper. Points are
     clipped to the paper.
 
     Args:
-        size: width in pixels of the page; points are in the same unit.
-        height: without it the paper is square.
-        name: what the paper is called where it cannot be seen.
+        size: width in pixels of the page. Points have the same unit.
+        height: the height; by default the paper is square.
+        name: the name of the paper for screen readers.
 
     Attributes:
-        moved: called with the points so far each time that the open stroke grows.
+        moved: called with the points so far when the open stroke grows.
         ended: called with the points `[n, 2]` of a finished stroke.
-        points: of the open stroke; empty if there is none.
-        brush: its diameter in pixels.
-        is_erasing: whether the brush takes ink away.
+        points: the points of the open stroke; empty if there is none.
+        brush: the diameter of the brush in pixels.
+        is_erasing: whether the brush erases.
     """
 
-    # the page shows a tooltip, which is the name, only of widgets that have a description
+    # the page shows a tooltip, which is the name, only for widgets with a description
     description = Unicode("").tag(sync=True)
 
     def __init__(self, size: int, height: int | None = None, name: str = "") -> None:
@@ -92,7 +92,7 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         self._sheet = Sheet()
         self._n_drawn = 0  # points of the open stroke
         height = height or size
-        # without "flex" a box would squeeze it
+        # without "flex" a box would shrink it
         layout = {"width": f"{size}px", "height": f"{height}px", "flex": "none"}
         super().__init__(
             width=size * RESOLUTION, height=height * RESOLUTION, tooltip=name, layout=layout
@@ -109,13 +109,13 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         self._redraw()
 
     def show(self, sheet: Sheet) -> None:
-        """Show this, also in views to come."""
+        """Show this content, also in later views."""
         with LOCK:
             self._sheet = sheet
             self._redraw()
 
     def finish(self, x: Any = None, y: Any = None) -> None:
-        """End the open stroke, if there is one, at a place of the canvas or where it is."""
+        """End the open stroke, if any, at a position of the canvas or at its last point."""
         with LOCK:
             if self.points:
                 self._extend(x, y)
@@ -126,7 +126,7 @@ class InkCanvas(Canvas):  # type: ignore[misc]
 
     def _press(self, x: Any, y: Any) -> None:
         with LOCK:
-            self.finish()  # the end of the one before was missed
+            self.finish()  # the end of the previous stroke was missed
             point = _to_paper(self, x, y)
             if point is None:
                 return
@@ -138,7 +138,7 @@ class InkCanvas(Canvas):  # type: ignore[misc]
             self.moved(self.points)
 
     def _touch(self, touches: list[Point]) -> None:
-        if touches and not self.points:  # a second finger draws nothing
+        if touches and not self.points:  # a second finger does not draw
             self._press(*touches[0])
 
     def _move_touch(self, touches: list[Point]) -> None:
@@ -153,7 +153,7 @@ class InkCanvas(Canvas):  # type: ignore[misc]
 
     def _extend(self, x: Any, y: Any) -> bool:
         """Add a point to the open stroke; return False if there is no stroke or no new point."""
-        if not self.points:  # moves come without a pressed button too
+        if not self.points:  # moves are also reported without a pressed button
             return False
         point = _to_paper(self, x, y)
         if point is None or point == self.points[-1]:
@@ -161,7 +161,7 @@ class InkCanvas(Canvas):  # type: ignore[misc]
         self.points.append(point)
         return True
 
-    # ---- what is shown
+    # ---- drawing
 
     def _redraw(self) -> None:
         if self.comm is None:  # closed
@@ -187,8 +187,8 @@ class InkCanvas(Canvas):  # type: ignore[misc]
                 self._draw_line(stroke.points, stroke.width, stroke.erase)
 
     def _draw_new_points(self) -> None:
-        """Draw what is new of the open stroke; the next redraw draws all of it as one curve."""
-        # it was drawn up to the last corner, by a line that a curve replaces
+        """Draw the new part of the open stroke. The next redraw draws all of it as one curve."""
+        # it was drawn up to the last corner, by a line that the curve replaces
         start = max(self._n_drawn - 2, 0)
         new_points = self.points[start:]
         with drawing(self):
@@ -198,11 +198,11 @@ class InkCanvas(Canvas):  # type: ignore[misc]
     def _draw_line(
         self, points: ArrayLike, width: float, erase: bool, is_beginning: bool = True
     ) -> None:
-        """Draw a smooth line: curves between the middles of its pieces, which the points bend.
+        """Draw a smooth line: curves between the midpoints of segments, controlled by the points.
 
         Args:
             points: `[n, 2]` in pixels of the page.
-            is_beginning: whether the line begins at its first point, else at its first middle.
+            is_beginning: whether the line begins at its first point, or at its first midpoint.
         """
         scaled = np.asarray(points, float) * RESOLUTION  # [point, (x, y)]
         self.stroke_style = self.fill_style = PAPER if erase else INK
@@ -243,7 +243,7 @@ class InkCanvas(Canvas):  # type: ignore[misc]
 
 
 def _to_paper(canvas: Canvas, x: Any, y: Any) -> Point | None:
-    """Canvas to paper pixels, clipped to the paper; None for what a hidden canvas sends."""
+    """Return the paper pixels of a canvas position, clipped; None if it is from a hidden canvas."""
     for value in (x, y):
         if not isinstance(value, int | float) or not math.isfinite(value):
             return None

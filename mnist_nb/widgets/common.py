@@ -1,4 +1,4 @@
-"""What the panels share: a box that can be closed and shows errors, buttons and uploads."""
+"""Widgets shared by the panels: a box that shows errors and can be closed, buttons, uploads."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,14 @@ from ipywidgets import Button, FileUpload, VBox, Widget
 from mnist_nb.widgets.callbacks import LOCK, Attempt, describe_error
 
 MAX_UPLOAD_BYTES = 64 * 2**20
-"""More than any photo, model or collection of digits here needs."""
+"""The size limit of uploads, larger than any photo, network or collection of digits."""
 
 MAX_NAME = 60
-"""Characters of an uploaded file's name that are shown."""
+"""The number of characters shown of an uploaded file's name."""
 
 
 class Panel(VBox):  # type: ignore[misc]
-    """A box of controls that shows the errors of its callbacks, which would end in a log."""
+    """A box of controls that shows errors of its callbacks, which Jupyter would only log."""
 
     def close(self) -> None:
         """Remove the panel and everything in it from the page and from memory."""
@@ -26,7 +26,7 @@ class Panel(VBox):  # type: ignore[misc]
         raise NotImplementedError
 
     def attempt(self, action: Callable[[], object]) -> None:
-        """Perform what a click asks for; show an error as a sentence and stay usable."""
+        """Perform an action, and show any error as a sentence."""
         with LOCK:
             try:
                 action()
@@ -34,12 +34,12 @@ class Panel(VBox):  # type: ignore[misc]
                 self.show_message(describe_error(error), is_error=True)
 
     def __repr__(self) -> str:
-        # the same every time, since notebooks are checked by their text
+        # always the same, because tests compare the notebooks' text
         return f"{type(self).__name__}()"
 
 
 def discard(widget: Widget) -> None:
-    """Remove a widget, all that is in it, and their layouts and styles from page and memory.
+    """Remove a widget, its children, and their layouts and styles from page and memory.
 
     ipywidgets keeps every widget until it is closed, and closing one does not close its parts.
     """
@@ -60,14 +60,14 @@ def make_button(
     icon: str = "",
     width: str = "auto",
 ) -> Button:
-    """A button; its tooltip is the full name that is read aloud where the label is only a sign."""
+    """Return a button. Screen readers read its tooltip if the label is only a symbol."""
     made = Button(description=label, tooltip=tooltip, icon=icon, layout={"width": width})
     made.on_click(lambda _: attempt(action))
     return made
 
 
 def on_change(attempt: Attempt, control: Widget, action: Callable[[], object]) -> Any:
-    """Attempt the action whenever the control's value changes; the control."""
+    """Attempt the action whenever the control's value changes, and return the control."""
     control.observe(lambda _: attempt(action), "value")
     return control
 
@@ -75,7 +75,7 @@ def on_change(attempt: Attempt, control: Widget, action: Callable[[], object]) -
 def labelled(
     kind: type[Widget], description: str, width: str | None = None, *arguments: Any, **options: Any
 ) -> Any:
-    """A control of this kind whose description takes as much room as it needs."""
+    """Return a control whose description is as wide as necessary."""
     layout = {"width": width} if width else {}
     return kind(
         *arguments,
@@ -93,10 +93,9 @@ def make_upload(
     use: Callable[[str, bytes], None],
     icon: str = "",
 ) -> FileUpload:
-    """A button that takes a file, whose name and content are used; the same file can be chosen
-    again.
+    """Return a button for uploading a file, also the same file again.
 
-    The style shows its tooltip in place of ipywidgets' "description (0)".
+    The style sheet shows its tooltip instead of ipywidgets' "description (0)".
     """
     made = FileUpload(
         accept=accept,
@@ -122,7 +121,7 @@ def make_upload(
 
 
 def shorten_name(name: str) -> str:
-    """Return a file's name for sentences and lists: its start and its end if it is long."""
+    """Return a file's name for sentences and lists, shortened in the middle if it is long."""
     if len(name) > MAX_NAME:
         return f"{name[: MAX_NAME - 20]}...{name[-17:]}"
     return name or "the file"

@@ -1,5 +1,4 @@
-"""Sliders, menus and number fields for the settings of a run, made from the fields of
-`Hyperparameters`."""
+"""Sliders, menus and number fields for settings, made from the fields of `Hyperparameters`."""
 
 import dataclasses
 import math
@@ -17,25 +16,25 @@ from mnist_nb.labs.presets import PRESETS, describe_preset
 from mnist_nb.training import Hyperparameters
 
 LOG_STEPS = (1, 1.5, 2, 3, 5, 7)
-"""Round numbers that divide a decade about evenly on a logarithmic scale."""
+"""Round numbers that divide a decade almost evenly on a logarithmic scale."""
 
 DECADES_ABOVE_ZERO = 6
-"""Decades that a logarithmic slider covers where its range begins at 0."""
+"""Decades of a logarithmic slider whose range begins at 0."""
 
 OWN_SETTINGS = ""
-"""The menu's value while the controls show no preset."""
+"""The menu's value if the controls match no preset."""
 
 
 class Controls:
-    """One control for each field of the settings, with its full name and a line about its effect.
+    """A control for each field of the settings, with its name and a line about its effect.
 
     Args:
-        hyperparameters: the settings shown at first; the controls are made from their fields.
-        on_rate: called with the learning rate when the reader moves it, not when code sets the
+        hyperparameters: the initial settings; the controls are made from their fields.
+        on_rate: called with the learning rate when the user changes it, not when code sets the
             controls.
 
     Attributes:
-        widget: the box that holds them, below a menu of the presets.
+        widget: the box with the controls, below a menu of the presets.
         by_name: the control of each field.
         presets: the menu.
     """
@@ -59,7 +58,7 @@ class Controls:
 
     @property
     def value(self) -> Hyperparameters:
-        """The settings that the controls show."""
+        """The settings shown by the controls."""
         return self._kind(**{name: control.value for name, control in self.by_name.items()})
 
     @value.setter
@@ -73,7 +72,7 @@ class Controls:
         self._name_preset()
 
     def lock(self, locked: bool) -> None:
-        """Lock or unlock the controls; the learning rate can always be moved."""
+        """Lock or unlock the controls, except for the learning rate."""
         self.presets.disabled = locked
         for name, control in self.by_name.items():
             control.disabled = locked and name != "learning_rate"
@@ -95,22 +94,22 @@ class Controls:
             self._on_rate(control.value)
 
     def _name_preset(self) -> None:
-        """Let the menu name the preset that the controls show, if they show one."""
+        """Show the preset that matches the controls in the menu, if any."""
         shown = self.value
         self.presets.value = shown if shown in PRESETS.values() else OWN_SETTINGS
 
 
 class LogSlider(HBox):  # type: ignore[misc]
-    """A slider over round numbers, and a field in which any other number can be typed.
+    """A slider over round numbers, and a field for any other number.
 
     Args:
         label: the name and the hint, as HTML.
-        numbers: the numbers that the slider offers, in ascending order; the first and the last are
-            the limits of the field.
+        numbers: the numbers of the slider, in ascending order; the first and the last are the
+            limits of the field.
         tooltip: the hint as plain text.
 
     Attributes:
-        value: the number in the field, exactly as set; the slider is at or just below it.
+        value: the number in the field, exactly as set. The slider is at or just below it.
         disabled: whether both are locked.
     """
 
@@ -145,7 +144,7 @@ class LogSlider(HBox):  # type: ignore[misc]
 
     @property
     def _position(self) -> int:
-        """The slider's last number that does not exceed the value."""
+        """Return the largest number of the slider that does not exceed the value."""
         return bisect_right(self._numbers, self.value) - 1
 
     def _on_slider(self, _: Any) -> None:
@@ -154,14 +153,14 @@ class LogSlider(HBox):  # type: ignore[misc]
 
 
 def log_scale(scale: str, low: float, high: float, *, whole: bool = False) -> list[float]:
-    """Return the numbers that a logarithmic slider offers, with both limits.
+    """Return the numbers of a logarithmic slider, including both limits.
 
     Args:
         scale: "log" for 0.001, 0.0015, 0.002, 0.003, 0.005, 0.007, 0.01 and so on, "log2" for
             powers of two.
-        low: the lower limit; at 0, which has no logarithm, the scale ends six decades below `high`.
+        low: the lower limit. If it is 0, the scale begins six decades below `high`.
         high: the upper limit.
-        whole: leave out numbers with a fraction.
+        whole: omit numbers with a fraction.
     """
     lowest = low or high / 10**DECADES_ABOVE_ZERO
     numbers: list[float] = []
@@ -186,7 +185,7 @@ def _make_preset_menu() -> Any:
 
 
 def _make_control(field: dataclasses.Field[Any]) -> Widget:
-    """Return the control that suits a field: a menu, a slider or a number field."""
+    """Return the control for a field: a menu, a slider or a number field."""
     rules = field.metadata
     hint = rules["hint"]
     label = f"{escape(rules['label'])} <span>{escape(hint)}</span>"
@@ -208,7 +207,7 @@ def _make_control(field: dataclasses.Field[Any]) -> Widget:
 
 
 def _show(control: Widget, value: Any) -> None:
-    """Set a control, also to a choice that was registered after the menu was made."""
+    """Set a control, even to a choice that was registered after the menu was made."""
     if isinstance(control, Dropdown) and value not in control.options:
         control.options = [*control.options, value]
     control.value = value

@@ -1,4 +1,4 @@
-"""HTML and SVG that the panels share. Numbers in, text out; no widget here."""
+"""HTML and SVG shared by the panels, as text. Imports no widget."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ from mnist_nb.handwriting.preprocessing import check_image
 
 @dataclass(frozen=True)
 class _BarSizes:
-    """Of the probability bars, in pixels."""
+    """Sizes of the probability bars, in pixels."""
 
     width: int = 264  # of all
     row: int = 18  # height of a row
@@ -30,7 +30,7 @@ class _BarSizes:
 
 
 _SIZES = _BarSizes()
-OVER_999 = 0.9995  # what would be rounded to 100.0 %
+OVER_999 = 0.9995  # a larger share would be rounded to 100.0 %
 
 
 @cache
@@ -41,7 +41,7 @@ def stylesheet() -> str:
 
 
 def data_url(picture: Image.Image, **options: Any) -> str:
-    """Return a picture as the address of an embedded PNG; options are Pillow's for `save`."""
+    """Return a picture as the URL of an embedded PNG. `options` are passed to Pillow's `save`."""
     buffer = io.BytesIO()
     picture.save(buffer, "png", **options)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
@@ -51,8 +51,8 @@ def image_tag(image: ArrayLike, alt: str, scale: int = 4) -> str:
     """Return an `<img>` of an image, uint8 `[28, 28]`, as dark ink on white paper.
 
     Args:
-        alt: says what it shows.
-        scale: pixels of the page for each of the image's.
+        alt: the text for screen readers.
+        scale: pixels of the page per pixel of the image.
     """
     return picture_tag(Image.fromarray(255 - check_image(image)), alt, scale)
 
@@ -69,11 +69,11 @@ def picture_tag(picture: Image.Image, alt: str, scale: float = 1) -> str:
 def probability_bars(probabilities: ArrayLike, label: str = "") -> str:
     """Return ten bars labelled 0 to 9 with their percentages, as an SVG.
 
-    The guess is bold, has a sign and another colour.
+    The prediction is bold and has a symbol and another colour.
 
     Args:
         probabilities: float `[10]` in [0, 1].
-        label: what a screen reader says; the default is the guess and its probability.
+        label: the text for screen readers; the default is the prediction and its probability.
     """
     shares = np.asarray(probabilities, dtype=np.float64)
     guess = int(shares.argmax())
@@ -87,11 +87,11 @@ def probability_bars(probabilities: ArrayLike, label: str = "") -> str:
 
 
 def _bar(digit: int, share: float, is_guess: bool) -> str:
-    """One row: the digit, its bar on a track, and the percentage."""
+    """Return one row: the digit, its bar on a track, and the percentage."""
     top = digit * _SIZES.row
     baseline = top + _SIZES.baseline
     place = f'x="{_SIZES.left}" y="{top + _SIZES.top}" height="{_SIZES.height}" rx="3"'
-    length = max(share * _SIZES.full, 1)  # a very small share is seen too
+    length = max(share * _SIZES.full, 1)  # so that very small shares are visible too
     group = '<g class="guess">' if is_guess else "<g>"
     sign = " ◀" if is_guess else ""
     label_end = _SIZES.left - _SIZES.gap
@@ -109,7 +109,7 @@ def _bar(digit: int, share: float, is_guess: bool) -> str:
 
 
 def message(text: str, *, is_error: bool = False) -> str:
-    """Return a line of a panel that says what was done, or what went wrong."""
+    """Return a line of a panel that reports a result or an error."""
     kind = "pad-say wrong" if is_error else "pad-say"
     sign = "⚠ " if is_error else ""
     return f'<div class="{kind}" role="status">{sign}{escape(text)}</div>'

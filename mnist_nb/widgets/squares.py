@@ -1,4 +1,4 @@
-"""Numbers as coloured squares, each of which answers to a click."""
+"""Numbers as coloured squares that can be clicked."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,10 +24,10 @@ def colours_of(values: ArrayLike, name: str, low: float, high: float) -> NDArray
 
 
 def mosaic(images: NDArray[Any], columns: int, gap: int) -> NDArray[np.float64]:
-    """Return images `[N, height, width]` as one, in rows of so many.
+    """Return images `[N, height, width]` as one image, in rows of `columns`.
 
     Args:
-        gap: pixels that are 0 to the right of each image and below it.
+        gap: empty pixels (0) to the right of each image and below it.
     """
     missing = -len(images) % columns  # in the last row
     tiles = np.pad(images, ((0, missing), (0, gap), (0, gap)))
@@ -37,13 +37,13 @@ def mosaic(images: NDArray[Any], columns: int, gap: int) -> NDArray[np.float64]:
 
 
 class Squares:
-    """A canvas of squares, one of them in a frame.
+    """A canvas of squares, one of which has a frame.
 
     Args:
         scale: the side of a square, in pixels of the page.
         clicked: called with the row and the column of the square that was clicked or touched.
-        left: called when Tab is pressed, with whether Shift is down; the canvas keeps the key, so
-            focus must be moved.
+        left: called when Tab is pressed, with whether Shift is down. It must move the focus,
+            because the canvas intercepts the key.
 
     Attributes:
         widget: the canvas.
@@ -80,7 +80,7 @@ class Squares:
             return
         self.widget.width = width
         self.widget.height = height
-        # the layout is changed, since a new one would leave the old one in memory
+        # the layout is reused, because a new one would leave the old one in memory
         self.widget.layout.width = f"{width // RESOLUTION}px"
         self.widget.layout.height = f"{height // RESOLUTION}px"
 
@@ -115,7 +115,7 @@ class Squares:
 
     def _draw_frame(self) -> None:
         row, column = self._frame
-        # with a white edge it is seen on black and on colours
+        # a white edge makes it visible on black and on colours
         for colour, width in (("#fff", 4), (FRAME, 2)):
             self.widget.stroke_style = colour
             self.widget.line_width = width * RESOLUTION

@@ -23,7 +23,7 @@ from mnist_nb.widgets.studio.sentences import describe_ending
 FAST = PRESETS["fast"]
 MORE_EPOCHS, BY_HEART, TOO_LONG = "more epochs would help", "by heart", "too long to settle"
 LEAPT, GUESSING, LEVEL = (
-    "the loss leapt",
+    "the loss jumped",
     "try a higher learning rate or more epochs",
     "levelled off",
 )

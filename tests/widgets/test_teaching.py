@@ -175,7 +175,7 @@ def test_a_kept_drawing_comes_back_to_the_pad_with_its_strokes(pad: DrawingPad) 
 def test_export_and_import(filled_pad: DrawingPad, workplace: Path, tiny: Mnist) -> None:
     press(filled_pad, "Write the digits as PNG files and CSV")
     press(filled_pad, "Write the digits as PNG files and CSV")
-    assert "exists already" in shown(filled_pad)
+    assert "already exists" in shown(filled_pad)
     other = DrawingPad(tiny, digits="another.safetensors")
     part(other, "Import from this computer").value = upload(
         "friend.zip", Path("my_digits.zip").read_bytes()

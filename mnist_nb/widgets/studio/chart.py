@@ -1,6 +1,6 @@
 """The live chart: training losses and validation accuracies of several runs as SVG text.
 
-It is quick to make, about two milliseconds, so that it can be drawn five times a second.
+It takes about two milliseconds, so it can be drawn five times a second.
 """
 
 import dataclasses
@@ -27,17 +27,17 @@ _DASHES = (  # as in the static figure
     "4 2 1.5 2",
     "3 1.5",
 )
-_BLACK = "#000000"  # the text's colour instead, for dark themes
-_FLOORS = (98, 95, 90, 80, 50, 0)  # per cent at which the axis of accuracies may begin
-_GUESSING_LOSS = 2.4  # nats: the axis of losses before there is one
+_BLACK = "#000000"  # the text's colour, for dark themes
+_FLOORS = (98, 95, 90, 80, 50, 0)  # per cent at which the axis of accuracies can begin
+_GUESSING_LOSS = 2.4  # nats: the axis of losses before the first loss
 _MAX_DOTS = 40  # a line with more epochs has no dots
-_LABEL_HEIGHT, _LABEL_WIDTH = 11, 16  # pixels that a number at the end of a line takes
-_BASELINE = 4  # pixels from the middle of a digit down to its baseline
+_LABEL_HEIGHT, _LABEL_WIDTH = 11, 16  # pixels for a number at the end of a line
+_BASELINE = 4  # pixels from the middle of a digit to its baseline
 
 
 @dataclasses.dataclass(frozen=True)
 class _Area:
-    """Where a plot is drawn, in pixels of its picture."""
+    """The area of a plot, in pixels of its picture."""
 
     width: int = 230
     height: int = 150
@@ -63,7 +63,7 @@ _AREA = _Area()
 
 
 def style_of(number: int) -> tuple[str, str]:
-    """Return the colour and the dashes of run 1, 2 and so on, as SVG writes them."""
+    """Return the colour and the dashes of run 1, 2 and so on, for SVG."""
     colour, dashes = line_style(number - 1)
     if COLOURS[colour] == _BLACK:
         return "var(--text)", _DASHES[dashes]
@@ -73,8 +73,8 @@ def style_of(number: int) -> tuple[str, str]:
 def draw_chart(runs: Sequence[RunRecord]) -> str:
     """Return the training losses (left) and the validation accuracies (right) as HTML.
 
-    A run's number chooses its colour and dashes and stands at the end of its line; the line of a
-    run that is running is thicker.
+    A run's number determines its colour and dashes, and is written at the end of its line. The line
+    of a running run is thicker.
     """
     losses = [run.loss_curve for run in runs]
     accuracies = [_accuracy_curve(run) for run in runs]
@@ -110,9 +110,9 @@ class _Plot:
     """One of the two plots.
 
     Args:
-        title: above it.
-        last_epoch: where the horizontal axis ends; it begins at 0.
-        low, high: numbers that the vertical axis must reach.
+        title: the text above the plot.
+        last_epoch: the end of the horizontal axis, which begins at 0.
+        low, high: the range that the vertical axis must include.
     """
 
     def __init__(self, title: str, last_epoch: float, low: float, high: float) -> None:
@@ -125,7 +125,7 @@ class _Plot:
         return _AREA.left + epochs / self.last_epoch * _AREA.width
 
     def y(self, values: Points) -> Points:
-        """Return pixels from the top; values beyond the axis are drawn at its end."""
+        """Return pixels from the top. Values beyond the axis are drawn at its end."""
         low, high = self.ticks[0], self.ticks[-1]
         shares: Points = (high - np.clip(values, low, high)) / (high - low)
         return _AREA.top + _AREA.height * shares
@@ -138,7 +138,7 @@ class _Plot:
         *,
         has_dots: bool = False,
     ) -> str:
-        """Return the plot as an SVG, with a line for each run that has points."""
+        """Return the plot as an SVG, with a line for each run with points."""
         middle = _AREA.left + _AREA.width / 2, _AREA.top + _AREA.height / 2
         parts = [self._draw_frame(), _text(*middle, remark, "remark")]
         ends: list[_LineEnd] = []
@@ -169,7 +169,7 @@ class _Plot:
 
 @dataclasses.dataclass(frozen=True, order=True)
 class _LineEnd:
-    """Where the line of a run ends, in pixels."""
+    """The end of a run's line, in pixels."""
 
     x: float
     y: float
@@ -193,7 +193,7 @@ def _draw_line(run: RunRecord, pixels: Points, has_dots: bool) -> str:
 
 
 def _draw_numbers(ends: Iterable[_LineEnd]) -> list[str]:
-    """Write each run's number at the end of its line; numbers side by side do not overlap."""
+    """Write each run's number at the end of its line, without overlaps."""
     neighbours: list[list[_LineEnd]] = []
     for end in sorted(ends):
         if not neighbours or end.x - neighbours[-1][-1].x > _LABEL_WIDTH:
@@ -224,8 +224,8 @@ def spread_labels(heights: Sequence[float]) -> list[float]:
     Args:
         heights: of the labels' middles in pixels from the top, ascending.
     """
-    # without the room of the labels above it, a label may not stand above the one before it: that
-    # is isotonic regression, solved by pooling adjacent violators
+    # after subtracting the heights of the labels above, positions must not decrease: this is
+    # isotonic regression, solved by pooling adjacent violators
     pools: list[list[float]] = []
     for index, height in enumerate(heights):
         pools.append([height - index * _LABEL_HEIGHT])
@@ -242,7 +242,7 @@ def spread_labels(heights: Sequence[float]) -> list[float]:
 
 
 def _text(x: float, y: float, words: str, kind: str, colour: str = "") -> str:
-    """Return a text; the style sheet has a rule for each kind."""
+    """Return an SVG text. The style sheet has a rule for each kind."""
     style = f' style="fill:{colour}"' if colour else ""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"{style}>{escape(words)}</text>'
 
@@ -254,7 +254,7 @@ def _ticks(low: float, high: float, *, integer: bool = False) -> Points:
 
 
 def _describe_chart(runs: Sequence[RunRecord], losses: Sequence[Points]) -> str:
-    """Return the chart in words, for screen readers."""
+    """Describe the chart for screen readers."""
     if not runs:
         return "An empty chart: nothing has been trained yet."
     lines: list[str] = []

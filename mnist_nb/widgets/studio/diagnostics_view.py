@@ -1,5 +1,4 @@
-"""The look inside a network while it learns: its first layer as images, and the state of each
-layer."""
+"""The view of a network in training: first-layer weights as images, and the state of each layer."""
 
 import math
 from collections.abc import Sequence
@@ -14,22 +13,22 @@ from mnist_nb.widgets.markup import data_url
 from mnist_nb.widgets.squares import mosaic
 
 MAX_FILTERS = 40
-"""Units of the first layer that are shown."""
+"""The number of units of the first layer that are shown."""
 
 MUCH_DEAD = 0.5
-"""The share of dead units above which a layer is marked."""
+"""The share of dead units above which a layer is highlighted."""
 
 _COLUMNS = 10  # images in a row
-_SIDES_PER_GAP = 14  # an image's side over the gap after it, which has a pixel at least
-_SHADES = 7  # on each side of 0: few, since they are sent five times a second
+_SIDES_PER_GAP = 14  # an image's side divided by the gap after it, which is at least a pixel
+_SHADES = 7  # on each side of 0: few, because they are sent five times a second
 _BLUE, _ORANGE = (0, 114, 178), (213, 94, 0)  # as in the charts: above 0 and below it
-_FULL_SHADE = 2.5  # standard deviations of the weights that have the full colour
+_FULL_SHADE = 2.5  # standard deviations at which weights have the full colour
 _LOW, _HIGH = -6, 0  # powers of ten at the ends of the axis
 _TICKS = ("1e-6", "0.0001", "0.01", "1")
 
 
 def draw_diagnostics(diagnostics: Diagnostics | None) -> str:
-    """Return the pictures as HTML, one below the other; nothing without a network."""
+    """Return the pictures as HTML; empty without a network."""
     if diagnostics is None:
         return ""
     filters, layers = _draw_filters(diagnostics), _draw_layers(diagnostics)
@@ -54,7 +53,7 @@ def _draw_filters(diagnostics: Diagnostics) -> str:
 
 
 def _two_colour_png(numbers: NDArray[np.float64]) -> str:
-    """Return numbers in [-1, 1] as the address of a PNG: orange to blue, and transparent at 0."""
+    """Return numbers in [-1, 1] as the URL of a PNG: orange to blue, and transparent at 0."""
     palette: list[int] = []
     opacity: list[int] = []
     for shade in range(-_SHADES, _SHADES + 1):
@@ -104,13 +103,13 @@ def _draw_layer(name: str, ratio: float | None, dead: float | None) -> str:
 
 
 def _place(ratio: float) -> float:
-    """Return the place of a ratio on the axis, in [0, 1]; beyond an end, that end."""
+    """Return the position of a ratio on the axis, clipped to [0, 1]."""
     power = math.log10(max(ratio, 10.0**_LOW)) if math.isfinite(ratio) else _HIGH
     return (min(power, _HIGH) - _LOW) / (_HIGH - _LOW)
 
 
 def _describe_layers(diagnostics: Diagnostics) -> str:
-    """Return the picture of the layers in words, for screen readers."""
+    """Describe the picture of the layers for screen readers."""
     ratios = [f"{name} {ratio:.1e}" for name, ratio in diagnostics.update_ratios.items()]
     dead = [f"{name} {share:.0%}" for name, share in diagnostics.dead.items()]
     return (

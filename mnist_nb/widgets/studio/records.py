@@ -1,4 +1,4 @@
-"""What is kept of each training run."""
+"""Records of training runs."""
 
 import copy
 import dataclasses
@@ -15,13 +15,13 @@ from mnist_nb.plots import smooth
 from mnist_nb.training import EpochRecord, Hyperparameters, TrainingRun
 
 MAX_POINTS = 600
-"""Points of a loss curve: about two for each pixel of its width."""
+"""The maximum number of points of a loss curve: about two per pixel of its width."""
 
 SMOOTHING = 16
-"""Points in the moving average of a loss curve."""
+"""The number of points in the moving average of a loss curve."""
 
 MAX_NAME = 40
-"""Characters of a run's name."""
+"""The maximum number of characters of a run's name."""
 
 
 class State(Enum):
@@ -36,23 +36,23 @@ class State(Enum):
 
 @dataclasses.dataclass(eq=False, repr=False)
 class RunRecord:
-    """A training run as the studio keeps it: its settings, curves and weights."""
+    """The record of a training run: settings, curves and weights."""
 
-    number: int  # from 1, for life: it chooses the colour and the dashes
+    number: int  # from 1, permanent: it determines the colour and the dashes
     name: str
     hyperparameters: Hyperparameters
-    model: nn.Module  # a copy on the CPU, after the last epoch or as the run was stopped
+    model: nn.Module  # a copy on the CPU, after the last epoch or when the run was stopped
     batches_per_epoch: int
-    first_epoch: int  # epochs that earlier runs had trained these weights
-    epoch: int  # epochs finished, those included
+    first_epoch: int  # epochs of earlier runs with these weights
+    epoch: int  # finished epochs, including those
     records: Sequence[EpochRecord] = ()
     batch_losses: Sequence[float] = ()  # one for each step
     learning_rate_changes: Sequence[tuple[int, float]] = ()  # (step of the run, new rate)
     seconds: float = 0.0  # of training, without pauses
-    source: str = "a new network"  # where its first weights came from
+    source: str = "a new network"  # the source of its initial weights
     state: State = State.IDLE
     summary: str = ""  # how it ended
-    unfinished: TrainingRun | None = None  # the run itself, as long as it can be resumed
+    unfinished: TrainingRun | None = None  # the run itself, while it can be resumed
     _curve: NDArray[np.float64] = dataclasses.field(default_factory=lambda: np.empty((0, 2)))
     _curve_steps: int = 0  # steps in `_curve`
 
@@ -70,7 +70,7 @@ class RunRecord:
         self.learning_rate_changes = tuple(run.learning_rate_changes)
 
     def rename(self, name: str) -> None:
-        """Give it another name, cut to 40 characters; an empty one changes nothing."""
+        """Rename the run, with at most 40 characters. An empty name is ignored."""
         self.name = " ".join(name.split())[:MAX_NAME] or self.name
 
     @property
@@ -84,7 +84,7 @@ class RunRecord:
     def loss_curve(self) -> NDArray[np.float64]:
         """The smoothed training loss `[point, (epochs done, nats)]`, at most `MAX_POINTS` points.
 
-        Of many steps, a point is the mean of a block of 2, 4, 8 and so on.
+        If there are many steps, each point is the mean of 2, 4, 8 or more of them.
         """
         steps = len(self.batch_losses)
         if steps != self._curve_steps:
@@ -113,7 +113,7 @@ class RunRecord:
 
     @property
     def final_loss(self) -> float | None:
-        """Mean training loss of the last epoch in nats; before its first end, of all batches."""
+        """The mean training loss of the last epoch in nats; before the first, of all batches."""
         if self.records:
             return self.records[-1].mean_loss
         return float(np.mean(self.batch_losses)) if len(self.batch_losses) else None

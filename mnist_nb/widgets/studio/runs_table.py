@@ -16,8 +16,8 @@ class RunsTable:
     """A row for each run of a session.
 
     Args:
-        session: its runs are shown.
-        attempt: performs what a click asks for, and shows its error.
+        session: the session with the runs.
+        attempt: performs the action of a click and shows any error.
         restore: makes a run's weights the current network.
     """
 
@@ -31,7 +31,7 @@ class RunsTable:
         self._rows: dict[RunRecord, _RunRow] = {}
 
     def rebuild(self) -> None:
-        """Make rows for new runs and drop those of removed ones."""
+        """Add rows for new runs, and remove rows of forgotten runs."""
         old_rows = self._rows
         runs = list(self._session.runs)
         self._rows = {run: old_rows.get(run) or self._make_row(run) for run in runs}
@@ -42,7 +42,7 @@ class RunsTable:
         self.refresh()
 
     def refresh(self) -> None:
-        """Show each run's figures as they are now."""
+        """Update each run's figures."""
         running = self._session.current if self._session.is_running else None
         for run, row in self._rows.items():
             row.figures.value = row_html(run)
@@ -55,7 +55,7 @@ class RunsTable:
 
 
 class _RunRow:
-    """One run: its number and line, its name, its figures, and two buttons."""
+    """The row of a run: number and line, name, figures, and two buttons."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class _RunRow:
 
 
 def row_of(css_class: str, *parts: Widget) -> HBox:
-    """Return widgets side by side; the style sheet has a rule for the class."""
+    """Return widgets side by side. The style sheet has a rule for the class."""
     row = HBox(parts)
     row.add_class(css_class)
     return row

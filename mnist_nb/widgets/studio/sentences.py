@@ -1,4 +1,4 @@
-"""What the studio says about runs, as plain text: where one is, how it ended, what to try next."""
+"""The studio's sentences about runs: position, result, and advice."""
 
 import dataclasses
 import math
@@ -9,10 +9,10 @@ from mnist_nb.training.learning_rate import schedule_factor
 from mnist_nb.widgets.studio.records import RunRecord, State
 
 GUESSING = math.log(10)
-"""The loss, in nats, of giving each digit the same probability."""
+"""The loss, in nats, if every digit has the same probability."""
 
 SHOWN_CHANGES = 3
-"""Changes of the learning rate that a run's row and its line of code name: the last ones."""
+"""The maximum number of learning rate changes in a run's row and code; the last are shown."""
 
 _STATES = {State.RUNNING: "running", State.STOPPED: "stopped", State.FAILED: "failed"}
 
@@ -23,7 +23,7 @@ def describe_epochs(count: int) -> str:
 
 
 def describe_position(run: TrainingRun, seconds_left: float | None) -> str:
-    """Return the epoch, the batch, the rate and the time left of a run."""
+    """Return the epoch, the batch, the learning rate and the time left of a run."""
     last_epoch = run.first_epoch + run.hyperparameters.epochs
     if run.finished:
         return f"epoch {last_epoch} of {last_epoch}"
@@ -41,7 +41,7 @@ def describe_position(run: TrainingRun, seconds_left: float | None) -> str:
 
 
 def describe_settings(record: RunRecord) -> str:
-    """Return in one line where a run started, its rates, its epochs, and its state."""
+    """Return one line with a run's start, learning rates, epochs and state."""
     source = f"from {record.source}"
     if record.first_epoch:
         source += f" after {describe_epochs(record.first_epoch)}"
@@ -58,7 +58,7 @@ def describe_settings(record: RunRecord) -> str:
 
 
 def code_of(record: RunRecord) -> str:
-    """Return the line of code that makes a run's settings; a comment names changes of its rate."""
+    """Return a run's settings as code, with a comment about changes of its learning rate."""
     changes = record.learning_rate_changes
     if not changes:
         return code_of_settings(record.hyperparameters)
@@ -69,7 +69,7 @@ def code_of(record: RunRecord) -> str:
 
 
 def describe_ignored(shown: Hyperparameters, kept: Hyperparameters) -> str:
-    """Return a sentence about the settings shown that a resumed run does not take; "" if none."""
+    """Return a sentence about settings that a resumed run ignores; "" if there are none."""
     unchanged: list[str] = []
     for field in dataclasses.fields(kept):
         value = getattr(kept, field.name)
@@ -81,15 +81,15 @@ def describe_ignored(shown: Hyperparameters, kept: Hyperparameters) -> str:
 
 
 def describe_ending(record: RunRecord, run: TrainingRun, runs: Sequence[RunRecord]) -> str:
-    """Return in one line how a run ended, the accuracy it reached, and what to try next.
+    """Return one line with a run's result, its accuracy, and advice.
 
     Args:
-        record: of the run.
+        record: the record of the run.
         run: the run itself, finished or stopped.
         runs: the runs to compare it with.
     """
     if not run.finished:
-        return f"Stopped at {run.position}; Resume continues from exactly there."
+        return f"Stopped at {run.position}. Resume continues from exactly there."
     length = describe_epochs(record.hyperparameters.epochs)
     accuracy = record.records[-1].validation_accuracy
     best = ", the best so far" if _is_best(record, runs) else ""
@@ -110,7 +110,7 @@ def _advise(records: Sequence[EpochRecord]) -> str:
     if last.validation_accuracy < 0.3:
         if max(record.max_loss for record in records) > 2 * GUESSING:
             return (
-                "That is hardly better than guessing, and the loss leapt: try a lower learning "
+                "That is hardly better than guessing, and the loss jumped: try a lower learning "
                 "rate, from the start."
             )
         return "That is hardly better than guessing: try a higher learning rate or more epochs."
@@ -135,6 +135,6 @@ def _advise(records: Sequence[EpochRecord]) -> str:
 
 
 def code_of_settings(settings: Hyperparameters) -> str:
-    """Return the line of Python that makes these settings: `Hyperparameters(epochs=3)`."""
+    """Return the settings as code: `Hyperparameters(epochs=3)`."""
     arguments = [f"{name}={getattr(settings, name)!r}" for name in settings.changed]
     return f"Hyperparameters({', '.join(arguments)})"

@@ -1,4 +1,4 @@
-"""The studio without widgets: one run at a time, in a thread of its own, and the runs kept."""
+"""The studio without widgets: one run at a time, in its own thread, and the records of all runs."""
 
 from __future__ import annotations
 
@@ -23,36 +23,38 @@ from mnist_nb.widgets.studio.stores import NEW_NETWORK, FileStore, MemoryStore
 from mnist_nb.widgets.studio.worker import Worker
 
 MAX_RUNS = 20
-"""Runs kept, each with its weights (about half a megabyte), a stopped one with all that resuming it
-needs; beyond that the oldest is dropped."""
+"""The maximum number of runs to keep, each with its weights (about half a megabyte) and, if it was
+stopped, the state to resume it. The oldest one beyond that is dropped."""
 
 OBSERVED_IMAGES = 100
-"""Validation images that dead units are looked for with."""
+"""The number of validation images for finding dead units."""
 
-_STARTING = threading.RLock()  # held while a session starts a run: one at a time in this process
+_STARTING = (
+    threading.RLock()
+)  # held while a session starts a run, so that only one runs in this process
 _SESSIONS: weakref.WeakSet[TrainingSession] = weakref.WeakSet()
 
 
 class TrainingSession:
-    """At most one run at a time, started, stopped and resumed from any thread.
+    """A session with at most one run at a time, controlled from any thread.
 
-    The session is the one owner of its state. Calls that do not fit the state do nothing.
+    Only the session changes its state. Calls that do not fit the state do nothing.
 
     Args:
         data: from `load_mnist`.
         path: the checkpoint that runs continue from and are saved to; None keeps everything in
             memory.
-        device: "cpu", "cuda" or "mps"; None chooses.
-        publish: called from the thread that trains, at most every `PUBLISH_EVERY` seconds and when
-            a run has ended.
+        device: "cpu", "cuda" or "mps"; None chooses the fastest available.
+        publish: called from the training thread, at most every `PUBLISH_EVERY` seconds and when a
+            run has ended.
 
     Attributes:
         sentence: how the run began, or how it ended.
         warning: a problem other than the training itself, such as a full disk; "" without one.
         error: the exception that ended the last run, other than an exploded loss.
         runs: the runs kept, oldest first.
-        run: the run that is running, or that `resume` would continue; changed by the thread that
-            trains.
+        run: the current run, or the one that `resume` would continue. The training thread changes
+            it.
         current: the record of the run whose weights are the current network.
         observer: the pinned digit, its probabilities, and the diagnostics of the current network.
         store: where runs begin and are saved.
@@ -81,7 +83,9 @@ class TrainingSession:
         self._pace = Pace()
         self._numbers = itertools.count(1)
         self._state = State.IDLE  # while nothing runs
-        self._started_at = 0.0  # of the run, had it no pauses: seconds of the monotonic clock
+        self._started_at = (
+            0.0  # the start of the run without pauses, in seconds of the monotonic clock
+        )
         self._is_closed = False
         self._worker: Worker | None = None
         self._lock = threading.RLock()
@@ -118,7 +122,7 @@ class TrainingSession:
 
     @property
     def seconds_left(self) -> float | None:
-        """An estimate from the run's pace; None before there is one."""
+        """The estimated seconds left; None before there is an estimate."""
         run = self.run
         if run is None or not self.is_running or not run.steps_done:
             return None
@@ -130,7 +134,7 @@ class TrainingSession:
     def start(
         self, hyperparameters: Hyperparameters, *, fresh: bool = True, name: str = ""
     ) -> RunRecord | None:
-        """Begin a run in the background; return its record, or None if a run is running.
+        """Start a run in the background; return its record, or None if a run is running.
 
         A run of another session in this process is stopped first.
 
@@ -140,8 +144,8 @@ class TrainingSession:
             name: "run 1" and so on if empty.
 
         Raises:
-            CheckpointError: if the run cannot begin from the checkpoint.
-            ValueError: if the current network is of another kind than the settings ask for.
+            CheckpointError: if the run cannot continue from the checkpoint.
+            ValueError: if the current network is not the network of the settings.
         """
         with _STARTING, self._lock:
             if self.is_running or self._is_closed:
@@ -155,10 +159,10 @@ class TrainingSession:
             return self._launch(beginning.run, record, sentence, stopped)
 
     def resume(self, learning_rate: float | None = None) -> RunRecord | None:
-        """Continue the stopped run from exactly where it was; None if there is none.
+        """Resume the stopped run exactly; return None if there is none.
 
         Args:
-            learning_rate: a new one from here on.
+            learning_rate: a new learning rate for the rest of the run.
         """
         with _STARTING, self._lock:
             if not self.can_resume or self.run is None or self.current is None:
@@ -171,24 +175,24 @@ class TrainingSession:
             return self._launch(self.run, self.current, sentence)
 
     def stop(self) -> None:
-        """Ask the run to stop after the current batch; returns at once."""
+        """Stop the run after the current batch, without waiting."""
         if self._worker is not None:
             self._worker.stop_requested.set()
 
     def wait(self) -> None:
-        """Return when no run is running."""
+        """Wait until no run is running."""
         if self._worker is not None:
             self._worker.wait()
 
     def close(self) -> None:
-        """Stop, and never start again; the runs stay."""
+        """Stop the session permanently. Its runs are kept."""
         self._is_closed = True
         self.stop()
         if threading.current_thread() is not self._worker:
             self.wait()
 
     def set_learning_rate(self, rate: float) -> None:
-        """Change the rate of the run that is running, or stopped, from its next step on."""
+        """Change the learning rate of the current or stopped run from its next step on."""
         with self._lock:
             if self.run is None or not self._has_unfinished_run:
                 return
@@ -198,16 +202,16 @@ class TrainingSession:
     # ---- the pinned digit
 
     def pin(self, image: ArrayLike | None) -> None:
-        """Watch one image, uint8 `[28, 28]`, while the network learns; None stops that.
+        """Observe an image, uint8 `[28, 28]`, in training, or stop with None.
 
         Raises:
-            ValueError: for another type or shape.
+            ValueError: if the image has a wrong type or shape.
         """
         self.observer.pin(image)
         if not self.is_running and self.current is not None:
             self.observer.observe(self.current.model)
 
-    # ---- the runs kept
+    # ---- the records of runs
 
     def remove(self, record: RunRecord) -> None:
         """Forget a run.
@@ -222,9 +226,9 @@ class TrainingSession:
                 self.runs.remove(record)
 
     def restore(self, record: RunRecord) -> None:
-        """Make a run's weights the current network, and the content of the checkpoint.
+        """Use a run's weights as the current network, and save them in the checkpoint.
 
-        A run that was stopped can be resumed then. Another stopped run stays as it is.
+        If that run was stopped, it can be resumed. Another stopped run is not changed.
 
         Raises:
             ValueError: if a run is running.
@@ -256,18 +260,18 @@ class TrainingSession:
         return f"The weights of {record.name} are in use{place}; {next_step}."
 
     def _describe_kept(self, stopped: RunRecord | None) -> str:
-        """Return a sentence about a stopped run that Resume no longer continues; "" if gone."""
+        """Return a sentence about a stopped run that Resume no longer continues, or ""."""
         if stopped is None or stopped not in self.runs:
             return ""
         return f" {stopped.name} stays in the table: use its weights, and Resume continues it."
 
     def _undo_moved_rate(self, stopped: RunRecord | None) -> None:
-        """Give a stopped run its rate back: one moved since was meant for the next run."""
+        """Restore a stopped run's learning rate: a later change was for the next run."""
         if stopped is not None:
             self.set_learning_rate(stopped.learning_rate)
 
     def _offer_unfinished(self) -> None:
-        """Let Resume continue the run that an earlier kernel left in the checkpoint."""
+        """Let Resume continue the run of an earlier kernel in the checkpoint."""
         run = self.store.find_unfinished()
         if run is None or self.path is None:
             return
@@ -301,7 +305,7 @@ class TrainingSession:
         record.update(run)
         return record
 
-    # ---- the thread that trains
+    # ---- the training thread
 
     def _launch(
         self,
@@ -310,13 +314,13 @@ class TrainingSession:
         sentence: str,
         stopped: RunRecord | None = None,
     ) -> RunRecord:
-        """Start the thread; `stopped` is the run that can be resumed if this one explodes.
+        """Start the thread. `stopped` is the run that can be resumed if this one diverges.
 
-        The state is that of a stopped run until the thread works, so that an interrupt at any point
-        leaves a session that can start again.
+        Until the thread works, the state is that of a stopped run, so that the session can start
+        again after an interrupt at any point.
         """
         self._stop_other_sessions()
-        self.wait()  # the last run's thread may still be painting how that ended
+        self.wait()  # the last run's thread may still be showing the result
         self._undo_moved_rate(stopped)
         self.run = run
         self.current = record
@@ -348,7 +352,7 @@ class TrainingSession:
     def _work(
         self, worker: Worker, run: TrainingRun, record: RunRecord, stopped: RunRecord | None
     ) -> None:
-        """Train; whatever happens ends in a sentence and in a session that can start again."""
+        """Train. Any error becomes a sentence, and the session can start again."""
         record.state = State.RUNNING
         sentence = ""
         try:
@@ -359,7 +363,7 @@ class TrainingSession:
             state = State.FAILED
             message = str(error)
             sentence = message[:1].upper() + message[1:]
-        except Exception as error:  # nobody else would see what a thread raises
+        except Exception as error:  # otherwise an exception in a thread would not be shown
             state = State.FAILED
             sentence = f"The run failed: {type(error).__name__}: {error}"
             self.error = error
@@ -380,7 +384,7 @@ class TrainingSession:
         summary: str,
         back: RunRecord | None,
     ) -> None:
-        """Set the state after a run; `back` is the stopped run that Resume continues next."""
+        """Set the state after a run. `back` is the stopped run that Resume continues next."""
         with self._lock:
             record.summary = summary
             self.sentence = summary
@@ -394,7 +398,7 @@ class TrainingSession:
             self._state = state
 
     def _train(self, worker: Worker, run: TrainingRun, record: RunRecord) -> None:
-        self._pace.make_due()  # so that the first step is watched, however short the run is
+        self._pace.make_due()  # so that the first step is observed even in a short run
         if worker.stop_requested.is_set():
             return
         for _ in run.epochs(lambda run: self._after_step(worker, run)):
@@ -411,7 +415,7 @@ class TrainingSession:
             self.observer.watch_step(run.model)
 
     def _show_progress(self, run: TrainingRun) -> None:
-        """Observe the network and publish; an error in that must not end the training."""
+        """Observe the network and publish. An error here must not end the training."""
         began = time.monotonic()
         try:
             self.observer.observe(run.model)

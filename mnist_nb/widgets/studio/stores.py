@@ -1,4 +1,4 @@
-"""Where the studio's runs begin and are saved: in memory or in a checkpoint."""
+"""Storage of the studio's runs: in memory or in a checkpoint."""
 
 import contextlib
 import copy
@@ -23,19 +23,19 @@ NEW_NETWORK = "a new network"
 
 
 class Beginning(NamedTuple):
-    """A run that is about to begin."""
+    """A run that is about to start."""
 
     run: TrainingRun
     sentence: str  # how it begins
-    source: str  # where its first weights come from
+    source: str  # the source of its initial weights
 
 
 class MemoryStore:
-    """Runs that are kept in this kernel only.
+    """Storage in memory, for this kernel only.
 
     Args:
         data: from `load_mnist`.
-        device: "cpu", "cuda" or "mps"; None chooses.
+        device: "cpu", "cuda" or "mps"; None chooses the fastest available.
 
     Attributes:
         label: the name of the weights that training can continue from.
@@ -47,16 +47,16 @@ class MemoryStore:
         self._device = device
 
     def find_unfinished(self) -> TrainingRun | None:
-        """Return None: an earlier kernel's memory is gone."""
+        """Return None: the memory of an earlier kernel is lost."""
         return None
 
     def begin(
         self, settings: Hyperparameters, current: RunRecord | None, *, fresh: bool
     ) -> Beginning:
-        """Return a run that begins with a new network, or with a copy of the current one.
+        """Return a run that starts with a new network, or with a copy of the current one.
 
         Raises:
-            ValueError: if the current network is of another kind than the settings ask for.
+            ValueError: if the current network is not the network of the settings.
         """
         if fresh or current is None:
             new = build_model(settings.network, seed=settings.seed)
@@ -65,7 +65,7 @@ class MemoryStore:
         model = copy.deepcopy(current.model)
         if model.name != settings.network:
             raise ValueError(
-                f"the current network is a {model.name} and the settings ask for "
+                f"the current network is of type {model.name}, but the settings say "
                 f"{settings.network}: choose network {model.name}, or start from a new network"
             )
         run = TrainingRun(model, self._data, settings, device=self._device)
@@ -81,12 +81,12 @@ class MemoryStore:
 
 
 class FileStore:
-    """Runs that are saved to a checkpoint, and continue from it.
+    """Storage in a checkpoint, from which runs can continue.
 
     Args:
         path: the checkpoint.
         data: from `load_mnist`.
-        device: "cpu", "cuda" or "mps"; None chooses.
+        device: "cpu", "cuda" or "mps"; None chooses the fastest available.
 
     Attributes:
         label: the name of the weights that training can continue from.
@@ -99,11 +99,11 @@ class FileStore:
         self._device = device
 
     def find_unfinished(self) -> TrainingRun | None:
-        """Return the unfinished run that an earlier kernel or the command line left, if any.
+        """Return the unfinished run of an earlier kernel or the command line, if any.
 
-        Its training state is enough, if the weights beside it could not be written.
+        Its training state is enough if the weights could not be written.
         """
-        # no training state, or not one of ours: an error when training starts says so
+        # no valid training state: an error when training starts says so
         with contextlib.suppress(ValueError, TypeError, KeyError):
             metadata = read_metadata(state_path(self._path))
             settings = Hyperparameters(**parse_json(metadata["state"])["hyperparameters"])
@@ -115,11 +115,11 @@ class FileStore:
     def begin(
         self, settings: Hyperparameters, current: RunRecord | None, *, fresh: bool
     ) -> Beginning:
-        """Return a run that begins with a new network, or from the checkpoint.
+        """Return a run that starts with a new network, or from the checkpoint.
 
         Raises:
-            CheckpointError: if the checkpoint is no model, or one of another kind than the
-                settings ask for.
+            CheckpointError: if the checkpoint is not a network, or not the network of the
+                settings.
         """
         run, start = continue_run(
             self._path, self._data, settings, fresh=fresh, device=self._device
@@ -130,7 +130,7 @@ class FileStore:
         return Beginning(run, str(short_start), source)
 
     def save(self, run: TrainingRun) -> None:
-        """Save the run's weights, and what resuming it needs.
+        """Save the run's weights and the state to resume it.
 
         Raises:
             CheckpointError: if a file cannot be written.
@@ -138,7 +138,7 @@ class FileStore:
         save_run(run, self._path)
 
     def save_record(self, record: RunRecord) -> None:
-        """Save the weights of a run, and if it is unfinished what resuming it needs.
+        """Save the weights of a run, and the state to resume it if it is unfinished.
 
         Raises:
             CheckpointError: if a file cannot be written.

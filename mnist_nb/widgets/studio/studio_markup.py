@@ -1,4 +1,4 @@
-"""What the studio shows, as pieces of HTML: numbers in, text out."""
+"""The studio's HTML, as functions that return text."""
 
 from html import escape
 
@@ -14,7 +14,7 @@ from mnist_nb.widgets.studio.session import TrainingSession
 
 
 def progress_html(session: TrainingSession) -> str:
-    """Return the bar, and below it the epoch, the batch, the rate and the time left."""
+    """Return the progress bar, with the epoch, the batch, the learning rate and the time left."""
     run = session.run
     share = run.steps_done / run.steps_total if run else 0
     position = describe_position(run, session.seconds_left) if run else ""
@@ -25,7 +25,7 @@ def progress_html(session: TrainingSession) -> str:
 
 
 def messages_html(session: TrainingSession, notice: str) -> str:
-    """Return the state of the run, a problem beside it, and the answer to the last click."""
+    """Return the state of the run, any problem, and the response to the last click."""
     has_failed = session.state is State.FAILED
     messages = [
         _message_html(session.sentence, is_error=has_failed),
@@ -50,7 +50,7 @@ def digit_html(image: ArrayLike | None, caption: str) -> str:
 
 
 def reading_html(probabilities: NDArray[np.float32] | None) -> str:
-    """Return how the network reads the pinned digit, and its ten probabilities."""
+    """Return the network's reading of the pinned digit, and the ten probabilities."""
     if probabilities is None:
         return "<p>No network has been trained yet.</p>"
     sentence = Prediction(int(probabilities.argmax()), probabilities).sentence
@@ -69,7 +69,7 @@ def number_html(number: int) -> str:
 
 
 def row_html(record: RunRecord) -> str:
-    """Return a run's settings, in words and as code to copy, and its figures."""
+    """Return a run's settings, as text and as code to copy, and its figures."""
     accuracy, loss = record.best_accuracy, record.final_loss
     figures = [
         _figure_html("best on validation", "–" if accuracy is None else f"{100 * accuracy:.2f} %"),

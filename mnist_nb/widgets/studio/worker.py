@@ -1,4 +1,4 @@
-"""A thread that does one piece of work."""
+"""A thread for a single task."""
 
 import threading
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from collections.abc import Callable
 class Worker(threading.Thread):
     """A daemon thread for one run.
 
-    Whether it is working follows from the thread alone: an interrupt while it is started leaves it
-    either working or not, and nothing to repair.
+    Its state depends on the thread alone, so it is consistent even after an interrupt during the
+    start.
 
     Args:
-        work: done in the thread.
+        work: the function to run in the thread.
         afterwards: called in the thread when it no longer counts as working.
 
     Attributes:
-        stop_requested: set by whoever wants the work to end early.
+        stop_requested: set it to end the work early.
     """
 
     def __init__(self, work: Callable[[], None], afterwards: Callable[[], None]) -> None:
@@ -28,12 +28,12 @@ class Worker(threading.Thread):
 
     @property
     def is_working(self) -> bool:
-        """Whether the thread has begun and its work is not done."""
+        """Whether the thread has started and its work is not finished."""
         has_begun = self.ident is not None
         return has_begun and not self._has_worked.is_set()
 
     def run(self) -> None:
-        """Do the work; called by `start`."""
+        """Do the work. Called by `start`."""
         try:
             self._work()
         finally:
@@ -44,9 +44,9 @@ class Worker(threading.Thread):
                 self._has_ended.set()
 
     def wait(self) -> None:
-        """Return when the thread has ended; at once if it never began."""
+        """Wait until the thread has ended; return immediately if it never started."""
         if self.ident is None:
             return
-        while not self._has_ended.wait(0.2):  # in pieces, so that an interrupt is noticed
+        while not self._has_ended.wait(0.2):  # in short waits, so that an interrupt is noticed
             pass
         self.join()
