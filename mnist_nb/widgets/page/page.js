@@ -1,32 +1,57 @@
 // The pad: drawing, showing the reading, and earlier drawings. reader.js reads what is drawn.
 
 const { read, readNumber, refused, constants } = window.mnistReader;
-const { SIDE, CANVAS: HEIGHT, SURE, LIKELY, OVER_99, OVER_999 } = constants; // HEIGHT: of a paper, in pixels of its own
+const { SIDE, SURE, LIKELY, OVER_99, OVER_999 } = constants;
+const HEIGHT = constants.CANVAS; // of a paper, in its own pixels
 const ERASER = 32; // its width, in pixels of the paper
-const PAPER = "#ffffff", INK = "#14213d", HINT = "#6b7280", ACCENT = "#0072b2", PEN_DOWN = "#d55e00";
+const PAPER = "#ffffff";
+const INK = "#14213d";
+const HINT = "#6b7280";
+const ACCENT = "#0072b2";
+const PEN_DOWN = "#d55e00";
 
 const MIN_PAUSE = 80; // milliseconds between two readings while a stroke is drawn
 const SAY_AFTER = 700; // milliseconds without a stroke until a screen reader announces the reading
 const PALM_SIZE = 80; // CSS pixels, about 2 cm: more than a finger touches
-const PALM_REST = 1000; // milliseconds after a pen's last move in which a touch is the hand that holds it
+// milliseconds after a pen's last move in which a touch is the hand that holds it
+const PALM_REST = 1000;
 
 // ---- drawing
 
 const byId = (id) => document.getElementById(id);
-const paper = byId("paper"), ink = paper.getContext("2d");
+const paper = byId("paper");
+const ink = paper.getContext("2d");
 // a drawing of each digit, put on the paper by its key: strokes as "xy" in a grid of ten by ten
 const EXAMPLES = [
-  "52 33 24 26 38 59 77 75 73 62 52", "51 55 59", "33 42 62 73 65 38 78", "33 42 62 73 64 45 64 76 68 48 37", "42 26 76|63 69",
-  "72 42 35 55 76 68 48 37", "62 43 36 38 58 76 65 45 37", "23 73 48", "73 52 33 44 66 68 49 38 46 64 73",
+  "52 33 24 26 38 59 77 75 73 62 52",
+  "51 55 59",
+  "33 42 62 73 65 38 78",
+  "33 42 62 73 64 45 64 76 68 48 37",
+  "42 26 76|63 69",
+  "72 42 35 55 76 68 48 37",
+  "62 43 36 38 58 76 65 45 37",
+  "23 73 48",
+  "73 52 33 44 66 68 49 38 46 64 73",
   "73 52 34 45 65 73 68 59",
 ];
 
 /** A paper: its strokes after each action, and the cursor of the pen that the arrow keys move. */
 function makeSheet(width, pen, hint) {
-  return { width, pen, hint, wide: width > HEIGHT, history: [[]], now: 0, cursor: [width / 2, HEIGHT / 2] };
+  return {
+    width,
+    pen,
+    hint,
+    wide: width > HEIGHT,
+    history: [[]],
+    now: 0,
+    cursor: [width / 2, HEIGHT / 2],
+  };
 }
 
-const sheets = [makeSheet(HEIGHT, 16, "draw a digit here"), makeSheet(2 * HEIGHT, 12, "write a number here")];
+const sheets = [
+  makeSheet(HEIGHT, 16, "draw a digit here"),
+  makeSheet(2 * HEIGHT, 12, "write a number here"),
+];
 let sheet = sheets[0]; // the paper in use
 let reading = null; // of the strokes on the paper; null if nothing can be read
 let stroke = null; // being drawn
@@ -74,19 +99,28 @@ function replace(strokes) {
   put(strokes);
 }
 
-const onPaper = ([x, y]) => [Math.min(Math.max(x, 0), sheet.width), Math.min(Math.max(y, 0), HEIGHT)];
+const onPaper = ([x, y]) => [
+  Math.min(Math.max(x, 0), sheet.width),
+  Math.min(Math.max(y, 0), HEIGHT),
+];
 
 function pointOf(event) {
   const { left, top, width } = paper.getBoundingClientRect();
-  return onPaper([event.clientX - left, event.clientY - top].map((along) => (along * sheet.width) / width));
+  return onPaper(
+    [event.clientX - left, event.clientY - top].map((along) => (along * sheet.width) / width),
+  );
 }
 
 function isPalm({ pointerType: type, width, height, timeStamp }) {
-  return type === "touch" && (Math.max(width, height) > PALM_SIZE || timeStamp - penSeen < PALM_REST);
+  return (
+    type === "touch" && (Math.max(width, height) > PALM_SIZE || timeStamp - penSeen < PALM_REST)
+  );
 }
 
 for (const name of ["pointerdown", "pointermove", "pointerup"])
-  paper.addEventListener(name, (event) => { if (event.pointerType === "pen") penSeen = event.timeStamp; });
+  paper.addEventListener(name, (event) => {
+    if (event.pointerType === "pen") penSeen = event.timeStamp;
+  });
 paper.addEventListener("pointerdown", (event) => {
   const isEraser = event.button === 5; // a pen's other end
   if ((event.button > 0 && !isEraser) || isPalm(event)) return;
@@ -106,16 +140,28 @@ paper.addEventListener("pointermove", (event) => {
   extend((parts.length ? parts : [event]).map(pointOf));
 });
 for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
-  paper.addEventListener(name, (event) => { if (event.pointerId === pointer) end(); });
+  paper.addEventListener(name, (event) => {
+    if (event.pointerId === pointer) end();
+  });
 
-/** An example of a digit: in the middle of the paper, or of a number, after its last digit; [] if there is no room. */
+/**
+ * An example of a digit: in the middle of the paper, or of a number, after its last digit; [] if
+ * there is no room.
+ */
 function example(digit) {
-  const scale = sheet.wide ? 14 : 28, top = sheet.wide ? HEIGHT / 4 : 0;
+  const scale = sheet.wide ? 14 : 28;
+  const top = sheet.wide ? HEIGHT / 4 : 0;
   const right = Math.max(0, ...drawn().flatMap(({ points }) => points.map(([x]) => x)));
-  const paths = EXAMPLES[digit].split("|").map((path) => path.split(" ").map(([x, y]) => [x * scale, y * scale + top]));
+  const paths = EXAMPLES[digit]
+    .split("|")
+    .map((path) => path.split(" ").map(([x, y]) => [x * scale, y * scale + top]));
   const left = sheet.wide ? right + 30 - Math.min(...paths.flat().map(([x]) => x)) : 0;
   if (Math.max(...paths.flat().map(([x]) => x)) + left > sheet.width - sheet.pen) return [];
-  return paths.map((path) => ({ points: path.map(([x, y]) => [x + left, y]), width: sheet.pen, erase: false }));
+  return paths.map((path) => ({
+    points: path.map(([x, y]) => [x + left, y]),
+    width: sheet.pen,
+    erase: false,
+  }));
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -123,7 +169,9 @@ paper.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || pointer !== null) return;
   if (ARROWS[event.key]) {
     const step = event.shiftKey ? 3 : 12;
-    sheet.cursor = onPaper(ARROWS[event.key].map((along, axis) => sheet.cursor[axis] + step * along));
+    sheet.cursor = onPaper(
+      ARROWS[event.key].map((along, axis) => sheet.cursor[axis] + step * along),
+    );
     byKeys = true;
     if (stroke) extend([sheet.cursor]);
   } else if (event.key === " " || event.key === "Enter") {
@@ -160,16 +208,36 @@ function usePaper(wide) {
   byId("one").setAttribute("aria-pressed", String(!wide));
   byId("many").setAttribute("aria-pressed", String(wide));
   document.querySelector("main").className = wide ? "wide" : "";
-  paper.setAttribute("aria-label", wide ? "Paper to write a number on" : "Paper to draw a digit on");
+  paper.setAttribute(
+    "aria-label",
+    wide ? "Paper to write a number on" : "Paper to draw a digit on",
+  );
   update();
 }
 
-const undo = () => step(-1), redo = () => step(1), clear = () => replace([]);
-const choices = { draw: () => choose(false), erase: () => choose(true), one: () => usePaper(false), many: () => usePaper(true) };
+const undo = () => step(-1);
+const redo = () => step(1);
+const clear = () => replace([]);
+const choices = {
+  draw: () => choose(false),
+  erase: () => choose(true),
+  one: () => usePaper(false),
+  many: () => usePaper(true),
+};
 const judgements = { right: () => judge("right"), wrong: () => judge("wrong") };
-const actions = { ...choices, undo, redo, clear, ...judgements, save: async () => download(await picture()), share };
+const actions = {
+  ...choices,
+  undo,
+  redo,
+  clear,
+  ...judgements,
+  save: async () => download(await picture()),
+  share,
+};
 for (const [id, act] of Object.entries(actions))
-  byId(id).addEventListener("click", () => { if (byId(id).getAttribute("aria-disabled") !== "true") act(); });
+  byId(id).addEventListener("click", () => {
+    if (byId(id).getAttribute("aria-disabled") !== "true") act();
+  });
 addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
   if (!(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y")) return;
@@ -192,25 +260,37 @@ const percent = (share) => (share >= OVER_99 ? "over 99 %" : `${Math.round(100 *
 const bestDigit = ({ probabilities }) => probabilities.indexOf(Math.max(...probabilities));
 
 function inWords({ probabilities, score }) {
-  const [first, second] = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-  const share = probabilities[first], a = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
+  const [first, second] = [...probabilities.keys()].sort(
+    (a, b) => probabilities[b] - probabilities[a],
+  );
+  const share = probabilities[first];
+  const a = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
   if (score < refused) return `I do not think this is a digit (it looks most like ${a(first)}).`;
   if (share >= SURE) return `I read ${a(first)}, ${percent(share)} sure.`;
-  return share >= LIKELY ? `Probably ${a(first)}, perhaps ${a(second)}.` : `Unsure: ${a(first)} or ${a(second)}?`;
+  return share >= LIKELY
+    ? `Probably ${a(first)}, perhaps ${a(second)}.`
+    : `Unsure: ${a(first)} or ${a(second)}?`;
 }
 
-/** A number as a sentence; how sure the network is of it is the product of its digits' probabilities. */
+/**
+ * A number as a sentence; how sure the network is of it is the product of its digits'
+ * probabilities.
+ */
 function numberInWords({ text, digits }) {
   const number = text.replaceAll("\n", " / ");
   if (text.includes("?")) return `I read ${number} (a ? marks ink that is no digit).`;
-  const share = digits.reduce((product, { probabilities }) => product * Math.max(...probabilities), 1);
+  const share = digits.reduce(
+    (product, { probabilities }) => product * Math.max(...probabilities),
+    1,
+  );
   if (share >= SURE) return `I read ${number}, ${percent(share)} sure.`;
   return share >= LIKELY ? `Probably ${number}.` : `Unsure: ${number}?`;
 }
 
 /** Show an image as the network sees it, 28x28, dark ink on white, on a canvas of that size. */
 function showImage(canvas, image) {
-  const context = canvas.getContext("2d"), pixels = context.createImageData(SIDE, SIDE);
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(SIDE, SIDE);
   for (let i = 0; i < SIDE * SIDE; i++) {
     const paperLeft = 255 - (image?.[i] ?? 0);
     pixels.data.set([paperLeft, paperLeft, paperLeft, 255], 4 * i);
@@ -231,16 +311,20 @@ function showDigit(guess) {
 }
 
 function showDigits(number) {
-  byId("digits").replaceChildren(...(number?.digits ?? []).map(({ text, probabilities, image }) => {
-    const item = byId("digit").content.firstElementChild.cloneNode(true);
-    item.querySelector("b").textContent = text;
-    item.querySelector("span").textContent = text === "?" ? "no digit" : percent(Math.max(...probabilities));
-    showImage(item.querySelector("canvas"), image);
-    return item;
-  }));
+  byId("digits").replaceChildren(
+    ...(number?.digits ?? []).map(({ text, probabilities, image }) => {
+      const item = byId("digit").content.firstElementChild.cloneNode(true);
+      item.querySelector("b").textContent = text;
+      item.querySelector("span").textContent =
+        text === "?" ? "no digit" : percent(Math.max(...probabilities));
+      showImage(item.querySelector("canvas"), image);
+      return item;
+    }),
+  );
 }
 
-const invitation = () => (sheet.wide ? "Write a number: its digits side by side." : "Draw a digit: zero to nine.");
+const invitation = () =>
+  sheet.wide ? "Write a number: its digits side by side." : "Draw a digit: zero to nine.";
 const asSentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 function showReading() {
@@ -257,7 +341,8 @@ function showReading() {
   byId("words").textContent = words;
   (sheet.wide ? showDigits : showDigit)(reading);
   const now = performance.now();
-  nextReading = now + Math.max(MIN_PAUSE, now - start); // at most half of the time, so that ink follows the pen
+  // at most half of the time, so that ink follows the pen
+  nextReading = now + Math.max(MIN_PAUSE, now - start);
 }
 
 function drawLine(context, { points, width, erase }) {
@@ -266,7 +351,8 @@ function drawLine(context, { points, width, erase }) {
   context.beginPath();
   context.moveTo(...points[0]);
   points.slice(1).forEach(([x, y], i) => {
-    const [a, b] = points[i]; // a curve between the middles of the pieces, bent by the point where they meet
+    // a curve between the middles of the pieces, bent by the point where they meet
+    const [a, b] = points[i];
     context.quadraticCurveTo(a, b, (a + x) / 2, (b + y) / 2);
   });
   context.lineTo(points.at(-1)[0] + 0.01, points.at(-1)[1]); // so that a single point is a dot
@@ -275,7 +361,8 @@ function drawLine(context, { points, width, erase }) {
 
 /** Draw strokes on white, as large as the canvas is. */
 function drawOn(canvas, strokes) {
-  const context = canvas.getContext("2d"), scale = canvas.height / HEIGHT;
+  const context = canvas.getContext("2d");
+  const scale = canvas.height / HEIGHT;
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.fillStyle = PAPER;
   context.fillRect(0, 0, canvas.width / scale, HEIGHT);
@@ -295,9 +382,12 @@ function redraw() {
     const strokes = drawn();
     drawOn(paper, strokes);
     ink.textAlign = "center";
-    for (const { text, box: [left, top, right] } of sheet.wide && reading ? reading.digits : [])
+    for (const { text, box } of reading?.digits ?? []) {
+      const [left, top, right] = box;
       write(text, (left + right) / 2, Math.max(top - 14, 22), ACCENT, "bold 22px");
-    if (!strokes.length && !byKeys) write(sheet.hint, sheet.width / 2, HEIGHT / 2, HINT, sheet.wide ? "20px" : "15px");
+    }
+    if (!strokes.length && !byKeys)
+      write(sheet.hint, sheet.width / 2, HEIGHT / 2, HINT, sheet.wide ? "20px" : "15px");
     if (!byKeys) return;
     ink.strokeStyle = stroke ? PEN_DOWN : ACCENT;
     ink.lineWidth = 2;
@@ -321,24 +411,36 @@ function update() {
   redraw();
   remember();
   clearTimeout(saying);
-  saying = setTimeout(() => { byId("said").textContent = byId("words").textContent; }, SAY_AFTER);
+  saying = setTimeout(() => {
+    byId("said").textContent = byId("words").textContent;
+  }, SAY_AFTER);
 }
 
 /** Give the paper as many pixels as the screen shows of it. */
 function fit() {
-  [paper.width, paper.height] = [paper.clientWidth, paper.clientHeight].map((side) => Math.round(side * devicePixelRatio));
+  [paper.width, paper.height] = [paper.clientWidth, paper.clientHeight].map((side) =>
+    Math.round(side * devicePixelRatio),
+  );
   redraw();
 }
 
 function fitAfterZoom() {
   const query = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
-  query.addEventListener("change", () => { fit(); fitAfterZoom(); }, { once: true });
+  query.addEventListener(
+    "change",
+    () => {
+      fit();
+      fitAfterZoom();
+    },
+    { once: true },
+  );
 }
 
-// ---- earlier drawings, whether they were read right, and pictures of them; nothing leaves the page
+// ---- earlier drawings, the score of right readings, and pictures; nothing leaves the page
 
 const MAX_EARLIER = 10;
-const KEY = `mnist_nb page 1 ${location.pathname}`; // in the session's storage; 1 is the format's version
+// in the session's storage; 1 is the format's version
+const KEY = `mnist_nb page 1 ${location.pathname}`;
 let earlier = []; // {strokes, wide, text} of each, latest first
 const verdicts = new WeakMap(); // "right" or "wrong", by strokes
 const score = { right: 0, wrong: 0 };
@@ -383,11 +485,16 @@ function showVerdict() {
 }
 
 function showEarlier(drawing) {
-  const item = byId("drawing").content.firstElementChild.cloneNode(true), { strokes, wide, text } = drawing;
+  const item = byId("drawing").content.firstElementChild.cloneNode(true);
+  const { strokes, wide, text } = drawing;
   const [button, canvas, label] = ["button", "canvas", "b"].map((name) => item.querySelector(name));
-  const sign = { right: " ✓", wrong: " ✗" }[verdicts.get(strokes)] ?? "", verdict = verdicts.get(strokes) ?? "not judged";
+  const sign = { right: " ✓", wrong: " ✗" }[verdicts.get(strokes)] ?? "";
+  const verdict = verdicts.get(strokes) ?? "not judged";
   label.textContent = text.replaceAll("\n", " / ") + sign;
-  button.setAttribute("aria-label", `Look again: read as ${text === "?" ? "no digit" : text}, ${verdict}`);
+  button.setAttribute(
+    "aria-label",
+    `Look again: read as ${text === "?" ? "no digit" : text}, ${verdict}`,
+  );
   canvas.width = wide ? 2 * canvas.height : canvas.height;
   drawOn(canvas, strokes);
   button.addEventListener("click", () => lookAgain(drawing));
@@ -410,7 +517,8 @@ function download(file) {
 }
 
 async function share() {
-  const file = await picture(), content = { files: [file], text: byId("words").textContent };
+  const file = await picture();
+  const content = { files: [file], text: byId("words").textContent };
   if (!navigator.canShare?.(content)) return download(file);
   return navigator.share(content).catch((error) => {
     if (error.name !== "AbortError") download(file); // AbortError: the reader closed the sheet
@@ -422,23 +530,32 @@ function remember() {
   const papers = sheets.map(({ history, now }) => history[now]);
   const judged = earlier.map((drawing) => ({ ...drawing, verdict: verdicts.get(drawing.strokes) }));
   try {
-    sessionStorage.setItem(KEY, JSON.stringify({ papers, wide: sheet.wide, earlier: judged, score }));
-  } catch { /* no storage here, or it is full: a reload starts with an empty paper */ }
+    sessionStorage.setItem(
+      KEY,
+      JSON.stringify({ papers, wide: sheet.wide, earlier: judged, score }),
+    );
+  } catch {
+    /* no storage here, or it is full: a reload starts with an empty paper */
+  }
 }
 
 function recall() {
   let saved = null;
   try {
     saved = JSON.parse(sessionStorage.getItem(KEY));
-  } catch { /* no storage here */ }
+  } catch {
+    /* no storage here */
+  }
   if (!saved) return;
   Object.assign(score, saved.score);
   earlier = saved.earlier;
   for (const { strokes, verdict } of earlier) if (verdict) verdicts.set(strokes, verdict);
   saved.papers.forEach((paperStrokes, i) => {
+    if (!paperStrokes.length) return;
     const text = JSON.stringify(paperStrokes);
-    const same = earlier.find(({ strokes }) => JSON.stringify(strokes) === text); // which has a verdict
-    if (paperStrokes.length) sheets[i].now = sheets[i].history.push(same?.strokes ?? paperStrokes) - 1;
+    const same = earlier.find(({ strokes }) => JSON.stringify(strokes) === text);
+    const strokes = same?.strokes ?? paperStrokes; // the same array has the verdict
+    sheets[i].now = sheets[i].history.push(strokes) - 1;
   });
   if (saved.wide) usePaper(true);
 }
