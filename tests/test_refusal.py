@@ -151,9 +151,9 @@ def test_the_pad_says_that_a_letter_is_no_digit(pad: DrawingPad) -> None:
     assert guess is not None
     assert guess.refused
     assert "I do not think this is a digit (it looks most like a" in shown(pad)
-    part(pad, "Say when it is no digit").value = False
+    part(pad, "Say when it is not a digit").value = False
     assert "not think" not in shown(pad)
-    part(pad, "Say when it is no digit").value = True
+    part(pad, "Say when it is not a digit").value = True
     pad.clear()
     assert "not think" not in shown(pad)
     pad.replay(DRAWINGS[3])

@@ -192,7 +192,7 @@ def test_collect_digits_and_teach_them(pad: Pad) -> None:
         if number == 1:
             pad.page.keyboard.press("Enter")
         else:
-            pad.press("Keep this drawing")
+            pad.press("Save this drawing")
         pad.says(f"{number} of 30", ".widget-html-content")
     pad.notebook.screenshot("collect")
     pad.press("Ask me for digits")
@@ -208,7 +208,7 @@ def test_collect_digits_and_teach_them(pad: Pad) -> None:
     pad.notebook.screenshot("my-digits")
 
     pad.tab("Teach it my handwriting")
-    pad.press("Teach the network")
+    pad.press("Teach the current network")
     pad.says("your digits that were not taught", ".pad-outcome")
     pad.page.wait_for_timeout(500)
     pad.notebook.screenshot("taught")
@@ -234,10 +234,10 @@ def test_a_letter_is_refused_unless_the_reader_switches_that_off(pad: Pad) -> No
         pad.mouse(stroke)
     pad.says("I do not think this is a digit (it looks most like")
     pad.notebook.screenshot("refused")
-    pad.page.get_by_label("Say when it is no digit").uncheck()
+    pad.page.get_by_label("Say when it is not a digit").uncheck()
     words = pad.page.locator(".mnist-pad .pad-words")
     words.filter(has_not_text="I do not think").first.wait_for()
-    pad.page.get_by_label("Say when it is no digit").check()
+    pad.page.get_by_label("Say when it is not a digit").check()
     pad.says("I do not think this is a digit")
     pad.press("Clear")
     pad.says("Draw a digit")
@@ -314,7 +314,7 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
 
     page.get_by_label("That was").fill("2025")
     pad.press("Keep each digit of the number")
-    pad.says("Kept as a 2, a 0, a 2, a 5. You have 4 digits now.", ".pad-say")
+    pad.says("Saved as a 2, a 0, a 2, a 5. You have 4 digits now.", ".pad-say")
 
     pad.press("Take back")
     pad.says("I read 202, ")

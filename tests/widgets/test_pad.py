@@ -122,7 +122,7 @@ def test_undo_redo_and_clear(pad: DrawingPad) -> None:
     assert pad.image is None
     assert "nothing to undo" in shown(pad)
     press(pad, "Move left by one pixel")
-    assert "nothing on the pad" in shown(pad)
+    assert "The pad is empty: draw a digit or pick a picture" in shown(pad)
 
 
 EVENTS = st.lists(
@@ -451,7 +451,7 @@ def test_an_upload_may_have_any_name(pad: DrawingPad, workplace: Path, name: str
     save_checkpoint(build_model("mlp", seed=1), "mine.safetensors")
     content = Path("mine.safetensors").read_bytes()
     part(pad, "Open from this computer").value = upload(name, content)
-    assert re.search(r"Opened (the file|long.+\.safetensors): it reads now", shown(pad))
+    assert re.search(r"Opened (the file|long.+\.safetensors)\. It now reads", shown(pad))
     label, key = pad.state.model_options[-1]
     assert len(label) < 100
     pad.state.save_page()
@@ -471,7 +471,7 @@ def test_where_no_network_is_found_it_says_so_and_draws_on(
     assert pad.image is not None
     assert pad.guess is None
     save_checkpoint(build_model("mlp", seed=1), "model.safetensors")
-    press(pad, "See which files are there now")
+    press(pad, "Update the list of files")
     assert pad.guess is not None
 
 

@@ -63,7 +63,7 @@ def test_take_back_asks_for_the_digit_again(pad: DrawingPad) -> None:
     pad.replay([THREE])
     pad.state.keep_wanted()
     assert pad.state.collection.wanted != first
-    press(pad, "Delete what was kept last")
+    press(pad, "Delete the drawing saved last")
     assert pad.state.collection.wanted == first
     assert len(MyDigits(FILE)) == 0
 
@@ -103,7 +103,7 @@ def test_the_digits_of_a_number_are_kept_with_their_strokes(
     truth.value = "205"
     press(pad, keep)
     assert "I see 4 digits on the page" in shown(pad)
-    press(pad, "Delete what was kept last")
+    press(pad, "Delete the drawing saved last")
     assert len(MyDigits(FILE)) == 0
 
 
@@ -112,7 +112,7 @@ def test_a_full_disk_keeps_all_digits_of_a_number_or_none(
 ) -> None:
     keep, back, replace = (
         "Keep each digit of the number as one of mine",
-        "Delete what was kept last",
+        "Delete the drawing saved last",
         os.replace,
     )
     room = 1  # for so many files
@@ -141,7 +141,7 @@ def test_an_empty_pad_is_not_kept_nor_too_few_digits_taught(pad: DrawingPad) -> 
     assert "⚠" in shown(pad)
     assert "empty" in shown(pad)
     assert not FILE.exists()
-    press(pad, "Teach the network that reads now my digits")
+    press(pad, "Teach the current network my digits")
     assert "too few digits" in shown(pad)
 
 
@@ -150,11 +150,11 @@ def test_digits_are_relabelled_deleted_and_brought_back(filled_pad: DrawingPad) 
     filled_pad.state.collection.refresh()
     part(gallery, "Digit number").value = 2
     part(gallery, "is a").value = 9
-    press(filled_pad, "Give this digit the label that is chosen")
+    press(filled_pad, "Change this digit's label to the chosen one")
     assert MyDigits(FILE).labels.tolist()[:3] == [0, 9, 0]
     press(filled_pad, "Delete this digit")
     assert len(MyDigits(FILE)) == 29
-    press(filled_pad, "Bring back the digit deleted last")
+    press(filled_pad, "Restore the digit deleted last")
     assert MyDigits(FILE).labels.tolist()[-1] == 9
     assert part(gallery, "Digit number").value == 30
     assert shown(gallery).count("<img") == 30
@@ -186,7 +186,7 @@ def test_export_and_import(filled_pad: DrawingPad, workplace: Path, tiny: Mnist)
     assert len(MyDigits("another.safetensors")) == 30
     part(other.gallery, "File").value = "my_digits.zip"
     press(other, "Add the digits of this file or folder")
-    assert "No digit in there was new" in shown(other)
+    assert "No digit was imported" in shown(other)
     press(other, "Delete the digits that the last import added")
     assert "Deleted: 30 digits" in shown(other)
     press(other, "Delete the digits that the last import added")

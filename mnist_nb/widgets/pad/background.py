@@ -1,4 +1,4 @@
-"""Work that a panel does while it stays usable."""
+"""Background work, during which a panel stays usable."""
 
 from collections.abc import Callable
 from threading import Thread
@@ -7,13 +7,13 @@ Work = Callable[[], object]
 
 
 class BackgroundWork:
-    """Pieces of work that are done one after the other, each on a thread.
+    """A queue of tasks that run one after another, each in a thread.
 
     Args:
-        report: is called with an error that a piece of work raised.
+        report: called with any error that a task raises.
 
     Attributes:
-        is_closed: whether nothing may be started any more.
+        is_closed: whether no further task may start.
     """
 
     def __init__(self, report: Callable[[Exception], object]) -> None:
@@ -22,7 +22,7 @@ class BackgroundWork:
         self._last: Thread | None = None
 
     def start(self, work: Work) -> Thread | None:
-        """Begin after the work that was started before; once closed, do nothing."""
+        """Run a task after those started before. Do nothing if closed."""
         if self.is_closed:
             return None
         arguments = (self._last, work)
@@ -32,12 +32,12 @@ class BackgroundWork:
         return thread
 
     def check_open(self) -> None:
-        """Raise RuntimeError if it was closed, so that work in progress ends."""
+        """Raise RuntimeError if the queue was closed, to end the current task."""
         if self.is_closed:
             raise RuntimeError("the pad was closed")
 
     def close(self) -> None:
-        """Let the work in progress end, and wait for it."""
+        """Let the current task end, and wait for it."""
         self.is_closed = True
         if self._last is not None:
             self._last.join()

@@ -1,4 +1,4 @@
-"""Keeping drawings as the reader's digits: the buttons for a label, and the panel that asks."""
+"""Saving drawings as your own digits: buttons for labels, and a panel that asks for digits."""
 
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from mnist_nb.widgets.prediction import with_article
 
 
 class AnswerButtons(HBox):  # type: ignore[misc]
-    """Ten buttons that keep what is on the pad as a digit."""
+    """Ten buttons that save the drawing as a digit."""
 
     def __init__(self, state: PadState) -> None:
         buttons = []
@@ -26,7 +26,7 @@ class AnswerButtons(HBox):  # type: ignore[misc]
 
 
 class CollectPanel(VBox):  # type: ignore[misc]
-    """Asks for thirty digits, three of each."""
+    """The panel that asks for thirty digits, three of each."""
 
     def __init__(self, state: PadState) -> None:
         self._collection = state.collection
@@ -34,9 +34,9 @@ class CollectPanel(VBox):  # type: ignore[misc]
         new = partial(make_button, state.attempt)
         tooltip = "Ask me for digits, thirty in all"
         self._start = new("Start", tooltip, state.toggle_asking, width="90px")
-        tooltip = "Keep this drawing and ask for the next (Enter on the paper)"
+        tooltip = "Save this drawing and ask for the next (Enter on the paper)"
         self._keep = new("Keep, next", tooltip, state.keep_wanted, icon="check")
-        tooltip = "Delete what was kept last"
+        tooltip = "Delete the drawing saved last"
         take_back = new("Undo last", tooltip, state.take_back, icon="undo")
         super().__init__([self._request, HBox([self._start, self._keep, take_back])])
         self._collection.observe(self._show, "snapshot")

@@ -1,4 +1,4 @@
-"""The reader's own digits as the panels watch them: which are kept, and which to draw next."""
+"""Your own digits as observable state: the saved digits, and the one to draw next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,31 +19,31 @@ Drawn = Sketch | Pixels
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """The reader's digits at some time."""
+    """Your digits at one moment."""
 
     kept: tuple[SavedDigit, ...] = ()  # oldest first
     wanted: int | None = None  # the digit to draw next, if the pad asks for one
 
     @property
     def counts(self) -> list[int]:
-        """How many of each digit are kept, 0 to 9."""
+        """The number of saved drawings of each digit, 0 to 9."""
         labels = [digit.label for digit in self.kept]
         return [labels.count(digit) for digit in range(10)]
 
     @property
     def collected(self) -> int:
-        """How many of the wanted thirty are kept."""
+        """The number of the thirty requested digits that are saved."""
         return sum(min(count, PER_DIGIT) for count in self.counts)
 
 
 class DigitCollection(HasTraits):
-    """The reader's digits, and which one the pad asks for.
+    """Your digits, and the digit that the pad asks for.
 
     Args:
-        path: of their file.
+        path: the file of the digits.
 
     Attributes:
-        snapshot: replaced after each change; observe it.
+        snapshot: the current digits, replaced after each change; observe it.
     """
 
     snapshot = Instance(Snapshot, ())
@@ -52,16 +52,16 @@ class DigitCollection(HasTraits):
         super().__init__()
         self._path = Path(
             path
-        ).absolute()  # a notebook may change its folder before the first digit
+        ).absolute()  # a notebook may change its working folder before the first digit
         self._is_asking = False
-        self._last_kept: dict[int, bytes] = {}  # id -> image, of the drawings kept last
+        self._last_kept: dict[int, bytes] = {}  # id -> image, of the drawings saved last
 
     @cached_property
     def digits(self) -> MyDigits:
         """The file of digits.
 
         Raises:
-            DigitsError: if the file cannot be read; it is not changed.
+            DigitsError: if the file cannot be read. It is not changed.
         """
         return MyDigits(self._path)
 
@@ -79,25 +79,25 @@ class DigitCollection(HasTraits):
         """Return the file of digits.
 
         Raises:
-            DigitsError: if there are none, or the file cannot be read.
+            DigitsError: if there are no digits, or the file cannot be read.
         """
         if not len(self.digits):
-            raise DigitsError("There are no digits of yours yet: collect some, or import a file.")
+            raise DigitsError("You have no digits yet: collect some, or import a file.")
         return self.digits
 
     def refresh(self) -> None:
-        """Publish the digits as they are now; asking ends once all are there."""
+        """Publish the current digits. Stop asking when all thirty are there."""
         wanted = self.digits.next_to_draw(PER_DIGIT) if self._is_asking else None
         self._is_asking = wanted is not None
         self.snapshot = Snapshot(tuple(self.digits), wanted)
 
     def toggle_asking(self) -> None:
-        """Begin to ask for digits, or stop."""
+        """Start or stop asking for digits."""
         self._is_asking = not self._is_asking
         self.refresh()
 
     def keep(self, drawings: Sequence[Drawn], labels: Sequence[int]) -> None:
-        """Keep drawings as these digits; the ones kept last only get new labels."""
+        """Save drawings with these labels. Drawings that were saved last only get new labels."""
         images = [_image_of(drawing).tobytes() for drawing in drawings]
         is_repeated = images == list(self._last_kept.values())
         ids = self._relabel_last_kept(labels) if is_repeated else {}
@@ -111,16 +111,16 @@ class DigitCollection(HasTraits):
         self.refresh()
 
     def delete_last_kept(self) -> int:
-        """Delete the drawings kept last, and return how many there were."""
+        """Delete the drawings saved last, and return their number."""
         ids = self._last_kept.keys() & set(self.digits.ids)
         for id in ids:
             self.digits.delete(id)
-        self._last_kept = {}  # only now: if the file cannot be written, they can be deleted later
+        self._last_kept = {}  # if the file cannot be written, they can be deleted later
         self.refresh()
         return len(ids)
 
     def _relabel_last_kept(self, labels: Sequence[int]) -> dict[int, int]:
-        """Relabel those that are still there, and return place -> id."""
+        """Relabel the drawings that still exist, and return position -> id."""
         existing = set(self.digits.ids)
         ids = {}
         for place, id in enumerate(self._last_kept):

@@ -1,4 +1,4 @@
-"""The pad's paper for one digit."""
+"""The pad's page for one digit."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ HINT = "draw a digit here"
 BRUSHES = Brushes(6, 16, 40)
 NAMES = PaperNames(
     paper="Paper to draw a digit on",
-    undo="Undo: take back the last stroke",
-    redo="Redo: bring back the last stroke",
+    undo="Undo the last stroke",
+    redo="Redo the last stroke",
     clear="Clear the pad",
 )
 
 
 class DigitPage(VBox):  # type: ignore[misc]
-    """Paper to draw a digit on; Enter keeps the digit that was asked for."""
+    """Paper for one digit. Enter saves the digit that was asked for."""
 
     def __init__(self, state: PadState) -> None:
         self._state = state

@@ -1,4 +1,4 @@
-"""What is on a sheet of paper: strokes, or a picture in their place. Panels watch it."""
+"""The content of a sheet of paper, strokes or a picture, which panels observe."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,22 +16,21 @@ from mnist_nb.widgets.pad.image_transform import ImageTransform
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What is seen on the paper: the picture if there is one, else the strokes."""
+    """The visible content of the paper: the picture if there is one, otherwise the strokes."""
 
     strokes: tuple[Stroke, ...] = ()
     picture: Pixels | None = None  # [28, 28]
 
 
 class Drawing(HasTraits):
-    """A drawing that can be undone, or a picture that lies on it and can be changed.
+    """A drawing with undo, or a picture on top of it that can be changed.
 
     Args:
-        width, height: of the paper in pixels, which the points of strokes are in; without a
-            height it is square.
+        width, height: the size of the paper in pixels, the unit of points; by default it is square.
 
     Attributes:
-        content: replaced after each change; observe it.
-        unfinished: the stroke that is being drawn right now.
+        content: the visible content, replaced after each change; observe it.
+        unfinished: the stroke that is being drawn.
     """
 
     content = Instance(Content, ())
@@ -47,7 +46,7 @@ class Drawing(HasTraits):
 
     @property
     def strokes(self) -> tuple[Stroke, ...]:
-        """The strokes on the paper, oldest first; a picture hides them."""
+        """The strokes on the paper, oldest first. A picture hides them."""
         return self.content.strokes
 
     @property
@@ -57,13 +56,13 @@ class Drawing(HasTraits):
 
     @property
     def transform(self) -> ImageTransform:
-        """How the picture is changed."""
+        """The current change of the picture."""
         return self._transform
 
     def image(self) -> Pixels | None:
-        """Return what a network sees, uint8 `[28, 28]`; None if there is no ink.
+        """Return the input of a network, uint8 `[28, 28]`; None if there is no ink.
 
-        The stroke that is being drawn belongs to it.
+        It includes the stroke that is being drawn.
         """
         with LOCK:
             picture = self.content.picture
@@ -79,10 +78,10 @@ class Drawing(HasTraits):
     # ---- strokes
 
     def add_stroke(self, points: ArrayLike, width: float, erase: bool = False) -> None:
-        """Draw or erase along points `[n, 2]`; on top of a picture a new drawing begins.
+        """Draw or erase along points `[n, 2]`. If there is a picture, start a new drawing.
 
         Raises:
-            ValueError: if points or width are invalid; nothing is changed then.
+            ValueError: if points or width are invalid. Nothing is changed then.
         """
         with self._changing():
             self._draw(Stroke(as_points(points), width, erase))
@@ -91,14 +90,14 @@ class Drawing(HasTraits):
         """Draw several strokes, clipped to the paper.
 
         Raises:
-            ValueError: if points or width are invalid; earlier strokes are drawn.
+            ValueError: if points or width are invalid. Earlier strokes are drawn.
         """
         with self._changing():
             for points in strokes:
                 self._draw(Stroke(np.clip(as_points(points), 0, self.size), width))
 
     def copy_from(self, sketch: Sketch) -> None:
-        """Replace what is on the paper by a drawing, scaled to fit, in the middle."""
+        """Replace the content of the paper by a drawing, scaled to fit and centred."""
         scale = min(self.size) / sketch.size
         corner = (np.array(self.size) - min(self.size)) / 2  # (x, y)
         with self._changing():
@@ -108,7 +107,7 @@ class Drawing(HasTraits):
                 self._draw(Stroke(as_points(points), stroke.width * scale, stroke.erase))
 
     def undo(self) -> bool:
-        """Remove the picture, else the last stroke; return False if there is neither."""
+        """Remove the picture or the last stroke; return False if there is neither."""
         with self._changing():
             if self._picture is None:
                 return self._sketch.undo()
@@ -121,23 +120,23 @@ class Drawing(HasTraits):
             return self._picture is None and self._sketch.redo()
 
     def clear(self) -> None:
-        """Remove everything; `undo` restores the drawing."""
+        """Remove everything. `undo` restores the drawing."""
         with self._changing():
             self._remove_all()
 
     # ---- a picture
 
     def pick(self, picture: ArrayLike) -> None:
-        """Lay a picture, uint8 `[28, 28]`, on the drawing, which is kept beneath.
+        """Show a picture, uint8 `[28, 28]`, on top of the drawing, which is kept.
 
         Raises:
-            ValueError: for another type or shape.
+            ValueError: if type or shape is wrong.
         """
         with self._changing():
             self._lay(check_image(picture).copy())
 
     def modify(self, transform: ImageTransform) -> None:
-        """Change the picture; a drawing becomes the picture that a network sees of it.
+        """Change the picture. A drawing is first replaced by its prepared image.
 
         Raises:
             EmptySketchError: if the paper is empty.
@@ -147,26 +146,26 @@ class Drawing(HasTraits):
                 image = self.image()
                 if image is None:
                     raise EmptySketchError(
-                        "There is nothing on the pad to change: draw a digit or pick a picture."
+                        "The pad is empty: draw a digit or pick a picture first."
                     )
                 self._lay(image)
             self._transform = transform
 
     def reset_transform(self) -> None:
-        """Show the picture as it was picked."""
+        """Restore the picture as it was picked."""
         with self._changing():
             self._transform = ImageTransform()
 
     def set_centred(self, is_centred: bool) -> None:
-        """Choose whether a changed picture is prepared again, as a drawing always is."""
+        """Choose whether a changed picture is prepared again, like a drawing."""
         with self._changing():
             self._is_centred = is_centred
 
-    # ---- the rest is for the methods above
+    # ---- inside
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Publish the content after a change, also after one that failed half-way."""
+        """Publish the content after a change, even if the change failed halfway."""
         with LOCK:
             try:
                 yield

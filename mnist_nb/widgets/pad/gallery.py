@@ -1,4 +1,4 @@
-"""The reader's digits: looked through, relabelled, deleted, exported, imported, and scored."""
+"""The gallery of your digits: browse, relabel, delete, export, import, and test."""
 
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ PAGE = 40  # digits shown at once
 
 
 class Gallery(VBox):  # type: ignore[misc]
-    """Shows the reader's digits and changes them."""
+    """The panel that shows and changes your digits."""
 
     def __init__(self, state: PadState) -> None:
         self._state = state
@@ -27,14 +27,16 @@ class Gallery(VBox):  # type: ignore[misc]
         self._number = labelled(BoundedIntText, "Digit number", "170px", 1, min=1, max=1)
         on_change(state.attempt, self._number, self._show)
         self._label = labelled(Dropdown, "is a", "110px", options=range(10))
-        tooltip = "The file to export to or import"
+        tooltip = "The file to export to, or to import"
         self._file = labelled(Text, "File", "300px", "my_digits.zip", tooltip=tooltip)
         new = partial(make_button, state.attempt)
         changes = [
-            new("Relabel", "Give this digit the label that is chosen", self._relabel, icon="tag"),
+            new(
+                "Relabel", "Change this digit's label to the chosen one", self._relabel, icon="tag"
+            ),
             new("Delete", "Delete this digit", self._delete, icon="trash"),
-            new("Undo delete", "Bring back the digit deleted last", self._restore, icon="undo"),
-            new("Lay it on the pad", "Show this digit on the pad", self._lay),
+            new("Undo delete", "Restore the digit deleted last", self._restore, icon="undo"),
+            new("Show it on the pad", "Show this digit on the pad", self._lay),
         ]
         tooltip = "Write the digits as PNG files and CSV"
         export = new("Export", tooltip, self._export, icon="download")
@@ -59,10 +61,10 @@ class Gallery(VBox):  # type: ignore[misc]
         self._show()
 
     def score(self) -> Evaluation:
-        """Show accuracy, confusions and mistakes of the network that reads; return them.
+        """Show accuracy, confusions and mistakes of the current network, and return them.
 
         Raises:
-            ValueError: if there is no network, or no digit.
+            ValueError: if there is no network or no digit.
         """
         evaluation = self._state.score_digits()
         self._score.value = pad_markup.score(evaluation, self._collection.kept)
@@ -72,7 +74,7 @@ class Gallery(VBox):  # type: ignore[misc]
         digits = self._collection.kept
         self._number.max = max(1, len(digits))
         if not digits:
-            self._pictures.value = pad_markup.note("Nothing is kept yet.")
+            self._pictures.value = pad_markup.note("You have no digits yet.")
             return
         chosen = self._number.value - 1
         first = chosen // PAGE * PAGE
@@ -94,13 +96,13 @@ class Gallery(VBox):  # type: ignore[misc]
         digit = self._chosen()
         self._collection.digits.delete(digit.id)
         name = with_article(digit.label).capitalize()
-        self._changed(f"{name} is deleted. Undo delete brings it back.")
+        self._changed(f"{name} is deleted. Undo delete restores it.")
 
     def _restore(self) -> None:
         if self._collection.digits.undo_delete() is None:
-            self._state.show_message("There is nothing to bring back.")
+            self._state.show_message("There is no deleted digit to restore.")
             return
-        self._changed("It is back, as the newest.")
+        self._changed("The digit is restored, as the newest.")
         self._number.value = len(self._collection.digits)
 
     def _lay(self) -> None:
@@ -115,7 +117,7 @@ class Gallery(VBox):  # type: ignore[misc]
         digits = self._collection.existing_digits()
         path = digits.export(self._path())
         count = describe_digit_count(len(digits))
-        self._state.show_message(f"In {path} now: {count} as PNG files, and labels.csv.")
+        self._state.show_message(f"Exported to {path}: {count} as PNG files, and labels.csv.")
 
     def _import_path(self) -> None:
         self._import(self._path())
@@ -126,7 +128,7 @@ class Gallery(VBox):  # type: ignore[misc]
     def _import(self, source: Path | bytes, name: str = "") -> None:
         count = self._collection.digits.import_(source, name=name)
         added = f"Added: {describe_digit_count(count)}."
-        self._changed(added if count else "No digit in there was new.")
+        self._changed(added if count else "No digit was imported: you have all of them already.")
 
     def _undo_import(self) -> None:
         count = self._collection.digits.undo_import()

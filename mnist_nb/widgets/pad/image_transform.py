@@ -1,4 +1,4 @@
-"""How a picture of a digit is changed: moved, rotated, scaled, and drawn with another pen."""
+"""Changes of a picture of a digit: move, rotate, scale, and thicken or thin."""
 
 import dataclasses
 import math
@@ -13,10 +13,10 @@ from mnist_nb.handwriting.preprocessing import Pixels
 from mnist_nb.labs.robustness import CORRUPTIONS
 
 SCALE_STEP = 1.1
-"""A picture is scaled by powers of this."""
+"""Pictures are scaled by powers of this number."""
 
 _LIMITS = {"right": 14, "down": 14, "turn": 180, "scale": 11, "thickness": 4}
-"""The largest absolute value of each, of the scale the largest power."""
+"""The largest absolute value of each change; for the scale, the largest power."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +24,10 @@ class ImageTransform:
     """Rotate and scale a picture about its middle, move it, then thicken or thin its lines.
 
     Attributes:
-        right, down: whole pixels of 28.
+        right, down: whole pixels, of 28.
         turn: degrees, clockwise.
-        scale: 1 keeps the size.
-        thickness: pixels by which a line gets wider, or if negative thinner, in steps of a half.
+        scale: the factor of the size.
+        thickness: pixels added to the width of lines, negative to thin them, in steps of 0.5.
     """
 
     right: int = 0
@@ -37,11 +37,11 @@ class ImageTransform:
     thickness: float = 0
 
     def change(self, name: str, step: float) -> "ImageTransform":
-        """Return a copy in which one value has moved by a step, within its limits.
+        """Return a copy with one value changed by a step, within its limits.
 
         Args:
-            name: of the attribute.
-            step: is added to it; for the scale, to its power of `SCALE_STEP`.
+            name: the name of the attribute.
+            step: added to it; for the scale, to its power of `SCALE_STEP`.
         """
         value = getattr(self, name)
         if name == "scale":
@@ -53,14 +53,14 @@ class ImageTransform:
         return dataclasses.replace(self, **{name: value})
 
     def apply(self, picture: Pixels) -> Pixels:
-        """Return the changed picture, uint8 `[28, 28]`; ink that leaves it is lost."""
+        """Return the changed picture, uint8 `[28, 28]`. Ink that leaves it is lost."""
         moved = torch.from_numpy(self._move(picture))
-        # each side of a line moves by half of what its width does
+        # each side of a line moves by half of the change in width
         [redrawn] = CORRUPTIONS["pen"](moved[None], self.thickness / 2)
         return np.asarray(redrawn)
 
     def _move(self, picture: Pixels) -> NDArray[np.float64]:
-        """Rotate, scale and move it: each new place takes the grey of an old one."""
+        """Rotate, scale and move: each new position takes the grey value of an old one."""
         middle = (SIDE - 1) / 2
         angle = np.deg2rad(self.turn)
         cosine = np.cos(angle) / self.scale

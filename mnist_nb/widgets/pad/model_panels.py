@@ -1,4 +1,4 @@
-"""The list of networks that can read, and the panel that opens and exports them."""
+"""The list of networks, and the panel that opens and exports them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from mnist_nb.widgets.pad.state import PadState
 
 
 class ModelList:
-    """A dropdown of the networks, of which one reads.
+    """A dropdown of the networks, one of which reads the pad.
 
     Attributes:
         widget: the dropdown.
@@ -28,7 +28,7 @@ class ModelList:
         options = list(self._state.model_options)
         if key not in [option_key for _, option_key in options]:
             options.insert(0, ("no longer there" if key else "none yet", key))
-        self._is_updating = True  # setting the options chooses the first
+        self._is_updating = True  # setting the options selects the first
         self.widget.options = options
         self.widget.value = key
         self._is_updating = False
@@ -41,11 +41,11 @@ class ModelList:
             self._state.choose(key)
             self._state.show_message("")
         finally:
-            self._show()  # if that failed, another network still reads
+            self._show()  # if that failed, the previous network still reads
 
 
 class ModelFiles(VBox):  # type: ignore[misc]
-    """Opens a network from a file, and saves the one that reads as a page."""
+    """The panel that opens a network from a file, and saves the current one as a page."""
 
     def __init__(self, state: PadState) -> None:
         self._state = state
@@ -55,9 +55,7 @@ class ModelFiles(VBox):  # type: ignore[misc]
             attempt, "Open", "Let the network in this file read", self._open_path
         )
         upload = make_upload(attempt, ".safetensors", "Open from this computer", self._open_upload)
-        refresh = make_button(
-            attempt, "Refresh", "See which files are there now", state.refresh_models
-        )
+        refresh = make_button(attempt, "Refresh", "Update the list of files", state.refresh_models)
         tooltip = "Write this network and a pad into one HTML file"
         page = make_button(attempt, "Save as a page", tooltip, self._save_page)
         super().__init__([HBox([self._path, open_file]), HBox([upload, refresh, page])])
@@ -72,7 +70,7 @@ class ModelFiles(VBox):  # type: ignore[misc]
 
     def _show_opened(self) -> None:
         name = self._state.catalog.file_name(self._state.model_key)
-        self._state.show_message(f"Opened {name}: it reads now.")
+        self._state.show_message(f"Opened {name}. It now reads the pad.")
 
     def _save_page(self) -> None:
         path = self._state.save_page()

@@ -1,5 +1,4 @@
-"""The drawing pad: draw with mouse, finger or pen, or pick a digit with the keyboard; see what is
-read in it."""
+"""The drawing pad, for drawing with mouse, finger or pen, or picking a digit with the keyboard."""
 
 import contextlib
 from collections.abc import Sequence
@@ -34,19 +33,19 @@ from mnist_nb.widgets.prediction import Prediction
 
 
 class DrawingPad(Panel):
-    """A pad that reads what is drawn on it, as the last line of a cell.
+    """A pad that reads drawings. Make it the last line of a cell.
 
     Args:
-        data: where test images and, for teaching, training images come from; without it
+        data: the source of test images and, for teaching, training images; by default
             `load_mnist()` is called when they are needed.
-        model: the network that reads first; without it the shipped one that reads hands best, else
-            the one in `path`.
-        path: of the reader's own network; taught networks are saved in the same folder.
-        digits: the file of the reader's own digits.
+        model: the first network to read; by default the included one that reads handwriting best,
+            or the one in `path`.
+        path: your own network's file; taught networks are saved in the same folder.
+        digits: the file of your own digits.
 
     Attributes:
-        state: everything that the panels show and do.
-        teaching: adapts the network that reads to the reader's digits.
+        state: the state and the actions of all panels.
+        teaching: adapts the current network to your digits.
         page, numbers, pictures, photo, collecting, gallery, models: the panels.
     """
 
@@ -76,85 +75,85 @@ class DrawingPad(Panel):
             self.state.collection.refresh()
         self.state.refresh_models()
 
-    # ---- what a notebook can do with it
+    # ---- for notebooks
 
     @property
     def guess(self) -> Prediction | None:
-        """What the network reads on the pad; None if it is empty or there is no network."""
+        """The network's reading of the pad; None if the pad is empty or there is no network."""
         return self.state.reading.prediction
 
     @property
     def image(self) -> Pixels | None:
-        """What the network sees, uint8 `[28, 28]`; None if the pad is empty."""
+        """The network's input, uint8 `[28, 28]`; None if the pad is empty."""
         return self.state.reading.image
 
     @property
     def digits(self) -> MyDigits:
-        """The reader's digits.
+        """Your digits.
 
         Raises:
-            DigitsError: if their file cannot be read; it is not changed.
+            DigitsError: if their file cannot be read. It is not changed.
         """
         return self.state.collection.digits
 
     def replay(
         self, strokes: Sequence[ArrayLike], width: float = BRUSHES.first
     ) -> Prediction | None:
-        """Draw strokes as a hand would, and return the guess after the last.
+        """Draw strokes, and return the guess after the last.
 
         Args:
             strokes: each `[n, 2]` in pixels of the pad, x right and y down.
-            width: of the brush in pixels.
+            width: the width of the brush in pixels.
 
         Raises:
-            ValueError: if points or width are invalid; earlier strokes are drawn.
+            ValueError: if points or width are invalid. Earlier strokes are drawn.
         """
         self.state.drawing.add_strokes(strokes, width)
         return self.guess
 
     def draw(self, sketch: Sketch) -> Prediction | None:
-        """Replace what is on the pad by a drawing, scaled to its size, and return the guess."""
+        """Replace the content of the pad by a drawing, scaled to fit, and return the guess."""
         self.state.drawing.copy_from(sketch)
         return self.guess
 
     def pick(self, picture: ArrayLike) -> Prediction | None:
-        """Lay a picture, uint8 `[28, 28]`, on the pad, and return the guess.
+        """Show a picture, uint8 `[28, 28]`, on the pad, and return the guess.
 
         Raises:
-            ValueError: for another type or shape.
+            ValueError: if type or shape is wrong.
         """
         self.state.drawing.pick(picture)
         return self.guess
 
     def undo(self) -> None:
-        """Remove the picture if one lies on the pad, else the last stroke."""
+        """Remove the picture if there is one, otherwise the last stroke."""
         self.page.paper.undo()
 
     def redo(self) -> None:
-        """Restore the stroke that was undone last."""
+        """Restore the stroke undone last."""
         self.page.paper.redo()
 
     def clear(self) -> None:
-        """Empty the pad; `undo` restores the drawing."""
+        """Empty the pad. `undo` restores the drawing."""
         self.page.paper.clear()
 
     def choose(self, model: str) -> None:
-        """Let another network read.
+        """Use another network.
 
         Args:
-            model: the key of one in the list, such as "shipped:mlp", or a model's file.
+            model: the key of one in the list, such as "shipped:mlp", or a network's file.
 
         Raises:
-            CheckpointError: if the file does not hold a model; the current one goes on reading.
+            CheckpointError: if the file is not a network. The current one continues to read.
         """
         self.state.choose(model)
 
     def show_message(self, text: str, *, is_error: bool = False) -> None:
-        """Show a sentence under what is read."""
+        """Show a sentence below the reading."""
         self.state.show_message(text, is_error=is_error)
 
     def close(self) -> None:
-        """End the work in the background, then remove the pad from the page; files are kept."""
+        """End the work in the background, then remove the pad from the page. Files are kept."""
         if "state" in vars(self):  # not if making it failed
             self.state.close()
         super().close()
@@ -162,7 +161,7 @@ class DrawingPad(Panel):
     # ---- its layout
 
     def _lay_out(self) -> HBox:
-        """The paper, and the reading on its right."""
+        """Return the paper with the reading to its right."""
         self.page.layout.flex = "none"  # however long the sentences are
         words = VBox(
             [

@@ -1,7 +1,7 @@
 """Paper to draw on, with a brush, an eraser, and the buttons Undo, Redo and Clear.
 
-`paper.js` does in the page what ipycanvas does not: it follows a stroke beyond the rim and with
-Shift held, leaves the wheel to the page, and says so when the kernel does not answer.
+`paper.js` adds in the browser what ipycanvas lacks: it follows a stroke beyond the edge and with
+Shift held, lets the wheel scroll the page, and shows a notice if the kernel does not answer.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ ERASE = "Erase"
 
 @dataclass(frozen=True)
 class Brushes:
-    """Diameters in pixels."""
+    """Diameters of the brushes in pixels."""
 
     narrowest: int
     first: int
@@ -32,7 +32,7 @@ class Brushes:
 
 @dataclass(frozen=True)
 class PaperNames:
-    """What the paper and its buttons are called where they cannot be seen."""
+    """The names of the paper and its buttons for screen readers."""
 
     paper: str
     undo: str
@@ -41,18 +41,18 @@ class PaperNames:
 
 
 class Paper:
-    """The widgets to draw with, for a panel that lays them out.
+    """The widgets for drawing, for a panel that arranges them.
 
     Args:
         state: shows errors.
-        drawing: what is drawn on.
-        brushes: to choose from.
-        names: of the canvas and the buttons.
+        drawing: the drawing to change.
+        brushes: the brushes to choose from.
+        names: the names of the canvas and the buttons.
 
     Attributes:
         sheet: the canvas, and the notice that the kernel does not answer.
         canvas, tool, brush, buttons: the other widgets.
-        previous: what Shift and Tab lead to from the canvas, which swallows these keys.
+        previous: the widget before the canvas for Shift+Tab, because the canvas intercepts the key.
     """
 
     previous: Widget
@@ -94,20 +94,20 @@ class Paper:
         ]
 
     def show(self, hint: str, notes: Sequence[Note] = ()) -> None:
-        """Show the drawing, with a hint where it is empty and notes above the ink."""
+        """Show the drawing, with a hint if it is empty and notes above the ink."""
         content = self._drawing.content
         self.canvas.show(Sheet(content.strokes, content.picture, hint, notes))
 
     def undo(self) -> None:
-        """Remove the picture if one lies there, else the last stroke."""
+        """Remove the picture if there is one, otherwise the last stroke."""
         self._step(self._drawing.undo, "There is nothing to undo.")
 
     def redo(self) -> None:
-        """Restore the stroke that was undone last."""
+        """Restore the stroke undone last."""
         self._step(self._drawing.redo, "There is nothing to redo.")
 
     def clear(self) -> None:
-        """Empty the paper; `undo` restores the drawing."""
+        """Empty the paper. `undo` restores the drawing."""
         self.canvas.finish()
         self._drawing.clear()
 
@@ -139,7 +139,7 @@ class Paper:
 
 
 def page_script() -> Output:
-    """Return a widget that runs `paper.js` in the page and is not seen."""
+    """Return an invisible widget that runs `paper.js` in the browser."""
     code = resources.files(__package__).joinpath("paper.js").read_text(encoding="utf-8")
     output = {
         "output_type": "display_data",

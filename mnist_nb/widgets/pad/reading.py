@@ -1,4 +1,4 @@
-"""What the network reads on the pad, and the last sentence for the reader."""
+"""The network's reading of the pad, and the last sentence."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from mnist_nb.widgets.pad.state import PadState
 
 
 class ReadingView(HTML):  # type: ignore[misc]
-    """What the network reads: a sentence, ten bars, and the image as it sees it."""
+    """The network's reading: a sentence, ten bars, and its input."""
 
     def __init__(self, state: PadState) -> None:
         super().__init__()
@@ -26,10 +26,10 @@ class ReadingView(HTML):  # type: ignore[misc]
 
 
 class RefusalCheckbox(Checkbox):  # type: ignore[misc]
-    """Lets the network say that there is no digit."""
+    """The checkbox that allows the network to reject a drawing."""
 
     def __init__(self, state: PadState) -> None:
-        super().__init__(state.can_refuse, description="Say when it is no digit", indent=False)
+        super().__init__(state.can_refuse, description="Say when it is not a digit", indent=False)
         self.style.description_width = "initial"
         self._pad_state = state
         on_change(state.attempt, self, self._set)
@@ -39,13 +39,13 @@ class RefusalCheckbox(Checkbox):  # type: ignore[misc]
 
 
 class NumberOffer(HBox):  # type: ignore[misc]
-    """Says that the paper shows a number, and offers the page for numbers.
+    """The notice that the paper shows a number, with a button for the page for numbers.
 
-    Its room is kept while it is hidden, so that nothing moves.
+    Its space is reserved while it is hidden, so that nothing moves.
 
     Args:
-        state: of the pad.
-        open_number: opens the page with what is on the paper.
+        state: the state of the pad.
+        open_number: opens the page with the content of the paper.
     """
 
     def __init__(self, state: PadState, open_number: Callable[[], object]) -> None:
@@ -65,7 +65,7 @@ class NumberOffer(HBox):  # type: ignore[misc]
 
 
 class MessageView(HTML):  # type: ignore[misc]
-    """The last sentence for the reader."""
+    """The last sentence of the pad."""
 
     def __init__(self, state: PadState) -> None:
         super().__init__(layout={"width": "430px", "margin": "10px 0 0"})

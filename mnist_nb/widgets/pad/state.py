@@ -1,4 +1,4 @@
-"""What the drawing pad knows and does, without any widget. Its panels watch it and call it."""
+"""The state and actions of the drawing pad. Imports no widget; the panels observe and call it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -29,43 +29,43 @@ LIVE_INTERVAL = 0.2
 """Seconds between readings while a stroke is being drawn."""
 
 MAX_NUMBER_STROKES = 30
-"""Strokes of a drawing that may be a number; more are a scribble, which takes long to divide."""
+"""The maximum number of strokes of a number; more are a scribble, which is slow to divide."""
 
 
 class Message(NamedTuple):
-    """A sentence for the reader."""
+    """A sentence to show."""
 
     text: str = ""
     is_error: bool = False
 
 
 class Reading(NamedTuple):
-    """What the network sees and reads; both are None if the paper is empty."""
+    """The network's input and its reading; both are None if the paper is empty."""
 
     image: Pixels | None = None  # [28, 28]
-    prediction: Prediction | None = None  # None as well if there is no network
+    prediction: Prediction | None = None  # also None if there is no network
 
 
 class PadState(HasTraits):
-    """The observable state of a drawing pad, and everything that can be done with it.
+    """The observable state of a drawing pad, and its actions.
 
     Args:
-        data: MNIST's images; without them `load_mnist()` is called when they are needed.
+        data: MNIST's images; by default `load_mnist()` is called when they are needed.
         model: a network that is already loaded.
-        path: of the reader's own network.
-        digits: the file of the reader's own digits.
+        path: your own network's file.
+        digits: the file of your own digits.
 
     Attributes:
-        drawing: what is on the paper.
-        reading: what the network reads in it.
+        drawing: the content of the paper.
+        reading: the network's reading of it.
         model: the network that reads; None if there is none.
         model_key: its key in the catalog; empty if there is none.
         model_options: (label, key) of each network that can be chosen.
         can_refuse: whether the network may say that there is no digit.
-        number: what is read where the paper plainly shows several digits; empty if it does not.
-        message: the last sentence for the reader.
+        number: the number on the paper if it clearly shows several digits, otherwise empty.
+        message: the last sentence to show.
         catalog: the networks that can read.
-        collection: the reader's own digits.
+        collection: your own digits.
         background: the work in progress.
     """
 
@@ -99,11 +99,11 @@ class PadState(HasTraits):
     # ---- messages
 
     def show_message(self, text: str, *, is_error: bool = False) -> None:
-        """Replace the message; an empty one removes it."""
+        """Replace the message. An empty one removes it."""
         self.message = Message(text, is_error)
 
     def attempt(self, action: Callable[[], object]) -> None:
-        """Perform what a click asks for; an error becomes the message."""
+        """Perform an action. An error becomes the message."""
         with LOCK:
             try:
                 action()
@@ -132,10 +132,10 @@ class PadState(HasTraits):
         return read(self.model, image, refuse=self.can_refuse)
 
     def look_for_number(self, source: Any) -> None:
-        """See whether what was laid on the paper is plainly a number of several digits.
+        """Check whether a drawing or picture is clearly a number of several digits.
 
         Args:
-            source: a drawing or a picture, as `read_number` takes it.
+            source: a drawing or a picture for `read_number`.
         """
         found = None if self.model is None else find_number(source, self.model)
         self.number = "" if found is None else found.text
@@ -150,7 +150,7 @@ class PadState(HasTraits):
     # ---- networks
 
     def refresh_models(self) -> None:
-        """Find the networks that are there now; if none reads, choose the first that loads."""
+        """Update the list of networks. If none is in use, choose the first that loads."""
         self.model_options = self.catalog.options()
         if self.model is not None:
             return
@@ -167,13 +167,13 @@ class PadState(HasTraits):
         self.show_message(problem, is_error=True)
 
     def choose(self, model: str) -> None:
-        """Let another network read.
+        """Use another network.
 
         Args:
-            model: a key of the catalog, or a model's file.
+            model: a key of the catalog, or a network's file.
 
         Raises:
-            CheckpointError: if the file does not hold a model; the current one goes on reading.
+            CheckpointError: if the file is not a network. The current one continues to read.
         """
         with LOCK:
             key = model
@@ -185,11 +185,11 @@ class PadState(HasTraits):
             self.model = network
 
     def open_model(self, name: str, content: bytes) -> None:
-        """Let the network in an uploaded file read. Raises CheckpointError as `choose` does."""
+        """Use the network in an uploaded file. Raises CheckpointError as `choose` does."""
         self.choose(self.catalog.open_content(name, content))
 
     def save_page(self) -> Path:
-        """Write the network and a pad into an HTML file next to the reader's own network.
+        """Write the network and a pad into an HTML file next to your own network.
 
         Raises:
             ValueError: if there is no network.
@@ -201,24 +201,24 @@ class PadState(HasTraits):
         return path
 
     def require_model(self, purpose: str) -> nn.Module:
-        """Return the network that reads; raise ValueError if there is none."""
+        """Return the current network; raise ValueError if there is none."""
         if self.model is None:
             raise ValueError(f"There is no network to {purpose} yet: choose one above the pad.")
         return self.model
 
-    # ---- the reader's digits
+    # ---- your digits
 
     def toggle_asking(self) -> None:
-        """Begin to ask for digits, or stop; the paper is emptied for the next one."""
+        """Start or stop asking for digits. The paper is emptied for the next one."""
         self.collection.toggle_asking()
         self.drawing.clear()
 
     def keep(self, label: int) -> None:
-        """Keep what is on the paper as this digit.
+        """Save the content of the paper as this digit.
 
         Raises:
             EmptySketchError: if there is no ink.
-            DigitsError: if the digit cannot be written.
+            DigitsError: if the digit cannot be saved.
         """
         image = self.drawing.image()
         if image is None:
@@ -227,27 +227,27 @@ class PadState(HasTraits):
         self.keep_all([image if has_picture else self.drawing.sketch], [label])
 
     def keep_wanted(self) -> None:
-        """Keep what is on the paper as the digit that was asked for, and ask for the next."""
+        """Save the content of the paper as the digit that was asked for, and ask for the next."""
         label = self.collection.wanted
         if label is not None:
             self.keep(label)
             self.drawing.clear()
 
     def keep_all(self, drawings: Sequence[Drawn], labels: Sequence[int]) -> None:
-        """Keep several drawings as these digits. Raises DigitsError likewise."""
+        """Save several drawings as these digits. Raises DigitsError as `keep` does."""
         self.collection.keep(drawings, labels)
         names = ", ".join(with_article(label) for label in labels)
-        self.show_message(f"Kept as {names}. You have {self._digit_count} now.")
+        self.show_message(f"Saved as {names}. You have {self._digit_count} now.")
 
     def take_back(self) -> None:
-        """Delete what was kept last; if it was asked for, it is asked for again."""
+        """Delete the drawings saved last. If they were asked for, ask for them again."""
         if self.collection.delete_last_kept():
-            self.show_message(f"Taken back. You have {self._digit_count} now.")
+            self.show_message(f"Deleted. You have {self._digit_count} now.")
         else:
-            self.show_message("There is nothing to take back.")
+            self.show_message("There is no saved drawing to delete.")
 
     def score_digits(self) -> Evaluation:
-        """Evaluate the network on the reader's digits.
+        """Evaluate the network on your digits.
 
         Raises:
             ValueError: if there is no network, or no digit.
@@ -265,7 +265,7 @@ class PadState(HasTraits):
     # ---- data and background work
 
     def load_data(self) -> Mnist:
-        """Return MNIST's images, loaded if necessary; for work in the background.
+        """Return MNIST's images, and load them if necessary. For work in the background.
 
         Raises:
             RuntimeError: if the pad was closed meanwhile.
@@ -278,7 +278,7 @@ class PadState(HasTraits):
         return self._data
 
     def with_data(self, use: Callable[[Mnist], object]) -> None:
-        """Call with MNIST's images; if they must be loaded first, in the background."""
+        """Call a function with MNIST's images, in the background if they must be loaded first."""
         if self._data is None:
             self.background.start(lambda: use(self.load_data()))
         else:

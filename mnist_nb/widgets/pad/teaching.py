@@ -1,4 +1,4 @@
-"""Teaching the reader's digits to the network that reads, in the background."""
+"""Teaching your digits to the current network, in the background."""
 
 import os
 import warnings
@@ -19,11 +19,11 @@ from mnist_nb.handwriting.adaptation import (
 from mnist_nb.widgets.pad.state import PadState
 
 STEPS = 150
-PROGRESS_UPDATES = 10  # teaching takes a second or two, which is enough for any page
+PROGRESS_UPDATES = 10  # teaching takes a second or two, so more updates are not needed
 
 
 class Outcome(NamedTuple):
-    """What teaching did."""
+    """The result of teaching."""
 
     report: AdaptationReport
     text: str
@@ -31,14 +31,14 @@ class Outcome(NamedTuple):
 
 
 class Teaching(HasTraits):
-    """Adapts the network that reads to the digits that were kept.
+    """Adapts the current network to your saved digits.
 
     Args:
-        state: of the pad; the new network is saved and reads from then on.
+        state: the pad's state. The new network is saved and becomes the current one.
 
     Attributes:
-        progress: in [0, 1] while a network learns, else None.
-        outcome: of the last one that learnt without an error.
+        progress: in [0, 1] while a network learns, otherwise None.
+        outcome: the result of the last teaching without an error.
     """
 
     progress = Float(None, allow_none=True)
@@ -51,20 +51,20 @@ class Teaching(HasTraits):
 
     @property
     def is_teaching(self) -> bool:
-        """Whether a network is learning right now."""
+        """Whether a network is learning."""
         return self._thread is not None and self._thread.is_alive()
 
     def teach(self, *, wait: bool = False) -> None:
-        """Teach the network that reads, in the background; it is saved under a new name.
+        """Teach the current network in the background, and save it under a new name.
 
         Args:
-            wait: return when it is done; for notebooks that run without a reader.
+            wait: wait until it is finished, for notebooks that run unattended.
 
         Raises:
-            ValueError: if no network reads, or there are too few digits to teach or to score.
+            ValueError: if there is no network, or too few digits to teach or to test.
         """
         if self.is_teaching:
-            self._state.show_message("It is learning already.")
+            self._state.show_message("A network is already learning: wait until it has finished.")
             return
         model = self._state.require_model("teach")
         digits = self._state.collection.digits
@@ -94,7 +94,7 @@ class Teaching(HasTraits):
             warnings.simplefilter("always", ForgettingWarning)
             taught = adapt(model, to_teach, data, steps=STEPS, on_step=self._show_step)
         report = compare_before_after(model, taught, held_out, data.test)
-        if caught:  # it would have forgotten MNIST, and the old weights were kept
+        if caught:  # it would have forgotten MNIST, so the old weights were kept
             return Outcome(report, str(caught[0].message), has_changed=False)
         path = self._state.catalog.taught_path(key)
         save_checkpoint(taught, path, {"taught": f"{len(to_teach)} digits"})

@@ -1,4 +1,4 @@
-"""The panel that teaches a network the reader's digits."""
+"""The panel that teaches a network your digits."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ ABOUT = (
 
 
 class TeachingPanel(VBox):  # type: ignore[misc]
-    """Starts the teaching, and shows its progress and what it did."""
+    """The panel that starts teaching, and shows its progress and result."""
 
     def __init__(self, state: PadState, teaching: Teaching) -> None:
         self._teaching = teaching
-        tooltip = "Teach the network that reads now my digits"
+        tooltip = "Teach the current network my digits"
         teach = make_button(
             state.attempt, "Teach it my handwriting", tooltip, teaching.teach, icon="graduation-cap"
         )
