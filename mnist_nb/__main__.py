@@ -14,11 +14,11 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any, NoReturn
 
-import mnist_nb  # whose names are imported when they are first used
+import mnist_nb  # its names are imported when they are first used
 
 COMMANDS = ("train", "test", "draw", "page")
 DESCRIPTION = (
-    "Train a network that reads handwritten digits, test it, draw for it, or put it into a page. "
+    "Train a network that reads handwritten digits, test it, draw for it, or export it as a page. "
     "With no subcommand it trains."
 )
 EXAMPLES = """examples:
@@ -26,12 +26,12 @@ EXAMPLES = """examples:
   python -m mnist_nb train --epochs 3 --learning-rate 0.01 --model mine.safetensors"""
 MODEL = "model.safetensors"
 NOTEBOOKS, PAD = Path("notebooks"), "draw.ipynb"
-INTERRUPTED = 130  # the exit status after Ctrl-C: 128 and the number of its signal
-BATCHES_SHOWN = 50  # whose mean loss the progress bar shows
+INTERRUPTED = 130  # the exit status after Ctrl-C: 128 plus the number of the signal
+BATCHES_SHOWN = 50  # the progress bar shows their mean loss
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line: the usage is a --help away."""
+    """A parser with one-line errors that refer to --help."""
 
     def error(self, message: str) -> NoReturn:
         """Print the message and end the process with status 2."""
@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 2 after an error, 130 after Ctrl-C."""
-    sys.stdout = sys.stdout or io.StringIO()  # None if closed, as by `>&-`
+    sys.stdout = sys.stdout or io.StringIO()  # None if closed, for example by `>&-`
     sys.stderr = sys.stderr or io.StringIO()
     words = list(sys.argv[1:] if arguments is None else arguments)
     is_option = bool(words) and words[0].startswith("-")
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser(command: str) -> Parser:
-    """Return the parser of all commands; for `draw`, of that alone: the others load PyTorch."""
+    """Return the parser of all commands; for `draw`, only of that: others load PyTorch."""
     parser = Parser(prog="python -m mnist_nb", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"mnist_nb {mnist_nb.__version__}")
     commands = parser.add_subparsers(required=True, metavar=f"{{{','.join(COMMANDS)}}}")
@@ -72,7 +72,7 @@ def make_parser(command: str) -> Parser:
     draw.add_argument("rest", nargs="*", metavar="OPTION", help="options for JupyterLab, after --")
     if command == "draw":
         return parser
-    train = _add_command(commands, "train", train_command, "train a network, or train it further")
+    train = _add_command(commands, "train", train_command, "train a network, or resume training")
     train.usage = "%(prog)s [OPTION ...]"
     train.epilog = f"{_describe_presets()}\n\n{EXAMPLES}"
     _add_model_options(train)
@@ -80,7 +80,7 @@ def make_parser(command: str) -> Parser:
     test = _add_command(commands, "test", test_command, "measure a network on the test images")
     _add_model_options(test)
     page = _add_command(
-        commands, "page", page_command, "write one HTML file with a network and pad"
+        commands, "page", page_command, "write one HTML file with a network and a pad"
     )
     page.add_argument(
         "--model", metavar="PATH", default=MODEL, help='a file, or "cnn" or "mlp" (%(default)s)'
@@ -88,7 +88,7 @@ def make_parser(command: str) -> Parser:
     page.add_argument(
         "-o", "--output", metavar="PATH", type=Path, default="my_reader.html", help="(%(default)s)"
     )
-    page.add_argument("--title", help="what is shown above the pad")
+    page.add_argument("--title", help="the title above the pad")
     return parser
 
 
@@ -106,14 +106,18 @@ def _add_model_options(command: Parser) -> None:
     command.add_argument(
         "--model", metavar="PATH", type=Path, default=MODEL, help="the network's file (%(default)s)"
     )
-    command.add_argument("--data", metavar="FOLDER", help="where MNIST is kept (the user's cache)")
     command.add_argument(
-        "--device", choices=("cpu", "cuda", "mps"), help="where to compute (the fastest there is)"
+        "--data", metavar="FOLDER", help="the folder of MNIST (default: the user's cache)"
+    )
+    command.add_argument(
+        "--device",
+        choices=("cpu", "cuda", "mps"),
+        help="the device to use (default: the fastest available)",
     )
 
 
 def _add_training_options(train: Parser) -> None:
-    train.add_argument("--fresh", action="store_true", help="begin anew even if the file exists")
+    train.add_argument("--fresh", action="store_true", help="start over even if the file exists")
     train.add_argument(
         "--preset", metavar="NAME", choices=tuple(mnist_nb.PRESETS), help="settings to start from"
     )
@@ -133,10 +137,10 @@ def _add_training_options(train: Parser) -> None:
 
 
 def _describe_presets() -> str:
-    """What each preset costs and reaches, and which settings it changes."""
+    """Return a list of the presets with time, accuracy, and changed settings."""
     from mnist_nb.labs.presets import describe_preset
 
-    lines = ["presets with their seconds, their validation accuracy, and what they change:"]
+    lines = ["presets with training time, validation accuracy, and the settings they change:"]
     for name, settings in mnist_nb.PRESETS.items():
         changes = [f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in settings.changed]
         lines.append(f"  {describe_preset(name)}")
@@ -148,16 +152,14 @@ def _describe_presets() -> str:
 
 
 def train_command(options: argparse.Namespace) -> int:
-    """Train a network, or continue with the one in the file.
+    """Train a network, or resume training the one in the file.
 
-    Ctrl-C stops after the current batch; the same command then resumes from
-    exactly there.
+    Ctrl-C stops after the current batch. The same command then resumes
+    exactly from there.
     """
     folder = os.path.dirname(os.path.realpath(options.model))
     if options.model.is_dir() or not os.access(folder, os.W_OK):
-        raise ValueError(
-            f"{options.model} cannot be written: name a file in a folder that exists and is yours"
-        )
+        raise ValueError(f"{options.model} cannot be written: name a file in a folder of your own")
     settings = _chosen_settings(options)
     data = mnist_nb.load_mnist(options.data)
     run, start = mnist_nb.continue_run(
@@ -169,7 +171,7 @@ def train_command(options: argparse.Namespace) -> int:
     except mnist_nb.TrainingDivergedError:
         mnist_nb.save_run(run, options.model)
         raise
-    except KeyboardInterrupt:  # it falls between two steps, or into a save
+    except KeyboardInterrupt:  # between two steps, or during a save
         mnist_nb.save_run(run, options.model)
     if not run.finished:
         _print(f"Stopped at {run.position}; saved in {options.model}. The same command resumes it.")
@@ -181,7 +183,7 @@ def train_command(options: argparse.Namespace) -> int:
 
 
 def _chosen_settings(options: argparse.Namespace) -> Any:
-    """The preset's settings, with those changed that were given as options."""
+    """Return the preset's settings, changed by the options."""
     chosen = {}
     for field in dataclasses.fields(mnist_nb.Hyperparameters):
         value = getattr(options, field.name)
@@ -191,7 +193,7 @@ def _chosen_settings(options: argparse.Namespace) -> Any:
 
 
 def _train_with_progress(run: Any, path: Path) -> None:
-    """Train to the end with a bar in a terminal; save and print a line after each epoch."""
+    """Train to the end, with a progress bar; save and print a line after each epoch."""
     from tqdm import tqdm
 
     bar = tqdm(
@@ -233,13 +235,14 @@ def test_command(options: argparse.Namespace) -> int:
 
 
 def draw_command(options: argparse.Namespace) -> int:
-    """Open an empty pad: you draw digits, and the network reads them.
+    """Open an empty pad, where you draw digits and the network reads them.
 
-    Without a clone of the series the notebooks are first copied to ./notebooks.
+    Without a clone of the project, the notebooks are first copied to
+    ./notebooks.
     """
     notebook = _find_notebooks() / PAD
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    address = f"--LabApp.default_url=/lab/tree/{PAD}"  # printed, to be opened in another browser
+    address = f"--LabApp.default_url=/lab/tree/{PAD}"  # printed, for another browser
     command = [sys.executable, "-m", "jupyterlab", str(notebook), address]
     if is_root:
         command.append("--allow-root")
@@ -252,10 +255,10 @@ def draw_command(options: argparse.Namespace) -> int:
 
 
 def page_command(options: argparse.Namespace) -> int:
-    """Write one HTML file that holds the network and a pad to draw on.
+    """Write one HTML file with the network and a pad to draw on.
 
-    A double click opens it in any browser, without Python and without a network
-    connection.
+    A double click opens it in any browser, without Python and without an
+    internet connection.
     """
     model: Any = options.model
     if model in ("cnn", "mlp") and not Path(model).exists():
@@ -263,32 +266,34 @@ def page_command(options: argparse.Namespace) -> int:
     title = {} if options.title is None else {"title": options.title}
     mnist_nb.export_page(model, options.output, **title)
     size = options.output.stat().st_size / 1000
-    _print(f"{options.output}: {size:.0f} kB. Open it in any browser, or send it on.")
+    _print(f"{options.output}: {size:.0f} kB. Open it in any browser, or send it to others.")
     return 0
 
 
 def _find_notebooks() -> Path:
-    """The folder of the notebooks: here, in a clone, or copied here from the installed package."""
+    """Return the folder of the notebooks: here, in a clone, or copied from the package."""
     package = Path(__file__).resolve().parent
     here = Path.cwd() / NOTEBOOKS
     for folder in (here, package.parent / NOTEBOOKS):
         if (folder / PAD).exists():
             return folder
     if here.exists():
-        raise ValueError(f"{here} holds no {PAD}: go to another folder, or rename that one")
+        raise ValueError(
+            f"{here} does not contain {PAD}: change to another folder, or rename that one"
+        )
     installed = package / NOTEBOOKS
     if not installed.is_dir():
-        raise ValueError("this installation lacks its notebooks: install it again")
+        raise ValueError("the notebooks are missing in this installation: reinstall mnist_nb")
     try:
         with tempfile.TemporaryDirectory(dir=here.parent, prefix=".notebooks-") as unfinished:
             copy = Path(unfinished) / NOTEBOOKS
             shutil.copytree(installed, copy)
-            copy.rename(here)  # in one step, so that nobody finds half of them
+            copy.rename(here)  # in one step, so that the copy is never incomplete
     except OSError as error:
         raise ValueError(
-            f"the notebooks cannot be copied to {here} ({error}): go to a folder of your own"
+            f"the notebooks cannot be copied to {here} ({error}): change to a folder of your own"
         ) from error
-    _print(f"The notebooks are now in {here}: yours to change.")
+    _print(f"Your own copies of the notebooks are now in {here}.")
     return here
 
 

@@ -178,14 +178,14 @@ def test_draw_leaves_a_folder_of_that_name_alone(mnist_nb, installed):
     theirs.mkdir()
     result = mnist_nb("draw")
     assert (result.returncode, installed[1], list(theirs.iterdir())) == (2, [], [])
-    assert "go to another folder" in result.stderr
+    assert "change to another folder" in result.stderr
 
 
 def test_draw_without_any_notebooks_says_so(mnist_nb, installed):
     shutil.rmtree(installed[0] / "notebooks")
     result = mnist_nb("draw")
     assert result.returncode == 2
-    assert "install it again" in result.stderr
+    assert "reinstall mnist_nb" in result.stderr
 
 
 # ---- Ctrl-C, given to a process of its own

@@ -146,7 +146,7 @@ INVALID_MODELS = {
     "unknown layer": (
         stack(squash=nn.Tanh()),
         ValueError,
-        "the layer squash, a Tanh: it can hold Linear, Conv2d, BatchNorm2d, MaxPool2d, ReLU, "
+        "the layer squash, a Tanh: it can run Linear, Conv2d, BatchNorm2d, MaxPool2d, ReLU, "
         "Flatten and Dropout",
     ),
     "groups": (
@@ -255,7 +255,7 @@ def test_the_command_line_writes_a_page(
 ) -> None:
     assert main(["page", "--model", "cnn", "-o", "mine.html", "--title", "Ada's reader"]) == 0
     assert re.fullmatch(
-        r"mine\.html: [34]\d\d kB\. Open it in any browser, or send it on\.\n",
+        r"mine\.html: [34]\d\d kB\. Open it in any browser, or send it to others\.\n",
         capsys.readouterr().out,
     )
     assert "<h1>Ada&#x27;s reader</h1>" in Path("mine.html").read_text(encoding="utf-8")

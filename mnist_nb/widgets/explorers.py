@@ -1,8 +1,7 @@
-"""Small panels that look inside a network while a slider moves: its layers, single pixels, pruned
-weights.
+"""Small panels that show the inside of a network: its layers, single pixels, and pruned weights.
 
-Every slider, field, list and button is reached with Tab; arrow keys change a slider or a number by
-one, and Enter presses a button.
+Tab moves between sliders, fields, lists and buttons. Arrow keys change a slider or a number by one,
+and Enter presses a button.
 """
 
 from html import escape
@@ -32,29 +31,29 @@ FIRST_NETWORK = "shipped:mlp"
 WRAPPED_ROW = {"flex_flow": "row wrap", "grid_gap": "0 16px"}
 CONTROL_WIDTH, NUMBER_WIDTH = "345px", "180px"
 UNITS_A_ROW = 8
-UNIT_SIDE, PIXEL_SIDE = 12, 11  # of the squares, in pixels of the page
-MAX_WEIGHT_IMAGES = 24  # units of the first layer that the pruning explorer shows
+UNIT_SIDE, PIXEL_SIDE = 12, 11  # the side of a square, in pixels of the page
+MAX_WEIGHT_IMAGES = 24  # units of the first layer in the pruning explorer
 
 
 class _Explorer(Panel):
-    """The frame of the panels: a network, a test image, a page about both, and a line for messages.
+    """The base of the panels: a network, a test image, a page about both, and a line for messages.
 
-    A subclass makes its sliders and buttons before this constructor runs, and writes `_show`. The
-    list of networks offers those that its `_check` accepts.
+    A subclass makes its sliders and buttons before this constructor runs, and implements `_show`.
+    The list of networks has those that its `_check` accepts.
 
     Args:
-        data: where the images come from.
-        model: the network to look into first; None means the shipped fully connected one.
-        path: the file of the reader's own network.
-        number: the test image to begin with.
-        sliders: the subclass's own.
-        squares: shown to the left of the page, if any.
-        buttons: shown below the page.
+        data: the source of the images.
+        model: the first network; None means the included fully connected one.
+        path: your own network's file.
+        number: the index of the first test image.
+        sliders: the sliders of the subclass.
+        squares: squares to the left of the page, if any.
+        buttons: buttons below the page.
 
     Attributes:
         network: the list of networks to choose from.
-        number: which test image it is about.
-        model: the network that was chosen.
+        number: the index of the test image.
+        model: the current network.
     """
 
     model: nn.Module
@@ -75,14 +74,14 @@ class _Explorer(Panel):
         self.network = Dropdown(
             description="Network",
             layout={"width": CONTROL_WIDTH},
-            tooltip="Which network to look into",
+            tooltip="The network to look into",
         )
         self.number = BoundedIntText(
             number,
             min=0,
             max=len(data.test) - 1,
             description="Test image",
-            tooltip="Number of the test image",
+            tooltip="Index of the test image",
             layout={"width": NUMBER_WIDTH},
         )
         self._page = HTML(layout={"flex": "1 1 400px"})
@@ -120,15 +119,15 @@ class _Explorer(Panel):
 
     @property
     def guess(self) -> Prediction:
-        """What the network reads in the image that is shown now."""
+        """The network's reading of the current image."""
         return read(self.model, self.image.numpy())
 
     def show_message(self, text: str, *, is_error: bool = False) -> None:
-        """Show a sentence under the panel; an empty one removes it."""
+        """Show a sentence below the panel. An empty one removes it."""
         self._message.value = message(text, is_error=is_error) if text else ""
 
     def _accept_first(self, key: str) -> str:
-        """Take the network with this key, or the shipped one and return why not the other."""
+        """Use the network with this key, or the included one, and return the reason for that."""
         refusal = ""
         try:
             self._accept(self._catalog.load(key))
@@ -149,15 +148,15 @@ class _Explorer(Panel):
         return True
 
     def _accept(self, model: nn.Module) -> None:
-        """Take a network; raise ValueError as `_check` does."""
+        """Use a network. Raises ValueError as `_check` does."""
         self.model = self._check(model)
 
     def _check(self, model: nn.Module) -> nn.Module:
-        """Return the network; raise ValueError if the panel cannot show it."""
+        """Return the network, or raise ValueError if the panel cannot show it."""
         return model
 
     def _show(self) -> None:
-        """Show the network and the image as they are now."""
+        """Show the current network and image."""
         raise NotImplementedError
 
     def _update(self) -> None:
@@ -173,23 +172,23 @@ class _Explorer(Panel):
         try:
             self._accept(self._catalog.load(self.network.value))
         except Exception:
-            self.network.value = self._key  # the panel goes on with the network it has
+            self.network.value = self._key  # the panel keeps its current network
             raise
         self._key = self.network.value
         self._update()
 
 
 class LayerExplorer(_Explorer):
-    """A test image on its way through a fully connected network, and one unit's sum written out.
+    """A test image in each layer of a fully connected network, and the sum of one unit in detail.
 
     Args:
-        data: where the images come from.
-        model: the network to look into first; None means the shipped fully connected one.
-        path: the file of the reader's own network.
-        number: the test image to begin with.
+        data: the source of the images.
+        model: the first network; None means the included fully connected one.
+        path: your own network's file.
+        number: the index of the first test image.
 
     Attributes:
-        unit: which unit of the first layer is looked at.
+        unit: the selected unit of the first layer.
     """
 
     def __init__(
@@ -234,7 +233,7 @@ class LayerExplorer(_Explorer):
 
     def _click(self, row: int, column: int) -> None:
         unit = row * UNITS_A_ROW + column
-        if unit <= self.unit.max:  # the last row need not be full
+        if unit <= self.unit.max:  # the last row may be incomplete
             self.unit.value = unit
 
     def _leave_squares(self, back: bool) -> None:
@@ -272,7 +271,7 @@ class LayerExplorer(_Explorer):
         self._squares.show(colours, chosen)
 
     def _written_sum(self) -> str:
-        """The sum of the chosen unit: its parts as pictures, and the numbers in a sentence."""
+        """Return the sum of the chosen unit: its parts as pictures, and a sentence."""
         unit = self.unit.value
         parts = self.sum
         pictures = _row(
@@ -293,13 +292,13 @@ class LayerExplorer(_Explorer):
 
 
 class PixelEditor(_Explorer):
-    """Single pixels of a test image, flipped between paper and ink, and the ten probabilities then.
+    """A test image whose pixels can be flipped between paper and ink, and the ten probabilities.
 
     Args:
-        data, model, path, number: as for `LayerExplorer`; any network will do.
+        data, model, path, number: as for `LayerExplorer`, but with any network.
 
     Attributes:
-        row, column: the pixel that the button flips, 0 at the top and at the left.
+        row, column: the selected pixel, counted from 0 at the top left.
     """
 
     def __init__(
@@ -314,13 +313,13 @@ class PixelEditor(_Explorer):
         self.column = _slider("Column", "Column of the pixel, from the left", SIDE - 1, middle)
         self._squares = Squares(PIXEL_SIDE, self._click, self._leave_squares)
         self._buttons = [
-            self._button("Flip this pixel", "Make ink of paper, or paper of ink", self._flip),
+            self._button("Flip this pixel", "Turn paper into ink, or ink into paper", self._flip),
             self._button(
                 "Flip the worst pixel",
-                "Flip the pixel that hurts its digit most",
+                "Flip the pixel that lowers its digit's probability most",
                 self._flip_worst,
             ),
-            self._button("Start over", "Take all changes back", self._change_image, "refresh"),
+            self._button("Start over", "Undo all changes", self._change_image, "refresh"),
         ]
         super().__init__(
             data,
@@ -337,19 +336,19 @@ class PixelEditor(_Explorer):
 
     @property
     def image(self) -> Tensor:
-        """The image as it is now, uint8 `[28, 28]`."""
+        """The current image, uint8 `[28, 28]`."""
         return self._edited
 
     @property
     def flipped(self) -> list[Place]:
-        """The pixels (row, column) that differ from the test image, from the top."""
+        """The pixels (row, column) that differ from the test image, in order of rows."""
         differs = self.image != super().image
         return [(row, column) for row, column in torch.nonzero(differs).tolist()]
 
     def flip(self, row: int, column: int) -> Prediction:
-        """Flip one pixel, and return what is read then.
+        """Flip one pixel, and return the new reading.
 
-        A second flip of the same pixel gives the grey of the test image back.
+        A second flip of the same pixel restores the grey value of the test image.
         """
         with LOCK:
             original = super().image
@@ -361,7 +360,7 @@ class PixelEditor(_Explorer):
             return self.guess
 
     def _click(self, row: int, column: int) -> None:
-        """Choose a pixel, or flip it if it is chosen already."""
+        """Select a pixel, or flip it if it is already selected."""
         self.attempt(lambda: self._choose_or_flip(row, column))
 
     def _choose_or_flip(self, row: int, column: int) -> None:
@@ -379,10 +378,10 @@ class PixelEditor(_Explorer):
         self.show_message("")
 
     def _flip_worst(self) -> None:
-        """Flip the pixel after which the digit that the image shows is least probable."""
+        """Flip the pixel that lowers the probability of the image's digit most."""
         probabilities = inside.flip_each(self.model, self.image)[..., self.label]  # [row, column]
         for row, column in self.flipped:
-            probabilities[row, column] = torch.inf  # flipping back is no progress
+            probabilities[row, column] = torch.inf  # flipping a pixel back is no progress
         row, column = divmod(int(probabilities.argmin()), SIDE)
         self.flip(row, column)
         self.row.value = row
@@ -408,14 +407,14 @@ class PixelEditor(_Explorer):
 
 
 class PruningExplorer(_Explorer):
-    """The smallest weights of a network set to 0: what remains, and how well it still reads.
+    """A network with its smallest weights set to 0, and its accuracy.
 
     Args:
         data, model, path, number: as for `LayerExplorer`.
 
     Attributes:
-        percent: how many of a hundred weights are 0.
-        accuracy: the share of the validation images that are still read right, in [0, 1].
+        percent: the percentage of weights that are 0.
+        accuracy: the accuracy on the validation images, in [0, 1].
     """
 
     def __init__(
@@ -432,12 +431,12 @@ class PruningExplorer(_Explorer):
 
     @property
     def thinned(self) -> nn.Module:
-        """The network without its smallest weights."""
+        """The pruned network."""
         return prune(self.model, self.percent.value / 100)
 
     @property
     def guess(self) -> Prediction:
-        """What the thinned network reads in the image."""
+        """The pruned network's reading of the image."""
         return read(self.thinned, self.image.numpy())
 
     def _check(self, model: nn.Module) -> nn.Module:
@@ -458,11 +457,11 @@ class PruningExplorer(_Explorer):
         self._page.value = _words(sentence) + _row(_first_weights(thinned)) + below
 
 
-# ---- how it looks: numbers in, HTML out
+# ---- HTML
 
 
 def _slider(description: str, tooltip: str, highest: int, value: int = 0) -> IntSlider:
-    """Return a slider from 0."""
+    """Return a slider that begins at 0."""
     return IntSlider(
         value,
         0,
@@ -480,10 +479,10 @@ def _figure(
     colours: str = "cividis",
     high: float | None = None,
 ) -> str:
-    """Return numbers `[h, w]` as coloured squares of so many pixels, over a caption.
+    """Return numbers `[h, w]` as coloured squares with a caption.
 
-    Signed numbers are dark blue below 0, grey at 0 and yellow above; with `high` the colours go
-    from 0 to it.
+    Signed numbers are dark blue below 0, grey at 0 and yellow above. With `high`, the colours go
+    from 0 to `high`.
     """
     low = 0.0
     if high is None:
@@ -514,12 +513,12 @@ def _first_weights(network: Network) -> str:
 
 
 def _brightest(activations: ArrayLike) -> float:
-    """Return the number for the brightest colour, above 0 also for a silent layer."""
+    """Return the number of the brightest colour, which is above 0 even for a silent layer."""
     return max(float(np.max(activations)), 1e-6)
 
 
 def _describe_firing(units: Tensor) -> str:
-    """Return how many units are above 0, such as "30 of 64"."""
+    """Return the number of units above 0 as text, such as "30 of 64"."""
     return f"{int((units > 0).sum())} of {len(units)}"
 
 

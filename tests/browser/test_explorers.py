@@ -79,7 +79,7 @@ def test_pixels_are_flipped_with_arrows_tab_and_enter(shared_notebook: NotebookP
     editor.press("Row", "ArrowLeft", 5)
     editor.press("Column", "ArrowRight", 3)
     editor.says("row 9, column 17")
-    editor.tab_to("Make ink of paper")
+    editor.tab_to("Turn paper into ink")
     editor.page.keyboard.press("Enter")
     editor.says("1 pixel flipped")
     editor.tab_to("Flip the pixel that hurts")
@@ -89,9 +89,9 @@ def test_pixels_are_flipped_with_arrows_tab_and_enter(shared_notebook: NotebookP
     assert editor.bars() != before
     editor.panel.locator("canvas").click(position={"x": 11 * 2 + 5, "y": 11 * 25 + 5})
     editor.says("row 25, column 2")
-    editor.tab_to("Make ink of paper")
+    editor.tab_to("Turn paper into ink")
     editor.done()
-    editor.tab_to("Take all changes back")
+    editor.tab_to("Undo all changes")
     editor.page.keyboard.press("Enter")
     editor.says("0 pixels flipped")
     assert editor.bars() == before

@@ -1,4 +1,4 @@
-"""A network's layers as the page's script runs them: a description of each, and its numbers."""
+"""A network's layers for the page's script: a description of each, and its numbers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,26 +8,26 @@ from torch import Tensor, nn
 
 Description = dict[str, Any]
 """A layer for the script: its `kind`, the shapes of its `input` and `output`, its options, and the
-names and lengths of its `arrays`, whose numbers follow each other in the order of the layers."""
+names and lengths of its `arrays`. The arrays' numbers are stored in the order of the layers."""
 
 Parts = tuple[dict[str, Any], dict[str, Tensor]]  # a layer's options and arrays
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity)
-"""Layers that change nothing when a network reads, so the page does without them."""
+"""Layers without effect in evaluation mode, which the page omits."""
 
 
 @torch.no_grad()
 def describe_layers(
     layers: Mapping[str, nn.Module], example: Tensor
 ) -> tuple[list[Description], list[Tensor]]:
-    """Return a description of each layer, and the numbers of all, in order.
+    """Return a description of each layer, and the numbers of all layers, in order.
 
     Args:
-        layers: by name, in the order in which they run, in evaluation mode.
-        example: an input of the first layer `[1, ...]`, from which the shapes follow.
+        layers: the layers by name, in order, in evaluation mode.
+        example: an input of the first layer `[1, ...]`, which determines the shapes.
 
     Raises:
-        ValueError: for a layer that the page's script cannot run; the message names it.
+        ValueError: if the page's script cannot run a layer; the message names it.
     """
     descriptions, numbers = [], []
     inputs = example
@@ -44,7 +44,7 @@ def describe_layers(
             "arrays": {array: values.numel() for array, values in arrays.items()},
         }
         if kind == "Linear" and inputs.ndim != 2:
-            raise ValueError(f"A page cannot hold the layer {name}: put a Flatten before it.")
+            raise ValueError(f"A page cannot run the layer {name}: put a Flatten before it.")
         descriptions.append(description | options)
         numbers += [values.flatten() for values in arrays.values()]
         inputs = outputs
@@ -52,14 +52,14 @@ def describe_layers(
 
 
 def _find_kind(name: str, layer: nn.Module) -> tuple[str, Callable[[str, Any], Parts]]:
-    """Return the name of a layer's kind, and the function that describes its options."""
+    """Return the kind of a layer, and the function that describes its options."""
     for kind, describe in KINDS.items():
         if type(layer) is kind:
             return kind.__name__, describe
     known = ", ".join(kind.__name__ for kind in KINDS)
     raise ValueError(
-        f"A page cannot hold the layer {name}, a {type(layer).__name__}: "
-        f"it can hold {known} and Dropout."
+        f"A page cannot run the layer {name}, a {type(layer).__name__}: "
+        f"it can run {known} and Dropout."
     )
 
 
@@ -73,7 +73,7 @@ def _describe_convolution(name: str, layer: nn.Conv2d) -> Parts:
     _require(name, "padding_mode", layer.padding_mode, "zeros")
     if isinstance(layer.padding, str):
         raise ValueError(
-            f"A page cannot hold the layer {name} with padding={layer.padding!r}: "
+            f"A page cannot run the layer {name} with padding={layer.padding!r}: "
             "give the number of pixels."
         )
     options = {
@@ -85,11 +85,11 @@ def _describe_convolution(name: str, layer: nn.Conv2d) -> Parts:
 
 
 def _describe_normalization(name: str, layer: nn.BatchNorm2d) -> Parts:
-    """Describe batch normalization as it reads: a scale and a shift for each channel."""
+    """Describe batch normalization in evaluation mode: a scale and a shift for each channel."""
     mean, variance = layer.running_mean, layer.running_var
     if mean is None or variance is None:
         raise ValueError(
-            f"A page cannot hold the layer {name} with track_running_stats=False: "
+            f"A page cannot run the layer {name} with track_running_stats=False: "
             "it would depend on other images."
         )
     scale = (variance + layer.eps).rsqrt()
@@ -130,14 +130,14 @@ KINDS: dict[type[nn.Module], Callable[[str, Any], Parts]] = {
     nn.ReLU: _describe_relu,
     nn.Flatten: _describe_flatten,
 }
-"""The layers that the page's script can run; reader.js has a function for each."""
+"""The layers that the page's script can run. reader.js has a function for each."""
 
 
 def _require(name: str, option: str, value: object, supported: object) -> None:
     if value != supported:
         raise ValueError(
-            f"A page cannot hold the layer {name} with {option}={value!r}: "
-            f"it can only hold {option}={supported!r}."
+            f"A page cannot run the layer {name} with {option}={value!r}: "
+            f"it can only run {option}={supported!r}."
         )
 
 
