@@ -469,14 +469,19 @@ def test_a_page_saved_from_the_browser_is_the_same(
     open_page: Any, browser: Browser, tmp_path: Path
 ) -> None:
     page = open_page()
+    page.locator("#many").click()
     page.locator("#paper").focus()
     page.keyboard.press("7")
+    page.locator("#erase").click()
     saved = tmp_path / "saved.html"
     saved.write_text(f"<!DOCTYPE html>{page.content()}", encoding="utf-8")
     with browser.new_context(offline=True) as context:  # its bars' old widths are blocked, aloud
         page = context.new_page()
         page.goto(saved.as_uri())
         expect(page.locator("#bars li")).to_have_count(10)
+        expect(page.locator("#one")).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("#draw")).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("#bars")).to_be_visible()
         page.locator("#paper").focus()
         page.keyboard.press("3")
         expect(page.locator("li.best b")).to_have_text("3")

@@ -539,6 +539,7 @@ function remember() {
   }
 }
 
+/** Bring back the drawings; returns whether the paper for a number was in use. */
 function recall() {
   let saved = null;
   try {
@@ -546,7 +547,7 @@ function recall() {
   } catch {
     /* no storage here */
   }
-  if (!saved) return;
+  if (!saved) return false;
   Object.assign(score, saved.score);
   earlier = saved.earlier;
   for (const { strokes, verdict } of earlier) if (verdict) verdicts.set(strokes, verdict);
@@ -557,10 +558,10 @@ function recall() {
     const strokes = same?.strokes ?? paperStrokes; // the same array has the verdict
     sheets[i].now = sheets[i].history.push(strokes) - 1;
   });
-  if (saved.wide) usePaper(true);
+  return saved.wide;
 }
 
-recall();
+choose(false); // a page that was saved from the browser may have another choice
+usePaper(recall());
 new ResizeObserver(fit).observe(paper);
 fitAfterZoom();
-update();
