@@ -131,10 +131,10 @@ class TestFromImage:
     @pytest.mark.parametrize(
         ("source", "words"),
         [
-            (b"not a picture", "no picture that can be read"),
-            (b"", "no picture that can be read"),
+            (b"not a picture", "not a readable picture"),
+            (b"", "not a readable picture"),
             pytest.param(
-                saved(picture(), "JPEG")[:2000], "no picture that can be read", id="half a file"
+                saved(picture(), "JPEG")[:2000], "not a readable picture", id="half a file"
             ),
             (np.zeros((2, 3, 5)), "as an array"),
             (np.zeros(7), "as an array"),
@@ -158,7 +158,7 @@ class TestFromImage:
         monkeypatch.setattr("subprocess.Popen", None)
         monkeypatch.setattr("subprocess.check_call", None)
         for source in (photo, photo.read_bytes()):
-            with pytest.raises(ValueError, match="can be read: choose a PNG"):
+            with pytest.raises(ValueError, match="readable picture: choose a PNG"):
                 from_image(source)
 
     def test_a_phones_heic_photo_has_its_own_sentence(self, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ class TestFromImage:
                     ValueError, match="HEIC format, which cannot be read here: save it as JPEG"
                 ):
                     from_image(source)
-        with pytest.raises(ValueError, match="this is no picture that can be read: choose a PNG"):
+        with pytest.raises(ValueError, match="this is not a readable picture: choose a PNG"):
             from_image(b"\0\0\0\x18ftypavif" + bytes(50))
 
     @pytest.mark.promise("bounded reading")

@@ -15,20 +15,27 @@ Picture = Image.Image | str | os.PathLike[str] | bytes | BinaryIO | ArrayLike
 Crop = tuple[float, float, float, float]  # left, top, right, bottom, as shares of the picture
 WHOLE_PICTURE: Crop = (0, 0, 1, 1)
 
-_LARGEST_SIDE = 512  # larger pictures are reduced to this
-_SMALLEST_SIDE = 10  # of a picture that was reduced: half the height of MNIST's digits
+_LARGEST_SIDE = 512  # larger pictures are reduced to this size
+_SMALLEST_SIDE = 10  # of a reduced picture: half the height of MNIST's digits
 _MAX_PIXELS = 90_000_000
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # others, such as EPS, start programs
+_FORMATS = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "TIFF",
+)  # other formats, such as EPS, start programs
 _HEIC_BRANDS = (b"ftyphei", b"ftyphev", b"ftypmif")  # bytes 4 to 10 of a HEIC file
-_MAX_FRAMES = 50  # of an animation, searched for one that is not blank
+_MAX_FRAMES = 50  # frames of an animation to search for one that is not blank
 
 
 def load_grey(source: Picture, crop: Crop = WHOLE_PICTURE) -> Floats:
-    """Load a picture as grey values `[H, W]` in 0..255, upright, neither side over 512.
+    """Load a picture as grey values `[H, W]` in 0..255, upright, with sides of at most 512.
 
     Args:
-        source: a Pillow image, the path, the bytes or the open file of one, or an array `[H, W]`,
-            `[H, W, 3]` or `[H, W, 4]` with values in 0..255, or floats in 0..1.
+        source: a Pillow image; the path, the bytes or the open file of a picture; or an array
+            `[H, W]`, `[H, W, 3]` or `[H, W, 4]` with values in 0..255, or floats in 0..1.
         crop: left, top, right and bottom of the part to use, as shares of the upright picture.
 
     Raises:
@@ -40,7 +47,7 @@ def load_grey(source: Picture, crop: Crop = WHOLE_PICTURE) -> Floats:
     picture = _open(source)
     try:
         picture = _crop(_upright(picture), crop)
-    except Exception as error:  # Pillow raises many kinds for a damaged file
+    except Exception as error:  # Pillow raises many types for a damaged file
         raise _unreadable(source, error) from error
     picture = _to_8_bits(picture)
     width, height = picture.size
@@ -71,12 +78,14 @@ def _open(source: Any) -> Image.Image:
 def _open_file(source: Any) -> Image.Image:
     file = io.BytesIO(source) if isinstance(source, bytes | bytearray) else source
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _open has its own limit
+        warnings.simplefilter(
+            "ignore", Image.DecompressionBombWarning
+        )  # _open checks a different limit
         try:
             picture = Image.open(file, formats=_FORMATS)
-        except Exception as error:  # for a closed file or an impossible path as well
+        except Exception as error:  # also for a closed file or an invalid path
             raise _unreadable(source, error) from error
-    # a JPEG file is decoded at about the size that is needed
+    # a JPEG file is decoded at about the required size
     picture.draft("RGB", (2 * _LARGEST_SIDE, 2 * _LARGEST_SIDE))
     return picture
 
@@ -110,8 +119,7 @@ def _unreadable(source: Any, error: Exception) -> ValueError:
         )
     reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
     return ValueError(
-        f"this is no picture that can be read{reason}: "
-        "choose a PNG, JPEG, WebP, GIF, BMP or TIFF file"
+        f"this is not a readable picture{reason}: choose a PNG, JPEG, WebP, GIF, BMP or TIFF file"
     )
 
 
@@ -123,14 +131,14 @@ def _is_heic(source: Any) -> bool:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    """Return a copy that is turned as its EXIF data say; of an animation, one frame."""
+    """Return a copy rotated according to its EXIF data; of an animation, one frame."""
     if getattr(picture, "is_animated", False):
         picture = _first_frame(picture)
     return ImageOps.exif_transpose(picture)
 
 
 def _first_frame(picture: Image.Image) -> Image.Image:
-    """Return the first frame of an animation that is not blank; the first of all if all are."""
+    """Return the first frame of an animation that is not blank, or the first if all are blank."""
     start = picture.tell()
     stop = min(getattr(picture, "n_frames", 1), start + _MAX_FRAMES)
     try:
@@ -157,7 +165,7 @@ def _crop(picture: Image.Image, crop: Crop) -> Image.Image:
 
 def _to_8_bits(picture: Image.Image) -> Image.Image:
     """Convert a picture of any mode to "L" or "RGB"."""
-    if picture.mode.startswith(("I", "F")):  # Pillow would cut these off at 255
+    if picture.mode.startswith(("I", "F")):  # Pillow would clip these at 255
         values = np.array(picture, np.float64)
         picture = _from_array(values / max(1.0, float(values.max())))
     if picture.mode == "LAB":
@@ -169,10 +177,10 @@ def _to_8_bits(picture: Image.Image) -> Image.Image:
 
 
 def _on_paper(picture: Image.Image) -> Image.Image:
-    """Lay a transparent picture on paper.
+    """Put a transparent picture on paper.
 
-    If most of it is opaque, the paper is as grey as the median of that; else it is black under
-    light ink and white under dark ink.
+    If most of the picture is opaque, the paper has the median grey of that part. Otherwise it is
+    black for light ink and white for dark ink.
     """
     grey = np.array(picture.convert("L"))
     opacity = np.array(picture.getchannel("A"))
@@ -191,12 +199,12 @@ def _to_grey(picture: Image.Image) -> Floats:
     colours = np.asarray(picture.convert("RGB"), np.float64).reshape(-1, 3)
     if grey.var() >= 0.01 * colours.var(axis=0).sum():
         return grey
-    # such as red on a green of the same lightness
+    # for example red on green of the same lightness
     return _along_main_axis(colours).reshape(grey.shape)
 
 
 def _along_main_axis(colours: Floats) -> Floats:
-    """Project colours `[pixel, 3]` on the axis of their largest variance, scaled to 0..255."""
+    """Project colours `[pixel, 3]` onto the axis of their largest variance, scaled to 0..255."""
     deviations = colours - colours.mean(axis=0)
     _, axes = np.linalg.eigh(deviations.T @ deviations)  # in ascending order of the variance
     projected = deviations @ axes[:, -1]

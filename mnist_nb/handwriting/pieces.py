@@ -1,5 +1,5 @@
-"""The pieces that the digits of a number are made of: strokes of a sketch, or connected ink of a
-picture, cut where digits may touch."""
+"""The pieces of a number's digits: strokes of a sketch, or connected ink of a picture, cut where
+digits may touch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mnist_nb.handwriting.pictures import thicken
 from mnist_nb.handwriting.preprocessing import Floats, Pixels, prepare
 from mnist_nb.handwriting.sketch import Sketch, Stroke, VisibleLine, ink_along, visible_lines
 
-STEPS_PER_EXTENT = 20  # a stroke's points are closer than this part of its extent
-INKED = 0.25  # ink of at least this strength connects pixels of a picture
+STEPS_PER_EXTENT = 20  # a stroke's points are closer than this share of its extent
+INKED = 0.25  # ink of at least this strength connects pixels
 EIGHT_NEIGHBOURS = np.ones((3, 3))  # a pixel touches all eight around it
 
-# Cuts through touching digits; lengths are in heights of the ink. Chosen on pictures.
+# Cuts through touching digits, tuned on pictures. Lengths are in heights of the ink.
 CUT_SLANTS = np.array([-0.4, -0.2, 0.0, 0.2, 0.4])  # x per y
 MIN_WIDTH_TO_CUT = 0.5
-MAX_INK_CUT = 0.35  # the most ink that a cut may cross
+MAX_INK_CUT = 0.35  # the maximum ink that a cut may cross
 MIN_PART_WIDTH = 0.15  # left of the first cut and right of the last
 MIN_CUT_DISTANCE = 0.2
 
@@ -34,7 +34,7 @@ class Piece:
     """A stroke or connected ink.
 
     Attributes:
-        points: places on it, float64 `[point, (x, y)]`, x right and y down.
+        points: points on it, float64 `[point, (x, y)]`, x right and y down.
     """
 
     points: Floats
@@ -49,13 +49,13 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class StrokePiece(Piece):
-    """A visible part of a stroke, drawn with a brush of this width."""
+    """A visible part of a stroke, with the width of its brush."""
 
     width: float
 
     @cached_property
     def key(self) -> tuple[bytes, float]:
-        """Its content, hashable."""
+        """The content in a hashable form."""
         return self.points.tobytes(), self.width
 
     def to_stroke(self) -> Stroke:
@@ -69,8 +69,8 @@ class InkPiece(Piece):
 
     Attributes:
         pixels: columns and rows of its pixels, int64 `[pixel, (x, y)]`.
-        strengths: the ink in them, float64 `[pixel]`.
-        blob: the number of the connected ink that it is, or was cut from.
+        strengths: the ink of the pixels, float64 `[pixel]`.
+        blob: the number of the connected ink from which it comes.
     """
 
     pixels: Integers
@@ -79,13 +79,13 @@ class InkPiece(Piece):
 
 
 def enclosing_box(boxes: Sequence[Box]) -> Box:
-    """The smallest box around these."""
+    """Return the smallest box around these boxes."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def longer_side(box: Box) -> float:
-    """The width or the height of a box, whichever is larger."""
+    """Return the longer side of a box."""
     left, top, right, bottom = box
     return max(right - left, bottom - top)
 
@@ -94,7 +94,7 @@ def longer_side(box: Box) -> float:
 
 
 def stroke_pieces(sketch: Sketch) -> list[Piece]:
-    """Find the visible parts of each stroke; an eraser may leave several."""
+    """Find the visible parts of each stroke. An eraser may leave several."""
     pieces: list[Piece] = []
     for position, stroke in enumerate(sketch.strokes):
         later_erasers = [later for later in sketch.strokes[position:] if later.erase]
@@ -106,7 +106,7 @@ def stroke_pieces(sketch: Sketch) -> list[Piece]:
 
 
 def _split_at_jumps(points: Floats, width: float) -> list[Floats]:
-    """Split close points where two that follow each other are farther apart than the brush."""
+    """Split a line between consecutive points that are farther apart than the brush's width."""
     steps = np.diff(points, axis=0)
     lengths = np.sqrt((steps**2).sum(axis=1))
     extent = np.ptp(points, axis=0).max()
@@ -126,12 +126,12 @@ def ink_pieces(ink: Floats) -> list[Piece]:
 
 
 def _connected_pixels(ink: Floats) -> list[Integers]:
-    """Columns and rows of the pixels of each blob of connected ink."""
-    from scipy import ndimage  # takes a while to import, and a drawing pad does without
+    """Return the columns and rows of the pixels of each blob of connected ink."""
+    from scipy import ndimage  # imported late: it is slow, and drawings do not need it
 
     labels, _ = ndimage.label(ink >= INKED, EIGHT_NEIGHBOURS)
     neighbours = ndimage.grey_dilation(labels, size=3)
-    labels = np.where(labels > 0, labels, neighbours)  # the faint edge of a blob belongs to it
+    labels = np.where(labels > 0, labels, neighbours)  # include the faint edge of a blob
     labels[ink == 0] = 0
     blobs = []
     for label, place in enumerate(ndimage.find_objects(labels), start=1):
@@ -142,10 +142,10 @@ def _connected_pixels(ink: Floats) -> list[Integers]:
 
 
 def cut_apart(pixels: Integers) -> list[Integers]:
-    """Cut connected ink along straight lines that cross little of it.
+    """Cut connected ink along straight lines that cross little ink.
 
     Args:
-        pixels: columns and rows of its pixels, `[pixel, (x, y)]`.
+        pixels: columns and rows of the pixels, `[pixel, (x, y)]`.
 
     Returns:
         The pixels of each part, from left to right.
@@ -164,21 +164,23 @@ def cut_apart(pixels: Integers) -> list[Integers]:
 
 
 def _shear(pixels: Integers, height: int) -> Floats:
-    """The x of each pixel's middle, from the left edge of the ink, sheared about half the height so
-    that cuts of each slant are vertical: `[slant, pixel]`."""
+    """Return the x of each pixel from the left edge of the ink, sheared for each cut's slant.
+
+    The result is `[slant, pixel]`. Cuts are vertical in these coordinates.
+    """
     x, y = (pixels - pixels.min(axis=0)).T + 0.5
     sheared_x: Floats = x - np.multiply.outer(CUT_SLANTS, y - height / 2)
     return sheared_x
 
 
 def _count_crossed(sheared_x: Floats, width: int) -> Integers:
-    """How many pixels a cut of each slant at each x would cross: `[slant, x]`."""
+    """Return the number of pixels that a cut of each slant at each x crosses: `[slant, x]`."""
     columns = sheared_x.clip(0, width - 1).astype(np.int64)
     return np.stack([np.bincount(row, minlength=width) for row in columns])
 
 
 def _choose_cuts(crossed: Integers, height: int) -> list[int]:
-    """Choose where to cut, least ink first, given how many pixels each x would cross `[x]`."""
+    """Choose cuts, least ink first, from the number of pixels that each x crosses `[x]`."""
     margin = MIN_PART_WIDTH * height
     cuts: list[int] = []
     for x in np.argsort(crossed, kind="stable").tolist():
@@ -195,7 +197,7 @@ def _choose_cuts(crossed: Integers, height: int) -> list[int]:
 
 
 def draw_pieces(pieces: Sequence[Piece]) -> Pixels:
-    """Draw pieces of one source as the image uint8 `[28, 28]` that a network reads."""
+    """Draw pieces of one source as an image for a network, uint8 `[28, 28]`."""
     strokes = [piece for piece in pieces if isinstance(piece, StrokePiece)]
     if strokes:
         return draw_strokes(strokes)
@@ -203,11 +205,11 @@ def draw_pieces(pieces: Sequence[Piece]) -> Pixels:
 
 
 def draw_strokes(pieces: Sequence[StrokePiece], stretch: float = 1, slant: float = 0) -> Pixels:
-    """Draw strokes in another form: `stretch` times as wide, and leaning by `slant`, x per y."""
+    """Draw strokes `stretch` times as wide, and slanted by `slant` (x per y)."""
     return _draw_lines(tuple(piece.key for piece in pieces), stretch, slant)
 
 
-@lru_cache(1000)  # while one writes, most groups stay as they are
+@lru_cache(1000)  # most groups do not change between two strokes
 def _draw_lines(lines: tuple[tuple[bytes, float], ...], stretch: float, slant: float) -> Pixels:
     form = np.array([[stretch, 0], [slant, 1]])
     paths, widths = [], []

@@ -1,10 +1,9 @@
-"""Redraw digits in forms that MNIST's American writers seldom use.
+"""Redraw digits in forms that MNIST's American writers rarely use.
 
-In much of the world a 1 has a flag, and a foot at times; a 4 is a long hook with a short bar across
-its end; a 7 is crossed; a 9 has a small loop and a tail that curls to the left. MNIST holds few of
-these, so a network that has seen nothing else takes them for a 7, a 6, a 2 and a 3. Here MNIST's
-own digits are redrawn: a stroke is added in their own pen width, a part is left out, or a part is
-made larger.
+In much of the world a 1 has a flag, and sometimes a foot; a 4 is a long hook with a short bar
+across its end; a 7 is crossed; a 9 has a small loop and a tail that curls to the left. MNIST has
+few of these, so a network trained only on MNIST reads them as a 7, a 6, a 2 and a 3. Here MNIST's
+digits are redrawn: a stroke is added with the same pen width, or a part is removed or enlarged.
 """
 
 from typing import NamedTuple
@@ -16,22 +15,22 @@ from torch.nn import functional
 from mnist_nb.data import SIDE
 from mnist_nb.handwriting.raster import draw_lines
 
-_RANDOM_NUMBERS = 8  # for each image, which a style may use
-_INKED = 0.4  # a row with a pixel above this belongs to the digit
+_RANDOM_NUMBERS = 8  # random numbers per image, for the styles
+_INKED = 0.4  # a row belongs to the digit if a pixel is above this value
 
 
 class _Digits(NamedTuple):
-    """Images of one digit and their measures; lengths are in pixels."""
+    """Images of one digit and their measurements. Lengths are in pixels."""
 
     images: Tensor  # float32 [n, 28, 28]
-    top: Tensor  # [n], y of the pen's middle at the highest place
-    bottom: Tensor  # [n], y of the pen's middle at the lowest place
-    height: Tensor  # [n], of the whole ink
+    top: Tensor  # [n], y of the pen's centre at the highest point
+    bottom: Tensor  # [n], y of the pen's centre at the lowest point
+    height: Tensor  # [n], height of the ink
     radius: Tensor  # [n], half the width of the pen
     random: Tensor  # [n, _RANDOM_NUMBERS], uniform in [0, 1)
 
     def between(self, number: int, low: float, high: float) -> Tensor:
-        """Return a random value `[n]` from `low` to `high`, made of the random number at an index.
+        """Return random values `[n]` from `low` to `high`, from the random numbers at an index.
 
         The same index always gives the same random number.
         """
@@ -41,16 +40,16 @@ class _Digits(NamedTuple):
 def redraw_variants(
     images: Tensor, labels: Tensor, generator: torch.Generator, share: float
 ) -> Tensor:
-    """Redraw a random share of the 1s, 4s, 7s and 9s in forms that MNIST lacks.
+    """Redraw a random share of the 1s, 4s, 7s and 9s in forms that are rare in MNIST.
 
     Args:
         images: float32 `[N, 28, 28]` in [0, 1], bright ink on black.
         labels: int64 `[N]`, on the same device.
         generator: the only source of randomness.
-        share: of each of the four digits, in [0, 1].
+        share: the share of each of the four digits, in [0, 1].
 
     Returns:
-        A new tensor of the same shape. The centre of mass has moved, and lines may be a little
+        A new tensor of the same shape. The centre of mass has moved, and lines may be slightly
         longer than MNIST's.
     """
     shape = (len(images), 1 + _RANDOM_NUMBERS)
@@ -68,8 +67,8 @@ def redraw_variants(
 
 
 def _flagged_one(ones: _Digits) -> Tensor:
-    """Add a stroke from the top down to the left, and a foot on one in five."""
-    angle = torch.deg2rad(ones.between(0, 30, 70))  # from straight down
+    """Add a stroke from the top down to the left, and a foot to one in five."""
+    angle = torch.deg2rad(ones.between(0, 30, 70))  # measured from straight down
     length = ones.height * ones.between(1, 0.4, 0.9)
     head = _ink_middle(ones.images, ones.top)
     flag = _points(-angle.sin(), angle.cos()) * length[:, None]
@@ -86,7 +85,7 @@ def _flagged_one(ones: _Digits) -> Tensor:
 
 
 def _hooked_four(fours: _Digits) -> Tensor:
-    """Leave out the end of the stem, and on 40 % its beginning; make it narrower, but as high."""
+    """Remove the end of the stem, and of 40 % its beginning; make the digit narrower."""
     x = torch.arange(float(SIDE), device=fours.images.device)
     y = x[:, None]
     stem_stop = fours.bottom - fours.height * fours.between(0, 0, 0.25)
@@ -120,13 +119,13 @@ def _crossed_seven(sevens: _Digits) -> Tensor:
 
 
 def _curled_nine(nines: _Digits) -> Tensor:
-    """Shrink the digit towards its top; in the space below add a tail that curls to the left."""
+    """Shrink the digit towards its top, and add a tail below that curls to the left."""
     across = nines.between(0, 0.65, 1)
     down = nines.between(1, 0.45, 1)
     image = _stretch(nines.images, nines.top, nines.top, across, down)
     radius = nines.radius * (across * down).sqrt()
 
-    end = nines.top + down * (nines.bottom - nines.top)  # y of the lowest place now
+    end = nines.top + down * (nines.bottom - nines.top)  # y of the lowest point now
     space = nines.bottom - end
     length = nines.height * nines.between(2, 0.2, 0.8)
     turn_x = length * nines.between(3, -0.3, 0.3)
@@ -144,10 +143,10 @@ def _curled_nine(nines: _Digits) -> Tensor:
 
 
 def _measure(images: Tensor, random: Tensor) -> _Digits:
-    """Measure where the ink begins and ends, and the width of the pen.
+    """Measure the vertical extent of the ink, and the width of the pen.
 
-    A line's area over half the length of its outline is its width. The outline is measured along
-    the axes, which is 4/pi times too long on average over all directions.
+    The width of a line is its area divided by half the length of its outline. The outline is
+    measured along the axes, which on average is 4/pi times too long.
     """
     is_inked = (images.amax(2) > _INKED).int()  # [n, row]
     first = is_inked.argmax(1)
@@ -163,7 +162,7 @@ def _measure(images: Tensor, random: Tensor) -> _Digits:
 
 
 def _ink_middle(images: Tensor, y: Tensor) -> Tensor:
-    """Return the middle of the ink at the height `y` of each image: `[n, (x, y)]`."""
+    """Return the centre of the ink at the height `y` of each image: `[n, (x, y)]`."""
     image = torch.arange(len(images))
     nearest = y.round().long().clamp(0, SIDE - 1)
     row = images[image, nearest]
@@ -183,8 +182,8 @@ def _add_line(images: Tensor, points: list[Tensor], radius: Tensor) -> Tensor:
 def _stretch(images: Tensor, old: Tensor, new: Tensor, across: Tensor, down: Tensor) -> Tensor:
     """Stretch images by `across` about x = 14 and by `down`, moving the row `old` to `new`.
 
-    `affine_grid` maps new places to old ones, in coordinates from -1 to 1: 0 is the image's
-    middle at pixel index 13.5.
+    `affine_grid` maps new positions to old ones, in coordinates from -1 to 1: 0 is the image's
+    centre at pixel index 13.5.
     """
     middle = 0.5 / 14  # of MNIST's digits, pixel index 14
     old_y = (old - 13.5) / 14
