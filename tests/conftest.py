@@ -1,4 +1,4 @@
-"""What all tests share: the data, and a working folder of their own."""
+"""Shared fixtures: the data, and a temporary working folder."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import torch
 from mnist_nb import DrawingPad
 from mnist_nb.data import Mnist, SampleWarning, load_mnist, load_sample
 
-# A shell ignores SIGINT for what it starts in the background, and so would the tests' processes.
+# A shell ignores SIGINT for background processes, and the tests' processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The tests' networks are small: on a busy machine more threads wait for each other.
 torch.set_num_threads(1)
@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def mnist() -> Mnist:
-    """The full MNIST where the cache holds it, the sample elsewhere; never the network."""
+    """The full MNIST if the cache has it, otherwise the sample; never downloaded."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         if os.environ.get("MNIST_NB_SOURCE") != "sample":
             patch.setenv("MNIST_NB_SOURCE", "cache")
@@ -29,7 +29,7 @@ def mnist() -> Mnist:
 
 @pytest.fixture(scope="session")
 def full_mnist(mnist: Mnist) -> Mnist:
-    """The full MNIST; the test is skipped where only the sample is at hand."""
+    """The full MNIST. Without it, the test is skipped."""
     if mnist.is_sample:
         pytest.skip("the full MNIST is not in the cache")
     return mnist
@@ -51,27 +51,26 @@ def tiny(sample: Mnist) -> Mnist:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is also the current one, so that no test writes beside the reader's own
-    models."""
+    """An empty working folder, so that no test writes next to your own networks."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a model may be saved."""
+    """A path for saving a network."""
     return tmp_path / "model.safetensors"
 
 
 @pytest.fixture
 def pad(workplace: Path, tiny: Mnist) -> DrawingPad:
-    """A drawing pad in a folder of its own."""
+    """A drawing pad in an empty folder."""
     return DrawingPad(tiny)
 
 
 @pytest.fixture
 def filled_pad(pad: DrawingPad, sample: Mnist) -> DrawingPad:
-    """The same, whose reader has kept three of each digit."""
+    """The same pad with three saved drawings of each digit."""
     for digit in range(10):
         for index in (sample.test.labels == digit).nonzero().flatten()[:3].tolist():
             pad.digits.add(sample.test.images[index], digit)

@@ -1,4 +1,4 @@
-"""What goes wrong outside of the package."""
+"""Faults outside the package."""
 
 
 def full_disk(*_: object, **__: object) -> None:

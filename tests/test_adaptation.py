@@ -24,7 +24,7 @@ from mnist_nb.training import Hyperparameters, train
 
 
 def mirrored(split: Split, first: int, count: int) -> Split:
-    """The hand of someone who writes in a mirror."""
+    """The handwriting of a person who writes mirrored digits."""
     return Split(
         split.images[first : first + count].flip(2), split.labels[first : first + count], "mirrored"
     )
@@ -45,7 +45,7 @@ def model(request: pytest.FixtureRequest, sample: Mnist) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def hand(sample: Mnist) -> tuple[Split, Split]:
-    """Digits to teach, and others of the same hand."""
+    """Digits to teach, and others in the same handwriting."""
     return mirrored(sample.test, 0, 60), mirrored(sample.test, 60, 300)
 
 

@@ -1,4 +1,4 @@
-"""The gradient written out by hand is autograd's."""
+"""The gradient of `ManualBackprop` equals autograd's."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Models in files: what is written, what is refused, and that nothing is lost."""
+"""Saving and loading networks: contents, rejected files, and no loss of data."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def test_any_file_name_will_do(tmp_path, name):
     assert load_checkpoint(str(tmp_path / name)).name == "mlp"
 
 
-# ---- what is no model of ours
+# ---- files that are not checkpoints
 
 
 def without(key):
@@ -260,7 +260,7 @@ def test_permissions_are_kept_and_new_files_have_the_users_own(path):
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"two", 0o640)
 
 
-# ---- what ships
+# ---- the included networks
 
 
 def test_without_a_model_a_quick_one_is_trained(path, sample):

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md says can be added works everywhere, from training to the page."""
+"""The examples of CONTRIBUTING.md work everywhere, from training to the page."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The images: real, whole and the same every time; and what happens when a source misbehaves."""
+"""The data: verified, complete and reproducible, also if a source fails."""
 
 import gzip
 import hashlib
@@ -47,13 +47,13 @@ def contents() -> Files:
 
 @pytest.fixture(scope="module")
 def packed(contents: Files) -> Files:
-    """What a mirror serves: each file's address and its content."""
+    """The files of a mirror: each file's address and content."""
     return {f"/{name}.gz": gzip.compress(content, 1) for name, content in contents.items()}
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory, contents: Files) -> Path:
-    """What `npm pack` leaves."""
+    """The result of `npm pack`."""
     place = tmp_path_factory.mktemp("package") / "good.tgz"
     return tarball(place, {f"package/data/{name}": content for name, content in contents.items()})
 

@@ -1,4 +1,4 @@
-"""The reader's own digits: kept, changed, shared, and never lost."""
+"""Your own digits: saved, changed, shared, and never lost."""
 
 import csv
 import functools

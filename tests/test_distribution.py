@@ -1,4 +1,4 @@
-"""What is built from the sources, installed where no clone is near."""
+"""The built distributions, installed without a clone."""
 
 import os
 import subprocess

@@ -1,5 +1,4 @@
-"""What the pages promise is there: files that they link to, targets of make, options of
-commands."""
+"""The pages: links, targets of make, lengths, promises and examples."""
 
 import re
 from pathlib import Path

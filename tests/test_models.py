@@ -1,4 +1,4 @@
-"""The networks: their shapes, their seeds, and what they are asked."""
+"""The networks: shapes, seeds, and arguments."""
 
 import numpy as np
 import pytest

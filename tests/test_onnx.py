@@ -1,4 +1,4 @@
-"""The recipe of docs/onnx.md: what it writes answers as the network does."""
+"""The recipe of docs/onnx.md: the exported network gives the same results."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The optimisers written out do what PyTorch's do, and go on from where they were."""
+"""The optimizers match PyTorch's, and resume exactly."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What stands at a path in place of the file that is expected there."""
+"""Paths with something else than the expected file."""
 
 import contextlib
 import os

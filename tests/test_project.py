@@ -1,5 +1,4 @@
-"""The project's own checks: lists that must agree, the linters' contracts, and how notebooks are
-compared and cleaned."""
+"""The project's checks: lists that must agree, import contracts, and the notebooks' outputs."""
 
 import os
 import re
@@ -17,7 +16,7 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mnist_nb"
-CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls a package otherwise
+CONDA_NAMES = {"torch": "pytorch"}  # packages with another name in conda-forge
 
 
 def requirement(text: str) -> tuple[str, str]:
@@ -27,7 +26,7 @@ def requirement(text: str) -> tuple[str, str]:
 
 
 class TestDependencies:
-    def test_conda_gets_the_same_as_pip(self) -> None:
+    def test_conda_installs_the_same_as_pip(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
         wanted = {
@@ -52,7 +51,7 @@ class TestDependencies:
 
 
 class TestImports:
-    """What import-linter and ruff check in `make lint` they do find."""
+    """The checks of `make lint` find violations."""
 
     @pytest.fixture
     def copy(self, tmp_path: Path) -> Path:
@@ -86,7 +85,7 @@ class TestImports:
             ("widgets.pad.gallery", "widgets.pad.reading"),
         ],
     )
-    def test_an_import_of_a_room_above_is_found(
+    def test_an_import_of_a_package_above_is_found(
         self, module: str, imported: str, copy: Path
     ) -> None:
         path = copy / "mnist_nb" / f"{module.replace('.', '/')}.py"

@@ -1,4 +1,4 @@
-"""The reader's own notebooks: nothing is answered before it is asked, and nothing of theirs is
+"""Your own notebooks: nothing is answered before it is asked, and nothing of theirs is
 lost."""
 
 import shutil

@@ -109,7 +109,7 @@ def save_half_a_run(data: Mnist, optimizer: str) -> tuple[dict[str, torch.Tensor
 
 
 def check_opens_and_trains(path: Path, data: Mnist, settings: Hyperparameters) -> None:
-    """A studio opens, and the run is refused in a sentence or goes on to its end."""
+    """A studio opens, and the run is rejected with a sentence or trains to its end."""
     TrainingSession(data, path, device="cpu").close()
     refusal = ""
     try:

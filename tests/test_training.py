@@ -1,4 +1,4 @@
-"""Settings, and a run that learns, stops, and tells what it did."""
+"""Settings, and runs: learning, stopping, and records."""
 
 import dataclasses
 import json

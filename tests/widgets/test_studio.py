@@ -736,9 +736,7 @@ def test_a_restored_run_is_saved_over_another_studios_file(make: Make, tiny: Mni
     assert "in use and saved in model.safetensors" in shown(first)
     assert same_weights(load_checkpoint("model.safetensors"), first.model)
     assert first.session.can_resume
-    assert make(LONG, "model.safetensors").session.can_resume, (
-        "and so can a kernel that is started anew"
-    )
+    assert make(LONG, "model.safetensors").session.can_resume, "and so can a restarted kernel"
 
 
 def test_a_new_run_says_that_the_stopped_one_is_kept(make: Make) -> None:

@@ -1,5 +1,4 @@
-"""The pad learns a hand: it asks for thirty digits, keeps each at once, and is honest about what
-teaching them did."""
+"""Teaching handwriting on the pad: asking for digits, saving each, and an honest report."""
 
 from __future__ import annotations
 
