@@ -1,3 +1,3 @@
-"""A page with a network and a pad that needs no Python, and no Jupyter."""
+"""A page with a network and a pad, which needs neither Python nor Jupyter."""
 
 from mnist_nb.widgets.page.export import export_page

@@ -1,5 +1,4 @@
-"""A network and a pad in one HTML file that any browser opens, without Python and without a
-network."""
+"""Export of a network and a pad as one HTML file, which needs no Python and no internet."""
 
 import base64
 import copy
@@ -37,10 +36,10 @@ from mnist_nb.widgets.page.layers import describe_layers
 TITLE = "A reader of digits"
 MAX_TITLE = 200  # characters
 MAX_TAUGHT = 1_000_000
-MAX_TAUGHT_WORDS = 40  # characters of a checkpoint's words about it
-MAX_WEIGHTS = 2_000_000  # ten megabytes of page: more than a phone likes to be sent
+MAX_TAUGHT_WORDS = 40  # characters of a checkpoint's metadata
+MAX_WEIGHTS = 2_000_000  # a page of ten megabytes, too large to send to a phone
 GENERATOR = b'<meta name="generator" content="mnist_nb">'
-HEAD_BYTES = 1000  # the mark of the generator is among these first bytes
+HEAD_BYTES = 1000  # the generator's mark is within these first bytes
 
 SHARED_CONSTANTS = {
     data: ("SIDE",),
@@ -84,7 +83,7 @@ SHARED_CONSTANTS = {
     prediction: ("SURE", "LIKELY", "OVER_99"),
     markup: ("OVER_999",),
 }
-"""The constants that the page's scripts use under the same names, by module."""
+"""The constants of the page's scripts, by module, with the same names."""
 
 
 def export_page(
@@ -95,27 +94,27 @@ def export_page(
     taught: int = 0,
     overwrite: bool = False,
 ) -> None:
-    """Write one self-contained HTML file that holds the network and a pad to draw on.
+    """Write one self-contained HTML file with the network and a pad to draw on.
 
-    Any browser opens it; it works without a network and sends nothing. It reads drawings as
-    `Sketch.to_mnist` and `predict` do, and whole numbers as `read_number` does. A page with a
-    network of this series is at most 700 kB long: five characters for each number of four bytes.
+    The page works in any browser, offline, and sends nothing. It reads drawings as
+    `Sketch.to_mnist` and `predict` do, and whole numbers as `read_number` does. With a network of
+    this series it has at most 700 kB: five characters for each number of four bytes.
 
     Args:
         model: a `Network` of Linear, Conv2d, BatchNorm2d, MaxPool2d, ReLU, Flatten and Dropout
-            layers; or a checkpoint's file: then the page also says how it was trained.
-        path: the page's file. An older page is replaced in one step, or kept if anything fails.
-        title: shown above the pad, 1 to 200 characters, always as plain text.
-        taught: how many digits of one person's handwriting `adapt` taught the network; the page
-            says so. A checkpoint that the pad taught has that number in its metadata.
-        overwrite: replace a file of another kind as well.
+            layers, or a checkpoint's file. With a file, the page also says how it was trained.
+        path: the page's file. An older page is replaced in one step, or kept after an error.
+        title: the text above the pad, 1 to 200 characters, always plain text.
+        taught: the number of digits of a person's handwriting that `adapt` taught the network, for
+            a sentence on the page. The checkpoint of a network taught on the pad contains it.
+        overwrite: also replace a file of another kind.
 
     Raises:
-        CheckpointError: if the model cannot be read or holds numbers that are not finite, or if the
+        CheckpointError: if the model cannot be read or has numbers that are not finite, or if the
             page cannot be written or would replace a file of another kind.
-        TypeError: if the model is no `Network`, or the title is no text.
-        ValueError: for a title of another length, a negative number of digits, a layer that a page
-            cannot hold, or a network of more than two million weights.
+        TypeError: if the model is not a `Network`, or the title is not text.
+        ValueError: if the length of the title or the number of digits is out of range, the page
+            cannot run a layer, or the network has more than two million weights.
     """
     shown_title = _clean_title(title)
     check_range("taught", taught, 0, MAX_TAUGHT)
@@ -143,8 +142,8 @@ def _clean_title(title: object) -> str:
     """Return a title as one line of printable characters.
 
     Raises:
-        TypeError: if it is no text.
-        ValueError: if it has no or too many characters.
+        TypeError: if it is not text.
+        ValueError: if it is empty or too long.
     """
     if not isinstance(title, str):
         raise TypeError(f"title must be text, got {type(title).__name__}")
@@ -156,20 +155,20 @@ def _clean_title(title: object) -> str:
 
 
 def _is_our_page(path: str | Path) -> bool:
-    """Whether the file at the path is a page that this module wrote."""
+    """Return whether the file at the path is a page of this module."""
     try:
-        with open(regular_file(path), "rb") as file:  # opening a pipe would wait
+        with open(regular_file(path), "rb") as file:  # opening a pipe would block
             return GENERATOR in file.read(HEAD_BYTES)
     except (OSError, ValueError):
         return False
 
 
 def _describe_network(network: Network) -> dict[str, Any]:
-    """Return all that the page's script needs to know, as JSON can hold it.
+    """Return the data of the page's script, as values for JSON.
 
     Raises:
-        CheckpointError: if the network holds or computes numbers that are not finite.
-        ValueError: for a layer that a page cannot hold, or too many weights.
+        CheckpointError: if the network contains or computes numbers that are not finite.
+        ValueError: if the page cannot run a layer, or there are too many weights.
     """
     copied = copy.deepcopy(network).cpu().double().eval()
     image = torch.zeros(1, 1, SIDE, SIDE, dtype=torch.float64)
@@ -195,15 +194,15 @@ def _encode(tensors: list[Tensor]) -> str:
         weights: NDArray[np.float32] = torch.cat(tensors).detach().numpy().astype("<f4")
     if weights.size > MAX_WEIGHTS:
         raise ValueError(
-            f"A page holds at most {MAX_WEIGHTS:,} weights, and this network has {weights.size:,}."
+            f"A page has at most {MAX_WEIGHTS:,} weights, but this network has {weights.size:,}."
         )
     _check_finite(weights)
     text = base64.b85encode(weights.tobytes()).decode()
-    return text.replace("<", ".")  # a sign that means nothing in HTML
+    return text.replace("<", ".")  # a character without a meaning in HTML
 
 
 def _describe_energy(network: Network) -> dict[str, float]:
-    """Return what makes the energy of logits a score, for networks without a refusal head."""
+    """Return the numbers that turn energies into scores, for networks without a refusal head."""
     mean, deviation = (value.item() for value in refusal.energy_of_digits(network))
     _check_finite([mean, deviation])
     return {"mean": mean, "deviation": deviation, "shift": refusal.ENERGY_SHIFT}
@@ -211,7 +210,7 @@ def _describe_energy(network: Network) -> dict[str, float]:
 
 def _check_finite(values: Any) -> None:
     if not np.isfinite(values).all():
-        raise CheckpointError("No page was written: this model holds NaN or infinite numbers.")
+        raise CheckpointError("No page was written: this network contains NaN or infinite numbers.")
 
 
 def _shared_constants() -> dict[str, Any]:
@@ -223,7 +222,7 @@ def _shared_constants() -> dict[str, Any]:
 
 
 def _fill_template(title: str, about: str, model: str) -> str:
-    """Return the page; its security policy lets only its own style and scripts run."""
+    """Return the page, with a security policy that allows only its own style and scripts."""
     page, reader, pad = (_read_file(name) for name in ("page.html", "reader.js", "page.js"))
     style = page.partition("<style>")[2].partition("</style>")[0]
     return Template(page).substitute(
@@ -243,13 +242,12 @@ def _read_file(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Return the hash by which a security policy recognizes a style or a script."""
+    """Return the hash of a style or a script for the security policy."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _describe_training(network: Network, metadata: dict[str, str]) -> str:
-    """Return a sentence on what reads in the page, and how it was trained and what it was taught if
-    metadata says so."""
+    """Return a sentence about the network, with its training and teaching if metadata has them."""
     has_convolution = any(isinstance(layer, nn.Conv2d) for layer in network.layers.values())
     kind = "convolutional" if has_convolution else "fully connected"
     weights = sum(parameter.numel() for parameter in layer_parameters(network))
@@ -262,7 +260,11 @@ def _describe_training(network: Network, metadata: dict[str, str]) -> str:
         epochs, accuracy = int(metadata["epoch"]), float(metadata["validation_accuracy"])
         check_range("epoch", epochs, 0, 10**9)
         check_range("validation_accuracy", accuracy, 0, 1)
-    except (KeyError, TypeError, ValueError):  # another program's file, or the model alone
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # a file of another program, or a network without metadata
         return f"{sentence}."
     return (
         f"{sentence}, trained on MNIST for {epochs} epochs of batches of "
@@ -272,8 +274,7 @@ def _describe_training(network: Network, metadata: dict[str, str]) -> str:
 
 
 def _describe_sureness(network: Network) -> str:
-    """Return a sentence on how sure the network usually is: the median on images that none has been
-    trained on."""
+    """Return a sentence with the median confidence on images that were not used to train."""
     images = data.load_sample().test.images
     median = float(predict(network, images).amax(1).median())
     return (
