@@ -46,7 +46,7 @@ class Studio(RuleBasedStateMachine):
         if found and not found[number % len(found)].disabled:
             found[number % len(found)].click()
 
-    @rule(label=st.sampled_from(["Train", "Stop", "Resume", "Another"]))
+    @rule(label=st.sampled_from(["Train", "Stop", "Resume", "My own"]))
     def click_a_button(self, label: str) -> None:
         self.click(label)
 

@@ -87,17 +87,18 @@ class PicturePanel(VBox):  # type: ignore[misc]
         )
 
     def _make_changes(self) -> HBox:
-        """The row of buttons that change the picture."""
-        row: list[Label | Button] = []
+        """The row of buttons that change the picture; a narrow one wraps between their kinds."""
         new = partial(make_button, self._state.attempt)
+        groups: list[HBox | Button] = []
         for title, changes in CHANGES.items():
-            row.append(Label(title, layout={"margin": "2px 2px 2px 8px"}))
+            group: list[Label | Button] = [Label(title, layout={"margin": "2px 2px 2px 8px"})]
             for icon, tooltip, name, step in changes:
                 action = partial(self._change, name, step)
-                row.append(new("", tooltip, action, icon=icon, width="36px"))
+                group.append(new("", tooltip, action, icon=icon, width="36px"))
+            groups.append(HBox(group, layout={"align_items": "center"}))
         reset = self._state.drawing.reset_transform
-        row.append(new("Start over", "Take all changes back", reset, icon="refresh"))
-        return HBox(row, layout={"align_items": "center"})
+        groups.append(new("Start over", "Take all changes back", reset, icon="refresh"))
+        return HBox(groups, layout={"align_items": "center"})
 
     def _pick(self) -> None:
         if self.source.value == TEST_IMAGE:

@@ -279,13 +279,10 @@ class TrainingStudio(Panel):
 
     def _make_right_side(self) -> VBox:
         """Return what stands beside the controls, with the buttons on top."""
-        another = make_button(
-            self.attempt, "Another", "Pin a random image", self._pin_random, icon="random"
-        )
-        own = make_button(
-            self.attempt, "My own", "Pin the digit that I kept last on the pad", self._pin_own
-        )
-        pinned = VBox([self._digit, self._pinned_index, another, own])
+        new = partial(make_button, self.attempt)
+        another = new("", "Pin a random image", self._pin_random, icon="random", width="32px")
+        own = new("My own", "Pin the digit that I kept last on the pad", self._pin_own)
+        pinned = VBox([self._digit, self._pinned_index, row_of("studio-pin", another, own)])
         return VBox(
             [
                 self._make_buttons(),
