@@ -342,10 +342,14 @@ def test_a_number_on_the_small_paper_moves_to_its_page(pad: Pad) -> None:
     assert not offer.is_visible()
     below = page.get_by_role("tab", name="Collect")
     place = below.bounding_box()
-    for left, digit in ((60, TWO), (150, SIX)):
-        pad.mouse([(left + x, 60 + y) for x, y in digit])
+    pad.mouse([(60 + x, 60 + y) for x, y in TWO])
+    pad.says("I read a 2")
+    bars = page.locator(".mnist-bars").bounding_box()
+    pad.mouse([(150 + x, 60 + y) for x, y in SIX])
     pad.says("This looks like 26.", ".widget-html-content")
+    assert page.locator(".mnist-pad .pad-words").first.bounding_box()["height"] > 50  # two lines
     assert below.bounding_box() == place
+    assert page.locator(".mnist-bars").bounding_box() == bars
     pad.notebook.screenshot("offer")
     offer.click()
     pad.says("I read 26, ")
@@ -353,6 +357,22 @@ def test_a_number_on_the_small_paper_moves_to_its_page(pad: Pad) -> None:
     page.wait_for_timeout(500)
     pad.notebook.screenshot("opened")
     assert not offer.is_visible()
+
+
+def test_nothing_moves_when_the_pad_says_something(pad: Pad) -> None:
+    page = pad.page
+    pad.tab("Networks")
+    path = page.get_by_placeholder("folder/model.safetensors")
+    for width in (1366, 1024):
+        pad.notebook.resize(width, 900)
+        pad.press("Clear")
+        path.scroll_into_view_if_needed()
+        place = path.bounding_box()
+        path.fill("a folder of mine/which is not there/none.safetensors")
+        page.locator(".mnist-pad button", has_text="Open").filter(visible=True).first.click()
+        pad.says("does not exist", ".pad-say")
+        page.wait_for_timeout(300)
+        assert (width, path.bounding_box()) == (width, place)
 
 
 def test_no_part_of_the_pad_is_cut_off(pad: Pad) -> None:

@@ -59,6 +59,7 @@ class NumberPage(VBox):  # type: ignore[misc]
         self.truth = labelled(Text, "That was", "220px", tooltip=tooltip)
         tooltip = "Keep each digit of the number as one of mine"
         keep = make_button(state.attempt, "Keep its digits", tooltip, self.keep, icon="check")
+        self.paper.tool.layout.margin = "2px 0 0"  # in line with the buttons
         tools = HBox([*self.paper.buttons, self.paper.tool, self.paper.brush])
         super().__init__([self.paper.sheet, tools, self._reading, HBox([self.truth, keep])])
         self.drawing.observe(self._show, "content")

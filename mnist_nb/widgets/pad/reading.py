@@ -16,6 +16,7 @@ class ReadingView(HTML):  # type: ignore[misc]
 
     def __init__(self, state: PadState) -> None:
         super().__init__()
+        self.add_class("pad-verdict")
         self._pad_state = state
         state.observe(self._show, "reading")
         self._show()
@@ -65,10 +66,10 @@ class NumberOffer(HBox):  # type: ignore[misc]
 
 
 class MessageView(HTML):  # type: ignore[misc]
-    """The last sentence of the pad."""
+    """The last sentence of the pad. Space for three lines is reserved, so that nothing moves."""
 
     def __init__(self, state: PadState) -> None:
-        super().__init__(layout={"width": "430px", "margin": "10px 0 0"})
+        super().__init__(layout={"width": "430px", "min_height": "57px", "margin": "0"})
         self._pad_state = state
         state.observe(self._show, "message")
 
