@@ -204,7 +204,7 @@ def test_a_picture_of_no_number_is_refused_in_words(sample: Mnist) -> None:
     lines = "The quick brown fox jumps\nover the lazy dog and then\nit sleeps in the sun."
     ImageDraw.Draw(text).multiline_text((10, 10), lines, font_size=30, fill=0)
     for picture in (*pictures, text):
-        with pytest.raises(ValueError, match=r"does not look like a number.*crop"):
+        with pytest.raises(ValueError, match=r"not look like a number.*crop|only lines"):
             read_number(picture)
     for picture in (digits_in_a_row(sample, 200), np.full((60, 30_000), 255, np.uint8)):
         with pytest.raises(ValueError, match=r"too long and narrow.*crop"):

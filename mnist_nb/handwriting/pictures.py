@@ -1,6 +1,6 @@
 """Find the ink in a picture of handwriting, and prepare it as MNIST was.
 
-The paper's light and grain, rules and specks are removed.
+The paper's light and grain, printed lines and specks are removed.
 """
 
 from typing import NamedTuple
@@ -20,12 +20,20 @@ from mnist_nb.handwriting.preprocessing import (
     prepare,
 )
 from mnist_nb.handwriting.raster import discs
+from mnist_nb.handwriting.ruled_lines import (
+    find_box_lines,
+    find_paper_rules,
+    find_rules,
+)
 
 Mask = NDArray[np.bool_]
 
 # The numbers below were chosen on pictures such as those of benchmarks/pictures.py.
 _NO_GRAIN = 0.5  # grey levels; a picture with less is a drawing by a program
+_MIN_CONTRAST = 6  # of ink, in standard deviations of the paper's grain
 _SMALLEST_RULED = 64  # pixels; no rules are looked for in smaller pictures
+_STROKES = 4  # the width of the window that finds the paper, in widths of a stroke
+_FREE_SHARE = 0.1  # of the strokes that do not touch the edge; with less, all are measured
 _THINNEST = 1.0  # line of MNIST, in pixels of the 20x20 box
 _SQUARE = np.ones((3, 3))  # neighbours include the diagonal ones
 
@@ -43,7 +51,8 @@ def from_image(source: Picture) -> Pixels:
     """Prepare a digit in a picture of any size as MNIST's makers did: uint8 `[28, 28]`.
 
     The picture may be dark on light or light on dark, and should show one digit and little else.
-    A photo's uneven light, its grain, the lines of ruled paper and things at its edge are removed.
+    A photo's uneven light, its grain, the lines of ruled paper, boxes, and things at its edge are
+    removed, and so are strokes that reach in from outside next to a whole digit.
     Lines thinner than any of MNIST's are thickened to its pens.
 
     Args:
@@ -60,8 +69,9 @@ def from_image(source: Picture) -> Pixels:
 def find_ink(source: Picture) -> Floats:
     """Find the ink in a picture of one or several digits: float64 `[H, W]`, in (0, 1], paper 0.
 
-    Neither side is over 512 pixels. Shadows, rules, specks and things at the edge are removed;
-    digits may touch the edge, but not run along it. Arguments and errors are those of `from_image`.
+    Neither side is over 512 pixels. Shadows, rules, boxes and tables around digits, specks and
+    things at the edge are removed; digits may touch the edge, but not run along it. Arguments and
+    errors are those of `from_image`.
     """
     return _ink_of(load_grey(source))
 
@@ -74,7 +84,7 @@ def picture_steps(source: Picture, crop: Crop = WHOLE_PICTURE) -> PictureSteps:
         crop: left, top, right and bottom of the part to use, as shares of the upright picture.
     """
     grey = load_grey(source, crop)
-    ink = _ink_of(grey)
+    ink = _without_neighbours(_ink_of(grey))
     rows, columns = ndimage.find_objects((ink > 0).astype(np.int64))[0]
     box = (columns.start, rows.start, columns.stop, rows.stop)
     return PictureSteps(grey, ink, box, prepare(thicken(ink)))
@@ -111,6 +121,12 @@ class _Layers(NamedTuple):
     ink: Floats  # [H, W], how much brighter than the paper
     low: float  # the 0.2 quantile of the ink
     grain: float  # standard deviation of the paper's noise
+    is_photo: bool  # whether the paper has grain
+
+    @property
+    def above_paper(self) -> Floats:
+        """The ink less the paper's usual grain: from the 0.2 quantile to the median."""
+        return self.ink - (self.low + 0.84 * self.grain)
 
 
 def _ink_of(grey: Floats) -> Floats:
@@ -122,16 +138,18 @@ def _ink_of(grey: Floats) -> Floats:
     is_light = _is_light_paper(grey)
     layers = _separate(255 - grey if is_light else grey, is_light)
     grain = layers.grain
-    ink = layers.ink - (layers.low + 0.84 * grain)  # from the 0.2 quantile to the median
-    full = float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
-    if full < max(10, 6 * grain):
+    ink = layers.above_paper
+    full = _full_strength(layers)
+    if full < max(10, _MIN_CONTRAST * grain):
         raise EmptySketchError(
             "there is no digit in this picture: nothing in it stands out from its background"
         )
     is_faint = ink > max(5 * grain, 0.25 * full)
-    if grain > _NO_GRAIN and min(ink.shape) > _SMALLEST_RULED:
+    if layers.is_photo and min(ink.shape) > _SMALLEST_RULED:
         is_fainter = ink > max(4 * grain, 0.1 * full)
-        is_faint = is_faint & ~_rules(is_faint) & ~_rules(is_fainter)
+        is_faint = is_faint & ~find_paper_rules(is_faint) & ~find_paper_rules(is_fainter)
+    is_faint &= ~find_box_lines(is_faint, ink)
+    is_faint &= ~find_rules(is_faint, ink)
     is_strong = is_faint & (ink > 0.5 * full)
     is_line = ndimage.binary_propagation(is_strong, mask=is_faint)
     is_near = ndimage.binary_dilation(is_line, _SQUARE)
@@ -165,8 +183,9 @@ def _separate(grey: Floats, is_light: bool) -> _Layers:
     """Separate a picture, ink bright on dark paper, into layers.
 
     A drawing by a program has no grain: its window may be wide, and everything outside the picture
-    is paper. A photo's paper is as bright outside as at the edge, and in shadows there is less
-    light for the ink to absorb.
+    is paper. A photo's window is only a few strokes wide, so that shadows and dark corners are
+    paper; its paper is as bright outside as at the edge, and in shadows there is less light for
+    the ink to absorb.
 
     Args:
         grey: `[H, W]` in 0..255.
@@ -176,12 +195,47 @@ def _separate(grey: Floats, is_light: bool) -> _Layers:
     if drawing.grain <= _NO_GRAIN:
         return drawing
     photo = _open_with_window(grey, 0.3, "nearest")
+    if _full_strength(photo) < _MIN_CONTRAST * photo.grain:  # drowned in shadows
+        photo = _open_with_window(grey, 0.1, "nearest")
+    is_photo = photo.is_photo
+    share = _STROKES * _stroke_width(photo) / max(grey.shape)
+    if share < 0.3:
+        photo = _open_with_window(grey, share, "nearest")
+    photo = photo._replace(is_photo=is_photo)
     if photo.grain <= _NO_GRAIN or not is_light:
         return photo
     light = np.maximum(255 - photo.paper, 1)
     usual_light = 255 - np.median(photo.paper)
     gain = np.minimum(usual_light / light, 3)
     return photo._replace(ink=photo.ink * gain)
+
+
+def _full_strength(layers: _Layers) -> float:
+    """How strong ink is where it covers a pixel: the median of the stronger half."""
+    ink = layers.above_paper
+    return float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
+
+
+def _stroke_width(layers: _Layers) -> float:
+    """Measure how wide the strokes are, in pixels: nine tenths of the ink are in thinner ones.
+
+    Shadows and dark edges are wider than any stroke: if possible, what touches the picture's edge
+    is left out.
+    """
+    mask = layers.above_paper > max(5 * layers.grain, 0.25 * _full_strength(layers))
+    blobs, _ = ndimage.label(mask, _SQUARE)
+    is_at_rim = np.isin(blobs, blobs[_rim(mask.shape)])
+    padded = np.pad(mask, 1)
+    depth = ndimage.distance_transform_cdt(padded, "chessboard")[1:-1, 1:-1]
+    is_ridge = mask & (depth == ndimage.maximum_filter(depth, 3))
+    is_free_ridge = is_ridge & ~is_at_rim
+    if is_free_ridge.sum() > _FREE_SHARE * is_ridge.sum():
+        is_ridge = is_free_ridge
+    if not is_ridge.any():
+        return float(max(mask.shape))
+    widths = np.sort(2 * depth[is_ridge] - 1)
+    areas = np.cumsum(widths)
+    return float(widths[np.searchsorted(areas, 0.9 * areas[-1])])
 
 
 def _open_with_window(grey: Floats, share: float, mode: str) -> _Layers:
@@ -197,34 +251,22 @@ def _open_with_window(grey: Floats, share: float, mode: str) -> _Layers:
     # both are paper, even if most of a tight crop is ink
     least, low = np.quantile(ink, (0.02, 0.2)).tolist()
     grain = (low - least) / 1.2  # the quantiles of a normal distribution are 1.2 deviations apart
-    return _Layers(paper, ink, low, grain)
+    return _Layers(paper, ink, low, grain, grain > _NO_GRAIN)
 
 
-# ---- rules, specks and edges
+# ---- specks, edges and neighbours
 
 
-def _rules(mask: Mask) -> Mask:
-    """Find the lines of ruled or squared paper; strokes that cross them are left out."""
-    level = _level_rules(mask)
-    if not level.any():
-        return level
-    return level | _level_rules(mask.T).T
-
-
-def _level_rules(mask: Mask) -> Mask:
-    """Find several nearly level lines, each over more than half of the width."""
-    width = mask.shape[1]
-    thickened = ndimage.maximum_filter1d(mask, 3, axis=0)
-    level_parts = ndimage.grey_opening(thickened, (1, width // 16))
-    lines, _ = ndimage.label(level_parts, _SQUARE)
-    is_long = [False]  # by label; 0 is the background
-    for _, columns in ndimage.find_objects(lines):
-        is_long.append(columns.stop - columns.start > width / 2)
-    if sum(is_long) < 2:  # a single one may be the bar of a 7
-        return np.zeros_like(mask)
-    crossing = ndimage.grey_opening(mask, (3 + max(mask.shape) // 80, 1))
-    rules: Mask = np.array(is_long)[lines] & ~crossing
-    return rules
+def _without_neighbours(ink: Floats) -> Floats:
+    """Leave out strokes that reach in from outside, if the largest part of the ink does not."""
+    reach = max(1, round(max(ink.shape) / 50))
+    groups, _ = ndimage.label(ndimage.maximum_filter(ink, 2 * reach + 1))
+    amount = np.bincount(groups.ravel(), weights=ink.ravel())
+    reaches_in = np.zeros(len(amount), np.bool_)
+    reaches_in[groups[(ink > 0) & _rim(ink.shape)]] = True
+    if reaches_in[amount.argmax()]:
+        return ink
+    return np.where(reaches_in[groups], 0, ink)
 
 
 def writing_mask(ink: Floats) -> Mask:
@@ -249,8 +291,15 @@ def writing_mask(ink: Floats) -> Mask:
     is_free = ~is_edge & (contact == 0) & is_large
     if 2 * amount[is_free].sum() > amount[~is_edge].sum():
         amount[is_edge] = 0
-    is_writing = amount > 0.05 * amount.max()
+    is_writing = amount > 0.05 * _typical(amount)
     return np.asarray(is_writing[groups])
+
+
+def _typical(amounts: Floats) -> float:
+    """The amount of a typical group: half of all ink is in larger ones."""
+    ordered = np.sort(amounts)
+    totals = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(totals, totals[-1] / 2)])
 
 
 def _rim(shape: tuple[int, ...]) -> Mask:

@@ -1,0 +1,334 @@
+"""Find the printed lines in the ink of a picture: boxes, combs, tables, ruled and squared paper.
+
+What is a line is decided by the whole picture, for a digit's strokes may be as straight: boxes are
+closed and have ink in them, rules run across the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from mnist_nb.handwriting.preprocessing import Floats
+from mnist_nb.handwriting.straight_lines import (
+    Integers,
+    Line,
+    Mask,
+    Point,
+    draw_lines,
+    find_level_lines,
+)
+
+# Chosen on pictures of forms and ruled paper.
+MIN_LENGTH = 1 / 24  # of a line, in longer sides of the picture
+MIN_PIXELS = 8  # likewise
+MIN_RULE = 0.5  # the length of a rule, in widths of the picture
+MIN_LONE_RULE = 2  # likewise, in heights of all ink
+SAME_STRENGTH = 2.5  # rules of one sheet differ by no larger factor
+SAME_SIZE = 0.2  # boxes of one form differ by no larger share
+CLOSED = 0.8  # of the side of a box is ink
+FREE_INK = 0.25  # the height of ink in a box that is no box itself, in heights of the box
+ROW = 3  # so many boxes side by side need no free ink
+STROKE_STRENGTH = 1.7  # of strokes that are darker than the lines they cross
+CRUMB = 0.7  # of its pixels are near a line that was removed
+
+_SQUARE = np.ones((3, 3))  # neighbours include the diagonal ones
+
+
+def find_box_lines(mask: Mask, ink: Floats) -> Mask:
+    """Find the lines of boxes, combs and tables; strokes that cross them are left out.
+
+    Args:
+        mask: where ink is, `[H, W]`.
+        ink: its strength, `[H, W]`.
+    """
+    shortest = _shortest_line(mask)
+    level: list[Line] = []
+    upright: list[Line] = []
+    for box in _boxes(find_level_lines(mask, shortest), mask):
+        level += [box.first, box.second]
+        upright += box.other_sides()
+    for box in _boxes(find_level_lines(mask.T, shortest), mask.T):
+        upright += [side.transposed() for side in (box.first, box.second)]
+        level += [side.transposed() for side in box.other_sides()]
+    return _without_strokes(level, upright, mask, ink)
+
+
+def find_rules(mask: Mask, ink: Floats) -> Mask:
+    """Find lines that are far longer than the ink is high, and those between them.
+
+    Arguments and result are those of `find_box_lines`.
+    """
+    shortest = _shortest_line(mask)
+    level = _level_rules(find_level_lines(mask, shortest), mask)
+    if not level:
+        return np.zeros_like(mask)
+    usual = float(np.median([_strength(line, ink) for line in level]))
+    band = draw_lines(level, mask.shape)
+    upright = []
+    for line in find_level_lines(mask.T, shortest):
+        is_long = line.is_straight and line.length > MIN_RULE * mask.shape[0]
+        across = line.transposed()
+        if is_long and _is_as_strong(across, ink, usual) and _is_held(across, band):
+            upright.append(across)
+    return _without_strokes(level, upright, mask, ink)
+
+
+def find_paper_rules(mask: Mask) -> Mask:
+    """Find the lines of ruled or squared paper in a photo; strokes that cross them are left out."""
+    level = _level_paper_rules(mask)
+    if not level.any():
+        return level
+    return level | _level_paper_rules(mask.T).T
+
+
+def _shortest_line(mask: Mask) -> int:
+    longer_side: int = max(mask.shape)
+    return max(MIN_PIXELS, round(MIN_LENGTH * longer_side))
+
+
+# ---- boxes
+
+
+@dataclass(frozen=True, eq=False)
+class _Box:
+    """Two level lines that are the top and the bottom of a box."""
+
+    first: Line
+    second: Line
+
+    @property
+    def width(self) -> float:
+        return (self.first.length + self.second.length) / 2
+
+    @property
+    def height(self) -> float:
+        return self.second.start[1] - self.first.start[1]
+
+    @property
+    def centre(self) -> Point:
+        x = (self.first.start[0] + self.second.stop[0]) / 2
+        y = (self.first.start[1] + self.second.stop[1]) / 2
+        return x, y
+
+    def is_like(self, other: _Box) -> bool:
+        """Return whether both are equally large."""
+        has_width = abs(self.width - other.width) <= SAME_SIZE * other.width
+        return has_width and abs(self.height - other.height) <= SAME_SIZE * other.height
+
+    def other_sides(self) -> list[Line]:
+        """The left and the right side, as thick as the top and the bottom are."""
+        thickness = min(self.first.thickness, self.second.thickness)
+        reach = round(thickness / 2) + 1
+        sides = []
+        for start, stop in self.other_ends():
+            points = points_between(start, stop)
+            across = np.arange(-reach, reach + 1)
+            columns = np.add.outer(across, points[1]).ravel()
+            rows = np.tile(points[0], len(across))
+            sides.append(Line(start, stop, thickness, np.stack([rows, columns])))
+        return sides
+
+    def other_ends(self) -> list[tuple[Point, Point]]:
+        """The ends of the left and of the right side."""
+        return [(self.first.start, self.second.start), (self.first.stop, self.second.stop)]
+
+
+def points_between(start: Point, stop: Point) -> Integers:
+    """Rows and columns of the pixels on a straight line, `[2, point]`."""
+    longer = max(abs(stop[1] - start[1]), abs(stop[0] - start[0]))
+    along = np.linspace(start, stop, round(longer) + 1)  # [point, (x, y)]
+    return np.rint(along.T[::-1]).astype(np.int64)
+
+
+def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
+    """Find boxes around digits: some are proven, and the others are equally large."""
+    closed = _closed_boxes(lines, mask)
+    blobs, _ = ndimage.label(mask, _SQUARE)
+    places = ndimage.find_objects(blobs)
+    proven = [box for box in closed if _has_free_ink(box, places) or _is_in_a_row(box, closed)]
+    alike = [box for box in closed if any(box.is_like(other) for other in proven)]
+    alike.sort(key=lambda box: box.width * box.height, reverse=True)
+    kept: list[_Box] = []
+    for box in alike:
+        if not any(_is_double(box, larger) for larger in kept):
+            kept.append(box)
+    return kept
+
+
+def _closed_boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
+    thick = ndimage.maximum_filter(mask, 3)
+    thick[[0, -1]] = True  # the picture's edge closes boxes that it cuts
+    thick[:, [0, -1]] = True
+    boxes = []
+    ordered = sorted(lines, key=lambda line: line.start[1])
+    for index, top in enumerate(ordered):
+        for bottom in ordered[index + 1 :]:
+            box = _Box(top, bottom)
+            if _are_opposite(box) and _is_closed(box, thick):
+                boxes.append(box)
+    return boxes
+
+
+def _are_opposite(box: _Box) -> bool:
+    """Return whether two lines start and stop below each other."""
+    top, bottom = box.first, box.second
+    tolerance = SAME_SIZE * min(top.length, bottom.length) + 1
+    has_start = abs(top.start[0] - bottom.start[0]) < tolerance
+    has_stop = abs(top.stop[0] - bottom.stop[0]) < tolerance
+    return has_start and has_stop and box.height > 3 * (top.thickness + bottom.thickness)
+
+
+def _is_closed(box: _Box, thick: Mask) -> bool:
+    reach = max(1, round(min(box.first.thickness, box.second.thickness)))
+    for ends in box.other_ends():
+        rows, columns = points_between(*ends)
+        coverages = []
+        for shift in range(-reach, reach + 1):
+            shifted = (columns + shift).clip(0, thick.shape[1] - 1)
+            coverages.append(thick[rows, shifted].mean())
+        if max(coverages) < CLOSED:
+            return False
+    return True
+
+
+def _has_free_ink(box: _Box, places: Sequence[tuple[slice, slice]]) -> bool:
+    """Return whether ink in it does not touch it."""
+    top, bottom = box.first, box.second
+    left, right = max(top.start[0], bottom.start[0]), min(top.stop[0], bottom.stop[0])
+    high, low = max(top.start[1], top.stop[1]), min(bottom.start[1], bottom.stop[1])
+    for rows, columns in places:
+        is_within = left < columns.start and columns.stop <= right
+        is_between = high < rows.start and rows.stop <= low
+        if is_within and is_between and rows.stop - rows.start > FREE_INK * (low - high):
+            return True
+    return False
+
+
+def _is_in_a_row(box: _Box, boxes: Sequence[_Box]) -> bool:
+    """Return whether enough equal boxes are side by side with this one."""
+    places = [box.centre[0]]
+    for other in boxes:
+        is_level = abs(other.centre[1] - box.centre[1]) < SAME_SIZE * box.height
+        is_apart = all(abs(other.centre[0] - x) > 0.8 * box.width for x in places)
+        if is_level and is_apart and box.is_like(other):
+            places.append(other.centre[0])
+    return len(places) >= ROW
+
+
+def _is_double(box: _Box, larger: _Box) -> bool:
+    """Return whether one of two equal boxes has stroke and side mixed up."""
+    across = abs(box.centre[0] - larger.centre[0])
+    down = abs(box.centre[1] - larger.centre[1])
+    return box.is_like(larger) and across < larger.width / 4 and down < larger.height / 4
+
+
+# ---- rules
+
+
+def _level_rules(lines: Sequence[Line], mask: Mask) -> list[Line]:
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return []
+    shortest = max(MIN_RULE * mask.shape[1], MIN_LONE_RULE * (rows[-1] - rows[0] + 1))
+    return [line for line in lines if line.is_straight and line.length > shortest]
+
+
+def _strength(line: Line, ink: Floats) -> float:
+    strengths = ink[line.pixels[0], line.pixels[1]]
+    return float(np.median(strengths[strengths > 0]))
+
+
+def _is_as_strong(line: Line, ink: Floats, usual: float) -> bool:
+    return usual / SAME_STRENGTH < _strength(line, ink) < usual * SAME_STRENGTH
+
+
+def _is_held(line: Line, band: Mask) -> bool:
+    """Return whether both ends are at a level rule or at the picture's edge."""
+    reach = round(line.thickness) + 3
+    padded = np.pad(band, reach, constant_values=True)
+    for x, y in (line.start, line.stop):
+        row, column = round(y), round(x)
+        around = padded[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
+        if not around.any():
+            return False
+    return True
+
+
+def _level_paper_rules(mask: Mask) -> Mask:
+    """Find several nearly level lines, each over more than half of the width."""
+    width = mask.shape[1]
+    thickened = ndimage.maximum_filter1d(mask, 3, axis=0)
+    level_parts = ndimage.grey_opening(thickened, (1, width // 16))
+    lines, _ = ndimage.label(level_parts, _SQUARE)
+    is_long = [False]  # by label; 0 is the background
+    for _, columns in ndimage.find_objects(lines):
+        is_long.append(columns.stop - columns.start > MIN_RULE * width)
+    if sum(is_long) < 2:  # a single one may be the bar of a 7
+        return np.zeros_like(mask)
+    crossing = ndimage.grey_opening(mask, (3 + max(mask.shape) // 80, 1))
+    rules: Mask = np.array(is_long)[lines] & ~crossing
+    return rules
+
+
+# ---- strokes that cross lines
+
+
+def _without_strokes(
+    level: Sequence[Line], upright: Sequence[Line], mask: Mask, ink: Floats
+) -> Mask:
+    """Return where the ink is these lines and no stroke that crosses them."""
+    if not level and not upright:
+        return np.zeros_like(mask)
+    thickness = round(float(np.median([line.thickness for line in (*level, *upright)])))
+    level_band = draw_lines(level, mask.shape)
+    upright_band = draw_lines(upright, mask.shape)
+    across_level = _crossing(mask & ~upright_band, level_band, thickness)
+    across_upright = _crossing((mask & ~level_band).T, upright_band.T, thickness).T
+    lines = mask & ((level_band & ~across_level) | (upright_band & ~across_upright))
+    if not lines.any():
+        return lines
+    lines &= ink <= STROKE_STRENGTH * np.median(ink[lines])
+    band = level_band | upright_band
+    strokes = _without_crumbs(mask & ~lines, band, thickness)
+    return mask & ~strokes & ~(_closed(strokes, thickness + 1) & band)
+
+
+def _crossing(mask: Mask, band: Mask, thickness: int) -> Mask:
+    """Find the pixels of level lines that ink connects, straight up and down, with both sides."""
+    from_above = _reached_from_above(mask, band, thickness)
+    from_below = _reached_from_above(mask[::-1], band[::-1], thickness)[::-1]
+    return from_above & from_below
+
+
+def _reached_from_above(mask: Mask, band: Mask, thickness: int) -> Mask:
+    reached = mask & ~band
+    for _ in range(2 * thickness + 4):  # a band is at most so many pixels thick
+        reached[1:] |= reached[:-1] & mask[1:]
+    return reached
+
+
+def _without_crumbs(strokes: Mask, band: Mask, thickness: int) -> Mask:
+    """Leave out what remained of the lines' edges."""
+    near = ndimage.binary_dilation(band, _SQUARE, iterations=max(1, thickness // 2))
+    labels, count = ndimage.label(strokes, _SQUARE)
+    shares = ndimage.mean(near, labels, np.arange(count + 1))
+    is_crumb = np.asarray(shares) > CRUMB
+    for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        narrower = min(rows.stop - rows.start, columns.stop - columns.start)
+        is_crumb[label] &= narrower <= thickness + 2
+    kept: Mask = strokes & ~is_crumb[labels]
+    return kept
+
+
+def _closed(strokes: Mask, reach: int) -> Mask:
+    """Bridge gaps that are narrower than twice the reach: a closing with a disc."""
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = x**2 + y**2 <= reach**2 + 1
+    padded = np.pad(strokes, reach)
+    closed = ndimage.binary_closing(padded, disc)
+    inside: Mask = closed[reach:-reach, reach:-reach]
+    return inside

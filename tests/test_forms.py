@@ -1,0 +1,133 @@
+"""Digits in boxes, combs and tables, on ruled paper and dark photos are found whole and alone."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from ink import THREE, difference_in_shape
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+from scipy import ndimage
+
+from mnist_nb.handwriting.pictures import find_ink, from_image
+from mnist_nb.handwriting.preprocessing import prepare
+
+Grey = NDArray[np.float64]
+Form = Callable[[ImageDraw.ImageDraw], None]
+
+COUNT = 4
+STEP, LEFT, TOP = 110, 40, 60  # of the digits' places, in pixels
+SIZE = 480, 240
+
+
+def threes(width: int = 8, level: int = 40, paper: int = 220) -> Image.Image:
+    """A row of 3s, each 70 by 115 pixels, dark on light."""
+    page = Image.new("L", SIZE, paper)
+    for place in range(COUNT):
+        points = [(LEFT + place * STEP + x, TOP + y) for x, y in THREE.tolist()]
+        ImageDraw.Draw(page).line(points, level, width, joint="curve")
+    return page
+
+
+def photographed(page: Image.Image, light: Grey | float = 1.0) -> Image.Image:
+    """The page in this light `[H, W]`, with blur and grain."""
+    levels = np.asarray(page.filter(ImageFilter.GaussianBlur(0.7)), np.float64) * light
+    grain = np.random.default_rng(0).normal(0, 2, levels.shape)
+    return Image.fromarray((levels + grain).clip(0, 255).astype(np.uint8))
+
+
+def box(place: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a box around a digit."""
+    left = LEFT + place * STEP
+    return left - 5, TOP - 15, left + 105, TOP + 150
+
+
+def boxes(draw: ImageDraw.ImageDraw) -> None:
+    for place in range(COUNT):
+        left, top, right, bottom = box(place)
+        draw.rectangle((left, top, right - 12, bottom), outline=110, width=4)
+
+
+def comb(draw: ImageDraw.ImageDraw) -> None:
+    for place in range(COUNT):
+        draw.rectangle(box(place), outline=40, width=3)
+
+
+def tilted_comb(draw: ImageDraw.ImageDraw) -> None:
+    for place in range(COUNT):
+        left, top, right, bottom = box(place)
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+        tilted = [(x - 0.02 * y, y + 0.02 * x) for x, y in corners]
+        draw.line(tilted, 60, 3)
+
+
+def table(draw: ImageDraw.ImageDraw) -> None:
+    for y in (TOP - 20, TOP + 155):
+        draw.line((0, y, SIZE[0], y), 60, 3)
+    for place in range(COUNT + 1):
+        x = LEFT + place * STEP - 10
+        draw.line((x, 0, x, SIZE[1]), 60, 3)
+
+
+def narrow_boxes(draw: ImageDraw.ImageDraw) -> None:
+    """The 3s reach over one side."""
+    for place in range(COUNT):
+        left, top, right, bottom = box(place)
+        draw.rectangle((left, top, right - 32, bottom), outline=130, width=3)
+
+
+def underline(draw: ImageDraw.ImageDraw) -> None:
+    draw.line((0, TOP + 128, SIZE[0], TOP + 128), 40, 3)
+
+
+FORMS = (boxes, comb, tilted_comb, table, narrow_boxes)
+
+
+def assert_only_threes(ink: Grey) -> None:
+    """Assert that the ink is so many whole 3s, from left to right."""
+    blobs, count = ndimage.label(ink > 0, np.ones((3, 3)))
+    assert count == COUNT
+    expected = from_image(threes().crop((0, 0, LEFT + STEP - 15, SIZE[1])))
+    for label in range(1, count + 1):
+        shape = prepare(np.where(blobs == label, ink, 0))
+        assert difference_in_shape(expected, shape) < 0.35
+
+
+class TestForms:
+    @pytest.mark.parametrize("form", FORMS)
+    def test_printed_lines_around_digits_are_no_ink(self, form: Form) -> None:
+        for prepared in (lambda page: page, photographed):
+            page = threes()
+            form(ImageDraw.Draw(page))
+            assert_only_threes(find_ink(prepared(page)))
+
+    def test_a_rule_that_touches_all_digits(self) -> None:
+        page = threes().crop((0, TOP - 10, SIZE[0], TOP + 160))
+        ImageDraw.Draw(page).line((0, 140, SIZE[0], 140), 40, 3)
+        assert_only_threes(find_ink(page))
+
+    @pytest.mark.parametrize("width", [3, 8, 20])
+    def test_square_digits_are_no_boxes(self, width: int) -> None:
+        page = Image.new("L", (300, 240), 255)
+        for left in (40, 170):
+            ImageDraw.Draw(page).rectangle((left, 40, left + 80, 200), outline=0, width=width)
+            ImageDraw.Draw(page).line((left, 120, left + 80, 120), 0, width)
+        _, count = ndimage.label(find_ink(page) > 0, np.ones((3, 3)))
+        assert count == 2
+        ink = find_ink(page)
+        assert (ink[115:126, 40:120] > 0).any(axis=0).all()
+
+
+class TestLight:
+    def test_dark_corners_are_no_ink(self) -> None:
+        y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+        distance = np.hypot((x - 240) / 240, (y - 120) / 120)
+        light = 1 - 0.45 * ((distance - 0.45) / 0.75).clip(0, 1) ** 1.5
+        assert_only_threes(find_ink(photographed(threes(level=70), light)))
+
+
+def test_a_stroke_of_the_next_digit_is_left_out() -> None:
+    alone = threes().crop((0, 0, LEFT + STEP - 15, SIZE[1]))
+    crowded = alone.copy()
+    ImageDraw.Draw(crowded).arc((40, 220, 110, 300), 180, 360, 40, 8)
+    assert difference_in_shape(from_image(alone), from_image(crowded)) < 0.05
