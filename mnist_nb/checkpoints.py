@@ -188,7 +188,7 @@ def continue_run(
         raise CheckpointError(
             f"{path} contains a network of type {saved.model.name}, but the settings say "
             f"{hyperparameters.network}: choose network {saved.model.name}, another file, or a "
-            "fresh start."
+            "fresh start"
         )
     run = TrainingRun(saved.model, data, hyperparameters, device=device)
     if not saved.state_values:
@@ -345,7 +345,7 @@ def _with_state(
 def _state_error(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"{state_path(path)} is not a valid training state ({error}): delete it to continue from "
-        f"the weights in {path}."
+        f"the weights in {path}"
     )
 
 

@@ -162,12 +162,12 @@ def _read_bounded(path: str | Path, name: str, max_bytes: int) -> bytes:
             size = os.fstat(file.fileno()).st_size
             content = b"" if size > max_bytes else file.read()
     except FileNotFoundError:
-        advice = "train one first (notebook 02, or python -m mnist_nb train)."
+        advice = "train one first (notebook 02, or python -m mnist_nb train)"
         raise CheckpointError(f"{name} does not exist: {advice}") from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise CheckpointError(f"{name} cannot be read: {error}") from error
     if size > max_bytes:
-        raise CheckpointError(f"{name} is longer than {max_bytes:,} bytes: choose another file.")
+        raise CheckpointError(f"{name} is longer than {max_bytes:,} bytes: choose another file")
     return content
 
 
@@ -233,7 +233,7 @@ def check_replaceable(path: str | Path, kind: str, *, ours: bool) -> None:
     if not ours and target.exists() and target.stat().st_size:
         raise CheckpointError(
             f"{path} is not a {kind} of this package, so it is not overwritten: choose another "
-            "name or move that file."
+            "name or move that file"
         )
 
 

@@ -199,7 +199,7 @@ def test_a_file_with_wrong_contents_is_refused_and_left_alone(
     digits.add(drawing(), 2)
     digits.path.write_bytes(content)
     with pytest.raises(
-        DigitsError, match=r"my_digits\.safetensors is not a whole file of digits .*rename it"
+        DigitsError, match=r"my_digits\.safetensors is not a complete file of digits .*rename it"
     ):
         MyDigits()
     with pytest.raises(
@@ -511,7 +511,7 @@ def test_two_exports_at_once_and_a_blank_image_are_named(workplace: Path) -> Non
     Path("both").mkdir()
     for name in ("a", "b"):
         digits.export(f"both/{name}")
-    with pytest.raises(DigitsError, match="both holds 2 exports"):
+    with pytest.raises(DigitsError, match="both contains 2 exports"):
         MyDigits("new.safetensors").import_("both")
     Image.new("L", (28, 28)).save("both/a/00003-3.png")
     with pytest.raises(DigitsError, match=r"00003-3\.png.*no ink"):
@@ -593,12 +593,12 @@ def png(side: int) -> bytes:
     [
         ("labels.csv", b"file,label\n00000-0.png,0\n00001-1.png,eleven\n", "0 to 9"),
         ("labels.csv", b"name;digit\n00000-0.png;0\n", "columns file and label"),
-        ("labels.csv", b"file,label\n../secret.png,0\n", "files without folders"),
+        ("labels.csv", b"file,label\n../secret.png,0\n", "names without folders"),
         ("labels.csv", None, r"no labels\.csv"),
         ("00001-1.png", png(5000), "5000x5000"),
         ("00001-1.png", b"GIF89a", "00001-1.png"),
         ("00001-1.png", png(28)[:50], "00001-1.png"),
-        ("00001-1.png", b"\x89PNG\r\n\x1a\n" + bytes(10**6), "bytes long"),
+        ("00001-1.png", b"\x89PNG\r\n\x1a\n" + bytes(10**6), "is longer than"),
         ("00001-1.png", None, "00001-1.png"),
     ],
     ids=[

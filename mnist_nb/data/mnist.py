@@ -179,7 +179,7 @@ def load_sample() -> Mnist:
     contents, failures = _read_folder(SAMPLE_FOLDER)
     if contents.keys() != CHECKSUMS.keys():
         reasons = "; ".join(failures)
-        raise DataError(f"the package's sample is damaged ({reasons}): reinstall mnist_nb.")
+        raise DataError(f"the package's sample is damaged ({reasons}): reinstall mnist_nb")
     return _assemble(contents, "sample", SAMPLE_HELD_OUT_EVERY)
 
 

@@ -130,8 +130,8 @@ def read_digits(source: Path | bytes, name: str) -> tuple[SavedDigit, ...]:
 
 def _not_whole(name: str, reason: BaseException) -> DigitsError:
     return DigitsError(
-        f"{name} is not a whole file of digits ({reason}). It is left as it is: rename it to start "
-        "a new one, or put back a copy"
+        f"{name} is not a complete file of digits ({reason}). It was not changed: rename it to "
+        "start a new one, or replace it by a copy"
     )
 
 
@@ -139,13 +139,13 @@ def _unpack(tensors: Mapping[str, Tensor]) -> tuple[SavedDigit, ...]:
     """Return the digits in a file's tensors, or raise an error that says what is wrong."""
     if set(tensors) != {"images", "records"}:
         names = ", ".join(sorted(tensors)[:12])
-        raise ValueError(f"its tensors are named {names or 'nothing at all'}")
+        raise ValueError(f"its tensors ({names or 'none'}) are not those of a file of digits")
     images = tensors["images"].numpy()
     records = parse_json(tensors["records"].numpy().tobytes())
     if not isinstance(records, list) or len(images) != len(records):
-        raise ValueError(f"it holds {len(images):,} images and {len(records):,} records")
+        raise ValueError(f"it has {len(images):,} images but {len(records):,} records")
     if len(records) > MAX_DIGITS:
-        raise ValueError(f"it holds {len(records):,} digits, more than {MAX_DIGITS:,}")
+        raise ValueError(f"it has {len(records):,} digits, more than {MAX_DIGITS:,}")
     digits = [_from_record(image, record) for image, record in zip(images, records, strict=True)]
     if len({digit.id for digit in digits}) < len(digits):
         raise ValueError("two digits have the same id")
@@ -169,7 +169,7 @@ def write_digits(path: Path, digits: Sequence[SavedDigit]) -> None:
     """
     if len(digits) > MAX_DIGITS:
         raise DigitsError(
-            f"{path} would hold {len(digits):,} digits, more than {MAX_DIGITS:,}: "
+            f"{path} would contain {len(digits):,} digits, more than {MAX_DIGITS:,}: "
             "start another file"
         )
     text = json.dumps(
@@ -260,7 +260,7 @@ def import_digits(source: Path | bytes, name: str) -> list[SavedDigit]:
 def _check_import_size(name: str, count: int) -> None:
     if count > MAX_IMPORTED:
         raise DigitsError(
-            f"{name} holds {count:,} digits, and at most {MAX_IMPORTED:,} can be imported at once. "
+            f"{name} contains {count:,} digits, but at most {MAX_IMPORTED:,} can be imported. "
             "Nothing was imported"
         )
 
@@ -270,7 +270,7 @@ def _import(source: Path | bytes, name: str) -> list[SavedDigit]:
         return _read_export(source, name)
     if isinstance(source, Path) and not source.exists():
         raise DigitsError(
-            f"there is nothing at {name}: choose a file of digits, or an exported folder or zip"
+            f"{name} does not exist: choose a file of digits, or an exported folder or zip"
         )
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     if not zipfile.is_zipfile(file):
@@ -284,10 +284,10 @@ def _read_export(folder: Folder, name: str) -> list[SavedDigit]:
     candidates = [folder, *(child for child in folder.iterdir() if child.is_dir())]
     exports = [candidate for candidate in candidates if (candidate / LABELS).is_file()]
     if not exports:
-        raise DigitsError(f"{name} holds no {LABELS}: choose one folder or zip that export made")
+        raise DigitsError(f"{name} contains no {LABELS}: choose a folder or zip made by an export")
     if len(exports) > 1:
         raise DigitsError(
-            f"{name} holds {len(exports)} exports, in folders of their own: choose one of them"
+            f"{name} contains {len(exports)} exports: choose the folder of one of them"
         )
     [export] = exports
     with _explain_fault(f"{name}, {LABELS}"):
@@ -312,12 +312,12 @@ def _read_labels(file: Folder) -> list[dict[str, str | None]]:
 def _read_png(folder: Folder, name: str, label: str) -> SavedDigit:
     if not name or Path(name).name != name:  # names must not lead out of the folder
         raise ValueError(
-            f"{LABELS} has the columns file and label, and names files without folders"
+            f"{LABELS} must have the columns file and label, and file names without folders"
         )
     content = _read_bounded(folder / name, MAX_PNG_BYTES)
     image = Image.open(io.BytesIO(content), formats=["PNG"])
     if image.size != (SIDE, SIDE):  # before its pixels are decompressed
-        raise ValueError(f"it measures {image.width}x{image.height} and not {SIDE}x{SIDE} pixels")
+        raise ValueError(f"it must have {SIDE}x{SIDE} pixels, got {image.width}x{image.height}")
     number = check_label(int(label) if label.isdecimal() else label)
     return SavedDigit(np.asarray(image.convert("L")), number)
 
@@ -329,7 +329,7 @@ def _read_bounded(file: Folder, max_bytes: int) -> bytes:
     with file.open("rb") as stream:
         content: bytes = stream.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise ValueError(f"{file.name} is over {max_bytes:,} bytes long")
+        raise ValueError(f"{file.name} is longer than {max_bytes:,} bytes")
     return content
 
 

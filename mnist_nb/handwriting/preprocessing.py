@@ -91,9 +91,9 @@ def _check_grey(grey: ArrayLike) -> Floats:
         raise ValueError(f"grey must be numbers of shape [height, width]: {error}") from error
     if image.ndim != 2:
         shape = list(image.shape)
-        raise ValueError(f"expected a grey image of shape [height, width], got shape {shape}")
+        raise ValueError(f"grey must have shape [height, width], got {shape}")
     if not np.isfinite(image).all() or (image < 0).any():
-        raise ValueError("the values of a grey image must be finite and 0 (no ink) or more")
+        raise ValueError("grey must have finite values of 0 (no ink) or more")
     peak = float(image.max(initial=0))
     if 0 < peak < 1e-200:  # 255 / peak would be infinite
         return image / peak

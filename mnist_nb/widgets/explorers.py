@@ -227,7 +227,7 @@ class LayerExplorer(_Explorer):
         if len(network.linear_layers) < 2:
             raise ValueError(
                 "This panel shows hidden layers, and this network has none: "
-                "choose another, such as the shipped mlp."
+                "choose another, such as the included mlp."
             )
         return network
 

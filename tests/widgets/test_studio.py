@@ -813,11 +813,11 @@ def test_a_training_state_alone_is_resumed(make: Make, tiny: Mnist) -> None:
 def test_the_readers_last_digit_is_pinned(make: Make, tiny: Mnist) -> None:
     studio = make()
     click(studio, "My own")
-    assert "There is no digit of yours yet" in shown(studio)
+    assert "You have no digits yet" in shown(studio)
     images = tiny.test.images.numpy()
     MyDigits("my_digits.safetensors").add_all([images[0], images[1]], [7, 2])
     click(studio, "My own")
-    assert "There is no digit of yours yet" not in shown(studio)
+    assert "You have no digits yet" not in shown(studio)
     assert "your own 2" in shown(studio)
     assert (studio.session.observer.pinned == images[1]).all()
 

@@ -276,5 +276,5 @@ def test_a_damaged_file_of_digits_is_named_and_left_alone(workplace: Path, tiny:
         "Delete this digit",
     ):
         press(pad, title)
-        assert "my_digits.safetensors is not a whole file of digits" in shown(pad)
+        assert "my_digits.safetensors is not a complete file of digits" in shown(pad)
     assert FILE.read_bytes() == b"not digits"

@@ -72,8 +72,8 @@ class Teaching(HasTraits):
         taught, held_out = digits.split()
         if not len(taught) or not len(held_out):
             raise ValueError(
-                "There are too few digits: collect three of each. One of them is kept apart for "
-                "the score."
+                "There are too few digits: collect three of each. One of them is held out for "
+                "the test."
             )
         work = partial(self._teach, model, self._state.model_key)
         self._thread = self._state.background.start(work)

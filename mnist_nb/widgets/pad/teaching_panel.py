@@ -11,7 +11,7 @@ from mnist_nb.widgets.pad.teaching import Teaching
 
 ABOUT = (
     "Learns your digits together with MNIST's, in a second or two. Every third digit of yours is "
-    "kept apart, to score what was learnt on digits that were not taught."
+    "held out, to test the network on digits that were not taught."
 )
 
 

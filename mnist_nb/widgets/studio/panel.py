@@ -126,7 +126,7 @@ class TrainingStudio(Panel):
         try:
             return self._wait_for(
                 lambda: self._start(begins_fresh, name),
-                "a run is running: press Stop first (or the studio is closed: make another)",
+                "a run is in progress: press Stop first (or the studio is closed: make another)",
             )
         finally:
             if settings and not self.session.is_running:
@@ -225,8 +225,8 @@ class TrainingStudio(Panel):
         digits = list(MyDigits(self._digits_path))
         if not digits:
             raise ValueError(
-                "There is no digit of yours yet: draw one on the pad of notebook 04, and press its "
-                "number beside Save as."
+                "You have no digits yet: draw one on the pad of notebook 04, and press its "
+                "number next to Save as."
             )
         newest = digits[-1]
         self.pin(newest.image, f"your own {newest.label}")

@@ -237,7 +237,7 @@ class TrainingSession:
         with self._lock:
             if self.is_running:
                 raise ValueError(
-                    f"a run is running: press Stop before you use the weights of {record.name}"
+                    f"a run is in progress: press Stop before you use the weights of {record.name}"
                 )
             stopped = self.current if self.can_resume else None
             self.store.save_record(record)
