@@ -110,6 +110,8 @@ def make_upload(
             name = shorten_name(str(made.value[0]["name"]))
             content = bytes(made.value[0]["content"])
             made.value = ()
+            if not content:
+                raise ValueError(f"{name} is empty: choose another file")
             if len(content) > MAX_UPLOAD_BYTES:
                 raise ValueError(
                     f"{name} is larger than {MAX_UPLOAD_BYTES // 2**20} MB: choose a smaller file"

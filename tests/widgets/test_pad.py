@@ -446,6 +446,12 @@ def test_an_upload_takes_no_other_network_s_place(workplace: Path, tiny: Mnist, 
     assert pad.state.model.name == "cnn"
 
 
+@pytest.mark.parametrize("label", ["Read a photo", "Open from this computer"])
+def test_an_empty_upload_is_mentioned(pad: DrawingPad, label: str) -> None:
+    part(pad, label).value = upload("nothing.png", b"")
+    assert "nothing.png is empty" in shown(pad)
+
+
 @pytest.mark.parametrize("name", ["", f"{'long' * 1250}.safetensors"])
 def test_an_upload_may_have_any_name(pad: DrawingPad, workplace: Path, name: str) -> None:
     save_checkpoint(build_model("mlp", seed=1), "mine.safetensors")

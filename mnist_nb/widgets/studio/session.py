@@ -430,4 +430,5 @@ class TrainingSession:
             self.store.save(run)
             self.warning = ""
         except (CheckpointError, OSError) as error:
-            self.warning = f"Not saved: {error}."
+            reason = str(error).rstrip(".")
+            self.warning = f"Not saved: {reason}."
