@@ -1,4 +1,4 @@
-"""The public names, and where each lives; read by `__init__.py` and by type checkers."""
+"""The public names and their modules, for `__init__.py` and type checkers."""
 
 from . import labs as labs
 from . import plots as plots

@@ -298,7 +298,7 @@ def _find_notebooks() -> Path:
 
 
 def _print(text: str) -> None:
-    """Print at once; once the reader of the output has closed it, as `head` does, print no more."""
+    """Print immediately. Do nothing if the output was closed by its reader, such as `head`."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

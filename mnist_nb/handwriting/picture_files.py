@@ -102,9 +102,7 @@ def _from_array(source: ArrayLike) -> Image.Image:
     if not is_number or not (is_grey or is_colour):
         raise ValueError(f"{expected}, got {array.dtype} {list(array.shape)}")
     if not ((array >= 0) & (array <= 255)).all():
-        raise ValueError(
-            "expected an array of pixels in 0..255, or floats in 0..1, but some lie outside"
-        )
+        raise ValueError("expected an array of pixels in 0..255, or floats in 0..1, got others")
     if array.max(initial=0) <= 1:  # floats in 0..1, or 0 and 1 for paper and ink
         array = array * 255.0
     return Image.fromarray(np.rint(array).astype(np.uint8))

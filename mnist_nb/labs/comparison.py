@@ -82,9 +82,7 @@ class Spread(NamedTuple):
     values: tuple[float, ...]
     mean: float
     deviation: float  # of single runs, estimated from these (divided by their number minus one)
-    interval: tuple[
-        float, float
-    ]  # 95 %, by Student's t: where the mean of very many runs is likely to lie
+    interval: tuple[float, float]  # the 95 % interval of the mean of very many runs, by Student's t
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -60,7 +60,7 @@ def quantize_model(model: nn.Module, kind: str) -> tuple[nn.Module, int]:
     if kind not in kinds:
         raise ValueError(f"kind must be one of {', '.join(kinds)}, got {kind!r}")
     stored: dict[str, Tensor] = {}  # the contents of the file
-    rounded: dict[str, Tensor] = {}  # the weights that the file stands for
+    rounded: dict[str, Tensor] = {}  # the weights that the file represents
     for name, tensor in model.state_dict().items():
         if not tensor.is_floating_point():  # such as batch normalization's count of batches
             stored[name] = rounded[name] = tensor

@@ -478,7 +478,7 @@ def test_an_interrupt_while_starting_locks_no_session(tiny: Mnist, workplace: Pa
 
 def test_the_model_is_a_copy_and_needs_training_first(make: Make) -> None:
     studio = make()
-    with pytest.raises(ValueError, match="nothing has been trained yet"):
+    with pytest.raises(ValueError, match="no network has been trained yet"):
         _ = studio.model
     studio.train()
     with torch.no_grad():

@@ -256,7 +256,7 @@ def _ticks(low: float, high: float, *, integer: bool = False) -> Points:
 def _describe_chart(runs: Sequence[RunRecord], losses: Sequence[Points]) -> str:
     """Describe the chart for screen readers."""
     if not runs:
-        return "An empty chart: nothing has been trained yet."
+        return "An empty chart: no network has been trained yet."
     lines: list[str] = []
     for run, line in zip(runs, losses, strict=True):
         words = f"{run.name}: "

@@ -1,4 +1,4 @@
-"""The training studio: change the settings and watch a network learn."""
+"""The training studio, where you change settings and watch a network learn."""
 
 import copy
 import dataclasses
@@ -33,17 +33,16 @@ from mnist_nb.widgets.studio.stores import NEW_NETWORK
 
 
 class TrainingStudio(Panel):
-    """A panel to train with, as the last line of a cell; `train` does the same from code, and
-    waits.
+    """A panel for training. Make it the last line of a cell; `train` trains from code, and waits.
 
     Args:
         data: from `load_mnist`.
-        path: the checkpoint that runs are saved to after each epoch and on Stop, and that training
-            can continue from; None keeps everything in memory.
-        hyperparameters: the settings shown at first; None shows those of the unfinished run in the
+        path: the checkpoint to save runs after each epoch and on Stop, and to continue from; None
+            keeps everything in memory.
+        hyperparameters: the initial settings; None shows those of the unfinished run in the
             checkpoint, or the defaults.
-        device: "cpu", "cuda" or "mps"; None chooses.
-        digits: the file of the reader's own digits, one of which can be pinned.
+        device: "cpu", "cuda" or "mps"; None chooses the fastest available.
+        digits: the file of your own digits, one of which can be pinned.
 
     Attributes:
         session: the training behind the panel.
@@ -59,9 +58,9 @@ class TrainingStudio(Panel):
         device: str | None = None,
         digits: str | Path = "my_digits.safetensors",
     ) -> None:
-        self._notice = ""  # the answer to the last click
+        self._notice = ""  # the response to the last click
         self._caption = ""  # of the pinned digit
-        self._digits_path = Path(digits).absolute()  # the current folder may change
+        self._digits_path = Path(digits).absolute()  # the working folder may change
         self._pinnable = data.validation if len(data.validation) else data.train
         self._painting = threading.RLock()
         self.session = TrainingSession(data, path, device=device, publish=self._paint)
@@ -92,33 +91,33 @@ class TrainingStudio(Panel):
 
     @property
     def runs(self) -> list[RunRecord]:
-        """The runs kept, oldest first: settings, records, losses and weights of each."""
+        """The records of the runs, oldest first: settings, results, losses and weights."""
         return list(self.session.runs)
 
     @property
     def model(self) -> nn.Module:
-        """A copy of the current network on the CPU: as last trained, or as chosen in the table.
+        """A copy of the current network on the CPU, last trained or chosen in the table.
 
         Raises:
-            ValueError: if nothing has been trained yet.
+            ValueError: if no network has been trained yet.
         """
         if self.session.current is None:
-            raise ValueError("nothing has been trained yet: press Train, or call train()")
+            raise ValueError("no network has been trained yet: press Train, or call train()")
         return copy.deepcopy(self.session.current.model)
 
     def train(self, *, name: str = "", fresh: bool | None = None, **settings: Any) -> RunRecord:
-        """Train with the settings shown, and wait; an interrupt stops the run as Stop does.
+        """Train with the current settings, and wait. An interrupt stops the run, like Stop.
 
         Args:
-            name: of the run in the table.
-            fresh: whether to begin with a new network; None does what the panel shows.
-            settings: fields of `Hyperparameters` to change, for this run only.
+            name: the name of the run in the table.
+            fresh: whether to start with a new network; None uses the choice in the panel.
+            settings: fields of `Hyperparameters` to change for this run only.
 
         Raises:
-            RuntimeError: if a run is running, or if this one fails for another reason than an
+            RuntimeError: if a run is in progress, or if this one fails for another reason than an
                 exploded loss.
-            ValueError, TypeError: for settings out of their range, or a checkpoint that the run
-                cannot begin from.
+            ValueError, TypeError: if settings are out of range, or the run cannot continue from
+                the checkpoint.
         """
         shown = self.controls.value
         begins_fresh = self._start_from.value if fresh is None else fresh
@@ -133,10 +132,10 @@ class TrainingStudio(Panel):
                 self.controls.value = shown
 
     def resume(self, learning_rate: float | None = None) -> RunRecord:
-        """Continue the stopped run, and wait; an interrupt stops it again.
+        """Resume the stopped run, and wait. An interrupt stops it again.
 
         Args:
-            learning_rate: a new one from here on.
+            learning_rate: a new learning rate for the rest of the run.
 
         Raises:
             RuntimeError: if there is no stopped run, or if it fails.
@@ -146,17 +145,16 @@ class TrainingStudio(Panel):
         )
 
     def stop(self) -> None:
-        """Stop the run, if one is running, after the current batch; returns at once."""
+        """Stop the current run, if any, after the current batch, without waiting."""
         self.session.stop()
 
     def restore(self, run: RunRecord) -> None:
-        """Make a run's weights the current network, and the content of the checkpoint.
+        """Use a run's weights as the current network, and save them in the checkpoint.
 
-        A run that was stopped can then be resumed exactly, also where others were restored or
-        trained since.
+        A stopped run can then be resumed exactly, even if others were restored or trained since.
 
         Raises:
-            ValueError: if a run is running, or the file cannot be written.
+            ValueError: if a run is in progress, or the file cannot be written.
         """
         with LOCK:
             self.session.restore(run)
@@ -164,21 +162,21 @@ class TrainingStudio(Panel):
             self._refresh()
 
     def figure(self) -> Figure:
-        """Return the curves of all runs as a static figure, which a saved notebook keeps."""
+        """Return the curves of all runs as a static figure, which is saved with the notebook."""
         return training_curves(self.runs, [_legend_text(run.name) for run in self.runs])
 
     def pin(self, image: ArrayLike | None, caption: str = "your digit") -> None:
-        """Watch an image, uint8 `[28, 28]`, while the network learns; None stops that.
+        """Observe an image, uint8 `[28, 28]`, in training, or stop with None.
 
         Raises:
-            ValueError: for another type or shape.
+            ValueError: if type or shape is wrong.
         """
         self.session.pin(image)
         self._caption = caption
         self._refresh()
 
     def close(self) -> None:
-        """Stop the run, end its thread and remove the panel from the page; the runs stay."""
+        """Stop the run, end its thread and remove the panel from the page. The records are kept."""
         if hasattr(self, "session"):
             self.session.close()
         super().close()
@@ -186,12 +184,12 @@ class TrainingStudio(Panel):
     # ---- clicks
 
     def show_message(self, text: str, *, is_error: bool = True) -> None:
-        """Show the answer to a click; an empty text removes it."""
+        """Show the response to a click. An empty text removes it."""
         self._notice = text
         self._refresh()
 
     def attempt(self, action: Callable[[], object]) -> None:
-        """Perform what a click asks for; show an error as a sentence and stay usable."""
+        """Perform an action, and show any error as a sentence."""
         with LOCK:
             self._notice = ""
             super().attempt(action)
@@ -201,7 +199,7 @@ class TrainingStudio(Panel):
         return self.session.start(self.controls.value, fresh=fresh, name=name)
 
     def _resume(self, learning_rate: float | None = None) -> RunRecord | None:
-        """Resume with the run's own settings, and its rate as moved since or as given."""
+        """Resume with the run's settings, and its current or the given learning rate."""
         shown = self.controls.value
         if learning_rate is not None:
             shown = dataclasses.replace(shown, learning_rate=learning_rate)
@@ -221,7 +219,7 @@ class TrainingStudio(Panel):
         self._pinned_index.value = random.randrange(len(self._pinnable))
 
     def _pin_own(self) -> None:
-        """Pin the digit that the reader kept last."""
+        """Pin the digit that was saved last on the pad."""
         digits = list(MyDigits(self._digits_path))
         if not digits:
             raise ValueError(
@@ -242,7 +240,7 @@ class TrainingStudio(Panel):
         except KeyboardInterrupt:
             self.session.stop()
             self.session.wait()
-            if record is None:  # interrupted before the run began
+            if record is None:  # interrupted before the run started
                 raise
         if record is None:
             raise RuntimeError(otherwise)
@@ -254,9 +252,9 @@ class TrainingStudio(Panel):
     # ---- the panel
 
     def _refresh(self) -> None:
-        """Show everything again, rows included; not for the thread that trains."""
+        """Update everything, including the rows. Not for the training thread."""
         self._table.rebuild()
-        if not self.session.is_running:  # else its thread paints within a fifth of a second
+        if not self.session.is_running:  # otherwise its thread updates within a fifth of a second
             self._paint()
 
     def _paint(self) -> None:
@@ -278,10 +276,10 @@ class TrainingStudio(Panel):
             self._table.refresh()
 
     def _make_right_side(self) -> VBox:
-        """Return what stands beside the controls, with the buttons on top."""
+        """Return the part next to the controls, with the buttons at the top."""
         new = partial(make_button, self.attempt)
         another = new("", "Pin a random image", self._pin_random, icon="random", width="32px")
-        own = new("My own", "Pin the digit that I kept last on the pad", self._pin_own)
+        own = new("My own", "Pin the digit that I saved last on the pad", self._pin_own)
         pinned = VBox([self._digit, self._pinned_index, row_of("studio-pin", another, own)])
         return VBox(
             [
@@ -308,13 +306,13 @@ class TrainingStudio(Panel):
         return HBox([self._train_button, self._stop_button, self._resume_button])
 
     def _make_start_from(self) -> ToggleButtons:
-        """Return the choice of where Train begins; its value is whether that is a new network."""
+        """Return the choice of the start of Train. Its value is whether that is a new network."""
         made = ToggleButtons(
             options=[(NEW_NETWORK, True), (self.session.store.label, False)],
             value=True,
             tooltips=[
-                "Each run begins with new weights",
-                "Each run continues from the weights that are there",
+                "Each run starts with new weights",
+                "Each run continues from the existing weights",
             ],
         )
         made.style.button_width = "auto"
@@ -327,10 +325,10 @@ class TrainingStudio(Panel):
 
 
 def _legend_text(name: str) -> str:
-    """Return a name that matplotlib draws as it is.
+    """Return a name that matplotlib draws unchanged.
 
-    A name that begins with _ would be left out of the legend, and text between dollars be drawn as
-    a formula.
+    Otherwise a name that begins with _ would be missing in the legend, and text between dollars
+    would be drawn as a formula.
     """
     if name.startswith("_"):
         name = f" {name}"
