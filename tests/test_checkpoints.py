@@ -260,7 +260,7 @@ def test_permissions_are_kept_and_new_files_have_the_users_own(path):
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"two", 0o640)
 
 
-# ---- the included networks
+# ---- the shipped networks
 
 
 def test_without_a_model_a_quick_one_is_trained(path, sample):

@@ -3,7 +3,7 @@
 python tools/make_html.py [FOLDER]
 
 The pages go to build/html (or FOLDER), with index.html as their list; links between notebooks lead
-to the pages. The drawing pad is replaced by pad.html, which has the included network and needs no
+to the pages. The drawing pad is replaced by pad.html, which has the shipped network and needs no
 kernel. Formulas need MathJax, which a page downloads; everything else is in the page.
 """
 

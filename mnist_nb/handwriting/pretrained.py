@@ -16,5 +16,5 @@ def load_pretrained(name: str = "cnn") -> Network:
         CheckpointError: if its file is missing in this installation.
     """
     if name not in ("cnn", "mlp"):
-        raise ValueError(f"name must be 'cnn' or 'mlp', the included networks, got {name!r}")
+        raise ValueError(f"name must be 'cnn' or 'mlp', the shipped networks, got {name!r}")
     return load_checkpoint(PRETRAINED / f"{name}.safetensors")

@@ -43,7 +43,7 @@ class _Explorer(Panel):
 
     Args:
         data: the source of the images.
-        model: the first network; None means the included fully connected one.
+        model: the first network; None means the shipped fully connected one.
         path: your own network's file.
         number: the index of the first test image.
         sliders: the sliders of the subclass.
@@ -127,7 +127,7 @@ class _Explorer(Panel):
         self._message.value = message(text, is_error=is_error) if text else ""
 
     def _accept_first(self, key: str) -> str:
-        """Use the network with this key, or the included one, and return the reason for that."""
+        """Use the network with this key, or the shipped one, and return the reason for that."""
         refusal = ""
         try:
             self._accept(self._catalog.load(key))
@@ -183,7 +183,7 @@ class LayerExplorer(_Explorer):
 
     Args:
         data: the source of the images.
-        model: the first network; None means the included fully connected one.
+        model: the first network; None means the shipped fully connected one.
         path: your own network's file.
         number: the index of the first test image.
 
@@ -227,7 +227,7 @@ class LayerExplorer(_Explorer):
         if len(network.linear_layers) < 2:
             raise ValueError(
                 "This panel shows hidden layers, and this network has none: "
-                "choose another, such as the included mlp."
+                "choose another, such as the shipped mlp."
             )
         return network
 

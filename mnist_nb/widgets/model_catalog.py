@@ -1,4 +1,4 @@
-"""The networks that can read a drawing: included, your own, and those taught your handwriting.
+"""The networks that can read a drawing: shipped, your own, and those taught your handwriting.
 
 Imports no widget.
 """
@@ -16,11 +16,11 @@ from mnist_nb.handwriting import pretrained
 GIVEN = "model"
 """The key of the network that was passed to the catalog."""
 
-_SHIPPED = "shipped:"  # the prefix of keys of included networks
+_SHIPPED = "shipped:"  # the prefix of keys of shipped networks
 _OPENED = "opened:"  # the prefix of keys of uploaded networks
 _SHIPPED_LABELS = {
-    "cnn": "convolutional network, included",
-    "mlp": "784-128-64-10 network, included",
+    "cnn": "convolutional network, shipped",
+    "mlp": "784-128-64-10 network, shipped",
 }
 _TAUGHT = ".my-hand"  # a part of the names of taught networks
 
@@ -112,7 +112,7 @@ class ModelCatalog:
         return key
 
     def file_name(self, key: str) -> str:
-        """Return the name or path of the network's file, such as "cnn" for an included network."""
+        """Return the name or path of the network's file, such as "cnn" for a shipped network."""
         return key.removeprefix(_SHIPPED).removeprefix(_OPENED)
 
     def taught_path(self, key: str) -> Path:

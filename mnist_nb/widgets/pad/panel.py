@@ -38,7 +38,7 @@ class DrawingPad(Panel):
     Args:
         data: the source of test images and, for teaching, training images; by default
             `load_mnist()` is called when they are needed.
-        model: the first network to read; by default the included one that reads handwriting best,
+        model: the first network to read; by default the shipped one that reads handwriting best,
             or the one in `path`.
         path: your own network's file; taught networks are saved in the same folder.
         digits: the file of your own digits.

@@ -1,27 +1,27 @@
-// What a page does for the pad's paper and ipycanvas does not. It begins once in each page.
+// Adds to the pad's paper what ipycanvas lacks. It runs once in each page.
 if (!window.mnistPaper) {
   window.mnistPaper = true;
-  const patience = 2000; // milliseconds until a silent kernel is mentioned
+  const patience = 2000; // milliseconds without an answer of the kernel until a notice
   let pressed = null; // the paper on which the mouse button went down
 
   const listen = (kind, handle) => document.addEventListener(kind, handle, true);
   const paperOf = (event) => event.target.closest?.(".pad-sheet canvas");
 
-  // The kernel answers a press with a new notice, which is hidden. An old one that is still there
-  // has not been answered.
+  // The kernel answers a press with a new, hidden notice. If the old one is still there, the kernel
+  // has not answered.
   const awaitAnswer = (paper) => {
     const notice = paper.closest(".pad-sheet").querySelector(".pad-busy");
     window.setTimeout(() => { notice.hidden = false; }, patience);
   };
 
-  // Outside of the paper a stroke goes on: Python moves its points to the rim.
+  // A stroke continues outside the paper: Python moves its points to the edge.
   const pass = (kind, { clientX, clientY, buttons }) =>
     pressed.dispatchEvent(new MouseEvent(kind, { clientX, clientY, buttons }));
 
   listen("mousedown", (event) => {
     pressed = paperOf(event);
     if (!pressed) return;
-    event.preventDefault(); // or JupyterLab takes moves with Shift held for a selection of cells
+    event.preventDefault(); // otherwise JupyterLab selects cells when the pointer moves with Shift held
     awaitAnswer(pressed);
   });
   listen("mousemove", (event) => {
@@ -37,10 +37,10 @@ if (!window.mnistPaper) {
   });
   listen("touchstart", (event) => {
     const paper = paperOf(event);
-    if (paper && event.touches.length === 1) awaitAnswer(paper); // a second finger draws nothing
+    if (paper && event.touches.length === 1) awaitAnswer(paper); // a second finger does not draw
   });
   listen("wheel", (event) => {
-    const canvas = event.target.closest?.(".mnist-pad canvas"); // also one that is no paper
-    if (canvas) event.stopPropagation(); // ipycanvas would keep the page from scrolling
+    const canvas = event.target.closest?.(".mnist-pad canvas"); // also a canvas that is not paper
+    if (canvas) event.stopPropagation(); // ipycanvas would prevent the page from scrolling
   });
 }
