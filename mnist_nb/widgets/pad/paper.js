@@ -21,7 +21,7 @@ if (!window.mnistPaper) {
   listen("mousedown", (event) => {
     pressed = paperOf(event);
     if (!pressed) return;
-    event.preventDefault(); // otherwise JupyterLab selects cells when the pointer moves with Shift held
+    event.preventDefault(); // otherwise Shift and a move select cells in JupyterLab
     awaitAnswer(pressed);
   });
   listen("mousemove", (event) => {
