@@ -1,7 +1,7 @@
-"""Find the printed lines in the ink of a picture: boxes, combs, tables, ruled and squared paper.
+"""Find printed lines in the ink of a picture: boxes, combs, tables, ruled and squared paper.
 
-What is a line is decided by the whole picture, for a digit's strokes may be as straight: boxes are
-closed and have ink in them, rules run across the picture.
+A digit's strokes can be as straight as a printed line, so the whole picture decides: boxes are
+closed and contain ink, and rules run across the picture.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from mnist_nb.handwriting.straight_lines import (
     find_level_lines,
 )
 
-# Chosen on pictures of forms and ruled paper.
+# Tuned on pictures of forms and ruled paper.
 MIN_LENGTH = 1 / 24  # of a line, in longer sides of the picture
 MIN_PIXELS = 8  # likewise
 MIN_RULE = 0.5  # the length of a rule, in widths of the picture
 MIN_LONE_RULE = 2  # likewise, in heights of all ink
-SAME_STRENGTH = 2.5  # rules of one sheet differ by no larger factor
-SAME_SIZE = 0.2  # boxes of one form differ by no larger share
+SAME_STRENGTH = 2.5  # rules of one sheet differ by at most this factor
+SAME_SIZE = 0.2  # boxes of one form differ by at most this share
 CLOSED = 0.8  # of the side of a box is ink
-FREE_INK = 0.25  # the height of ink in a box that is no box itself, in heights of the box
+FREE_INK = 0.25  # the height of ink in a box that is not a box itself, in heights of the box
 ROW = 3  # so many boxes side by side need no free ink
 STROKE_STRENGTH = 1.7  # of strokes that are darker than the lines they cross
-CRUMB = 0.7  # of its pixels are near a line that was removed
+CRUMB = 0.7  # of its pixels are near a removed line
 
 _SQUARE = np.ones((3, 3))  # neighbours include the diagonal ones
 
 
 def find_box_lines(mask: Mask, ink: Floats) -> Mask:
-    """Find the lines of boxes, combs and tables; strokes that cross them are left out.
+    """Find the lines of boxes, combs and tables, without strokes that cross them.
 
     Args:
-        mask: where ink is, `[H, W]`.
-        ink: its strength, `[H, W]`.
+        mask: the pixels with ink, bool `[H, W]`.
+        ink: the strength of the ink, `[H, W]`.
     """
     shortest = _shortest_line(mask)
     level: list[Line] = []
@@ -58,7 +58,7 @@ def find_box_lines(mask: Mask, ink: Floats) -> Mask:
 
 
 def find_rules(mask: Mask, ink: Floats) -> Mask:
-    """Find lines that are far longer than the ink is high, and those between them.
+    """Find lines much longer than the height of the ink, and the lines between them.
 
     Arguments and result are those of `find_box_lines`.
     """
@@ -78,7 +78,7 @@ def find_rules(mask: Mask, ink: Floats) -> Mask:
 
 
 def find_paper_rules(mask: Mask) -> Mask:
-    """Find the lines of ruled or squared paper in a photo; strokes that cross them are left out."""
+    """Find the lines of ruled or squared paper in a photo, without strokes that cross them."""
     level = _level_paper_rules(mask)
     if not level.any():
         return level
@@ -95,7 +95,7 @@ def _shortest_line(mask: Mask) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Box:
-    """Two level lines that are the top and the bottom of a box."""
+    """Two horizontal lines, the top and the bottom of a box."""
 
     first: Line
     second: Line
@@ -115,12 +115,12 @@ class _Box:
         return x, y
 
     def is_like(self, other: _Box) -> bool:
-        """Return whether both are equally large."""
+        """Return whether both boxes have the same size."""
         has_width = abs(self.width - other.width) <= SAME_SIZE * other.width
         return has_width and abs(self.height - other.height) <= SAME_SIZE * other.height
 
     def other_sides(self) -> list[Line]:
-        """The left and the right side, as thick as the top and the bottom are."""
+        """The left and the right side, as thick as the top and the bottom."""
         thickness = min(self.first.thickness, self.second.thickness)
         reach = round(thickness / 2) + 1
         sides = []
@@ -145,7 +145,7 @@ def points_between(start: Point, stop: Point) -> Integers:
 
 
 def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
-    """Find boxes around digits: some are proven, and the others are equally large."""
+    """Find boxes around digits: some are certain, and the others have the same size."""
     closed = _closed_boxes(lines, mask)
     blobs, _ = ndimage.label(mask, _SQUARE)
     places = ndimage.find_objects(blobs)
@@ -161,7 +161,7 @@ def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
 
 def _closed_boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     thick = ndimage.maximum_filter(mask, 3)
-    thick[[0, -1]] = True  # the picture's edge closes boxes that it cuts
+    thick[[0, -1]] = True  # the picture's edge closes boxes that it cuts off
     thick[:, [0, -1]] = True
     boxes = []
     ordered = sorted(lines, key=lambda line: line.start[1])
@@ -174,7 +174,7 @@ def _closed_boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
 
 
 def _are_opposite(box: _Box) -> bool:
-    """Return whether two lines start and stop below each other."""
+    """Return whether the ends of two lines are aligned vertically."""
     top, bottom = box.first, box.second
     tolerance = SAME_SIZE * min(top.length, bottom.length) + 1
     has_start = abs(top.start[0] - bottom.start[0]) < tolerance
@@ -196,7 +196,7 @@ def _is_closed(box: _Box, thick: Mask) -> bool:
 
 
 def _has_free_ink(box: _Box, places: Sequence[tuple[slice, slice]]) -> bool:
-    """Return whether ink in it does not touch it."""
+    """Return whether ink inside the box does not touch it."""
     top, bottom = box.first, box.second
     left, right = max(top.start[0], bottom.start[0]), min(top.stop[0], bottom.stop[0])
     high, low = max(top.start[1], top.stop[1]), min(bottom.start[1], bottom.stop[1])
@@ -209,7 +209,7 @@ def _has_free_ink(box: _Box, places: Sequence[tuple[slice, slice]]) -> bool:
 
 
 def _is_in_a_row(box: _Box, boxes: Sequence[_Box]) -> bool:
-    """Return whether enough equal boxes are side by side with this one."""
+    """Return whether enough equal boxes are next to this one."""
     places = [box.centre[0]]
     for other in boxes:
         is_level = abs(other.centre[1] - box.centre[1]) < SAME_SIZE * box.height
@@ -220,7 +220,7 @@ def _is_in_a_row(box: _Box, boxes: Sequence[_Box]) -> bool:
 
 
 def _is_double(box: _Box, larger: _Box) -> bool:
-    """Return whether one of two equal boxes has stroke and side mixed up."""
+    """Return whether one of two equal boxes has a stroke as its side."""
     across = abs(box.centre[0] - larger.centre[0])
     down = abs(box.centre[1] - larger.centre[1])
     return box.is_like(larger) and across < larger.width / 4 and down < larger.height / 4
@@ -247,7 +247,7 @@ def _is_as_strong(line: Line, ink: Floats, usual: float) -> bool:
 
 
 def _is_held(line: Line, band: Mask) -> bool:
-    """Return whether both ends are at a level rule or at the picture's edge."""
+    """Return whether both ends are at a horizontal rule or at the picture's edge."""
     reach = round(line.thickness) + 3
     padded = np.pad(band, reach, constant_values=True)
     for x, y in (line.start, line.stop):
@@ -259,7 +259,7 @@ def _is_held(line: Line, band: Mask) -> bool:
 
 
 def _level_paper_rules(mask: Mask) -> Mask:
-    """Find several nearly level lines, each over more than half of the width."""
+    """Find several nearly horizontal lines, each across more than half of the width."""
     width = mask.shape[1]
     thickened = ndimage.maximum_filter1d(mask, 3, axis=0)
     level_parts = ndimage.grey_opening(thickened, (1, width // 16))
@@ -267,7 +267,7 @@ def _level_paper_rules(mask: Mask) -> Mask:
     is_long = [False]  # by label; 0 is the background
     for _, columns in ndimage.find_objects(lines):
         is_long.append(columns.stop - columns.start > MIN_RULE * width)
-    if sum(is_long) < 2:  # a single one may be the bar of a 7
+    if sum(is_long) < 2:  # a single line may be the bar of a 7
         return np.zeros_like(mask)
     crossing = ndimage.grey_opening(mask, (3 + max(mask.shape) // 80, 1))
     rules: Mask = np.array(is_long)[lines] & ~crossing
@@ -280,7 +280,7 @@ def _level_paper_rules(mask: Mask) -> Mask:
 def _without_strokes(
     level: Sequence[Line], upright: Sequence[Line], mask: Mask, ink: Floats
 ) -> Mask:
-    """Return where the ink is these lines and no stroke that crosses them."""
+    """Return the pixels of these lines, without strokes that cross them."""
     if not level and not upright:
         return np.zeros_like(mask)
     thickness = round(float(np.median([line.thickness for line in (*level, *upright)])))
@@ -298,7 +298,7 @@ def _without_strokes(
 
 
 def _crossing(mask: Mask, band: Mask, thickness: int) -> Mask:
-    """Find the pixels of level lines that ink connects, straight up and down, with both sides."""
+    """Find the pixels of horizontal lines with connected ink above and below."""
     from_above = _reached_from_above(mask, band, thickness)
     from_below = _reached_from_above(mask[::-1], band[::-1], thickness)[::-1]
     return from_above & from_below
@@ -306,13 +306,13 @@ def _crossing(mask: Mask, band: Mask, thickness: int) -> Mask:
 
 def _reached_from_above(mask: Mask, band: Mask, thickness: int) -> Mask:
     reached = mask & ~band
-    for _ in range(2 * thickness + 4):  # a band is at most so many pixels thick
+    for _ in range(2 * thickness + 4):  # a band is at most this many pixels thick
         reached[1:] |= reached[:-1] & mask[1:]
     return reached
 
 
 def _without_crumbs(strokes: Mask, band: Mask, thickness: int) -> Mask:
-    """Leave out what remained of the lines' edges."""
+    """Remove the remains of the lines' edges."""
     near = ndimage.binary_dilation(band, _SQUARE, iterations=max(1, thickness // 2))
     labels, count = ndimage.label(strokes, _SQUARE)
     shares = ndimage.mean(near, labels, np.arange(count + 1))

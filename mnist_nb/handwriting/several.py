@@ -1,4 +1,4 @@
-"""Notice that ink is plainly several digits, where one was expected."""
+"""Detect several digits where one was expected."""
 
 from itertools import pairwise
 from typing import Any
@@ -7,31 +7,31 @@ from torch import nn
 
 from mnist_nb.handwriting.numbers import Number, read_number
 
-# Of 834 digits and 289 letters in several strokes by 64 people, and of 183 pictures of one digit,
-# none passes; of 300 numbers of 2 to 4 digits, written as wide as a pad, four in five do.
+# None of 834 digits and 289 letters in several strokes by 64 people, nor of 183 pictures of one
+# digit, is taken for a number; four in five of 300 numbers of 2 to 4 digits across the pad are.
 MIN_GAP = 0.05  # between two digits, in heights of the tallest
 MIN_HEIGHT = 0.4  # of a digit, likewise
 MIN_CONFIDENCE = 0.5  # that a digit is read right
 
 
 def find_number(source: Any, model: nn.Module | None = None) -> Number | None:
-    """Return the number in a drawing or a picture if it is plainly several digits in one line.
+    """Return the number in a drawing or a picture if it is clearly several digits in one line.
 
     Args:
-        source, model: as `read_number` takes them.
+        source, model: as for `read_number`.
 
     Returns:
-        None if there is one digit or none, and if it is not clear.
+        The number; None if there are fewer than two digits or it is not clear.
     """
     try:
         number = read_number(source, model)
-    except ValueError:  # no ink, or nothing like a number
+    except ValueError:  # no ink, or not a number
         return None
     return number if _is_plainly_several(number) else None
 
 
 def _is_plainly_several(number: Number) -> bool:
-    """Whether there are digits side by side, apart from each other, all accepted and read well."""
+    """Return whether the digits are side by side, separate, accepted, and read with confidence."""
     if len(number.digits) < 2 or not number.text.isdecimal():
         return False
     boxes = [digit.box for digit in number.digits]

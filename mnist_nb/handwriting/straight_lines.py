@@ -1,4 +1,4 @@
-"""Find straight, thin and nearly level lines in a mask of ink."""
+"""Find straight, thin and nearly horizontal lines in a mask of ink."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Mask = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 Point = tuple[float, float]  # x, y
 
-# Chosen on pictures of forms and ruled paper. Lengths follow from the shortest line.
-MIN_COVERAGE = 0.6  # of a line's columns; the rest is bridged
+# Tuned on pictures of forms and ruled paper. Lengths are relative to the shortest line.
+MIN_COVERAGE = 0.6  # of a line's columns; gaps are bridged
 MIN_RULE_COVERAGE = 0.8  # of a line that may be a rule across the picture
 MAX_THICKNESS = 0.25  # in lengths of the line
 MAX_BEND = 0.01  # mean distance from the straight line between its ends, in lengths of the line
 MAX_SHARED = 0.6  # of a line's pixels; with more it is a part of a longer line
-MAX_LINES = 300  # the longest are kept, so that a textured picture takes no longer
+MAX_LINES = 300  # only the longest are kept, to bound the time for textured pictures
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A straight and thin part of the ink; it starts at its left end or at its top.
+    """A straight and thin part of the ink. It starts at its left end or at its top.
 
     Attributes:
         pixels: rows and columns, int64 `[2, pixel]`.
@@ -39,7 +39,7 @@ class Line:
 
     @property
     def length(self) -> float:
-        """In pixels, along the longer axis."""
+        """The length in pixels, along the longer axis."""
         across = abs(self.stop[0] - self.start[0])
         down = abs(self.stop[1] - self.start[1])
         return max(across, down) + 1
@@ -61,9 +61,9 @@ def draw_lines(lines: Sequence[Line], shape: tuple[int, ...]) -> Mask:
 
 
 def find_level_lines(mask: Mask, shortest: int) -> list[Line]:
-    """Find nearly level lines of at least this length, the longest first.
+    """Find nearly horizontal lines of at least this length, the longest first.
 
-    A line has paper on one side at least, so digits may touch it all along the other side.
+    A line has paper on at least one side, so digits may touch it along the other side.
     """
     thickest = max(4, shortest // 4)
     has_paper_below = _near_lower_edge(mask, thickest)
@@ -77,8 +77,8 @@ def find_level_lines(mask: Mask, shortest: int) -> list[Line]:
 
 
 def _near_lower_edge(mask: Mask, distance: int) -> Mask:
-    """Keep the pixels that have paper at most this far below."""
-    is_deep = mask.copy()  # ink continues that far
+    """Keep the pixels with paper at most this far below."""
+    is_deep = mask.copy()  # the ink continues so far
     for shift in range(1, distance + 1):
         is_deep[:-shift] &= mask[shift:]
         is_deep[-shift:] = False
@@ -99,7 +99,7 @@ def _lines_along(edge: Mask, mask: Mask, shortest: int) -> list[Line]:
 
 
 def _measure(part: Mask, edge: Mask, place: tuple[slice, slice]) -> Line | None:
-    """Return the line that a part `[h, w]` is, or None if it is too thick or too broken."""
+    """Return a part `[h, w]` as a line, or None if it is too thick or has too many gaps."""
     height, width = part.shape
     top, left = place[0].start, place[1].start
     heights = (part & edge).sum(axis=0)
@@ -119,7 +119,7 @@ def _measure(part: Mask, edge: Mask, place: tuple[slice, slice]) -> Line | None:
 
 
 def _without_doubles(lines: Sequence[Line], shape: tuple[int, ...]) -> list[Line]:
-    """Leave out lines that are parts of longer ones, or their other edge."""
+    """Remove lines that are parts of longer ones, or their other edge."""
     is_taken = np.zeros(shape, np.bool_)
     kept = []
     for line in lines:
@@ -134,7 +134,7 @@ def _without_doubles(lines: Sequence[Line], shape: tuple[int, ...]) -> list[Line
 
 
 def _with_rows_around(mask: Mask) -> Mask:
-    """Add the pixels above and below, so that a slightly sloping line is connected in each row."""
+    """Add the pixels above and below, so that a slightly sloping line stays connected."""
     thickened = mask.copy()
     thickened[1:] |= mask[:-1]
     thickened[:-1] |= mask[1:]
@@ -142,7 +142,7 @@ def _with_rows_around(mask: Mask) -> Mask:
 
 
 def _long_runs(mask: Mask, length: int) -> Mask:
-    """Keep the level runs of at least this length: an opening, many times as fast as SciPy's."""
+    """Keep horizontal runs of at least this length: an opening, much faster than SciPy's."""
     runs = mask.copy()
     reached = 1
     while reached < length:  # a pixel stays if the next `reached` pixels are in the mask
