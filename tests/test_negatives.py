@@ -11,9 +11,10 @@ from mnist_nb.handwriting.negatives import (
     corrupted_digits,
     make_negatives,
     random_letters,
-    random_signs,
-    render_centred,
+    random_strokes,
 )
+from mnist_nb.handwriting.raster import render_centred
+from mnist_nb.handwriting.signs import random_signs
 
 
 def generator(seed: int = 3) -> torch.Generator:
@@ -28,9 +29,15 @@ def test_negatives_follow_from_the_generator_alone(sample: Mnist) -> None:
     images, labels = digits(sample, 80)
     first = make_negatives(images, labels, generator())
     assert torch.equal(first, make_negatives(images, labels, generator()))
-    assert first.shape == (20, 28, 28)
+    assert first.shape == (10, 28, 28)
     assert bool(((first >= 0) & (first <= 1)).all())
     assert bool((first.sum((1, 2)) > 5).all())
+
+
+@pytest.mark.parametrize("count", [1, 7, 9, 64])
+def test_even_a_small_batch_has_a_negative(count: int, sample: Mnist) -> None:
+    images, labels = digits(sample, count)
+    assert len(make_negatives(images, labels, generator())) == -(-count // 8)
 
 
 def test_corrupted_digits_are_no_longer_the_digits(sample: Mnist) -> None:
@@ -50,8 +57,8 @@ def test_a_turned_digit_that_stays_one_is_not_used(digit: int, sample: Mnist) ->
     assert bool(((corrupted - by_half).abs().sum((1, 2)) > 0).all())
 
 
-@pytest.mark.parametrize("draw", [random_signs, random_letters])
-def test_signs_and_letters_are_as_large_as_digits(
+@pytest.mark.parametrize("draw", [random_strokes, random_letters, random_signs])
+def test_drawings_by_rule_are_as_large_as_digits(
     draw: Callable[[int, torch.Generator], Tensor],
 ) -> None:
     images = draw(200, generator())

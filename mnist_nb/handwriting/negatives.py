@@ -6,14 +6,15 @@ others, and takes real letters, which are not augmented, for digits.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from mnist_nb.data import SIDE
-from mnist_nb.handwriting.preprocessing import BOX
-from mnist_nb.handwriting.raster import draw_lines
+from mnist_nb.handwriting.raster import render_centred
+from mnist_nb.handwriting.signs import random_signs
 
 STROKES = 4  # of a sign, at most
 POINTS = 7  # of a stroke
@@ -62,9 +63,9 @@ _LEFT_AND_RIGHT, _TOP_AND_BOTTOM, _OVERLAID, _SPECKS, _FRAME = range(len(_TURNS)
 
 
 def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Make images that are no digits, a quarter as many as are given.
+    """Make images that are no digits, an eighth as many as are given.
 
-    Three in ten are corrupted digits, three in ten random signs, and the rest letters.
+    Of 26 about 11 are letters, 11 signs, two random strokes and two corrupted digits.
 
     Args:
         images: digits, float32 `[N, 28, 28]` in [0, 1], bright ink on black.
@@ -72,14 +73,17 @@ def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -
         generator: the only source of randomness.
 
     Returns:
-        float32 `[N // 4, 28, 28]` in [0, 1]; a few may look like a digit all the same.
+        float32 `[N / 8, 28, 28]`, rounded up, in [0, 1]; a few may look like a digit all the same.
     """
-    count = len(images) // 4
-    part = 3 * count // 10
-    signs = random_signs(part, generator).to(images.device)
-    letters = random_letters(count - 2 * part, generator).to(images.device)
-    corrupted = corrupted_digits(images, labels, part, generator)
-    return torch.cat([corrupted, signs, letters])
+    count = math.ceil(len(images) / 8)
+    letter_count = sign_count = 11 * count // 26
+    rest = count - letter_count - sign_count
+    corrupted = corrupted_digits(images, labels, rest // 2, generator)
+    strokes = random_strokes(rest - rest // 2, generator)
+    letters = random_letters(letter_count, generator)
+    signs = random_signs(sign_count, generator)
+    drawn = torch.cat([strokes.cpu(), letters.cpu(), signs])
+    return torch.cat([corrupted, drawn.to(images.device)])
 
 
 def corrupted_digits(
@@ -154,11 +158,11 @@ def _frames(width: Tensor) -> Tensor:
     return beyond_8 * within_10
 
 
-# ---- random signs
+# ---- random strokes
 
 
-def random_signs(count: int, generator: torch.Generator) -> Tensor:
-    """Draw signs of two to four lines and arcs between places of a 3x3 lattice, as large as MNIST's
+def random_strokes(count: int, generator: torch.Generator) -> Tensor:
+    """Draw two to four lines and arcs between places of a 3x3 lattice, as large as MNIST's
     digits.
 
     Half of them begin with a stem on the left, from which bars go to the right; a quarter are
@@ -338,42 +342,6 @@ def _bernstein_weights(device: torch.device) -> Tensor:
     return torch.cat([first, second, third, fourth], 1)
 
 
-# ---- strokes as images
-
-
 def _curve_parameter(device: torch.device) -> Tensor:
     """The parameter t of a Bezier curve at each of its points, from 0 to 1: `[POINTS, 1]`."""
     return torch.linspace(0, 1, POINTS, device=device)[:, None]
-
-
-def render_centred(points: Tensor, across: Tensor, radius: Tensor) -> Tensor:
-    """Draw strokes as MNIST's digits are: the longer side 20 pixels, the centre of mass at index
-    14.
-
-    Args:
-        points: `[image, stroke, point, (x, y)]`, in any unit.
-        across: how many times as wide the strokes are made first, `[image]`.
-        radius: half the width of the pen, `[image]`, in pixels.
-
-    Returns:
-        float32 `[image, 28, 28]` in [0, 1].
-    """
-    height_factor = torch.ones_like(across)
-    points = points * torch.stack([across, height_factor], 1)[:, None, None]
-    extent = points.amax((1, 2)) - points.amin((1, 2))  # [image, (x, y)]
-    longer_side = extent.amax(1).clamp_min(0.2)
-    scale = (BOX - 2 * radius) / longer_side
-    points = points * scale[:, None, None, None]
-    centre = _centre_of_lines(points)
-    points = points - centre[:, None, None] + SIDE // 2
-    ink = [draw_lines(stroke, radius) for stroke in points.unbind(1)]
-    return torch.stack(ink).amax(0)
-
-
-def _centre_of_lines(points: Tensor) -> Tensor:
-    """Return the mean place of all segments, weighted by their lengths: `[image, (x, y)]`."""
-    length: Tensor = points.diff(dim=2).norm(dim=3, keepdim=True)
-    weight = length + 1e-6  # a stroke that is a point has no length
-    middle = (points[:, :, 1:] + points[:, :, :-1]) / 2
-    weighted_sum = (middle * weight).sum((1, 2))
-    return weighted_sum / weight.sum((1, 2))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnist_nb.data import SIDE
-from mnist_nb.handwriting.preprocessing import Floats
+from mnist_nb.handwriting.preprocessing import BOX, Floats
 
 DISCS_AT_ONCE = 4_096  # so many fit a processor's cache
 SEGMENTS_AT_ONCE = 250
@@ -153,3 +153,36 @@ def _pixel_places() -> Tensor:
     x = places.repeat(SIDE)
     y = places.repeat_interleave(SIDE)
     return torch.stack([x, y])
+
+
+def render_centred(points: Tensor, across: Tensor, radius: Tensor) -> Tensor:
+    """Draw strokes as MNIST's digits are: the longer side 20 pixels, the centre of mass at index
+    14.
+
+    Args:
+        points: `[image, stroke, point, (x, y)]`, in any unit.
+        across: how many times as wide the strokes are made first, `[image]`.
+        radius: half the width of the pen, `[image]`, in pixels.
+
+    Returns:
+        float32 `[image, 28, 28]` in [0, 1].
+    """
+    height_factor = torch.ones_like(across)
+    points = points * torch.stack([across, height_factor], 1)[:, None, None]
+    extent = points.amax((1, 2)) - points.amin((1, 2))  # [image, (x, y)]
+    longer_side = extent.amax(1).clamp_min(0.2)
+    scale = (BOX - 2 * radius) / longer_side
+    points = points * scale[:, None, None, None]
+    centre = _centre_of_lines(points)
+    points = points - centre[:, None, None] + SIDE // 2
+    ink = [draw_lines(stroke, radius) for stroke in points.unbind(1)]
+    return torch.stack(ink).amax(0)
+
+
+def _centre_of_lines(points: Tensor) -> Tensor:
+    """Return the mean place of all segments, weighted by their lengths: `[image, (x, y)]`."""
+    length: Tensor = points.diff(dim=2).norm(dim=3, keepdim=True)
+    weight = length + 1e-6  # a stroke that is a point has no length
+    middle = (points[:, :, 1:] + points[:, :, :-1]) / 2
+    weighted_sum = (middle * weight).sum((1, 2))
+    return weighted_sum / weight.sum((1, 2))

@@ -29,7 +29,7 @@ MAX_STROKES = 1_000
 DENSE_POINTS = 5_000  # a sketch with more points keeps one per quarter of a pixel
 QUARTERS = 4
 STEPS_PER_ERASER = 8  # steps along an eraser's path, as a share of its width
-DOT_EXTENT = 1 / 8  # a drawing with a smaller extent, in widths of its brush, is a dot
+DOT_EXTENT = 1 / 2  # a drawing with a smaller extent, in widths of its brush, is a dot
 
 
 @dataclass(frozen=True, eq=False)
