@@ -242,7 +242,7 @@ def test_more_digits_than_a_batch_holds(tiny: Mnist) -> None:
     adapt(build_model("mlp", seed=0), tiny.train.take(500), tiny, steps=3, max_forgetting=1)
 
 
-def test_every_step_is_told_and_can_end_the_teaching(
+def test_every_step_is_reported_and_can_stop_teaching(
     hand: tuple[Split, Split], tiny: Mnist
 ) -> None:
     mlp, steps = build_model("mlp", seed=0), []
@@ -259,7 +259,7 @@ def test_every_step_is_told_and_can_end_the_teaching(
     assert same_weights(mlp, build_model("mlp", seed=0))
 
 
-def test_the_report_counts_what_was_read_right(tiny: Mnist) -> None:
+def test_the_report_counts_correct_readings(tiny: Mnist) -> None:
     before, after = build_model("mlp", seed=0), build_model("mlp", seed=1)
     report = compare_before_after(before, after, tiny.train, tiny.test)
     right = int((predict(after, tiny.train.images).argmax(1) == tiny.train.labels).sum())

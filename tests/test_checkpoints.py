@@ -237,7 +237,7 @@ def test_a_device_or_a_pipe_is_never_replaced_by_a_file(tmp_path):
     ],
     ids=["other numbers", "NaN", "another network"],
 )
-def test_what_could_not_be_read_again_is_not_written(path, sample, change, reason):
+def test_networks_that_could_not_be_loaded_are_not_saved(path, sample, change, reason):
     save_checkpoint(build_model("mlp", seed=1), path)
     before, model = path.read_bytes(), build_model("mlp", seed=2)
     change(model)

@@ -246,7 +246,7 @@ def test_ctrl_c_saves_a_run_that_resumes_exactly(mnist_nb):
 
 
 @interruptible
-def test_ctrl_c_at_the_end_of_a_saved_run_is_no_crash(workplace):
+def test_ctrl_c_at_the_end_of_a_saved_run_does_not_crash(workplace):
     process = as_process("train", "--epochs", "1")
     last = ""
     while not last.startswith("Saved in"):
@@ -271,7 +271,7 @@ def test_a_log_on_a_full_disk_is_one_line(mnist_nb, monkeypatch, capsys):
 @pytest.mark.skipif(os.name == "nt", reason="shell")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 @pytest.mark.parametrize("words", ["page -o page.html", "train --epochs 1"])
-def test_a_closed_output_is_no_crash(workplace, words, closed):
+def test_a_closed_output_does_not_crash(workplace, words, closed):
     save_checkpoint(build_model("mlp", seed=0), "model.safetensors")
     command = f'"{sys.executable}" -m mnist_nb {words} {closed}'
     environment = os.environ | {"MNIST_NB_SOURCE": "sample"}

@@ -60,7 +60,7 @@ def test_the_exact_p_value_adds_up_coin_tosses(first_only, second_only):
     assert p_value == pytest.approx(min(1.0, 2 * tail))
 
 
-def test_two_models_that_never_differ_cannot_be_told_apart():
+def test_two_models_that_never_differ_are_equally_good():
     comparison = Comparison(990, 0, 0, 10)
     assert comparison.p_value == 1
     assert comparison.accuracy_difference == 0

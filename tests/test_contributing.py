@@ -130,7 +130,7 @@ class TestNetwork:
         panel = explorer(tiny, trained)
         panel.close()
 
-    def test_it_learns_a_hand(self, trained: nn.Module, tiny: Mnist) -> None:
+    def test_it_learns_handwriting(self, trained: nn.Module, tiny: Mnist) -> None:
         adapted = adapt(trained, tiny.test.take(30), tiny, steps=20)
         assert not same_weights(adapted, trained)
 
@@ -166,7 +166,7 @@ def test_an_augmentation_is_trained_with_and_resumes_exactly(
     assert not same_weights(plain.model, whole.model)
 
 
-def test_a_data_set_of_ones_own_is_trained_on(workplace: Path) -> None:
+def test_a_run_trains_on_your_own_data_set(workplace: Path) -> None:
     names: dict[str, Any] = {"images": stripes(), "labels": torch.arange(1000) % 10}
     exec(EXAMPLES["data set of your own"], names)
     data = names["data"]

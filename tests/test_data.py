@@ -216,7 +216,7 @@ class TestSample:
             warnings.simplefilter("error")
             assert load_mnist().is_sample
 
-    def test_damaged_is_an_error_that_says_what_to_do(
+    def test_a_damaged_file_is_an_error_with_a_fix(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in data.CHECKSUMS:
@@ -293,7 +293,7 @@ class TestSplit:
         ],
     )
     @pytest.mark.promise("wrong data")
-    def test_refuses_what_is_no_mnist(
+    def test_rejects_other_data(
         self, images: torch.Tensor, labels: torch.Tensor, reason: str
     ) -> None:
         with pytest.raises(DataError, match=reason):
@@ -313,7 +313,7 @@ class TestIdx:
             (b"\0\0\x08\x01\xff\xff\xff\xffabc", "should contain 4294967295"),
         ],
     )
-    def test_refuses_what_is_not_one(self, content: bytes, reason: str) -> None:
+    def test_rejects_other_files(self, content: bytes, reason: str) -> None:
         with pytest.raises(DataError, match=reason):
             data.parse_idx(content, "train-labels-idx1-ubyte")
 
@@ -566,7 +566,7 @@ class TestOtherData:
         with pytest.raises(DataError, match=f"{name} should contain 1000 values"):
             load_mnist(folder)
 
-    def test_splits_of_ones_own_make_a_data_set(self, sample: Mnist) -> None:
+    def test_your_own_splits_make_a_data_set(self, sample: Mnist) -> None:
         own = Mnist(sample.train.take(50), sample.validation.take(20), sample.test, "mine")
         assert not own.is_sample
         batch = next(iter(torch.utils.data.DataLoader(own.train, batch_size=8)))

@@ -251,7 +251,7 @@ def small_file() -> bytes:
         return digits.path.read_bytes()
 
 
-def test_a_file_too_large_to_be_ours_is_not_even_read(workplace: Path) -> None:
+def test_a_file_that_is_too_large_is_not_read(workplace: Path) -> None:
     with Path("my_digits.safetensors").open("wb") as file:
         file.truncate(2**40)  # a hole: it takes no room
     with pytest.raises(DigitsError, match="is longer than"):
@@ -576,7 +576,7 @@ def test_a_friends_file_comes_with_its_strokes(workplace: Path) -> None:
     assert mine.labels[-1] == 4
 
 
-def test_a_folder_that_was_zipped_by_hand(workplace: Path) -> None:
+def test_a_folder_zipped_by_another_program(workplace: Path) -> None:
     folder = filled(workplace / "mine.safetensors", 1).export("class 5b")
     assert MyDigits("new.safetensors").import_(zipped(folder, inside="class 5b/")) == 10
 
@@ -630,7 +630,7 @@ def test_a_spoilt_import_adds_nothing(
     assert digits.path.read_bytes() == before
 
 
-def test_what_cannot_be_imported_is_said(workplace: Path) -> None:
+def test_other_files_cannot_be_imported(workplace: Path) -> None:
     Path("notes.txt").write_text("hello")
     Path("broken.zip").write_bytes(
         filled(workplace / "m.safetensors", 1).export("e.zip").read_bytes()[30:]

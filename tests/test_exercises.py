@@ -95,7 +95,7 @@ def test_another_number_gets_help(answer: object, help_: str) -> None:
     assert reply.sentence.startswith(help_)
 
 
-def test_a_share_in_per_cent_is_told_so() -> None:
+def test_a_share_in_per_cent_gets_a_hint() -> None:
     reply = check("02.1", 95.5)
     assert (reply.right, reply.sentence) == (
         False,

@@ -165,7 +165,9 @@ class TestRounding:
 
 class TestExperiments:
     @pytest.mark.parametrize("name", [name for name in KEPT if name != "about"])
-    def test_gives_what_is_kept_and_drawn(self, name: str, run: ModuleType, tiny: Mnist) -> None:
+    def test_returns_the_results_for_file_and_figure(
+        self, name: str, run: ModuleType, tiny: Mnist
+    ) -> None:
         quick = dataclasses.replace(run.FAST, epochs=2, batch_size=64)
         results = run.EXPERIMENTS[name](tiny, settings=quick, seeds=(0, 1), **SMALLER.get(name, {}))
         assert shape(results) == shape(KEPT[name]["results"])

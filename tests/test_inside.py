@@ -34,7 +34,7 @@ class TestActivations:
             below = below if name == "linear3" else np.maximum(below, 0)
             np.testing.assert_allclose(values, below, atol=1e-4)
 
-    def test_end_in_what_predict_says(self, model: nn.Module, tiny: Mnist) -> None:
+    def test_end_in_the_probabilities_of_predict(self, model: nn.Module, tiny: Mnist) -> None:
         logits = inside.activations(model, tiny.test.images.numpy())["linear3"]
         torch.testing.assert_close(logits.softmax(1), predict(model, tiny.test.images))
 
@@ -99,7 +99,7 @@ def test_the_mean_by_digit_is_numpys() -> None:
 
 class TestSaliency:
     @pytest.mark.parametrize("network", ["mlp", "cnn"])
-    def test_the_gradient_foretells_a_small_step(self, network: str) -> None:
+    def test_the_gradient_predicts_a_small_step(self, network: str) -> None:
         model = load_pretrained(network).double().eval()
         # noise, since on equal pixels of paper a maximum has no gradient of its own
         image, digit = (
@@ -161,9 +161,7 @@ class TestFlips:
         assert torch.nonzero(once != image).tolist() == [[3, 20]]
         assert torch.equal(inside.flip(once, 3, 20), image)
 
-    def test_each_is_what_predict_says_of_the_flipped_image(
-        self, model: nn.Module, tiny: Mnist
-    ) -> None:
+    def test_each_equals_predict_for_the_flipped_image(self, model: nn.Module, tiny: Mnist) -> None:
         image = tiny.test.images[5]
         every = inside.flip_each(model, image)
         for row, column in [(0, 0), (7, 13), (14, 14), (27, 27)]:

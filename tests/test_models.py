@@ -30,7 +30,7 @@ def test_a_seed_leaves_pytorchs_generator_alone(name):
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_predict_gives_probabilities_whatever_the_batch(name):
+def test_predict_gives_probabilities_for_any_batch_size(name):
     model = build_model(name, seed=0)
     images = torch.randint(0, 256, (7, 28, 28), dtype=torch.uint8)
     probabilities = predict(model, images)
@@ -58,7 +58,7 @@ def test_predict_asks_in_evaluation_mode_and_restores_the_mode():
     ],
     ids=["one image without its axis", "floats", "another size"],
 )
-def test_predict_refuses_what_a_network_would_silently_misread(images):
+def test_predict_rejects_images_of_wrong_type_or_shape(images):
     with pytest.raises(ValueError, match=r"images must be uint8 \[N, 28, 28\]"):
         predict(build_model("mlp"), images)
 

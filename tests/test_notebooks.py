@@ -177,11 +177,11 @@ class TestFrame:
                 has_run = False
         assert waiting is None
 
-    def test_what_was_learned_mirrors_the_goals(self, path: Path) -> None:
+    def test_the_summary_matches_the_goals(self, path: Path) -> None:
         goals = bullets(notebook(path).cells[0].source)
         assert len(bullets(section(path, "You learned"))) == len(goals)
 
-    def test_ends_with_what_was_learned_and_exercises(self, path: Path) -> None:
+    def test_ends_with_a_summary_and_exercises(self, path: Path) -> None:
         assert [words for level, words in headings(path) if level == 2][-2:] == [
             "You learned",
             "Exercises",

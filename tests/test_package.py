@@ -12,5 +12,5 @@ def test_every_promised_name_is_there_and_is_listed() -> None:
         assert name in dir(mnist_nb)
 
 
-def test_what_is_not_there_is_said_so() -> None:
+def test_a_missing_name_is_an_attribute_error() -> None:
     assert not hasattr(mnist_nb, "no_such_name")

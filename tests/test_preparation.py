@@ -81,7 +81,7 @@ def test_a_lopsided_image_keeps_its_ink() -> None:
 @pytest.mark.parametrize(
     "wrong", [np.zeros((2, 2, 3)), np.full((3, 3), np.nan), np.full((3, 3), -1.0)]
 )
-def test_what_is_no_grey_image(wrong: NDArray[np.float64]) -> None:
+def test_an_invalid_grey_image_is_rejected(wrong: NDArray[np.float64]) -> None:
     with pytest.raises(ValueError, match="grey must"):
         prepare(wrong)
 

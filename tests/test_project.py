@@ -129,7 +129,7 @@ def test_names_of_tests_have_at_most_60_characters() -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone")
-def test_what_a_reader_leaves_behind_is_ignored() -> None:
+def test_git_ignores_files_of_users() -> None:
     left = [
         "model.safetensors",
         "model.resume.safetensors",
@@ -184,7 +184,7 @@ def code_cell(source: str, printed: str = "", result: str = "") -> NotebookNode:
 
 
 class TestCleaning:
-    def test_strips_what_changes_by_itself(self) -> None:
+    def test_removes_volatile_metadata(self) -> None:
         view = {
             "application/vnd.jupyter.widget-view+json": {"model_id": "9f"},
             "text/plain": "IntSlider(value=3)",
@@ -204,7 +204,7 @@ class TestCleaning:
         assert before.cells[0].metadata["execution"], "the original is untouched"
         assert clean(after) == after
 
-    def test_what_was_printed_in_one_go_is_one_output(self) -> None:
+    def test_consecutive_printed_lines_are_one_output(self) -> None:
         cell = nbformat.v4.new_code_cell("print", execution_count=1)
         parts = [("stdout", "a\n"), ("stdout", "b\n"), ("stderr", "c\n"), ("stdout", "d\n")]
         cell.outputs = [

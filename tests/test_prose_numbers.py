@@ -160,7 +160,7 @@ def claimed(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=name_of)
-def test_every_number_in_the_text_is_borne_out(path: Path) -> None:
+def test_every_number_in_the_text_has_a_source(path: Path) -> None:
     sources = told(path) | (
         experiments() if "experiments.json" in path.read_text(encoding="utf-8") else set()
     )
@@ -178,7 +178,7 @@ def test_every_number_in_the_text_is_borne_out(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_the_list_names_only_what_is_said(name: str) -> None:
+def test_the_list_has_only_numbers_of_the_text(name: str) -> None:
     assert set(LISTED[name]) <= set(claimed(NOTEBOOKS / f"{name}.ipynb")), (
         "take these out of the list"
     )

@@ -205,7 +205,7 @@ TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     ],
 )
 @pytest.mark.promise("damaged file")
-def test_what_is_no_model_is_one_clear_error(path: Path, content: bytes) -> None:
+def test_a_file_without_a_network_is_one_clear_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model\.safetensors is "):
         load_checkpoint(path)

@@ -52,7 +52,7 @@ class TestSketchBecomesMnist:
         image = sketch_of([[(140, y), (x, y)]]).to_mnist()
         assert_like_mnist(image)
 
-    def test_only_what_is_on_the_canvas_counts(self) -> None:
+    def test_only_ink_on_the_canvas_counts(self) -> None:
         through = sketch_of([[(-500, 140), (140, 140), (140, 700)]], 10).to_mnist()
         inside = sketch_of([[(-5, 140), (140, 140), (140, 285)]], 10).to_mnist()
         assert np.array_equal(through, inside)
@@ -158,7 +158,7 @@ class TestRefused:
             ([(1, 2)], float("inf"), "positive"),
         ],
     )
-    def test_what_is_no_stroke_leaves_the_sketch_as_it_was(
+    def test_an_invalid_stroke_does_not_change_the_sketch(
         self, path: list[object], width: float, words: str
     ) -> None:
         sketch = sketch_of(SEVEN)
@@ -264,7 +264,7 @@ class TestEraser:
 
     @settings(max_examples=20)
     @given(drawings(), drawings(), st.floats(2, 40))
-    def test_what_is_left_is_like_mnist(
+    def test_the_remaining_ink_is_prepared_like_mnist(
         self, strokes: Strokes, erased: Strokes, width: float
     ) -> None:
         sketch = sketch_of(strokes)

@@ -60,7 +60,7 @@ def test_a_value_out_of_range_is_refused_by_the_fields_name(name, value):
 
 
 @pytest.mark.parametrize("value", ["fast", None, True, [1]])
-def test_a_value_that_is_no_number_is_refused(value):
+def test_a_value_that_is_not_a_number_is_rejected(value):
     with pytest.raises(TypeError, match=r"^learning_rate must be a number between"):
         Hyperparameters(learning_rate=value)
 
@@ -250,6 +250,6 @@ def test_a_run_ends_where_the_plain_loop_does(tiny, network, momentum):
         torch.testing.assert_close(mine, theirs, atol=2e-5, rtol=0)
 
 
-def test_a_model_of_ones_own_class_trains(tiny):
+def test_a_model_of_your_own_class_trains(tiny):
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
     assert next(train(model, tiny, FAST)).validation_accuracy > 0.3

@@ -64,7 +64,7 @@ class TestAll:
         )
         assert kind(tiny, own).model is own, "and one that is given comes first"
 
-    def test_a_broken_file_is_told_of_and_the_network_stays(self, kind: Any, tiny: Mnist) -> None:
+    def test_a_broken_file_is_reported_and_the_network_kept(self, kind: Any, tiny: Mnist) -> None:
         save_checkpoint(build_model("mlp", seed=1), "model.safetensors")
         explorer = kind(tiny)
         before, shown = explorer.model, page(explorer)
