@@ -106,6 +106,14 @@ class TestForms:
         ImageDraw.Draw(page).line((0, 140, SIZE[0], 140), 40, 3)
         assert_only_threes(find_ink(page))
 
+    def test_a_rule_along_the_foot_of_a_digit_leaves_the_digit_closed(self) -> None:
+        page = Image.new("L", (480, 130), 255)
+        for left in range(30, 430, 110):
+            ImageDraw.Draw(page).ellipse((left, 10, left + 75, 112), outline=0, width=5)
+        ImageDraw.Draw(page).line((0, 112, 480, 112), 0, 3)
+        _, holes = ndimage.label(find_ink(page)[:, :-1] == 0)
+        assert holes == COUNT + 1
+
     @pytest.mark.parametrize("width", [3, 8, 20])
     def test_square_digits_are_no_boxes(self, width: int) -> None:
         page = Image.new("L", (300, 240), 255)

@@ -313,7 +313,7 @@ def _reached_from_above(mask: Mask, band: Mask, thickness: int) -> Mask:
 
 def _without_crumbs(strokes: Mask, band: Mask, thickness: int) -> Mask:
     """Remove the remains of the lines' edges."""
-    near = ndimage.binary_dilation(band, _SQUARE, iterations=max(1, thickness // 2))
+    near = ndimage.binary_dilation(band, _SQUARE, iterations=max(1, thickness))
     labels, count = ndimage.label(strokes, _SQUARE)
     shares = ndimage.mean(near, labels, np.arange(count + 1))
     is_crumb = np.asarray(shares) > CRUMB

@@ -17,6 +17,7 @@ Point = tuple[float, float]  # x, y
 MIN_COVERAGE = 0.6  # of a line's columns; gaps are bridged
 MIN_RULE_COVERAGE = 0.8  # of a line that may be a rule across the picture
 MAX_THICKNESS = 0.25  # in lengths of the line
+THIN = 0.25  # the quantile of its height over all columns that is its thickness
 MAX_BEND = 0.01  # mean distance from the straight line between its ends, in lengths of the line
 MAX_SHARED = 0.6  # of a line's pixels; with more it is a part of a longer line
 MAX_LINES = 300  # only the longest are kept, to bound the time for textured pictures
@@ -70,7 +71,7 @@ def find_level_lines(mask: Mask, shortest: int) -> list[Line]:
     has_paper_above = _near_lower_edge(mask[::-1], thickest)[::-1]
     lines = [
         *_lines_along(has_paper_below, mask, shortest),
-        *_lines_along(has_paper_above, mask, shortest),
+        *_upside_down(_lines_along(has_paper_above[::-1], mask[::-1], shortest), len(mask)),
     ]
     lines.sort(key=lambda line: line.length, reverse=True)
     return _without_doubles(lines[:MAX_LINES], mask.shape)
@@ -86,7 +87,7 @@ def _near_lower_edge(mask: Mask, distance: int) -> Mask:
 
 
 def _lines_along(edge: Mask, mask: Mask, shortest: int) -> list[Line]:
-    """Find the lines in a mask's lower or upper edge."""
+    """Find the lines in a mask's lower edge."""
     bridged = ~_long_runs(~_with_rows_around(edge), shortest // 2)
     straight = _long_runs(bridged & _with_rows_around(mask), shortest)
     labels, _ = ndimage.label(straight, np.ones((3, 3)))
@@ -106,7 +107,7 @@ def _measure(part: Mask, edge: Mask, place: tuple[slice, slice]) -> Line | None:
     coverage = np.count_nonzero(heights) / width
     if coverage < MIN_COVERAGE:
         return None
-    thickness = float(np.median(heights[heights > 0]))
+    thickness = float(np.quantile(heights[heights > 0], THIN))
     if thickness > MAX_THICKNESS * width:
         return None
     middles = np.arange(height) @ part / part.sum(axis=0)  # [column], the mean row
@@ -114,8 +115,34 @@ def _measure(part: Mask, edge: Mask, place: tuple[slice, slice]) -> Line | None:
     is_straight = bool(coverage > MIN_RULE_COVERAGE and bend < 1 + MAX_BEND * width)
     start = float(left), float(top + middles[0])
     stop = float(left + width - 1), float(top + middles[-1])
-    rows, columns = np.nonzero(part)
+    rows, columns = np.nonzero(part & _lowest_rows(part & edge, round(thickness)))
     return Line(start, stop, thickness, np.stack([rows + top, columns + left]), is_straight)
+
+
+def _lowest_rows(line: Mask, count: int) -> Mask:
+    """Return so many rows above the lower edge `[column]`, and one below, for blur.
+
+    Strokes that run along the line are above them.
+    """
+    height, width = line.shape
+    columns = np.flatnonzero(line.any(axis=0))
+    lowest = height - 1 - line[::-1].argmax(axis=0)
+    edge = np.interp(np.arange(width), columns, lowest[columns])
+    above_edge = np.rint(edge) - np.arange(height)[:, None]  # [row, column]
+    is_near: Mask = (above_edge >= -1) & (above_edge < count)
+    return is_near
+
+
+def _upside_down(lines: Sequence[Line], height: int) -> list[Line]:
+    """Return lines of a picture that was turned upside down as they are in the upright one."""
+    upright = []
+    for line in lines:
+        start = line.start[0], height - 1 - line.start[1]
+        stop = line.stop[0], height - 1 - line.stop[1]
+        rows, columns = line.pixels
+        pixels = np.stack([height - 1 - rows, columns])
+        upright.append(Line(start, stop, line.thickness, pixels, line.is_straight))
+    return upright
 
 
 def _without_doubles(lines: Sequence[Line], shape: tuple[int, ...]) -> list[Line]:
