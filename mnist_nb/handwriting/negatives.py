@@ -1,8 +1,7 @@
-"""Images that are no digits, for a network to learn to refuse: made from MNIST's digits, or drawn
-by rule.
+"""Images without digits for learning refusal, made from MNIST's digits or drawn by rules.
 
-They must be augmented as the digits are. Otherwise the network learns to tell augmented images from
-others, and takes real letters, which are not augmented, for digits.
+They must be augmented like the digits. Otherwise the network learns to recognize augmentation, and
+accepts real letters, which are not augmented, as digits.
 """
 
 import functools
@@ -25,9 +24,9 @@ H 17 39 46, K 17 34 49, L 17 79, M 71 15 53 39, N 71 19 93, P 17 1364, R 17 1364
 V 18 83, W 17 75 59 93, X 19 37, d 39 6479, d 36 6479 69, e 46 6314 4789, e 46 6214 4799,
 e 5632 2147 79, f 3228 46, h 17 7469, k 17 67 49, m 47 7458 8569, n 47 7469, r 17 7123
 """
-"""Letters that no digit looks like, by their strokes between nine places, which lie as the keys 1
-to 9 of a telephone: two keys for a straight line, four for a cubic Bezier curve from the first to
-the last."""
+"""Letters that resemble no digit, as strokes between nine places, named like the keys 1 to 9 of a
+telephone: two keys for a straight line, four for a cubic Bezier curve from the first to the
+last."""
 
 
 class _Turn(NamedTuple):
@@ -63,7 +62,7 @@ _LEFT_AND_RIGHT, _TOP_AND_BOTTOM, _OVERLAID, _SPECKS, _FRAME = range(len(_TURNS)
 
 
 def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Make images that are no digits, an eighth as many as are given.
+    """Make images without digits, an eighth as many as given.
 
     Of 26 about 11 are letters, 11 signs, two random strokes and two corrupted digits.
 
@@ -73,7 +72,7 @@ def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -
         generator: the only source of randomness.
 
     Returns:
-        float32 `[N / 8, 28, 28]`, rounded up, in [0, 1]; a few may look like a digit all the same.
+        float32 `[N / 8, 28, 28]`, rounded up, in [0, 1]. A few may still look like a digit.
     """
     count = math.ceil(len(images) / 8)
     letter_count = sign_count = 11 * count // 26
@@ -89,17 +88,17 @@ def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -
 def corrupted_digits(
     images: Tensor, labels: Tensor, count: int, generator: torch.Generator
 ) -> Tensor:
-    """Mirror, turn, overlay or glue digits so that they are digits no more, or draw specks or a
+    """Mirror, turn, overlay or join digits so that they are no longer digits, or draw specks or a
     frame instead.
 
-    A turn that would leave a digit is replaced by overlaying; overlaying or gluing that would, by a
-    quarter turn.
+    A turn that would give a digit is replaced by overlaying. Overlaying or joining that would give
+    a digit is replaced by a quarter turn.
 
     Args:
         images: float32 `[N, 28, 28]` in [0, 1], N at least `2 * count`: the first `count` are
             corrupted, together with the next `count`.
         labels: int64 `[N]`.
-        count: how many to make.
+        count: the number of images to make.
         generator: the only source of randomness.
 
     Returns:
@@ -125,7 +124,7 @@ def corrupted_digits(
 def _combined(
     first: Tensor, second: Tensor, label: Tensor, other_label: Tensor, way: Tensor
 ) -> Tensor:
-    """Glue the halves of two digits together where `way` says so; overlay the others."""
+    """Join the halves of two digits if `way` says so, and overlay the others."""
     is_low_half = torch.arange(SIDE, device=first.device) < SIDE // 2
     left_and_right = torch.where(is_low_half, first, second)
     top_and_bottom = torch.where(is_low_half[:, None], first, second)
@@ -146,9 +145,9 @@ def _specks(numbers: Tensor) -> Tensor:
 
 
 def _frames(width: Tensor) -> Tensor:
-    """Draw frames 18 pixels wide; the random numbers `[n, 1, 1]` say how much lower they are.
+    """Draw frames 18 pixels wide. Random numbers `[n, 1, 1]` determine how much lower they are.
 
-    None is higher than wide, because it could be a 0.
+    No frame is higher than wide, because it could be a 0.
     """
     across = (torch.arange(SIDE, device=width.device) - SIDE / 2).abs()  # from the middle
     down = across[:, None] * (1 + 1.5 * width)
@@ -162,14 +161,13 @@ def _frames(width: Tensor) -> Tensor:
 
 
 def random_strokes(count: int, generator: torch.Generator) -> Tensor:
-    """Draw two to four lines and arcs between places of a 3x3 lattice, as large as MNIST's
-    digits.
+    """Draw two to four lines and arcs between places of a 3x3 lattice, as large as MNIST's digits.
 
-    Half of them begin with a stem on the left, from which bars go to the right; a quarter are
-    zigzags of three or four strokes; in the others the strokes lie anywhere.
+    Half of them begin with a stem on the left, with bars to the right. A quarter are zigzags of
+    three or four strokes. In the others, strokes can be anywhere.
 
     Args:
-        count: how many to draw.
+        count: the number of images.
         generator: the only source of randomness.
 
     Returns:
@@ -214,7 +212,7 @@ def random_strokes(count: int, generator: torch.Generator) -> Tensor:
 
 
 def _stem_ends(is_second: Tensor) -> Tensor:
-    """From top to bottom, on the left; a second one on the right."""
+    """Return stems from top to bottom, on the left; a second one on the right."""
     x = 2.0 * is_second
     top = torch.zeros_like(x)
     bottom = torch.full_like(x, 2.0)
@@ -222,7 +220,7 @@ def _stem_ends(is_second: Tensor) -> Tensor:
 
 
 def _bar_ends(lattice: Tensor, may_cross: Tensor) -> Tensor:
-    """From the stem to the right; some cross it, as in f and t.
+    """Return bars from the stem to the right. Some cross it, as in f and t.
 
     None crosses it at the foot, where some 1s have a bar.
     """
@@ -233,7 +231,7 @@ def _bar_ends(lattice: Tensor, may_cross: Tensor) -> Tensor:
 
 
 def _zigzag_ends(number: Tensor, starts_low: Tensor) -> Tensor:
-    """Up and down in turn, from left to right."""
+    """Return strokes alternately up and down, from left to right."""
     y = 2.0 * ((number + starts_low) % 2)
     x = (number / 1.5).expand_as(y)
     to_x = x + 1 / 1.5
@@ -241,7 +239,7 @@ def _zigzag_ends(number: Tensor, starts_low: Tensor) -> Tensor:
 
 
 def _chained(start: Tensor, stop: Tensor, continues: Tensor) -> Tensor:
-    """Move the start of each stroke that continues to the end of the one before.
+    """Move the start of each stroke that continues to the end of the previous one.
 
     Args:
         start, stop: `[sign, stroke, (x, y)]`.
@@ -259,8 +257,8 @@ def _arcs(start: Tensor, stop: Tensor, bulge: Tensor) -> Tensor:
 
     Args:
         start, stop: `[sign, stroke, (x, y)]`.
-        bulge: how far the control point lies off the straight line, `[sign, stroke]`, in lengths of
-            that line; 0 gives a straight line.
+        bulge: the distance of the control point from the straight line, `[sign, stroke]`, in
+            lengths of that line; 0 gives a straight line.
     """
     along_x, along_y = (stop - start).unbind(2)
     normal = torch.stack([-along_y, along_x], 2)
@@ -277,10 +275,10 @@ def _arcs(start: Tensor, stop: Tensor, bulge: Tensor) -> Tensor:
 
 
 def random_letters(count: int, generator: torch.Generator) -> Tensor:
-    """Draw random forms of `LETTERS`, as large as MNIST's digits; each place is moved a little.
+    """Draw random forms of `LETTERS`, as large as MNIST's digits, with randomly moved places.
 
     Args:
-        count: how many to draw.
+        count: the number of images.
         generator: the only source of randomness.
 
     Returns:
@@ -303,16 +301,16 @@ def random_letters(count: int, generator: torch.Generator) -> Tensor:
 
 
 def _key_places() -> Tensor:
-    """The places of the keys 1 to 9, at whole numbers from 0 to 2: `[key, (x, y)]`."""
+    """Return the places of the keys 1 to 9, with coordinates 0, 1 and 2: `[key, (x, y)]`."""
     key = torch.arange(9)
     return torch.stack([key % 3, key // 3], 1)
 
 
 @functools.cache
 def _letter_forms() -> Tensor:
-    """The keys, from 0 on, of each stroke's control points: int64 `[form, STROKES, 4]`.
+    """Return the keys, from 0 on, of each stroke's control points: int64 `[form, STROKES, 4]`.
 
-    A form with fewer strokes has points in place of the others.
+    A form with fewer strokes has points instead of the others.
     """
     forms = []
     for form in LETTERS.split(","):
@@ -333,7 +331,7 @@ def _control_keys(stroke: str) -> list[int]:
 
 
 def _bernstein_weights(device: torch.device) -> Tensor:
-    """The weight of each control point of a cubic Bezier curve: `[point, control point]`."""
+    """Return the weight of each control point of a cubic Bezier curve: `[point, control point]`."""
     t = _curve_parameter(device)
     first = (1 - t) ** 3
     second = 3 * t * (1 - t) ** 2
@@ -343,5 +341,5 @@ def _bernstein_weights(device: torch.device) -> Tensor:
 
 
 def _curve_parameter(device: torch.device) -> Tensor:
-    """The parameter t of a Bezier curve at each of its points, from 0 to 1: `[POINTS, 1]`."""
+    """Return the parameter t of a Bezier curve at each of its points, 0 to 1: `[POINTS, 1]`."""
     return torch.linspace(0, 1, POINTS, device=device)[:, None]

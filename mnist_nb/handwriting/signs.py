@@ -1,6 +1,6 @@
-"""Signs that no reader would call a digit, drawn by rule: hearts, arrows, zigzags, scribbles.
+"""Signs that resemble no digit, drawn by rules: hearts, arrows, zigzags, scribbles.
 
-Kinds that may be a digit are left out: a circle is a 0, a spiral of one turn a 6, an angle a 7, a
+Signs that could be a digit are omitted: a circle is a 0, a spiral of one turn a 6, an angle a 7, a
 question mark a 2, a curly bracket a 3, an ampersand an 8, and a dash near upright a 1.
 """
 
@@ -60,21 +60,21 @@ FORMS = {
     "colon": "h r, c m",
     "figure": _random_forms(),
 }
-"""Signs by their strokes between 25 places, which are named from a to y, row by row. A stroke is
-straight from place to place, or smooth after a ~; a single place is a dot."""
+"""Signs as strokes between 25 places, named a to y, row by row. A stroke is straight from place to
+place, or smooth after a ~. A single place is a dot."""
 
 
 # ---- curves: points [sign, CURVE_POINTS, (x, y)] from random numbers of the same shape
 
 
 def _dot(random: Tensor) -> Tensor:
-    """A line at any angle, which is drawn short with a very wide pen."""
+    """A line at any angle, drawn short with a very wide pen."""
     angle, _, _ = _choices(random)
     return _turned(_along(random), torch.zeros_like(_along(random)), math.pi * angle)
 
 
 def _dash(random: Tensor) -> Tensor:
-    """A bowed line at least 60 degrees from upright; augmentation may turn it to 48."""
+    """A curved line at least 60 degrees from vertical. Augmentation may turn it to 48."""
     angle, bow, _ = _choices(random)
     across = _along(random) - 0.5
     return _turned(across, (bow - 0.5) * across.square(), math.pi / 3 * (angle - 0.5))
@@ -129,22 +129,22 @@ KINDS = (*FORMS, *CURVES)
 
 
 def _choices(random: Tensor) -> list[Tensor]:
-    """Three random numbers for each sign, each `[sign, 1]`, in [0, 1)."""
+    """Return three random numbers for each sign, each `[sign, 1]`, in [0, 1)."""
     return list(random[:, :3, :1].unbind(1))
 
 
 def _along(random: Tensor) -> Tensor:
-    """How far each point is along its curve, `[sign, point]`, from 0 to 1."""
+    """Return the position of each point along its curve, `[sign, point]`, from 0 to 1."""
     return torch.linspace(0, 1, CURVE_POINTS).expand(random.shape[:2])
 
 
 def _between(low: int, high: int, choice: Tensor) -> Tensor:
-    """A whole number from low to high, for a choice in [0, 1)."""
+    """Return a whole number from low to high, for a choice in [0, 1)."""
     return low + ((high - low + 1) * choice).floor()
 
 
 def _teeth(random: Tensor, legs: Tensor, height: Tensor, angle: Tensor) -> Tensor:
-    """Legs up and down in turn, one step each; the corners are moved at random."""
+    """Return legs alternately up and down, one step each, with randomly moved corners."""
     number = torch.arange(CURVE_POINTS)
     moved = 2 * MOVE * (random - 0.5)
     x = number + moved[:, :, 0]
@@ -153,14 +153,14 @@ def _teeth(random: Tensor, legs: Tensor, height: Tensor, angle: Tensor) -> Tenso
 
 
 def _corners(points: Tensor, lines: Tensor) -> Tensor:
-    """Keep the first lines between points: the other points move to where the last line ends."""
+    """Keep the first lines between points: move the other points to the end of the last line."""
     index = torch.minimum(torch.arange(CURVE_POINTS), lines).long()  # [sign, point]
     sign = torch.arange(len(points))[:, None]
     return points[sign, index]
 
 
 def _polar(radius: Tensor, turn: Tensor) -> Tensor:
-    """Points from their radius and angle, each `[sign, point]`, the angle in turns."""
+    """Return points from radius and angle, each `[sign, point]`, with the angle in turns."""
     angle = 2 * math.pi * turn
     return torch.stack([radius * angle.cos(), radius * angle.sin()], 2)
 
@@ -176,10 +176,10 @@ def _turned(x: Tensor, y: Tensor, angle: Tensor) -> Tensor:
 
 
 class Forms:
-    """Signs by their strokes between places, drawn from random numbers.
+    """Signs as strokes between places, drawn with random numbers.
 
     Args:
-        table: the forms of each kind, as `FORMS` has them.
+        table: the forms of each kind, like `FORMS`.
     """
 
     def __init__(self, table: Mapping[str, str]) -> None:
@@ -196,7 +196,7 @@ class Forms:
 
         Args:
             kind: positions in the table, `[sign]`.
-            choice: random numbers in [0, 1) that choose among a kind's forms, `[sign]`.
+            choice: random numbers in [0, 1) that choose one of a kind's forms, `[sign]`.
             random: random numbers in [0, 1) that move the places, `[sign, place, (x, y)]`.
         """
         form = self._first[kind] + (choice * self._count[kind]).long()
@@ -207,13 +207,13 @@ class Forms:
 
 
 def _form_weights(form: list[str], strokes: int) -> Tensor:
-    """The weights `[stroke, point, place]` of a form, whose strokes are repeated to be as many."""
+    """Return the weights `[stroke, point, place]` of a form, with strokes repeated as needed."""
     repeated = itertools.islice(itertools.cycle(form), strokes)
     return torch.stack([_stroke_weights(stroke) for stroke in repeated])
 
 
 def _stroke_weights(stroke: str) -> Tensor:
-    """The weights `[point, place]` of a stroke: each of its points is a weighted sum of places."""
+    """Return the weights `[point, place]` of a stroke: each point is a weighted sum of places."""
     names = stroke.removeprefix("~")
     places = [PLACES.index(name) for name in names]
     corners = torch.eye(SIDE**2)[places]  # [corner, place]
@@ -237,7 +237,7 @@ def random_signs(count: int, generator: torch.Generator, kinds: Sequence[str] = 
     """Draw signs of random kinds, as large as MNIST's digits.
 
     Args:
-        count: how many to draw.
+        count: the number of signs.
         generator: the only source of randomness.
         kinds: names from `KINDS`.
 
@@ -263,7 +263,7 @@ def _sign_points(kind: Tensor, choice: Tensor, random: Tensor) -> Tensor:
     all_curves = torch.stack([draw(random) for draw in CURVES.values()])
     curve = (kind - len(FORMS)).clamp_min(0)
     sign = torch.arange(len(kind))
-    # a stroke of a curve begins with the point where the one before ended
+    # a stroke of a curve begins with the last point of the previous stroke
     strokes = all_curves[curve, sign].unfold(1, STROKE_POINTS, STROKE_POINTS - 1)
     curves = strokes.transpose(2, 3)
     is_form = (kind <= last_form)[:, None, None, None]
