@@ -82,7 +82,7 @@ def test_pixels_are_flipped_with_arrows_tab_and_enter(shared_notebook: NotebookP
     editor.tab_to("Turn paper into ink")
     editor.page.keyboard.press("Enter")
     editor.says("1 pixel flipped")
-    editor.tab_to("Flip the pixel that hurts")
+    editor.tab_to("Flip the pixel that lowers")
     for count in range(2, 12):
         editor.page.keyboard.press("Enter")
         editor.says(f"{count} pixels flipped")
