@@ -65,7 +65,7 @@ class Sketch:
 
     def __init__(self, size: float = CANVAS) -> None:
         if not (np.isfinite(size) and size > 0):
-            raise ValueError(f"the size of a canvas is a positive number of pixels, not {size!r}")
+            raise ValueError(f"size must be a positive number of pixels, got {size!r}")
         self.size = float(size)
         self._states: list[tuple[Stroke, ...]] = [()]
         self._current = 0
@@ -102,7 +102,7 @@ class Sketch:
                 f"would have {len(self.strokes) + 1:,} and {count:,}: clear it first"
             )
         if not (np.isfinite(width) and width > 0):
-            raise ValueError(f"the width of a stroke is a positive number of pixels, not {width!r}")
+            raise ValueError(f"width must be a positive number of pixels, got {width!r}")
         path.flags.writeable = False
         self._push((*self.strokes, Stroke(path, float(width), bool(erase))))
 
@@ -227,22 +227,20 @@ def as_points(points: ArrayLike) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):
             path = np.array(points, dtype=np.float32)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"the points of a stroke are numbers of shape [n, 2]: {error}") from None
+        raise ValueError(f"points must be numbers of shape [n, 2]: {error}") from None
     if path.ndim != 2 or path.shape[1] != 2 or not len(path):
         shape = list(path.shape)
-        raise ValueError(f"the points of a stroke have shape [n, 2] with n >= 1, not {shape}")
+        raise ValueError(f"points must have shape [n, 2] with n >= 1, got {shape}")
     is_finite = np.isfinite(path).all(axis=1)
     if not is_finite.all():
         bad = int(is_finite.argmin())
-        raise ValueError(
-            f"the points of a stroke are finite numbers, but point {bad} is {path[bad].tolist()}"
-        )
+        raise ValueError(f"points must be finite, but point {bad} is {path[bad].tolist()}")
     return path
 
 
 def _split_points(points: NDArray[Any], lengths: NDArray[Any]) -> list[NDArray[Any]]:
     if (lengths < 1).any() or lengths.sum() != len(points):
-        raise ValueError(f"the lengths {lengths.tolist()} do not add up to {len(points)} points")
+        raise ValueError(f"lengths {lengths.tolist()} must add up to {len(points)} points")
     ends = np.cumsum(lengths)
     return np.split(points, ends[:-1])
 
