@@ -1,33 +1,48 @@
 """Count the whole numbers that are read right, composed of a writer's digits or in pictures.
 
     python benchmarks/whole_numbers.py --strokes FILE [--characters FILE] [--pictures FOLDER]
-    [--model NAME_OR_PATH]
+    [--made PAGES] [--model NAME_OR_PATH]
 
 FILE is UNIPEN text as for `strokes.py`; the second, digits one a line: the character, the writer,
 then strokes of x,y with "|" between them. Each number has 2 to 6 digits of one writer, heights
 varied by 15 % and baselines by 10 %, with gaps from a touch to half a digit: on half the numbers
 between the digits' boxes, on half between their ink, so that they reach over and under each other.
 A third is slanted. The strokes come in random order. FOLDER holds `several.tsv` (name, true reading
-with "/" between lines, kind) and those pictures in `several/`.
+with "/" between lines, kind) and those pictures in `several/`. PAGES is how many pages of each kind
+of `tools/made_pages.py` are made, of the half of MNIST's validation digits that nothing is fitted
+on.
+For pictures and pages a second table says how often a number is right, by its confidence.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from strokes import PenDigit, load, read_unipen
+from torch import nn
 
-from mnist_nb import Sketch, read_number, wilson_interval
+from mnist_nb import Sketch, load_mnist, read_number, wilson_interval
+from mnist_nb.data import Split
 from mnist_nb.handwriting.raster import walk
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
+
+from made_pages import KINDS, make_page
 
 Strokes = list[NDArray[np.float64]]
 PER_WRITER = 20
+FIRST_MADE_SEED = 1000  # the weights are fitted on pages of smaller seeds
+CONFIDENCES = (0, 0.05, 0.2, 0.5, 0.9, 1.001)  # where rows of the second table begin
 
 
 def read_characters(path: str | Path) -> list[PenDigit]:
@@ -105,18 +120,49 @@ def edits(read: str, true: str) -> int:
 
 
 def report(name: str, readings: list[tuple[str, str]]) -> str:
-    """A row: digits and numbers read right, of (read, true)."""
+    """A row: digits read right, signs read beyond them, and numbers right, of (read, true)."""
     flat = [(read.replace("/", ""), true.replace("/", "")) for read, true in readings]
     total, numbers = (
         sum(len(true) for _, true in flat),
         sum(read == true for read, true in readings),
     )
     digits = total - sum(edits(*pair) for pair in flat)
+    extra = sum(max(len(read) - len(true), 0) for read, true in flat)
     low, high = wilson_interval(numbers, len(readings))
-    return (
-        f"| {name} | {digits / total:.1%} ({digits} of {total}) | {numbers / len(readings):.1%} "
-        f"({numbers} of {len(readings)}) | {low:.1%} to {high:.1%} |"
-    )
+    of_digits = f"{digits / total:.1%} ({digits} of {total})"
+    of_numbers = f"{numbers / len(readings):.1%} ({numbers} of {len(readings)})"
+    return f"| {name} | {of_digits} | {extra} | {of_numbers} | {low:.1%} to {high:.1%} |"
+
+
+def read_picture(source: Any, model: nn.Module) -> tuple[str, float]:
+    """What is read in a picture, with "/" between lines, and the confidence."""
+    try:
+        number = read_number(source, model)
+    except ValueError:
+        return "", 0.0
+    return number.text.replace("\n", "/"), number.confidence
+
+
+def read_made(model: nn.Module, count: int) -> Iterator[tuple[str, str, str, float]]:
+    """The kind, what is read, what is true and the confidence, of so many pages of each kind."""
+    validation = load_mnist().validation
+    half = len(validation) // 2
+    split = Split(validation.images[half:], validation.labels[half:], "validation, second half")
+    for kind in KINDS:
+        for seed in range(FIRST_MADE_SEED, FIRST_MADE_SEED + count):
+            page = make_page(kind, seed, split)
+            text, confidence = read_picture(page.picture, model)
+            yield kind, text, page.text.replace("\n", "/"), confidence
+
+
+def report_confidence(readings: list[tuple[float, bool]]) -> str:
+    """A table of how many are right, of (confidence, right)."""
+    rows = ["| confidence | numbers | right |", "| --- | --- | --- |"]
+    for low, high in pairwise(CONFIDENCES):
+        some = [is_right for confidence, is_right in readings if low <= confidence < high]
+        if some:
+            rows.append(f"| {low} to {high:.2g} | {len(some)} | {sum(some) / len(some):.0%} |")
+    return "\n".join(rows)
 
 
 def main() -> None:
@@ -136,6 +182,7 @@ def main() -> None:
         default="all",
         help="only writers with such a place",
     )
+    parser.add_argument("--made", type=int, default=0, help="made pages of each kind")
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, random = load(options.model), np.random.default_rng(0)
@@ -156,15 +203,20 @@ def main() -> None:
     table = (
         (options.pictures / "several.tsv").read_text().splitlines()[1:] if options.pictures else []
     )
+    confidences = []
     for name, true, kind in (line.split("\t") for line in table):
-        try:
-            text = read_number(options.pictures / "several" / name, model).text.replace("\n", "/")
-        except ValueError:
-            text = ""
+        text, confidence = read_picture(options.pictures / "several" / name, model)
+        confidences.append((confidence, text == true))
         rows["pictures, all"].append((text, true))
         rows[f"pictures, {kind}"].append((text, true))
-    print("| | digits | whole numbers | 95 % interval |\n| --- | --- | --- | --- |")
+    for kind, text, true, confidence in read_made(model, options.made):
+        confidences.append((confidence, text == true))
+        rows["made pages, all"].append((text, true))
+        rows[f"made pages, {kind}"].append((text, true))
+    print("| | digits | extra | whole numbers | 95 % interval |\n| --- | --- | --- | --- | --- |")
     print("\n".join(report(name, rows[name]) for name in sorted(rows)))
+    if confidences:
+        print("\n" + report_confidence(confidences))
     if options.strokes:
         times, digits = [], read_unipen(options.strokes)[:200]
         for drawn in (compose(digits, random, 8)[1] for _ in range(30)):

@@ -17,16 +17,18 @@ def test_a_page_is_the_same_for_a_seed_and_says_its_digits(kind: str, sample: Mn
     assert page.picture.tobytes() == again.picture.tobytes()
     assert page.picture.tobytes() != other.picture.tobytes()
     assert len(page.text.replace("\n", "")) == len(page.boxes)
+    assert page.owners.shape == page.picture.size[::-1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_box_of_a_page_has_ink(kind: str, sample: Mnist) -> None:
     page = make_page(kind, 5, sample.train)
     grey = np.asarray(page.picture.convert("L"), float)
-    for box in page.boxes:
+    for number, box in enumerate(page.boxes):
         left, top, right, bottom = np.round(box).astype(int)
-        inside = grey[max(top, 0) : bottom, max(left, 0) : right]
-        assert np.ptp(inside) > 30
+        place = (slice(max(top, 0), bottom), slice(max(left, 0), right))
+        assert np.ptp(grey[place]) > 30
+        assert number in page.owners[place]
 
 
 def test_a_contact_sheet_is_drawn(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_curve
 
-from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots
+from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots, read_number
 from mnist_nb.handwriting.pictures import picture_steps
 from mnist_nb.handwriting.preprocessing import preparation_steps
 from mnist_nb.labs.images import image_stats
@@ -62,6 +62,7 @@ def figures(data, run, evaluation):
         "read_images": lambda: plots.read_images(images, evaluation, [0, 1, 2]),
         "prediction_bars": lambda: plots.prediction_bars(first, evaluation.probabilities[0]),
         "picture": lambda: plots.picture(picture_steps(first)),
+        "number": lambda: plots.number(255 - first, read_number(255 - first)),
         "preparation": lambda: plots.preparation(preparation_steps(first)),
         "accuracy_intervals": lambda: plots.accuracy_intervals(both),
         "roc_curves": lambda: plots.roc_curves(

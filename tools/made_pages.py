@@ -33,6 +33,7 @@ Range = tuple[float, float]  # from which a number is drawn
 Random = np.random.Generator
 
 MAX_LETTERS = 30  # in a line of words
+NOBODY = -1  # owns a pixel that is no digit's ink
 PEN = 0.12  # the width of MNIST's pen, in heights of a digit
 OVERSAMPLING = 3  # digits are drawn so many times larger, then reduced
 
@@ -43,6 +44,7 @@ class Page(NamedTuple):
     picture: Image.Image  # RGB
     text: str  # lines are joined by newlines; commas, points and minus signs are left out
     boxes: list[Box]  # of the digits, in the text's order, in pixels of the picture
+    owners: NDArray[np.int64]  # [H, W], the number of the digit whose ink it is, or NOBODY
 
 
 # ---- light: factors `[H, W]` for the picture
@@ -182,6 +184,7 @@ class Sheet:
 
     Attributes:
         ink, print: darkness, `[H, W]` in 0..1.
+        owners: `[H, W]`, the number of the digit whose ink it is, or NOBODY.
         lines: of digits.
         height: of a digit in pixels.
         pen: the width of the pen in pixels.
@@ -190,6 +193,7 @@ class Sheet:
     def __init__(self, width: int, height: int) -> None:
         self.ink: Floats = np.zeros((height, width))
         self.print: Floats = np.zeros((height, width))
+        self.owners = np.full((height, width), NOBODY)
         self.lines: list[list[Digit]] = []
         self.height = 1.0
         self.pen = 1.0
@@ -218,6 +222,12 @@ class Sheet:
         """Draw a printed line."""
         self.print = np.maximum(self.print, self._line(points, width))
 
+    def erase(self, points: list[tuple[float, float]], width: float) -> None:
+        """Take ink away along a line."""
+        kept = 1 - self._line(points, width)
+        self.ink *= kept
+        self.owners[kept < 0.5] = NOBODY
+
     def frame(self, box: Box, width: float) -> None:
         """Draw a printed rectangle."""
         left, top, right, bottom = box
@@ -230,11 +240,14 @@ class Sheet:
         ImageDraw.Draw(image).line(points, 255, pixels, joint="curve")
         return np.asarray(image, float) / 255
 
-    def stamp(self, mask: Floats, left: int, top: int) -> None:
+    def stamp(self, mask: Floats, left: int, top: int, owner: int = NOBODY) -> None:
         """Put written ink `[H, W]` on the sheet."""
         height, width = mask.shape
-        place = self.ink[top : top + height, left : left + width]
-        np.maximum(place, mask[: place.shape[0], : place.shape[1]], out=place)
+        place = (slice(top, top + height), slice(left, left + width))
+        ink = self.ink[place]
+        visible = mask[: ink.shape[0], : ink.shape[1]]
+        np.maximum(ink, visible, out=ink)
+        self.owners[place][visible > 0.5] = owner
 
 
 # ---- what is printed or written beside the digits
@@ -349,19 +362,33 @@ def specks(sheet: Sheet, random: Random) -> None:
         sheet.write([(x, y), (x + along[0] + 1, y + along[1])], width)
 
 
+def creases(sheet: Sheet, random: Random) -> None:
+    """Folds along which the ink is worn off, so that digits are in several pieces."""
+    sheet_width, sheet_height = sheet.size
+    for line in sheet.lines:
+        width = random.uniform(0.02, 0.08) * sheet.height
+        top, bottom = line[0].box[1], line[0].box[3]
+        y, end_y = random.uniform(top, bottom, 2)
+        sheet.erase([(0, y), (sheet_width, end_y)], width)
+    x, end_x = random.uniform(0, sheet_width, 2)
+    sheet.erase([(x, 0), (end_x, sheet_height)], 2)
+
+
 def words(sheet: Sheet, random: Random) -> None:
-    """A line of letters above the digits."""
+    """Lines of letters above the digits, as many as there is room for."""
     generator = torch.Generator().manual_seed(int(random.integers(2**31)))
-    letters = random_letters(MAX_LETTERS, generator).numpy()
     side = round(random.uniform(0.7, 1.2) * sheet.height)
     first_top = min(digit.box[1] for digit in sheet.lines[0])
-    top = max(0, round(first_top - random.uniform(1.4, 1.8) * side))
-    for place, letter in enumerate(letters):
-        left = round((0.2 + 0.8 * place) * side)
-        is_space = random.random() < 0.2
-        if left + side < sheet.size[0] and not is_space:
-            image = Image.fromarray(letter).resize((side, side))
-            sheet.stamp(np.asarray(image, float), left, top)
+    top = round(first_top - random.uniform(1.4, 1.8) * side)
+    while top > 0:
+        letters = random_letters(MAX_LETTERS, generator).numpy()
+        for place, letter in enumerate(letters):
+            left = round((0.2 + 0.8 * place) * side)
+            is_space = random.random() < 0.2
+            if left + side < sheet.size[0] and not is_space:
+                image = Image.fromarray(letter).resize((side, side))
+                sheet.stamp(np.asarray(image, float), left, top)
+        top -= round(1.3 * side)
 
 
 def comma(sheet: Sheet, random: Random) -> None:
@@ -407,6 +434,8 @@ SLOTS = (1.0, 1.6)  # pitch of digits in boxes
 KINDS = {
     "line": Kind(),
     "drawing": Kind(camera=DRAWING),
+    "few digits": Kind(digits=(1, 3), camera=DRAWING),
+    "few digits on a photo": Kind(digits=(1, 3), margin=(0.3, 3)),
     "blackboard": Kind(camera=replace(DRAWING, is_negative=True)),
     "scan": Kind(camera=SCAN),
     "touching": Kind(gap=(-0.1, 0.05), digits=(2, 6)),
@@ -426,7 +455,7 @@ KINDS = {
     "form remains": Kind(digits=(5, 10), height=(16, 40), draw=(dashes, strip), camera=SCAN),
     "edge strip": Kind(draw=(strip, strip)),
     "specks": Kind(draw=(specks,)),
-    "words": Kind(margin=(2, 3), digits=(6, 10), draw=(words,)),
+    "words": Kind(margin=(2, 5), digits=(6, 10), draw=(words,)),
     "comma": Kind(digits=(2, 6), gap=(0.35, 0.7), draw=(comma,)),
     "point": Kind(digits=(2, 6), gap=(0.35, 0.7), draw=(point,)),
     "minus": Kind(margin=(1.2, 2), draw=(minus,)),
@@ -445,8 +474,11 @@ KINDS = {
     "small on a page": Kind(
         height=(14, 24), digits=(4, 9), margin=(4, 9), camera=replace(PHOTO, light=in_shadow)
     ),
-    "few pixels": Kind(height=(11, 17), camera=FORM),
+    "cut close": Kind(digits=(2, 7), margin=(-0.25, 0), camera=DRAWING),
+    "photo cut close": Kind(digits=(1, 7), margin=(-0.25, 0.1)),
+    "few pixels": Kind(height=(11, 17), margin=(-0.1, 1), camera=FORM),
     "blurred": Kind(camera=replace(PHOTO, blur=(1, 2))),
+    "creased": Kind(draw=(creases,)),
     "bold": Kind(pen=(1.5, 2), gap=(0.15, 0.5)),
     "thin": Kind(pen=(0.25, 0.5), height=(40, 80)),
     "pencil": Kind(pen=(0.3, 0.6), height=(40, 70), camera=replace(PHOTO, ink=(110, 150), tint=5)),
@@ -517,8 +549,8 @@ def write_sheet(kind: Kind, split: Split, random: Random) -> Sheet:
     sheet.height = layout.height
     sheet.pen = max(1.0, PEN * layout.pen * layout.height)
     sheet.lines = lines
-    for digit, mask in zip(sheet.digits, masks, strict=True):
-        sheet.stamp(mask, round(digit.box[0]), round(digit.box[1]))
+    for number, (digit, mask) in enumerate(zip(sheet.digits, masks, strict=True)):
+        sheet.stamp(mask, round(digit.box[0]), round(digit.box[1]), number)
     return sheet
 
 
@@ -581,7 +613,8 @@ def _with_pen(is_ink: NDArray[np.bool_], pen: float) -> NDArray[np.bool_]:
         outside = ndimage.distance_transform_edt(~np.pad(is_ink, reach))
         return np.asarray(outside <= reach)
     deepest = ndimage.maximum_filter(inside, 2 * round(half_width) + 1)
-    return np.asarray(is_ink & (inside >= (1 - pen) * deepest))
+    thin = is_ink & (inside >= (1 - pen) * deepest)
+    return np.asarray(ndimage.binary_closing(thin, iterations=OVERSAMPLING))
 
 
 # ---- taking its picture
@@ -594,22 +627,32 @@ def photograph(sheet: Sheet, camera: Camera, random: Random) -> Page:
     if camera.has_table:
         edge = round(random.uniform(0.3, 1) * sheet.height)
     ink, printed = _turn(sheet.ink, edge, angle), _turn(sheet.print, edge, angle)
+    owners = _turn(sheet.owners, edge, angle, NOBODY, nearest=True).astype(np.int64)
     table_mask = 1 - _turn(np.ones_like(sheet.ink), edge, angle)
     boxes = [_turn_box(digit.box, edge, angle, ink.shape) for digit in sheet.digits]
     colours = _colour(ink, printed, table_mask, camera, random)
     pixels = _expose(colours, camera, random)
     text = "\n".join(_text_of(line) for line in sheet.lines)
-    return Page(_through_jpeg(pixels, random.uniform(*camera.quality)), text, boxes)
+    picture = _through_jpeg(pixels, random.uniform(*camera.quality))
+    return Page(picture, text, boxes, owners)
 
 
 def _text_of(line: list[Digit]) -> str:
     return "".join(str(digit.label) for digit in line)
 
 
-def _turn(layer: Floats, edge: int, angle: float) -> Floats:
-    """Turn a layer with a table `edge` pixels wide around it by degrees."""
-    padded = np.pad(layer, edge)
-    return np.asarray(ndimage.rotate(padded, angle, reshape=False, order=1, mode="nearest"))
+def _turn(
+    layer: Floats | NDArray[np.int64],
+    edge: int,
+    angle: float,
+    beyond: float = 0,
+    nearest: bool = False,
+) -> Floats:
+    """Turn a layer by degrees, with a table `edge` pixels wide around it; `nearest` leaves its
+    values as they are."""
+    padded = np.pad(layer, edge, constant_values=beyond)
+    order = 0 if nearest else 1
+    return np.asarray(ndimage.rotate(padded, angle, reshape=False, order=order, mode="nearest"))
 
 
 def _turn_box(box: Box, edge: int, angle: float, shape: Shape) -> Box:

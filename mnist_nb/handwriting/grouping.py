@@ -1,4 +1,4 @@
-"""Which pieces of a number belong together.
+"""Which strokes of a number belong together.
 
 A digit's pieces lie close together, but so may two digits. So every plausible group of neighbours
 is scored, and of all ways to divide the pieces into groups the best is taken.
@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from mnist_nb.handwriting.pieces import InkPiece, Piece
+from mnist_nb.handwriting.pieces import Piece
 from mnist_nb.handwriting.preprocessing import Floats
 
 # Lengths are in heights of a digit.
@@ -42,7 +42,6 @@ class GroupFeatures:
         excess_width: beyond 0.9, at least 0.
         overlap: the largest share of its width, or of another piece's, that both cover.
         crowding: how much closer than 0.15 the nearest other piece is, at least 0.
-        is_cut: 1 if another piece was cut from the same connected ink, else 0.
     """
 
     score_logit: float
@@ -53,11 +52,10 @@ class GroupFeatures:
     excess_width: float
     overlap: float
     crowding: float
-    is_cut: float
 
 
 # They maximise the likelihood of the right groups in 2,560 numbers put together from the digits of
-# 32 people, less 0.15 times the sum of their squares; `is_cut` was chosen by hand, on pictures.
+# 32 people, less 0.15 times the sum of their squares.
 GROUP_WEIGHTS = GroupFeatures(
     score_logit=0.58,
     four_probability=3.7,
@@ -67,7 +65,6 @@ GROUP_WEIGHTS = GroupFeatures(
     excess_width=-4.6,
     overlap=-3.4,
     crowding=-5.6,
-    is_cut=-3.0,
 )
 
 
@@ -118,7 +115,6 @@ class Layout:
         boxes = np.array([piece.box for piece in pieces]) / scale
         self._lows, self._highs = boxes[:, :2], boxes[:, 2:]  # [piece, (x, y)]
         self._distances = _measure_distances(pieces, scale)
-        self._blobs = [piece.blob if isinstance(piece, InkPiece) else None for piece in pieces]
         self._count = len(pieces)
 
     def plausible_groups(self) -> list[Group]:
@@ -168,7 +164,6 @@ class Layout:
             excess_width=max(group.width - TYPICAL_WIDTH, 0),
             overlap=self._overlap(group, others),
             crowding=self._crowding(group, others),
-            is_cut=self._is_cut(group, others),
         )
 
     def _overlap(self, group: Group, others: list[int]) -> float:
@@ -187,29 +182,27 @@ class Layout:
         distances = self._distances[np.ix_(group.members, others)]
         return float(CLEARANCE - distances.min(initial=CLEARANCE))
 
-    def _is_cut(self, group: Group, others: list[int]) -> bool:
-        blobs = {self._blobs[piece] for piece in group.members} - {None}
-        return any(self._blobs[piece] in blobs for piece in others)
-
 
 def _measure_distances(pieces: Sequence[Piece], scale: float) -> Floats:
     """Distances between pieces near each other, `[piece, piece]`; infinite for the rest."""
     count = len(pieces)
-    samples = [_sample(piece.points) / scale for piece in pieces]
+    samples = [sample_points(piece.points) / scale for piece in pieces]
     distances = np.full((count, count), np.inf)
     for first in range(count):
         for second in range(first + 1, min(first + MAX_SPAN, count)):
-            distance = _shortest_distance(samples[first], samples[second])
+            distance = shortest_distance(samples[first], samples[second])
             distances[first, second] = distances[second, first] = distance
     return distances
 
 
-def _sample(points: Floats) -> Floats:
+def sample_points(points: Floats) -> Floats:
+    """At most 96 points, evenly taken."""
     step = math.ceil(len(points) / MAX_SAMPLES)
     return points[::step]
 
 
-def _shortest_distance(points: Floats, others: Floats) -> float:
+def shortest_distance(points: Floats, others: Floats) -> float:
+    """The distance between the nearest points of two sets, each `[point, (x, y)]`."""
     across = np.subtract.outer(points[:, 0], others[:, 0])
     down = np.subtract.outer(points[:, 1], others[:, 1])
     squares = across**2 + down**2

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.handwriting.grouping import Layout, best_division, group_worth
+from mnist_nb.handwriting.page_reading import PageDigit, read_page
 from mnist_nb.handwriting.pictures import find_ink
 from mnist_nb.handwriting.pieces import (
     Box,
@@ -18,13 +19,12 @@ from mnist_nb.handwriting.pieces import (
     draw_pieces,
     draw_strokes,
     enclosing_box,
-    ink_pieces,
     longer_side,
     stroke_pieces,
 )
 from mnist_nb.handwriting.preprocessing import EmptySketchError, Floats, Pixels
 from mnist_nb.handwriting.pretrained import load_pretrained
-from mnist_nb.handwriting.refusal import is_refused, predict_and_score, refusal_head
+from mnist_nb.handwriting.refusal import is_refused, predict_and_score, score_logits
 from mnist_nb.handwriting.sketch import Sketch, Stroke
 from mnist_nb.models import predict
 
@@ -34,15 +34,13 @@ MIN_DIGIT_SIZE = 0.3  # in heights of a digit; smaller groups are dots
 MIN_LINE_OVERLAP = 0.35  # of two digits of one line, in heights of the lower one
 MIN_PIECE_HEIGHT = 1e-3  # of a piece, where heights are compared
 
-MIN_SCORE = 1e-7  # where a logit is taken of a score, so that it is finite
-MAX_SCORE_LOGIT = 6.0
-ENERGY_LOGIT_SLOPE, ENERGY_LOGIT_SHIFT = 4.5, -4.0  # bring logits from energies to learned ones
 DOUBTFUL = 0.95  # a drawn digit read with less probability is read in these forms as well
 FORMS = ((1, -0.2), (1, 0.2), (0.8, 0), (1.25, 0))  # stretch and slant; their mean is better
 
-# Of 400 single test digits, 0.8 % are read with less; QR codes, checkerboards and long text with
-# 0.00 to 0.03. Whole numbers of 2 to 12 test digits had 0.27 or more.
-MIN_CONFIDENCE = 0.05  # of a digit in a picture, as the geometric mean over all
+# Of 400 single test digits, 0.8 % are read with less; most of QR codes and checkerboards, and half
+# of the letters in a text.
+MIN_CONFIDENCE = 0.05  # of a digit in a picture
+MAX_UNLIKELY = 1 / 3  # the share of digits with less, from which on it is no number
 
 # Next to other digits a digit is far likelier than on a pad where anything may be drawn, so a tenth
 # of the score suffices.
@@ -65,7 +63,7 @@ class Number(NamedTuple):
 
     text: str  # lines are joined by newlines
     digits: list[ReadDigit]  # in the text's order
-    confidence: float  # in [0, 1], that all of it is read right: the product over the digits
+    confidence: float  # in [0, 1], that all of it is read right; see `read_number`
 
 
 def read_number(source: Any, model: nn.Module | None = None) -> Number:
@@ -75,20 +73,33 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     picture are cut where their ink is thin. Neither the order of the strokes nor their place on the
     canvas matters.
 
+    In a picture, ink that looks like no digit and is in no line of digits is left out, such as the
+    remains of a form. So are decimal commas and points and minus signs: "-3,5" is read as "35".
+
     Args:
         source: a `Sketch`, whose canvas the boxes are measured on, or a picture as `find_ink` takes
             it, in whose pixels they are.
         model: reads the digits; defaults to the shipped network that reads handwriting best.
 
+    Returns:
+        The number. Its confidence is the product of the digits' probabilities and scores. For a
+        picture it also counts how its ink may be divided, and is fitted to be honest on made pages.
+
     Raises:
         EmptySketchError: if there is no ink.
         ValueError: if `source` is no picture, has more than 400 pieces of ink, or is a picture of
-            something else, by the low confidence of what is read.
+            something else, by the low confidence in its digits.
     """
-    pieces = stroke_pieces(source) if isinstance(source, Sketch) else ink_pieces(find_ink(source))
+    model = load_pretrained() if model is None else model
+    if isinstance(source, Sketch):
+        return _read_strokes(source, model)
+    return read_ink(find_ink(source), model)
+
+
+def _read_strokes(sketch: Sketch, model: nn.Module) -> Number:
+    pieces = stroke_pieces(sketch)
     if not pieces:
         raise EmptySketchError("there is no ink here: draw a number first")
-    model = load_pretrained() if model is None else model
     scale = _digit_height(pieces)
     pieces = _without_specks(pieces, scale)
     if len(pieces) > MAX_PIECES:
@@ -98,23 +109,52 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     pieces.sort(key=_from_left_to_right)
     readings = _without_dots(_read_groups(pieces, scale, model), scale)
     lines = arrange_in_lines([_read_closely(reading, model) for reading in readings])
+    return _number(lines)
+
+
+def read_ink(ink: Floats, model: nn.Module) -> Number:
+    """Read a number in ink `[H, W]`, as `find_ink` finds it in a picture.
+
+    Raises:
+        ValueError: as `read_number` does.
+    """
+    found = read_page(ink, model)
+    lines = []
+    for line in found.lines:
+        lines.append([_name(digit, model) for digit in line])
+    number = _number(lines)
+    _check_confidences([_confidence(digit) for digit in number.digits])
+    return number._replace(confidence=found.confidence)
+
+
+def _name(digit: PageDigit, model: nn.Module) -> ReadDigit:
+    """Name a digit, or refuse it."""
+    text = str(digit.probabilities.argmax())
+    if is_refused(model, SCORE_FACTOR * digit.score):
+        text = "?"
+    return ReadDigit(text, *digit)
+
+
+def _number(lines: list[list[ReadDigit]]) -> Number:
     digits = [digit for line in lines for digit in line]
     text = "\n".join("".join(digit.text for digit in line) for line in lines)
-    confidences = [float(digit.probabilities.max() * digit.score) for digit in digits]
-    if not isinstance(source, Sketch):
-        _check_confidences(confidences)
+    confidences = [_confidence(digit) for digit in digits]
     return Number(text, digits, float(np.prod(confidences)))
+
+
+def _confidence(digit: ReadDigit) -> float:
+    """That this is a digit, and read right."""
+    return float(digit.probabilities.max() * digit.score)
 
 
 def _check_confidences(confidences: Sequence[float]) -> None:
     """Refuse a picture of something other than a number."""
-    logarithms = np.log(np.maximum(confidences, 1e-9))
-    mean = float(np.exp(logarithms.mean()))
-    if mean < MIN_CONFIDENCE:
+    unlikely = sum(confidence < MIN_CONFIDENCE for confidence in confidences)
+    if unlikely >= MAX_UNLIKELY * len(confidences):
         raise ValueError(
-            f"this picture does not look like a number: a digit in it would be read right with "
-            f"{mean:.1%} confidence, and at least {MIN_CONFIDENCE:.0%} is needed; crop it to the "
-            "number, or write larger and darker"
+            f"this picture does not look like a number: {unlikely} of the {len(confidences)} "
+            "signs found in it do not look like digits; crop it to the number, or write larger "
+            "and darker"
         )
 
 
@@ -159,9 +199,9 @@ def _read_groups(pieces: Sequence[Piece], scale: float, model: nn.Module) -> lis
     members = [[pieces[index] for index in group.members] for group in groups]
     images = np.stack([draw_pieces(some) for some in members])
     probabilities, scores = (answer.numpy() for answer in predict_and_score(model, images))
-    score_logits = _score_logits(scores, model)
+    logits = score_logits(scores, model)
     worths = []
-    for group, logit, of_digits in zip(groups, score_logits, probabilities, strict=True):
+    for group, logit, of_digits in zip(groups, logits, probabilities, strict=True):
         features = layout.features(group, float(logit), float(of_digits[4]))
         worths.append(group_worth(features))
     readings = []
@@ -171,15 +211,6 @@ def _read_groups(pieces: Sequence[Piece], scale: float, model: nn.Module) -> lis
         reading = _Reading(members[index], box, images[index], probabilities[index], score)
         readings.append(reading)
     return readings
-
-
-def _score_logits(scores: NDArray[np.float32], model: nn.Module) -> Floats:
-    """The logits of digit scores; those from energies are stretched to the range of learnt ones."""
-    shares = np.clip(scores.astype(np.float64), MIN_SCORE, 1 - MIN_SCORE)
-    logits: Floats = np.log(shares / (1 - shares))
-    if refusal_head(model) is None:
-        logits = ENERGY_LOGIT_SLOPE * logits + ENERGY_LOGIT_SHIFT
-    return np.minimum(logits, MAX_SCORE_LOGIT)
 
 
 def _without_dots(readings: Sequence[_Reading], scale: float) -> list[_Reading]:

@@ -66,14 +66,14 @@ def from_image(source: Picture) -> Pixels:
     return picture_steps(source).image
 
 
-def find_ink(source: Picture) -> Floats:
+def find_ink(source: Picture, crop: Crop = WHOLE_PICTURE) -> Floats:
     """Find the ink in a picture of one or several digits: float64 `[H, W]`, in (0, 1], paper 0.
 
     Neither side is over 512 pixels. Shadows, rules, boxes and tables around digits, specks and
     things at the edge are removed; digits may touch the edge, but not run along it. Arguments and
     errors are those of `from_image`.
     """
-    return _ink_of(load_grey(source))
+    return _ink_of(load_grey(source, crop))
 
 
 def picture_steps(source: Picture, crop: Crop = WHOLE_PICTURE) -> PictureSteps:

@@ -4,7 +4,9 @@ import weakref
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mnist_nb.data import load_sample
@@ -19,6 +21,9 @@ HEAD_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5
 """Below these scores an image is refused: about 1 % of the digits that other people wrote with a
 pen lie below."""
 _ENERGY_DIGITS = 128  # digits of MNIST whose energies make those of other images comparable
+MIN_SCORE = 1e-7  # where a logit is taken of a score, so that it is finite
+MAX_SCORE_LOGIT = 6.0
+ENERGY_LOGIT_SLOPE, ENERGY_LOGIT_SHIFT = 4.5, -4.0  # bring logits from energies to learned ones
 ENERGY_SHIFT = 2.33  # standard deviations: 1 % of normally distributed energies lie further down
 
 
@@ -134,6 +139,16 @@ def energy_of_digits(model: nn.Module) -> EnergyStats:
         stats = EnergyStats(energies.mean(), energies.std().clamp_min(1e-6))
         _energies[model] = fingerprint, stats
     return _energies[model][1]
+
+
+def score_logits(scores: NDArray[np.floating[Any]], model: nn.Module) -> NDArray[np.float64]:
+    """Return the logits of digit scores, at most 6; those from energies are stretched to the range
+    of learnt ones."""
+    shares = np.clip(scores.astype(np.float64), MIN_SCORE, 1 - MIN_SCORE)
+    logits: NDArray[np.float64] = np.log(shares / (1 - shares))
+    if refusal_head(model) is None:
+        logits = ENERGY_LOGIT_SLOPE * logits + ENERGY_LOGIT_SHIFT
+    return np.minimum(logits, MAX_SCORE_LOGIT)
 
 
 def refusal_threshold(model: nn.Module) -> float:

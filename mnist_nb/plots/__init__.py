@@ -1,7 +1,7 @@
 """Functions that take numbers and return matplotlib figures. They show and print nothing."""
 
 from mnist_nb.plots.data import digit_grid, image_grid, image_map, image_numbers, mean_and_spread
-from mnist_nb.plots.handwriting import picture, prediction_bars, preparation
+from mnist_nb.plots.handwriting import number, picture, prediction_bars, preparation
 from mnist_nb.plots.evaluation import accuracy_intervals, confusion_matrix, read_images
 from mnist_nb.plots.experiments import (
     bits_curve,

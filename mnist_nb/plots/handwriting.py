@@ -1,12 +1,15 @@
-"""Figures of a drawing: the steps that prepare it, and what a network predicts for it."""
+"""Figures of a drawing or a picture: how it is prepared, and what a network reads in it."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from mnist_nb.data import CLASSES
+from mnist_nb.handwriting.numbers import Number
 from mnist_nb.handwriting.pictures import PictureSteps
+from mnist_nb.handwriting.pieces import Box
 from mnist_nb.handwriting.preprocessing import Steps
 from mnist_nb.plots import style
 
@@ -29,14 +32,38 @@ def picture(steps: PictureSteps) -> Figure:
     """Show a picture with its digit in a frame, the ink found in it, and the network's input."""
     figure, (picture_axes, ink_axes, image_axes) = style.new_panels(9.4, 2.9, 1, 3)
     style.show_image(picture_axes, steps.picture, "the picture", colours="gray")
-    left, top, right, bottom = steps.box
-    width = right - left
-    height = bottom - top
-    frame = Rectangle((left, top), width, height, fill=False, ec=style.COLOURS[1], lw=2)
-    picture_axes.add_patch(frame)
+    _add_frame(picture_axes, steps.box)
     style.show_image(ink_axes, steps.ink, "its ink", high=1)
     style.show_image(image_axes, steps.image, "as the network sees it: 28 × 28")
     return figure
+
+
+def number(picture: ArrayLike, read: Number) -> Figure:
+    """Show a picture with each of its digits in a frame, and what is read in it.
+
+    Args:
+        picture: grey values `[H, W]`, neither side over 512, as `read_number` took it.
+        read: what was read.
+    """
+    grey = np.asarray(picture)
+    height, width = grey.shape
+    figure = style.new_figure(7, 1 + 7 * height / width)
+    axes = figure.subplots()
+    text = read.text.replace("\n", " / ")
+    style.show_image(axes, grey, f"read as {text}", colours="gray")
+    for digit in read.digits:
+        _add_frame(axes, digit.box)
+        left, top, right, _ = digit.box
+        axes.text((left + right) / 2, top - 3, digit.text, ha="center", va="bottom")
+    return figure
+
+
+def _add_frame(axes: Axes, box: Box) -> None:
+    left, top, right, bottom = box
+    width = right - left
+    height = bottom - top
+    frame = Rectangle((left, top), width, height, fill=False, ec=style.COLOURS[1], lw=2)
+    axes.add_patch(frame)
 
 
 def prediction_bars(image: ArrayLike, probabilities: ArrayLike) -> Figure:

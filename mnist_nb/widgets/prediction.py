@@ -1,7 +1,8 @@
 """What a network reads in one image or in several, and the sentences that say it.
 
-How sure it is of a digit is its probability; of a number, the product of its digits' probabilities.
-Whether there is a digit at all is another question, which the score answers.
+How sure it is of a digit is its probability; of a number that is drawn, the product of its digits'
+probabilities. Whether there is a digit at all is another question, which the score answers. Of a
+number in a photo it is the confidence, which counts how the ink was divided too.
 """
 
 import math
@@ -18,6 +19,7 @@ from mnist_nb.models import predict
 
 SURE = 0.9
 LIKELY = 0.6
+NO_NUMBER = 0.2  # with less confidence, a photo may show no number
 OVER_99 = 0.995  # what would be rounded to 100 %
 
 
@@ -48,6 +50,18 @@ def number_sentence(number: Number) -> str:
     if "?" in text:
         return f"I read {text} (a ? marks ink that is no digit)."
     probability = math.prod(float(digit.probabilities.max()) for digit in number.digits)
+    return _graded_sentence(text, probability)
+
+
+def photo_sentence(number: Number) -> str:
+    """Return what was read in a photo, whose ink may be no number at all."""
+    text = number.text.replace("\n", " / ")
+    if number.confidence < NO_NUMBER:
+        return f"I am not sure that there is a number here: it looks most like {text}."
+    return _graded_sentence(text, number.confidence)
+
+
+def _graded_sentence(text: str, probability: float) -> str:
     if probability >= SURE:
         return f"I read {text}, {how_sure(probability)}."
     if probability >= LIKELY:

@@ -29,7 +29,7 @@ from mnist_nb.widgets.pad import DrawingPad
 from mnist_nb.widgets.pad.drawing import Drawing
 from mnist_nb.widgets.pad.image_transform import ImageTransform
 from mnist_nb.widgets.pad.state import SIZE
-from mnist_nb.widgets.prediction import Prediction, number_sentence
+from mnist_nb.widgets.prediction import Prediction, number_sentence, photo_sentence
 
 THREE = [(90, 60), (150, 50), (180, 90), (130, 130), (185, 160), (170, 220), (90, 225)]
 SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
@@ -377,7 +377,44 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
     pad.photo.upload.value = upload("<b>song.mp3", b"not a picture")
     assert "&lt;b&gt;song.mp3" in shown(pad)
     assert pad.guess.digit == 7
-    assert pad.photo._result.layout.display == "none", "the pictures of the photo before are gone"
+    assert pad.photo.result.layout.display == "none", "the pictures of the photo before are gone"
+
+
+def photo_of_digits(tiny: Mnist, count: int) -> bytes:
+    """A PNG file with the first test digits in a row: 7, 2, 1, 0."""
+    row = np.concatenate(list(tiny.test.images[:count].numpy()), axis=1)
+    image = 255 - np.kron(np.pad(row, 8), np.ones((4, 4), np.uint8))
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def test_a_photo_of_a_number_is_read_shown_and_cropped(pad: DrawingPad, tiny: Mnist) -> None:
+    photo = pad.numbers.photo
+    photo.upload.value = upload("number.png", photo_of_digits(tiny, 4))
+    assert "7210" in photo.shown.value
+    assert photo.shown.value.count("<img") == 2, "the digits in frames, and the ink"
+    photo.across.value = (0, 52)
+    assert "I read 72," in photo.shown.value
+    pad.models.widget.value = "shipped:mlp"
+    assert "I read 72," in photo.shown.value
+
+
+def test_a_photo_of_no_number_is_shown_with_the_reason(pad: DrawingPad) -> None:
+    pattern = 255 * np.random.default_rng(0).integers(0, 2, (25, 25)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(np.kron(pattern, np.ones((8, 8), np.uint8))).save(buffer, "png")
+    pad.numbers.photo.upload.value = upload("code.png", buffer.getvalue())
+    assert "does not look like a number" in pad.numbers.photo.shown.value
+    pad.numbers.photo.upload.value = upload("song.mp3", b"not a picture")
+    assert "song.mp3" in shown(pad)
+    assert pad.numbers.photo.result.layout.display == "none"
+
+
+def test_a_doubtful_number_in_a_photo_is_said_to_be_none() -> None:
+    doubtful = Number("72", [], 0.1)
+    assert photo_sentence(doubtful).startswith("I am not sure that there is a number")
+    assert photo_sentence(doubtful._replace(confidence=0.97)) == "I read 72, 97 % sure."
 
 
 # ---- which network reads

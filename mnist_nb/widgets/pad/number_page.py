@@ -7,7 +7,9 @@ import numpy as np
 from ipywidgets import HTML, HBox, Text, VBox
 from numpy.typing import ArrayLike
 
-from mnist_nb.handwriting.numbers import Number, ReadDigit, read_number
+from mnist_nb.handwriting.numbers import Number, ReadDigit, read_ink, read_number
+from mnist_nb.handwriting.picture_files import Crop, load_grey
+from mnist_nb.handwriting.pictures import find_ink
 from mnist_nb.handwriting.preprocessing import EmptySketchError
 from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.widgets.callbacks import LOCK
@@ -16,6 +18,7 @@ from mnist_nb.widgets.common import labelled, make_button
 from mnist_nb.widgets.pad import pad_markup
 from mnist_nb.widgets.pad.drawing import Drawing
 from mnist_nb.widgets.pad.paper import Brushes, Paper, PaperNames
+from mnist_nb.widgets.pad.photo import PhotoPicker
 from mnist_nb.widgets.pad.state import PadState
 from mnist_nb.widgets.prediction import describe_digit_count
 
@@ -45,6 +48,7 @@ class NumberPage(VBox):  # type: ignore[misc]
         drawing: what is written.
         number: what is read; it has no digits if there is no ink or no network.
         truth: where the reader types what it really is.
+        photo: takes a photo of a number, and shows the digits found in it.
     """
 
     def __init__(self, state: PadState) -> None:
@@ -61,9 +65,12 @@ class NumberPage(VBox):  # type: ignore[misc]
         keep = make_button(state.attempt, "Keep its digits", tooltip, self.keep, icon="check")
         self.paper.tool.layout.margin = "2px 0 0"  # in line with the buttons
         tools = HBox([*self.paper.buttons, self.paper.tool, self.paper.brush])
-        super().__init__([self.paper.sheet, tools, self._reading, HBox([self.truth, keep])])
+        self.photo = PhotoPicker(state, "Photo of a number", self._read_photo)
+        answer = HBox([self.truth, keep])
+        super().__init__([self.paper.sheet, tools, self._reading, answer, self.photo])
         self.drawing.observe(self._show, "content")
         state.observe(self._show, "model")
+        state.observe(lambda _: state.attempt(self.photo.refresh), "model")
         self._show()
 
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES.first) -> Number:
@@ -105,6 +112,18 @@ class NumberPage(VBox):  # type: ignore[misc]
             return read_number(self.drawing.sketch, self._state.model)
         except EmptySketchError:
             return NOTHING
+
+    def _read_photo(self, _: str, photo: bytes, crop: Crop) -> str:
+        """Read the number in a photo: its digits in frames, the ink, and a sentence."""
+        picture, ink = load_grey(photo, crop), find_ink(photo, crop)
+        if self._state.model is None:
+            raise ValueError("there is no network that could read it: choose one above")
+        number, problem = NOTHING, ""
+        try:
+            number = read_ink(ink, self._state.model)
+        except ValueError as error:
+            problem = str(error)
+        return pad_markup.number_steps(picture, ink, number, problem)
 
 
 def _note_above(digit: ReadDigit) -> Note:

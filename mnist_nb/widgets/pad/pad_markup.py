@@ -12,13 +12,23 @@ from mnist_nb.handwriting.adaptation import AdaptationReport
 from mnist_nb.handwriting.my_digits import SavedDigit
 from mnist_nb.handwriting.numbers import Number, ReadDigit
 from mnist_nb.handwriting.pictures import PictureSteps
-from mnist_nb.handwriting.preprocessing import Pixels
+from mnist_nb.handwriting.pieces import Box
+from mnist_nb.handwriting.preprocessing import Floats, Pixels
 from mnist_nb.widgets.markup import image_tag, message, picture_tag, probability_bars
 from mnist_nb.widgets.pad.collection import PER_DIGIT, WANTED
-from mnist_nb.widgets.prediction import Prediction, number_sentence, percent, with_article
+from mnist_nb.widgets.prediction import (
+    Prediction,
+    number_sentence,
+    percent,
+    photo_sentence,
+    with_article,
+)
 
 STEP_SIDE = 168
 """The longer side of each picture of a photo's preparation, in pixels."""
+
+NUMBER_SIDE = 330
+"""The same for a photo of a number."""
 
 MOST_MISTAKES = 20
 """Misread digits that are shown."""
@@ -63,6 +73,24 @@ def number(read: Number) -> str:
         return _words("Write a number, in one line or several.")
     images = [(digit.image, _caption(digit)) for digit in read.digits]
     return _words(number_sentence(read)) + thumbnails(images)
+
+
+def number_steps(picture: Floats, ink: Floats, read: Number, problem: str) -> str:
+    """Return how a number was found: the digits in frames, the ink, and a sentence.
+
+    Args:
+        picture: grey values `[H, W]`.
+        ink: `[H, W]`.
+        read: what was read.
+        problem: why nothing was, if so.
+    """
+    boxes = [digit.box for digit in read.digits]
+    pictures = {
+        "your picture, each digit in a frame": _framed(picture, boxes),
+        "the ink found in it": _ink_picture(ink),
+    }
+    words = problem or photo_sentence(read)
+    return _words(words) + _step_figures(pictures, NUMBER_SIDE)
 
 
 def _caption(digit: ReadDigit) -> str:
@@ -121,28 +149,37 @@ def thumbnails(pictures: Sequence[tuple[Pixels, str]], chosen: int = -1, first: 
 
 def picture_steps(steps: PictureSteps) -> str:
     """Return how a picture was prepared: the digit in a frame, the ink, the network's image."""
-    ink = 255 * (1 - steps.ink)
     pictures = {
-        "your picture, the digit in a frame": _framed(steps),
-        "the ink found in it": Image.fromarray(ink.astype(np.uint8)),
+        "your picture, the digit in a frame": _framed(steps.picture, [steps.box]),
+        "the ink found in it": _ink_picture(steps.ink),
         "prepared: 28 by 28 pixels": Image.fromarray(255 - steps.image),
     }
+    return _step_figures(pictures, STEP_SIDE)
+
+
+def _step_figures(pictures: Mapping[str, Image.Image], side: int) -> str:
+    """Pictures by caption, side by side, the longer side of each `side` pixels."""
     figures = []
     for caption, picture in pictures.items():
-        scale = STEP_SIDE / max(picture.size)
+        scale = side / max(picture.size)
         figures.append(_figure(picture_tag(picture, caption, scale), caption))
     return f'<div class="pad-thumbs">{"".join(figures)}</div>'
 
 
-def _framed(steps: PictureSteps) -> Image.Image:
-    """The picture with a frame around its digit."""
-    grey = steps.picture.clip(0, 255).astype(np.uint8)
-    picture = Image.fromarray(grey).convert("RGB")
-    left, top, right, bottom = steps.box
-    line = max(1, round(max(picture.size) / 150))  # its width in pixels
-    frame = (left - line, top - line, right + line - 1, bottom + line - 1)
-    ImageDraw.Draw(picture).rectangle(frame, outline=_FRAME, width=line)
-    return picture
+def _ink_picture(ink: Floats) -> Image.Image:
+    return Image.fromarray((255 * (1 - ink)).astype(np.uint8))
+
+
+def _framed(picture: Floats, boxes: Iterable[Box]) -> Image.Image:
+    """The picture with a frame around each digit."""
+    grey = picture.clip(0, 255).astype(np.uint8)
+    framed = Image.fromarray(grey).convert("RGB")
+    pen = ImageDraw.Draw(framed)
+    line = max(1, round(max(framed.size) / 150))  # its width in pixels
+    for left, top, right, bottom in boxes:
+        frame = (left - line, top - line, right + line - 1, bottom + line - 1)
+        pen.rectangle(frame, outline=_FRAME, width=line)
+    return framed
 
 
 def score(evaluation: Evaluation, digits: Sequence[SavedDigit]) -> str:

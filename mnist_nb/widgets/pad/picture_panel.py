@@ -10,16 +10,17 @@ from ipywidgets import (
     Checkbox,
     Dropdown,
     HBox,
-    IntRangeSlider,
     Label,
     VBox,
 )
 
 from mnist_nb.data import Split
 from mnist_nb.handwriting.my_digits import MyDigits
+from mnist_nb.handwriting.picture_files import Crop
 from mnist_nb.handwriting.pictures import picture_steps
-from mnist_nb.widgets.common import labelled, make_button, make_upload, on_change
+from mnist_nb.widgets.common import labelled, make_button, on_change
 from mnist_nb.widgets.pad import pad_markup
+from mnist_nb.widgets.pad.photo import PhotoPicker
 from mnist_nb.widgets.pad.state import PadState
 from mnist_nb.widgets.prediction import with_article
 
@@ -124,59 +125,16 @@ class PicturePanel(VBox):  # type: ignore[misc]
         self._state.drawing.set_centred(self.centred.value)
 
 
-class PhotoPanel(VBox):  # type: ignore[misc]
-    """Reads a digit in an uploaded photo, and shows how it was prepared.
-
-    Attributes:
-        upload: takes the file.
-    """
+class PhotoPanel(PhotoPicker):
+    """Reads a digit in an uploaded photo, and shows how it was prepared."""
 
     def __init__(self, state: PadState) -> None:
-        self._state = state
-        self._name = ""
-        self._photo = b""
-        self.upload = make_upload(
-            state.attempt, "image/*", "Read a photo", self._open, icon="camera"
-        )
-        self._across = self._make_crop("Crop: % across", "left to right")
-        self._down = self._make_crop("% down", "top to bottom")
-        self._steps = HTML()
-        self._result = VBox([self._steps, HBox([self._across, self._down])])
-        self._result.layout.display = "none"
-        super().__init__([HBox([self.upload]), self._result])
+        self._drawing = state.drawing
+        self._show_message = state.show_message
+        super().__init__(state, "Read a photo", self._prepare)
 
-    def _make_crop(self, description: str, direction: str) -> IntRangeSlider:
-        slider = labelled(
-            IntRangeSlider,
-            description,
-            value=(0, 100),
-            continuous_update=False,
-            tooltip=f"Which part of the picture, from {direction}, is looked at",
-        )
-        on_change(self._state.attempt, slider, self._read)
-        return slider
-
-    def _open(self, name: str, content: bytes) -> None:
-        self._result.layout.display = "none"  # the pictures of the one before
-        self._photo = b""  # resetting the sliders must not read it
-        for slider in (self._across, self._down):
-            slider.value = (0, 100)
-        self._name = name
-        self._photo = content
-        self._read()
-
-    def _read(self) -> None:
-        if not self._photo:
-            return
-        left, right = (percent / 100 for percent in self._across.value)
-        top, bottom = (percent / 100 for percent in self._down.value)
-        try:
-            steps = picture_steps(self._photo, (left, top, right, bottom))
-        except ValueError as error:
-            raise ValueError(f"{self._name}: {error}") from error
-        self._state.drawing.pick(steps.image)
-        self._steps.value = pad_markup.picture_steps(steps)
-        self._result.layout.display = None
-        self._state.show_message(
-            f"{self._name} was prepared as MNIST's makers did. Undo takes it off the pad."
-        )
+    def _prepare(self, name: str, photo: bytes, crop: Crop) -> str:
+        steps = picture_steps(photo, crop)
+        self._drawing.pick(steps.image)
+        self._show_message(f"{name} was prepared as MNIST's makers did. Undo takes it off the pad.")
+        return pad_markup.picture_steps(steps)

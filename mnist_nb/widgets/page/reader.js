@@ -658,7 +658,6 @@ function plausibleGroups(pieces, scale) {
         excess_width: Math.max(width - TYPICAL_WIDTH, 0),
         overlap,
         crowding: CLEARANCE - clearance,
-        is_cut: 0, // strokes are never cut
       },
     });
   }

@@ -1,0 +1,438 @@
+"""Which pieces of ink in a picture are a digit together, and which are none.
+
+Pieces that are close to each other form a cluster. Of all ways to divide a cluster into digits and
+dropped pieces the likeliest is taken. How likely one is, a log-linear model says, whose weights are
+fitted on made pages by `tools/fit_grouping.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_nb.handwriting.grouping import sample_points, shortest_distance, widest_gap
+from mnist_nb.handwriting.lines import Lines, find_lines
+from mnist_nb.handwriting.pieces import InkPiece
+from mnist_nb.handwriting.preprocessing import Floats
+
+# Lengths are in heights of a digit.
+MAX_MEMBERS = 5  # of a group
+MAX_GAP = 0.3  # between pieces of a group
+MAX_WIDTH = 1.7  # of a group of several pieces
+MAX_HEIGHT = 1.7  # likewise
+TYPICAL_WIDTH = 0.9
+SHORT, TALL = 0.75, 1.15  # digits are seldom lower or higher
+CLEARANCE = 0.15  # other digits are usually at least this far away
+SMALLEST = 0.05  # what is smaller counts as this large
+LINE_REACH = 0.3  # pieces farther above or below do not overlap
+MAX_LINE_OFFSET = 0.3  # of a piece that is in a line
+MAX_OFFSET = 1.0  # from a line; what is farther counts as this far
+SURE = 0.5  # ink that is read with at least this confidence shows where the lines are
+MAX_STATES = 500  # of a division that are followed, the best ones
+WEIGHTS_FILE = "weights/ink_grouping.json"
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DigitFeatures:
+    """What speaks for or against pieces being one digit; lengths are in its usual heights.
+
+    Attributes:
+        digit: 1.
+        score_logit: of the network's digit score, at most 6.
+        surprise: minus the logarithm of the probability of what is read.
+        four: the probability of a 4, whose open forms get lower scores than other digits.
+        one: the probability of a 1, which looks like a part of another digit.
+        widest_gap: that must be bridged to connect its pieces.
+        shortness: ln(0.75 / height), at least 0.
+        tallness: ln(height / 1.15), at least 0.
+        excess_width: beyond 0.9, at least 0.
+        overlap: the largest share of its width, or of another piece's, that both cover.
+        crowding: how much closer than 0.15 the nearest ink of another piece is, at least 0.
+        cut_ink: the length of its cuts through connected ink.
+        offset: how far it is from the nearest line of digits, at most 1.
+        loneliness: 1 / (1 + the number of other sure digits in that line).
+    """
+
+    digit: float
+    score_logit: float
+    surprise: float
+    four: float
+    one: float
+    widest_gap: float
+    shortness: float
+    tallness: float
+    excess_width: float
+    overlap: float
+    crowding: float
+    cut_ink: float
+    offset: float
+    loneliness: float
+
+
+@dataclass(frozen=True)
+class DroppedFeatures:
+    """What speaks for or against a piece being no digit and no part of one.
+
+    Attributes:
+        dropped: 1.
+        dropped_size: the logarithm of its longer side.
+        dropped_height: the logarithm of its height.
+        dropped_paleness: how much fainter its ink is than most of the page's, at least 0.
+        dropped_at_edge: 1 if it touches the edge of the picture, else 0.
+        dropped_crowding: how much closer than 0.15 the nearest ink of another piece is.
+        dropped_cut_ink: the length of its cuts through connected ink.
+        dropped_offset: how far it is from the nearest line of digits, at most 1.
+        dropped_in_line: 1 if it is about as high as a digit, and in a line, else 0.
+        dropped_loneliness: 1 / (1 + the number of sure digits in that line).
+    """
+
+    dropped: float
+    dropped_size: float
+    dropped_height: float
+    dropped_paleness: float
+    dropped_at_edge: float
+    dropped_crowding: float
+    dropped_cut_ink: float
+    dropped_offset: float
+    dropped_in_line: float
+    dropped_loneliness: float
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What speaks against a page being read right; minus their weighted sum is the logarithm of
+    the confidence.
+
+    Attributes:
+        digits: their number.
+        division: minus the logarithm of the probability that all clusters are divided right.
+        reading: minus the logarithm of the product of the digits' probabilities.
+        score: minus the logarithm of the product of the digits' scores.
+    """
+
+    digits: float
+    division: float
+    reading: float
+    score: float
+
+
+@cache
+def load_weights() -> Mapping[str, float]:
+    """The weight of each feature, and of each doubt."""
+    text = resources.files(__package__).joinpath(WEIGHTS_FILE).read_text(encoding="utf-8")
+    weights: dict[str, float] = json.loads(text)
+    return MappingProxyType(weights)
+
+
+def weighted_sum(
+    features: DigitFeatures | DroppedFeatures | Doubts, weights: Mapping[str, float]
+) -> float:
+    """The sum of features, each times its weight."""
+    total = 0.0
+    for name, value in vars(features).items():
+        total += weights[name] * value
+    return total
+
+
+class Choice(NamedTuple):
+    """Pieces that may be one digit, or one that may be dropped."""
+
+    members: list[int]  # indices of pieces, increasing
+    is_digit: bool
+
+
+class Reading(NamedTuple):
+    """What the network says of pieces."""
+
+    probabilities: NDArray[np.float32]  # [10]
+    score_logit: float
+    confidence: float  # the score times the largest probability
+
+
+class InkLayout:
+    """How the pieces of a picture lie: which may belong together, and how well they would.
+
+    Args:
+        pieces: of one picture.
+        scale: the height of a digit, in pixels.
+        shape: height and width of the picture.
+    """
+
+    def __init__(self, pieces: Sequence[InkPiece], scale: float, shape: tuple[int, ...]) -> None:
+        self._boxes = np.array([piece.box for piece in pieces]) / scale  # [piece, 4]
+        self._blobs = np.array([piece.blob for piece in pieces])
+        self._paleness = _measure_paleness(pieces)
+        self._is_at_edge = [_touches_edge(piece, shape) for piece in pieces]
+        self._contacts = _measure_contacts(pieces) / scale
+        self._distances = _measure_distances(pieces, self._boxes, scale)
+        self._distances[self._contacts > 0] = 0
+        self._lines: Lines | None = None
+        self._sure: list[list[int]] = []  # pieces of the digits in the lines
+
+    def clusters(self) -> list[list[int]]:
+        """Pieces that may share a digit, directly or by way of others; each from left to right."""
+        from scipy.sparse import csgraph  # takes a while to import, and a pad does without
+
+        is_near = self._distances <= MAX_GAP
+        count, numbers = csgraph.connected_components(is_near, directed=False)
+        clusters: list[list[int]] = [[] for _ in range(count)]
+        for piece in np.lexsort((self._boxes[:, 1], self._boxes[:, 0])).tolist():
+            clusters[numbers[piece]].append(piece)
+        return clusters
+
+    def choices(self, cluster: Sequence[int]) -> list[Choice]:
+        """Every piece alone, as a digit or dropped, and every group of pieces that is compact
+        enough to be one digit."""
+        choices = [Choice([piece], is_digit=False) for piece in cluster]
+        for place, first in enumerate(cluster):
+            later = set(cluster[place + 1 :])
+            for members in self._grow([first], later):
+                choices.append(Choice(sorted(members), is_digit=True))
+        return choices
+
+    def _grow(self, group: list[int], allowed: set[int]) -> Iterator[list[int]]:
+        """A group, and all larger ones that are made of it and of pieces allowed."""
+        yield group
+        if len(group) == MAX_MEMBERS:
+            return
+        left = set(allowed)
+        for piece in sorted(allowed):
+            if self._distances[group, piece].min() <= MAX_GAP:
+                left.discard(piece)
+                grown = [*group, piece]
+                width, height = self._size(grown)
+                if width <= MAX_WIDTH and height <= MAX_HEIGHT:
+                    yield from self._grow(grown, left)
+
+    def whole_blobs(self) -> list[list[int]]:
+        """The pieces of each connected ink."""
+        return [np.flatnonzero(self._blobs == blob).tolist() for blob in np.unique(self._blobs)]
+
+    def find_lines(self, sure: Sequence[list[int]]) -> None:
+        """Find the lines of digits.
+
+        Args:
+            sure: the pieces of each group that is surely a digit.
+        """
+        self._sure = list(sure)
+        if self._sure:
+            boxes = [self._box(members) for members in self._sure]
+            self._lines = find_lines(np.array(boxes))
+
+    def _box(self, members: list[int]) -> Floats:
+        lows = self._boxes[members, :2].min(axis=0)
+        highs = self._boxes[members, 2:].max(axis=0)
+        return np.concatenate([lows, highs])
+
+    def _size(self, members: list[int]) -> tuple[float, float]:
+        left, top, right, bottom = self._box(members).tolist()
+        return right - left, bottom - top
+
+    def is_tall(self, members: list[int]) -> bool:
+        """Whether pieces are about as high as a digit."""
+        _, height = self._size(members)
+        return SHORT / 1.5 < height < 1.7
+
+    # ---- features
+
+    def describe_digit(self, members: list[int], reading: Reading) -> DigitFeatures:
+        """The features of pieces as one digit."""
+        width, height = self._size(members)
+        height = max(height, SMALLEST)
+        is_other = np.ones(len(self._boxes), np.bool_)
+        is_other[members] = False
+        offset, loneliness = self._place_in_line(members)
+        return DigitFeatures(
+            digit=1,
+            score_logit=reading.score_logit,
+            surprise=-math.log(max(float(reading.probabilities.max()), 1e-6)),
+            four=float(reading.probabilities[4]),
+            one=float(reading.probabilities[1]),
+            widest_gap=widest_gap(self._distances[np.ix_(members, members)]),
+            shortness=max(math.log(SHORT / height), 0),
+            tallness=max(math.log(height / TALL), 0),
+            excess_width=max(width - TYPICAL_WIDTH, 0),
+            overlap=self._overlap(members, is_other),
+            crowding=self._crowding(members, is_other),
+            cut_ink=self._cut_ink(members, is_other),
+            offset=offset,
+            loneliness=loneliness,
+        )
+
+    def describe_dropped(self, piece: int) -> DroppedFeatures:
+        """The features of a piece that is dropped."""
+        width, height = self._size([piece])
+        is_other = np.ones(len(self._boxes), np.bool_)
+        is_other[piece] = False
+        offset, loneliness = self._place_in_line([piece])
+        return DroppedFeatures(
+            dropped=1,
+            dropped_size=math.log(max(width, height, SMALLEST)),
+            dropped_height=math.log(max(height, SMALLEST)),
+            dropped_paleness=float(self._paleness[piece]),
+            dropped_at_edge=float(self._is_at_edge[piece]),
+            dropped_crowding=self._crowding([piece], is_other),
+            dropped_cut_ink=self._cut_ink([piece], is_other),
+            dropped_offset=offset,
+            dropped_in_line=float(self.is_tall([piece]) and offset < MAX_LINE_OFFSET),
+            dropped_loneliness=loneliness,
+        )
+
+    def _overlap(self, members: list[int], is_other: NDArray[np.bool_]) -> float:
+        left, top, right, bottom = self._box(members)
+        others = self._boxes[is_other]
+        shared_width = np.minimum(right, others[:, 2]) - np.maximum(left, others[:, 0])
+        shared_height = np.minimum(bottom, others[:, 3]) - np.maximum(top, others[:, 1])
+        widths = np.maximum(others[:, 2] - others[:, 0], 3 * SMALLEST)
+        shares = shared_width / np.minimum(widths, max(right - left, 3 * SMALLEST))
+        return float(shares[shared_height > -LINE_REACH].max(initial=0))
+
+    def _crowding(self, members: list[int], is_other: NDArray[np.bool_]) -> float:
+        is_apart = is_other & ~np.isin(self._blobs, self._blobs[members])
+        distances = self._distances[members][:, is_apart]
+        return float(CLEARANCE - distances.min(initial=CLEARANCE))
+
+    def _cut_ink(self, members: list[int], is_other: NDArray[np.bool_]) -> float:
+        return float(self._contacts[members][:, is_other].sum())
+
+    def _place_in_line(self, members: list[int]) -> tuple[float, float]:
+        """How far pieces are from the nearest line of other digits, and how lonely in it."""
+        if self._lines is None:
+            return 0.0, 1.0
+        is_apart = [not set(members) & set(sure) for sure in self._sure]
+        counts = np.bincount(self._lines.numbers, is_apart, len(self._lines.levels))
+        left, top, right, bottom = self._box(members)
+        level = (top + bottom) / 2 - self._lines.slope * (left + right) / 2
+        offsets = np.where(counts > 0, np.abs(self._lines.levels - level), MAX_OFFSET)
+        nearest = int(offsets.argmin())
+        if offsets[nearest] >= MAX_OFFSET:
+            return MAX_OFFSET, 1.0
+        return float(offsets[nearest]), float(1 / (1 + counts[nearest]))
+
+
+def _measure_paleness(pieces: Sequence[InkPiece]) -> Floats:
+    """How much fainter each piece is than most ink, `[piece]` in [0, 1]."""
+    strengths = np.array([np.quantile(piece.strengths, 0.75) for piece in pieces])
+    amounts = np.array([len(piece.pixels) for piece in pieces])
+    order = np.argsort(strengths)
+    shares = np.cumsum(amounts[order])
+    usual = strengths[order][np.searchsorted(shares, shares[-1] / 2)]
+    return np.asarray(np.maximum(usual - strengths, 0))
+
+
+def _touches_edge(piece: InkPiece, shape: tuple[int, ...]) -> bool:
+    height, width = shape
+    last = np.array([width - 1, height - 1])
+    return bool(((piece.pixels == 0) | (piece.pixels == last)).any())
+
+
+def _measure_contacts(pieces: Sequence[InkPiece]) -> Floats:
+    """How many pixels of two pieces cut from the same ink touch: `[piece, piece]`."""
+    count = len(pieces)
+    numbers = _number_pixels(pieces)
+    contacts = np.zeros((count + 1, count + 1))
+    for first, second in ((numbers[:, :-1], numbers[:, 1:]), (numbers[:-1], numbers[1:])):
+        is_edge = first != second
+        np.add.at(contacts, (first[is_edge], second[is_edge]), 1)
+    of_pieces = (contacts + contacts.T)[:count, :count]
+    blobs = np.array([piece.blob for piece in pieces])
+    is_same_blob = blobs[:, None] == blobs
+    return np.where(is_same_blob, of_pieces, 0)
+
+
+def _number_pixels(pieces: Sequence[InkPiece]) -> Integers:
+    """The number of the piece in each pixel, and their count where there is none: `[y, x]`."""
+    last_x, last_y = np.max([piece.pixels.max(axis=0) for piece in pieces], axis=0)
+    numbers = np.full((last_y + 1, last_x + 1), len(pieces))
+    for number, piece in enumerate(pieces):
+        columns, rows = piece.pixels.T
+        numbers[rows, columns] = number
+    return numbers
+
+
+def _measure_distances(pieces: Sequence[InkPiece], boxes: Floats, scale: float) -> Floats:
+    """Distances between pieces near each other, `[piece, piece]`; infinite for the rest."""
+    lows, highs = boxes[:, :2], boxes[:, 2:]  # [piece, (x, y)]
+    gaps = np.maximum(lows[:, None] - highs, lows - highs[:, None]).max(axis=2)
+    distances = np.full(gaps.shape, np.inf)
+    samples = [sample_points(piece.points) / scale for piece in pieces]
+    for first, second in np.argwhere(np.triu(gaps <= MAX_GAP, 1)).tolist():
+        distance = shortest_distance(samples[first], samples[second])
+        distances[first, second] = distances[second, first] = distance
+    return distances
+
+
+# ---- the likeliest of all ways to divide a cluster
+
+
+class Division(NamedTuple):
+    """A way to divide a cluster."""
+
+    choices: list[int]  # indices
+    probability: float  # that it is right, of all ways
+
+
+class _State(NamedTuple):
+    """All ways to deal the same pieces."""
+
+    total: float  # the worth of the best way
+    log_sum: float  # of the exponentials of the worths of all
+    chosen: tuple[int, ...]  # by the best
+
+
+def divide(cluster: Sequence[int], choices: Sequence[Choice], worths: Sequence[float]) -> Division:
+    """Divide the pieces of a cluster in the likeliest way.
+
+    Dynamic programming: pieces are dealt from left to right, and ways that have dealt the same
+    pieces are followed together.
+    """
+    places = {piece: place for place, piece in enumerate(cluster)}
+    masks = [sum(1 << places[piece] for piece in choice.members) for choice in choices]
+    starting: list[list[int]] = [[] for _ in cluster]  # indices of choices, by first place
+    for index, mask in enumerate(masks):
+        first = (mask & -mask).bit_length() - 1
+        starting[first].append(index)
+    states = {0: _State(0.0, 0.0, ())}  # by a mask of the pieces dealt
+    for first, indices in enumerate(starting):
+        reached: dict[int, _State] = {}
+        for dealt, state in states.items():
+            if dealt >> first & 1:
+                _merge(reached, dealt, state)
+                continue
+            for index in indices:
+                if not dealt & masks[index]:
+                    _merge(reached, dealt | masks[index], _extend(state, index, worths[index]))
+        states = _best_states(reached)
+    [state] = states.values()  # only one mask has all pieces
+    return Division(list(state.chosen), math.exp(state.total - state.log_sum))
+
+
+def _extend(state: _State, index: int, worth: float) -> _State:
+    return _State(state.total + worth, state.log_sum + worth, (*state.chosen, index))
+
+
+def _merge(states: dict[int, _State], dealt: int, state: _State) -> None:
+    if dealt in states:
+        other = states[dealt]
+        better = max(state, other, key=lambda one: one.total)
+        log_sum = float(np.logaddexp(state.log_sum, other.log_sum))
+        state = better._replace(log_sum=log_sum)
+    states[dealt] = state
+
+
+def _best_states(states: dict[int, _State]) -> dict[int, _State]:
+    if len(states) <= MAX_STATES:
+        return states
+    best = sorted(states.items(), key=lambda item: -item[1].total)
+    return dict(best[:MAX_STATES])

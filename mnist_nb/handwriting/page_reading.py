@@ -1,0 +1,281 @@
+"""Read the digits on a page: clusters of ink are divided into digits and what is dropped."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from mnist_nb.handwriting.ink_grouping import (
+    SURE,
+    Choice,
+    DigitFeatures,
+    Doubts,
+    DroppedFeatures,
+    InkLayout,
+    Reading,
+    divide,
+    load_weights,
+    weighted_sum,
+)
+from mnist_nb.handwriting.lines import find_lines
+from mnist_nb.handwriting.pieces import (
+    Box,
+    InkPiece,
+    draw_pieces,
+    enclosing_box,
+    ink_pieces,
+    longer_side,
+)
+from mnist_nb.handwriting.preprocessing import Floats, Pixels
+from mnist_nb.handwriting.refusal import predict_and_score, score_logits
+
+MIN_PIECE_SIZE = 0.1  # in heights of a digit; smaller pieces are specks
+MAX_PIECES = 400
+TINY = 1e-9  # the least probability whose logarithm is taken
+UNSURE_WEIGHT = 0.05  # of the height of ink that does not look like a digit
+
+
+class PageDigit(NamedTuple):
+    """A digit found on a page."""
+
+    box: Box  # of its ink
+    image: Pixels  # [28, 28], as the network saw it
+    probabilities: NDArray[np.float32]  # [10]
+    score: float  # in [0, 1], how sure it is that this is a digit at all
+
+
+class FoundDigits(NamedTuple):
+    """The digits of a page.
+
+    Attributes:
+        lines: from top to bottom, each from left to right.
+        confidence: in [0, 1], that all of it is right.
+    """
+
+    lines: list[list[PageDigit]]
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Pieces close to each other, and how they may be divided.
+
+    Attributes:
+        pieces: indices, from left to right.
+        choices: of which each way to divide them is made.
+        features: of each choice.
+    """
+
+    pieces: list[int]
+    choices: list[Choice]
+    features: list[DigitFeatures | DroppedFeatures]
+
+
+@dataclass(frozen=True)
+class InkPage:
+    """The ink of a page, described.
+
+    Attributes:
+        pieces: those that are no specks.
+        scale: the height of a digit in pixels.
+        width: of the picture, in pixels.
+        clusters: of pieces.
+        reader: has read every group of them that may be a digit.
+    """
+
+    pieces: list[InkPiece]
+    scale: float
+    width: int
+    clusters: list[Cluster]
+    reader: PieceReader
+
+
+class PieceReader:
+    """Reads groups of pieces, each only once.
+
+    Args:
+        model: the network.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._digits: dict[tuple[InkPiece, ...], PageDigit] = {}
+
+    def read(self, groups: Sequence[Sequence[InkPiece]]) -> list[PageDigit]:
+        """Read each group as one digit."""
+        keys = [tuple(group) for group in groups]
+        new = [key for key in dict.fromkeys(keys) if key not in self._digits]
+        if new:
+            images = np.stack([draw_pieces(key) for key in new])
+            probabilities, scores = predict_and_score(self._model, images)
+            for row, key in enumerate(new):
+                box = enclosing_box([piece.box for piece in key])
+                of_digits = probabilities[row].numpy()
+                self._digits[key] = PageDigit(box, images[row], of_digits, float(scores[row]))
+        return [self._digits[key] for key in keys]
+
+    def describe(self, group: Sequence[InkPiece]) -> Reading:
+        """What the network says of a group that was read."""
+        (digit,) = self.read([group])
+        (score_logit,) = score_logits(np.array([digit.score]), self._model)
+        return Reading(digit.probabilities, float(score_logit), confidence_of(digit))
+
+
+def confidence_of(digit: PageDigit) -> float:
+    """How likely this is a digit, and read right."""
+    return digit.score * float(digit.probabilities.max())
+
+
+def describe_page(ink: Floats, model: nn.Module) -> InkPage:
+    """Find out which pieces may be digits, and what speaks for it.
+
+    Raises:
+        ValueError: if there are more than 400 pieces.
+    """
+    pieces = [piece for piece in ink_pieces(ink) if isinstance(piece, InkPiece)]
+    reader = PieceReader(model)
+    scale = _digit_height(pieces, reader)
+    kept = _without_specks(pieces, scale)
+    if len(kept) > MAX_PIECES:
+        raise ValueError(
+            f"there are {len(kept)} pieces of ink here, but a number has at most {MAX_PIECES}"
+        )
+    layout = InkLayout(kept, scale, ink.shape)
+    clusters = layout.clusters()
+    choices = [layout.choices(cluster) for cluster in clusters]
+    groups = []
+    for choice in itertools.chain.from_iterable(choices):
+        if choice.is_digit:
+            groups.append(choice.members)
+    reader.read([_pick(kept, members) for members in groups])
+    layout.find_lines(_sure_digits(layout, groups, kept, reader))
+    described = []
+    for cluster, of_cluster in zip(clusters, choices, strict=True):
+        features = [_describe(choice, layout, kept, reader) for choice in of_cluster]
+        described.append(Cluster(cluster, of_cluster, features))
+    return InkPage(kept, scale, ink.shape[1], described, reader)
+
+
+def _pick(pieces: Sequence[InkPiece], members: Sequence[int]) -> list[InkPiece]:
+    return [pieces[index] for index in members]
+
+
+def _describe(
+    choice: Choice, layout: InkLayout, pieces: Sequence[InkPiece], reader: PieceReader
+) -> DigitFeatures | DroppedFeatures:
+    if not choice.is_digit:
+        return layout.describe_dropped(choice.members[0])
+    reading = reader.describe(_pick(pieces, choice.members))
+    return layout.describe_digit(choice.members, reading)
+
+
+def _digit_height(pieces: Sequence[InkPiece], reader: PieceReader) -> float:
+    """The height of the digits: the median over connected ink, weighted by its height and by how
+    much it looks like a digit."""
+    blobs: dict[int, list[InkPiece]] = {}
+    for piece in pieces:
+        blobs.setdefault(piece.blob, []).append(piece)
+    digits = reader.read(list(blobs.values()))
+    heights = np.array([max(digit.box[3] - digit.box[1], 1) for digit in digits])
+    likely = np.array([confidence_of(digit) for digit in digits])
+    order = np.argsort(heights)
+    weights = np.cumsum((heights * (UNSURE_WEIGHT + likely))[order])
+    return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
+
+
+def _without_specks(pieces: Sequence[InkPiece], scale: float) -> list[InkPiece]:
+    sizes = [longer_side(piece.box) for piece in pieces]
+    smallest = min(MIN_PIECE_SIZE * scale, max(sizes))
+    return [piece for piece, size in zip(pieces, sizes, strict=True) if size >= smallest]
+
+
+def _sure_digits(
+    layout: InkLayout,
+    groups: Sequence[list[int]],
+    pieces: Sequence[InkPiece],
+    reader: PieceReader,
+) -> list[list[int]]:
+    """The groups that are all of some connected ink and look like a digit."""
+    possible = {tuple(members) for members in groups}
+    sure = []
+    for members in layout.whole_blobs():
+        if tuple(members) in possible and layout.is_tall(members):
+            reading = reader.describe(_pick(pieces, members))
+            if reading.confidence > SURE:
+                sure.append(members)
+    return sure
+
+
+# ---- reading
+
+
+def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
+    """Read the digits in ink `[H, W]`; there may be none."""
+    page = describe_page(ink, model)
+    weights = load_weights()
+    groups, probability = choose_digits(page, weights)
+    digits = page.reader.read(groups)
+    confidence = math.exp(-weighted_sum(doubts_about(digits, probability), weights))
+    return FoundDigits(arrange_in_lines(digits, page.scale), confidence)
+
+
+def doubts_about(digits: Sequence[PageDigit], probability: float) -> Doubts:
+    """What speaks against these digits.
+
+    Args:
+        digits: of a page.
+        probability: that it was divided right.
+    """
+    most = [float(digit.probabilities.max()) for digit in digits]
+    scores = [digit.score for digit in digits]
+    return Doubts(
+        digits=len(digits),
+        division=_surprise([probability]),
+        reading=_surprise(most),
+        score=_surprise(scores),
+    )
+
+
+def _surprise(probabilities: Sequence[float]) -> float:
+    """Minus the logarithm of their product."""
+    return float(-np.log(np.maximum(probabilities, TINY)).sum())
+
+
+def choose_digits(
+    page: InkPage, weights: Mapping[str, float]
+) -> tuple[list[list[InkPiece]], float]:
+    """Divide all clusters: the pieces of each digit, and the probability that all is right."""
+    groups = []
+    probability = 1.0
+    for cluster in page.clusters:
+        worths = [weighted_sum(features, weights) for features in cluster.features]
+        division = divide(cluster.pieces, cluster.choices, worths)
+        probability *= division.probability
+        for index in division.choices:
+            if cluster.choices[index].is_digit:
+                groups.append(_pick(page.pieces, cluster.choices[index].members))
+    return groups, probability
+
+
+def arrange_in_lines(digits: Sequence[PageDigit], scale: float) -> list[list[PageDigit]]:
+    """Arrange digits in lines from top to bottom, each from left to right."""
+    if not digits:
+        return []
+    boxes = np.array([digit.box for digit in digits]) / scale
+    lines = []
+    for members in find_lines(boxes).members():
+        line = [digits[index] for index in members]
+        lines.append(sorted(line, key=_centre_x))
+    return lines
+
+
+def _centre_x(digit: PageDigit) -> float:
+    left, _, right, _ = digit.box
+    return left + right

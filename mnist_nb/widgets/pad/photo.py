@@ -1,0 +1,82 @@
+"""Take a photo from the reader's computer, and crop it."""
+
+from collections.abc import Callable
+
+from ipywidgets import HTML, HBox, IntRangeSlider, VBox
+
+from mnist_nb.handwriting.picture_files import Crop
+from mnist_nb.widgets.common import labelled, make_upload, on_change
+from mnist_nb.widgets.pad.state import PadState
+
+
+class PhotoPicker(VBox):  # type: ignore[misc]
+    """A button that takes a photo; below it what was found in the photo, and sliders that crop it.
+
+    Args:
+        state: shows errors.
+        description: of the button.
+        read: called with the name, the content and the crop of a photo whenever one of them
+            changes; returns what was found as HTML.
+
+    Attributes:
+        upload: takes the file.
+        across, down: which part of the photo is used, in percent.
+        shown: what was found.
+        result: holds it and the sliders; not displayed while there is no photo.
+    """
+
+    def __init__(
+        self, state: PadState, description: str, read: Callable[[str, bytes, Crop], str]
+    ) -> None:
+        self._state = state
+        self._read = read
+        self._name = ""
+        self._photo = b""
+        self.upload = make_upload(state.attempt, "image/*", description, self.take, icon="camera")
+        self.across = self._make_crop("Crop: % across", "left to right")
+        self.down = self._make_crop("% down", "top to bottom")
+        self.shown = HTML()
+        self.result = VBox([self.shown, HBox([self.across, self.down])])
+        self.result.layout.display = "none"
+        super().__init__([HBox([self.upload]), self.result])
+
+    def _make_crop(self, description: str, direction: str) -> IntRangeSlider:
+        slider = labelled(
+            IntRangeSlider,
+            description,
+            value=(0, 100),
+            continuous_update=False,
+            tooltip=f"Which part of the picture, from {direction}, is looked at",
+        )
+        on_change(self._state.attempt, slider, self.refresh)
+        return slider
+
+    def take(self, name: str, content: bytes) -> None:
+        """Read a photo and show what is found in it.
+
+        Raises:
+            ValueError: if it cannot be read.
+        """
+        self.close_photo()
+        self._name = name
+        self._photo = content
+        self.refresh()
+
+    def close_photo(self) -> None:
+        """Show no photo."""
+        self.result.layout.display = "none"
+        self._photo = b""  # resetting the sliders must not read it
+        for slider in (self.across, self.down):
+            slider.value = (0, 100)
+
+    def refresh(self) -> None:
+        """Read the photo again, if there is one."""
+        if not self._photo:
+            return
+        left, right = (percent / 100 for percent in self.across.value)
+        top, bottom = (percent / 100 for percent in self.down.value)
+        try:
+            self.shown.value = self._read(self._name, self._photo, (left, top, right, bottom))
+        except ValueError as error:
+            raise ValueError(f"{self._name}: {error}") from error
+        self.result.layout.display = None

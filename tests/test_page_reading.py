@@ -1,0 +1,94 @@
+"""Ink is divided into digits in the likeliest way, by weights that are fitted on made pages."""
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import fit_grouping
+import numpy as np
+import pytest
+from made_pages import KINDS, make_page
+
+from mnist_nb import find_ink, load_pretrained
+from mnist_nb.data import Mnist
+from mnist_nb.handwriting.ink_grouping import (
+    DigitFeatures,
+    Doubts,
+    DroppedFeatures,
+    divide,
+    load_weights,
+    weighted_sum,
+)
+from mnist_nb.handwriting.page_reading import describe_page, read_page
+
+
+def test_the_likeliest_division_is_found_with_its_probability(sample: Mnist) -> None:
+    page = make_page("creased", 3, sample.train)
+    described = describe_page(find_ink(page.picture), load_pretrained())
+    weights = load_weights()
+    for cluster in described.clusters:
+        worths = [weighted_sum(features, weights) for features in cluster.features]
+        division = divide(cluster.pieces, cluster.choices, worths)
+        totals = []
+        for way in fit_grouping.all_divisions(cluster):
+            totals.append(sum(worths[index] for index in way))
+        if len(totals) > fit_grouping.MAX_DIVISIONS:  # not all ways were listed
+            continue
+        shares = np.exp(np.array(totals) - max(totals))
+        assert sum(worths[index] for index in division.choices) == pytest.approx(max(totals))
+        assert division.probability == pytest.approx(1 / shares.sum())
+
+
+def test_each_piece_is_dealt_exactly_once(sample: Mnist) -> None:
+    described = describe_page(
+        find_ink(make_page("form remains", 1, sample.train).picture), load_pretrained()
+    )
+    for cluster in described.clusters:
+        for way in itertools.islice(fit_grouping.all_divisions(cluster), 50):
+            dealt = [piece for index in way for piece in cluster.choices[index].members]
+            assert sorted(dealt) == sorted(cluster.pieces)
+
+
+def test_right_pieces_are_those_that_a_digit_owns(sample: Mnist) -> None:
+    """A comma belongs to nobody, and each digit of a line is a group."""
+    page = make_page("comma", 2, sample.train)
+    described = describe_page(find_ink(page.picture), load_pretrained())
+    owners = [fit_grouping.find_owner(piece, page, described.width) for piece in described.pieces]
+    assert set(owners) >= set(range(len(page.boxes)))
+    digits = 0
+    for cluster in described.clusters:
+        right = fit_grouping.right_choices(cluster, described, owners)
+        assert right is not None
+        digits += sum(cluster.choices[index].is_digit for index in right)
+    assert digits == len(page.boxes)
+
+
+@pytest.mark.parametrize("kind", ["comma", "point", "minus", "specks"])
+def test_no_sign_between_digits_is_read_as_one(kind: str, sample: Mnist) -> None:
+    extra = 0
+    for seed in range(3000, 3006):
+        page = make_page(kind, seed, sample.train)
+        found = read_page(find_ink(page.picture), load_pretrained())
+        extra += max(sum(map(len, found.lines)) - len(page.boxes), 0)
+    assert extra <= 1
+
+
+def test_weights_are_fitted_and_written(
+    tmp_path: Path, sample: Mnist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {kind: KINDS[kind] for kind in ("drawing", "comma", "lines")}
+    monkeypatch.setattr(fit_grouping, "KINDS", few)
+    monkeypatch.setattr(fit_grouping, "load_mnist", lambda: sample)
+    output = tmp_path / "weights.json"
+    fit_grouping.main(["--pages", "2", "--output", str(output)])
+    weights = json.loads(output.read_text())
+    assert list(weights) == [*fit_grouping.NAMES, *fit_grouping.DOUBTS]
+    assert list(weights) == list(load_weights())
+    assert all(math.isfinite(weight) for weight in weights.values())
+    assert weights["score_logit"] > 0 > weights["dropped"]
+
+
+def test_every_feature_has_a_weight() -> None:
+    names = [*DigitFeatures.__annotations__, *DroppedFeatures.__annotations__]
+    assert set(load_weights()) == {*names, *Doubts.__annotations__}

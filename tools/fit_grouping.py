@@ -1,0 +1,246 @@
+"""Fit the weights by which the ink of a picture is divided into digits, on made pages.
+
+    python tools/fit_grouping.py [--pages 20] [--output FILE]
+
+1. Describe pages as `read_number` does it. Of each cluster of ink the right division is known, and
+   the weights maximise its likelihood among all ways to divide the cluster, less a small multiple
+   of their squares.
+2. Read the pages with these weights. The weights of doubts maximise the likelihood of which pages
+   are read right: that makes the confidence honest.
+
+The pages have digits that the networks were not trained on: the first half of MNIST's validation
+images. The other half is for `benchmarks/whole_numbers.py --made`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from made_pages import KINDS, NOBODY, Page, make_page
+from torch import Tensor, nn
+
+from mnist_nb import find_ink, load_mnist, load_pretrained
+from mnist_nb.data import Split
+from mnist_nb.handwriting import ink_grouping
+from mnist_nb.handwriting.ink_grouping import DigitFeatures, Doubts, DroppedFeatures
+from mnist_nb.handwriting.page_reading import (
+    Cluster,
+    InkPage,
+    arrange_in_lines,
+    choose_digits,
+    describe_page,
+    doubts_about,
+)
+from mnist_nb.handwriting.pieces import InkPiece
+
+OUTPUT = Path(ink_grouping.__file__).parent / ink_grouping.WEIGHTS_FILE
+NAMES = [one.name for one in (*fields(DigitFeatures), *fields(DroppedFeatures))]
+DOUBTS = [one.name for one in fields(Doubts)]
+MAX_DIVISIONS = 200  # of a cluster; those with more are left out
+MIN_SHARE = 0.3  # of a piece's pixels that a digit owns, if the piece is a part of it
+FRAGMENT = 0.15  # of the pixels of a digit; a part of it that is smaller may be dropped
+DECAY = 0.1  # times the sum of the squares
+STEPS = 60  # of L-BFGS
+
+
+def fit(clusters: list[tuple[Tensor, int]]) -> dict[str, float]:
+    """Find the weights.
+
+    Args:
+        clusters: the sums of the features of each way to divide it, `[division, feature]`, and
+            which is right.
+    """
+    rows = torch.cat([sums for sums, _ in clusters])  # [way, feature], of all clusters
+    lengths = torch.tensor([len(sums) for sums, _ in clusters])
+    first_rows = lengths.cumsum(0) - lengths
+    right_rows = first_rows + torch.tensor([place for _, place in clusters])
+    owners = torch.arange(len(clusters)).repeat_interleave(lengths)  # the cluster of each row
+    weights = torch.zeros(len(NAMES), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        worths = rows @ weights
+        best = _best_of_clusters(worths.detach(), owners)
+        shares = torch.exp(worths - best[owners])
+        log_sums = best + torch.zeros_like(best).index_add(0, owners, shares).log()
+        surprise = (log_sums - worths[right_rows]).sum()
+        total = surprise + DECAY * (weights**2).sum()
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    worths = (rows @ weights).detach()
+    is_right = worths[right_rows] == _best_of_clusters(worths, owners)
+    print(f"{int(is_right.sum()):,} of {len(clusters):,} clusters are divided right")
+    return dict(zip(NAMES, weights.detach().tolist(), strict=True))
+
+
+def _best_of_clusters(worths: Tensor, owners: Tensor) -> Tensor:
+    """The largest worth of each cluster: `[cluster]`."""
+    count = int(owners[-1]) + 1
+    lowest = torch.full((count,), -torch.inf, dtype=worths.dtype)
+    return lowest.scatter_reduce(0, owners, worths, "amax")
+
+
+def fit_doubts(doubts: Tensor, is_right: Tensor) -> dict[str, float]:
+    """Find the weights of doubts.
+
+    Args:
+        doubts: of each page, `[page, doubt]`.
+        is_right: whether it is read right: bool `[page]`.
+    """
+    logarithms = torch.full((len(DOUBTS),), -1.0, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logarithms], max_iter=STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        confidence = torch.exp(-doubts @ logarithms.exp()).clamp(1e-6, 1 - 1e-6)
+        total = nn.functional.binary_cross_entropy(confidence, is_right.double())
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    return dict(zip(DOUBTS, logarithms.detach().exp().tolist(), strict=True))
+
+
+def read_again(
+    pages: list[tuple[Page, InkPage]], weights: dict[str, float]
+) -> tuple[Tensor, Tensor]:
+    """The doubts about each page, `[page, doubt]`, and whether it is read right."""
+    rows, is_right = [], []
+    for page, described in pages:
+        groups, probability = choose_digits(described, weights)
+        digits = described.reader.read(groups)
+        lines = arrange_in_lines(digits, described.scale)
+        text = "\n".join("".join(str(d.probabilities.argmax()) for d in line) for line in lines)
+        rows.append(list(vars(doubts_about(digits, probability)).values()))
+        is_right.append(text == page.text)
+    return torch.tensor(rows, dtype=torch.float64), torch.tensor(is_right)
+
+
+def describe_clusters(page: Page, described: InkPage) -> Iterator[tuple[Tensor, int]]:
+    """The features of each way to divide each cluster of a page, and which way is right."""
+    owners = [find_owner(piece, page, described.width) for piece in described.pieces]
+    for cluster in described.clusters:
+        right = right_choices(cluster, described, owners)
+        if right is None:
+            continue
+        ways = list(all_divisions(cluster))
+        if 1 < len(ways) <= MAX_DIVISIONS:
+            features = torch.tensor([row_of(one) for one in cluster.features], dtype=torch.float64)
+            sums = torch.stack([features[list(way)].sum(0) for way in ways])
+            yield sums, ways.index(right)
+
+
+def find_owner(piece: InkPiece, page: Page, width: int) -> int:
+    """The digit that a piece is a part of, or NOBODY."""
+    height, original_width = page.owners.shape
+    scale = original_width / width
+    columns, rows = ((piece.pixels.T + 0.5) * scale).astype(np.int64)
+    owners = page.owners[rows.clip(0, height - 1), columns.clip(0, original_width - 1)]
+    owned = owners[owners != NOBODY]
+    if len(owned) == 0:
+        return NOBODY
+    most_frequent = int(np.bincount(owned).argmax())
+    share = np.mean(owners == most_frequent)
+    return most_frequent if share > MIN_SHARE else NOBODY
+
+
+def right_choices(cluster: Cluster, page: InkPage, owners: list[int]) -> tuple[int, ...] | None:
+    """The indices of the choices that divide a cluster as it should be, in increasing order; None
+    if a digit is no group of it."""
+    digits: dict[int, list[int]] = {}
+    dropped = []
+    for piece in cluster.pieces:
+        if owners[piece] == NOBODY:
+            dropped.append(piece)
+        else:
+            digits.setdefault(owners[piece], []).append(piece)
+    places = {(tuple(c.members), c.is_digit): i for i, c in enumerate(cluster.choices)}
+    chosen = []
+    for members in digits.values():
+        key = (tuple(sorted(members)), True)
+        if key not in places:
+            sizes = {piece: len(page.pieces[piece].pixels) for piece in members}
+            large = [p for p in members if sizes[p] > FRAGMENT * sum(sizes.values())]
+            dropped += [piece for piece in members if piece not in large]
+            key = (tuple(sorted(large)), True)
+        if key not in places:
+            return None
+        chosen.append(places[key])
+    chosen += [places[(piece,), False] for piece in dropped]
+    return tuple(sorted(chosen))
+
+
+def all_divisions(cluster: Cluster) -> Iterator[tuple[int, ...]]:
+    """Every way to divide a cluster, as indices of choices in increasing order; at most one more
+    than MAX_DIVISIONS."""
+    found = 0
+    by_first: dict[int, list[int]] = {piece: [] for piece in cluster.pieces}
+    for index, choice in enumerate(cluster.choices):
+        first = min(choice.members, key=cluster.pieces.index)
+        by_first[first].append(index)
+    open_ways: list[tuple[frozenset[int], tuple[int, ...]]] = [(frozenset(cluster.pieces), ())]
+    while open_ways:
+        left, chosen = open_ways.pop()
+        if not left:
+            yield tuple(sorted(chosen))
+            found += 1
+            if found > MAX_DIVISIONS:
+                return
+            continue
+        first = min(left, key=cluster.pieces.index)
+        for index in by_first[first]:
+            members = frozenset(cluster.choices[index].members)
+            if members <= left:
+                open_ways.append((left - members, (*chosen, index)))
+
+
+def row_of(features: DigitFeatures | DroppedFeatures) -> list[float]:
+    """The values of all features, 0 for those of the other kind."""
+    values = vars(features)
+    return [values.get(name, 0.0) for name in NAMES]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pages", type=int, default=20, help="of each kind")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="default: %(default)s")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    split = load_mnist().validation
+    pages = collect(options.pages, split.take(len(split) // 2), load_pretrained())
+    clusters: list[tuple[Tensor, int]] = []
+    for page, described in pages:
+        clusters += describe_clusters(page, described)
+    weights = fit(clusters)
+    doubts, is_right = read_again(pages, weights)
+    print(f"{int(is_right.sum())} of {len(pages)} pages are read right")
+    weights |= fit_doubts(doubts, is_right)
+    rounded = {name: round(weight, 3) for name, weight in weights.items()}
+    options.output.write_text(json.dumps(rounded, indent=2) + "\n")
+
+
+def collect(pages: int, split: Split, model: nn.Module) -> list[tuple[Page, InkPage]]:
+    """Make so many pages of each kind, and describe them."""
+    collected = []
+    for kind in KINDS:
+        for seed in range(pages):
+            page = make_page(kind, seed, split)
+            with contextlib.suppress(ValueError):  # no ink was found
+                collected.append((page, describe_page(find_ink(page.picture), model)))
+    return collected
+
+
+if __name__ == "__main__":
+    main()
