@@ -134,6 +134,16 @@ class TestLight:
         assert_only_threes(find_ink(photographed(threes(level=70), light)))
 
 
+def test_the_walls_of_a_photographed_comb_go_with_its_long_lines() -> None:
+    page = Image.new("L", (2 * SIZE[0], SIZE[1]), 220)
+    half = threes()
+    comb(ImageDraw.Draw(half))
+    for left in (0, COUNT * STEP):
+        page.paste(half.crop((30, 0, 36 + COUNT * STEP, SIZE[1])), (left + 30, 0))
+    _, count = ndimage.label(find_ink(photographed(page)) > 0, np.ones((3, 3)))
+    assert count == 2 * COUNT
+
+
 def test_a_stroke_of_the_next_digit_is_left_out() -> None:
     alone = threes().crop((0, 0, LEFT + STEP - 15, SIZE[1]))
     crowded = alone.copy()

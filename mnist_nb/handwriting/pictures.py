@@ -145,10 +145,10 @@ def _ink_of(grey: Floats) -> Floats:
             "there is no digit in this picture: nothing in it stands out from its background"
         )
     is_faint = ink > max(5 * grain, 0.25 * full)
+    is_faint &= ~find_box_lines(is_faint, ink)  # before rules, which would leave boxes open
     if layers.is_photo and min(ink.shape) > _SMALLEST_RULED:
         is_fainter = ink > max(4 * grain, 0.1 * full)
         is_faint = is_faint & ~find_paper_rules(is_faint) & ~find_paper_rules(is_fainter)
-    is_faint &= ~find_box_lines(is_faint, ink)
     is_faint &= ~find_rules(is_faint, ink)
     is_strong = is_faint & (ink > 0.5 * full)
     is_line = ndimage.binary_propagation(is_strong, mask=is_faint)
@@ -284,15 +284,22 @@ def writing_mask(ink: Floats) -> Mask:
     heights, widths = _group_sizes(groups)
 
     runs_along_edge = contact > 0.6 * (heights + widths - 4 * reach)
-    is_tall = heights > 0.8 * ink.shape[0]
-    is_wide = widths > 0.8 * ink.shape[1]
-    is_edge = runs_along_edge | (is_tall & is_wide)
+    is_frame = np.isin(labels, groups[_frames(ink)])
+    is_edge = runs_along_edge | is_frame
     is_large = np.maximum(heights, widths) > 0.08 * longest + 2 * reach
     is_free = ~is_edge & (contact == 0) & is_large
     if 2 * amount[is_free].sum() > amount[~is_edge].sum():
         amount[is_edge] = 0
     is_writing = amount > 0.05 * _typical(amount)
     return np.asarray(is_writing[groups])
+
+
+def _frames(ink: Floats) -> Mask:
+    """Find connected ink that is nearly as tall and as wide as the picture."""
+    blobs, _ = ndimage.label(ink, _SQUARE)
+    heights, widths = _group_sizes(blobs)
+    is_frame = (heights > 0.8 * ink.shape[0]) & (widths > 0.8 * ink.shape[1])
+    return np.asarray(is_frame[blobs])
 
 
 def _typical(amounts: Floats) -> float:
