@@ -106,7 +106,7 @@ class TestForms:
         ImageDraw.Draw(page).line((0, 140, SIZE[0], 140), 40, 3)
         assert_only_threes(find_ink(page))
 
-    def test_a_rule_along_the_foot_of_a_digit_leaves_the_digit_closed(self) -> None:
+    def test_a_rule_along_its_foot_leaves_a_digit_closed(self) -> None:
         page = Image.new("L", (480, 130), 255)
         for left in range(30, 430, 110):
             ImageDraw.Draw(page).ellipse((left, 10, left + 75, 112), outline=0, width=5)
@@ -134,7 +134,7 @@ class TestLight:
         assert_only_threes(find_ink(photographed(threes(level=70), light)))
 
 
-def test_the_walls_of_a_photographed_comb_go_with_its_long_lines() -> None:
+def test_walls_of_a_photographed_comb_go_with_its_lines() -> None:
     page = Image.new("L", (2 * SIZE[0], SIZE[1]), 220)
     half = threes()
     comb(ImageDraw.Draw(half))
