@@ -1,7 +1,7 @@
-"""Which strokes of a number belong together.
+"""Grouping of a number's strokes into digits.
 
-A digit's pieces lie close together, but so may two digits. So every plausible group of neighbours
-is scored, and of all ways to divide the pieces into groups the best is taken.
+The pieces of a digit are close together, but so can be two digits. So every plausible group of
+neighbours is scored, and the best division of the pieces into groups is chosen.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from mnist_nb.handwriting.pieces import Piece
 from mnist_nb.handwriting.preprocessing import Floats
 
 # Lengths are in heights of a digit.
-MAX_SPAN = 5  # a group lies among so many pieces that follow each other from left to right
+MAX_SPAN = 5  # a group is within so many consecutive pieces, from left to right
 MAX_GAP = 0.3  # within a group
 MAX_WIDTH = 1.7  # of a group of several pieces
 MAX_HEIGHT = 2.0  # likewise
 TYPICAL_WIDTH = 0.9
 TYPICAL_HEIGHT = 0.7
 CLEARANCE = 0.15  # other digits are usually at least this far away
-MIN_WIDTH, MIN_HEIGHT = 0.15, 0.05  # what is smaller counts as this large
+MIN_WIDTH, MIN_HEIGHT = 0.15, 0.05  # smaller groups count as this large
 LINE_GAP = 0.3  # pieces farther above or below are on another line
 MAX_SAMPLES = 96  # points of a piece between which distances are measured
 
 
 @dataclass(frozen=True)
 class GroupFeatures:
-    """What speaks for or against a group of pieces being one digit; lengths are in its heights.
+    """The features of a group of pieces as one digit. Lengths are in its heights.
 
     Attributes:
         score_logit: of the network's digit score, at most 6.
         four_probability: that it is a 4, whose open forms get lower scores than other digits.
         intercept: 1.
-        widest_gap: that must be bridged to connect its pieces.
+        widest_gap: the widest gap to bridge to connect its pieces.
         shortness: ln(0.7 / height), at least 0.
         excess_width: beyond 0.9, at least 0.
         overlap: the largest share of its width, or of another piece's, that both cover.
@@ -69,7 +69,7 @@ GROUP_WEIGHTS = GroupFeatures(
 
 
 def group_worth(features: GroupFeatures) -> float:
-    """How likely a group with these features is one digit, as a logarithm: a weighted sum."""
+    """Return the log likelihood that a group is one digit: the weighted sum of its features."""
     worth = 0.0
     for name, weight in vars(GROUP_WEIGHTS).items():
         worth += weight * getattr(features, name)
@@ -104,7 +104,7 @@ class Group:
 
 
 class Layout:
-    """How the pieces of a number lie: which may belong together, and how well they would.
+    """The layout of a number's pieces: the groups that are possible, and their features.
 
     Args:
         pieces: ordered from left to right.
@@ -118,8 +118,8 @@ class Layout:
         self._count = len(pieces)
 
     def plausible_groups(self) -> list[Group]:
-        """Every piece alone, and every group of neighbours that is compact enough to be one digit;
-        ordered by first piece."""
+        """Return single pieces, and groups of neighbours compact enough for a digit, ordered by
+        first piece."""
         groups = []
         for members in self._neighbours():
             group = self._group(members)
@@ -149,7 +149,7 @@ class Layout:
 
         Args:
             group: one of `plausible_groups`.
-            score_logit, four_probability: what the network says of it.
+            score_logit, four_probability: the results of the network.
         """
         first, last = group.members[0], group.members[-1]
         near = range(max(0, first - MAX_SPAN), min(last + MAX_SPAN, self._count))
@@ -167,8 +167,8 @@ class Layout:
         )
 
     def _overlap(self, group: Group, others: list[int]) -> float:
-        """The largest share of the narrower one's width that the group and another piece of its
-        line both cover; 0 if there is none."""
+        """Return the largest overlap with another piece of the line, as a share of the narrower
+        width; 0 if there is none."""
         lows, highs = self._lows[others], self._highs[others]
         start, stop = np.maximum(group.low, lows), np.minimum(group.high, highs)
         shared_width, shared_height = (stop - start).T
@@ -184,7 +184,7 @@ class Layout:
 
 
 def _measure_distances(pieces: Sequence[Piece], scale: float) -> Floats:
-    """Distances between pieces near each other, `[piece, piece]`; infinite for the rest."""
+    """Return distances between nearby pieces, `[piece, piece]`; others are infinite."""
     count = len(pieces)
     samples = [sample_points(piece.points) / scale for piece in pieces]
     distances = np.full((count, count), np.inf)
@@ -196,13 +196,13 @@ def _measure_distances(pieces: Sequence[Piece], scale: float) -> Floats:
 
 
 def sample_points(points: Floats) -> Floats:
-    """At most 96 points, evenly taken."""
+    """Return at most 96 points, evenly spaced."""
     step = math.ceil(len(points) / MAX_SAMPLES)
     return points[::step]
 
 
 def shortest_distance(points: Floats, others: Floats) -> float:
-    """The distance between the nearest points of two sets, each `[point, (x, y)]`."""
+    """Return the distance between the nearest points of two sets, each `[point, (x, y)]`."""
     across = np.subtract.outer(points[:, 0], others[:, 0])
     down = np.subtract.outer(points[:, 1], others[:, 1])
     squares = across**2 + down**2
@@ -210,7 +210,7 @@ def shortest_distance(points: Floats, others: Floats) -> float:
 
 
 def widest_gap(distances: Floats) -> float:
-    """The widest gap that must be bridged to connect all pieces, given their distances `[piece,
+    """Return the widest gap to bridge to connect all pieces, from their distances `[piece,
     piece]`."""
     gaps = distances
     for bridge in range(len(distances)):
@@ -219,18 +219,18 @@ def widest_gap(distances: Floats) -> float:
     return float(gaps[0, 1:].max(initial=0))
 
 
-# ---- the best of all ways to divide pieces into groups
+# ---- the best division of pieces into groups
 
 
 def best_division(groups: Sequence[Group], worths: Sequence[float]) -> list[int]:
-    """Divide the pieces into the groups that are worth most in total.
+    """Divide the pieces into groups with the largest total worth.
 
-    Dynamic programming: pieces are dealt from left to right. Of all ways to deal the same pieces
-    only the best is kept.
+    Dynamic programming: pieces are assigned from left to right. Of all ways to assign the same
+    pieces, only the best is kept.
 
     Args:
-        groups: as `Layout.plausible_groups` gives them, ordered by first piece.
-        worths: of each.
+        groups: the result of `Layout.plausible_groups`, ordered by first piece.
+        worths: the worth of each group.
 
     Returns:
         The indices of the groups chosen.

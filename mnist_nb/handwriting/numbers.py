@@ -1,4 +1,4 @@
-"""Whole numbers: find the pieces, read every plausible group of them, take the best division."""
+"""Whole numbers: find pieces, read every plausible group, and choose the best division."""
 
 from __future__ import annotations
 
@@ -31,11 +31,16 @@ from mnist_nb.models import predict
 MAX_PIECES = 400
 MIN_PIECE_SIZE = 0.15  # in heights of a digit; smaller pieces are specks
 MIN_DIGIT_SIZE = 0.3  # in heights of a digit; smaller groups are dots
-MIN_LINE_OVERLAP = 0.35  # of two digits of one line, in heights of the lower one
+MIN_LINE_OVERLAP = 0.35  # of two digits of a line, in heights of the lower one
 MIN_PIECE_HEIGHT = 1e-3  # of a piece, where heights are compared
 
 DOUBTFUL = 0.95  # a drawn digit read with less probability is read in these forms as well
-FORMS = ((1, -0.2), (1, 0.2), (0.8, 0), (1.25, 0))  # stretch and slant; their mean is better
+FORMS = (
+    (1, -0.2),
+    (1, 0.2),
+    (0.8, 0),
+    (1.25, 0),
+)  # stretch and slant; the mean over the forms is better
 
 # Of 400 single test digits, 0.8 % are read with less; most of QR codes and checkerboards, and half
 # of the letters in a text.
@@ -52,14 +57,14 @@ class ReadDigit(NamedTuple):
 
     text: str  # "0" to "9", or "?" if the network refuses it
     box: Box  # of its ink
-    image: Pixels  # [28, 28], as the network saw it
+    image: Pixels  # [28, 28], the input of the network
     probabilities: NDArray[np.float32]  # [10], averaged over several forms if it was doubtful
     score: float  # in [0, 1], how sure it is that this is a digit at all
     strokes: Sequence[Stroke] = ()  # its visible parts on the sketch's canvas; empty for a picture
 
 
 class Number(NamedTuple):
-    """The digits read in a drawing or a picture."""
+    """A number, read in a drawing or a picture."""
 
     text: str  # lines are joined by newlines
     digits: list[ReadDigit]  # in the text's order
@@ -69,26 +74,26 @@ class Number(NamedTuple):
 def read_number(source: Any, model: nn.Module | None = None) -> Number:
     """Read a number of any length, in one line or several.
 
-    Strokes are never cut: two digits written in one stroke are read as one. Digits that touch in a
-    picture are cut where their ink is thin. Neither the order of the strokes nor their place on the
-    canvas matters.
+    Strokes are never cut: two digits in one stroke are read as one. Touching digits in a picture
+    are cut where their ink is thin. The order and the position of strokes do not matter.
 
-    In a picture, ink that looks like no digit and is in no line of digits is left out, such as the
-    remains of a form. So are decimal commas and points and minus signs: "-3,5" is read as "35".
+    In a picture, ink that does not look like a digit and is not in a line of digits is ignored,
+    such as the remains of a form. So are decimal commas, points and minus signs: "-3,5" is read as
+    "35".
 
     Args:
-        source: a `Sketch`, whose canvas the boxes are measured on, or a picture as `find_ink` takes
-            it, in whose pixels they are.
-        model: reads the digits; defaults to the shipped network that reads handwriting best.
+        source: a `Sketch`, or a picture as for `find_ink`. Boxes are in pixels of its canvas or
+            of the picture.
+        model: the network; defaults to the shipped one that reads handwriting best.
 
     Returns:
         The number. Its confidence is the product of the digits' probabilities and scores. For a
-        picture it also counts how its ink may be divided, and is fitted to be honest on made pages.
+        picture it also includes the division of the ink, and is calibrated on made pages.
 
     Raises:
         EmptySketchError: if there is no ink.
-        ValueError: if `source` is no picture, has more than 400 pieces of ink, or is a picture of
-            something else, by the low confidence in its digits.
+        ValueError: if `source` is not a picture, has more than 400 pieces of ink, or does not show
+            a number, judging by the confidence in its digits.
     """
     model = load_pretrained() if model is None else model
     if isinstance(source, Sketch):
@@ -128,7 +133,7 @@ def read_ink(ink: Floats, model: nn.Module) -> Number:
 
 
 def _name(digit: PageDigit, model: nn.Module) -> ReadDigit:
-    """Name a digit, or refuse it."""
+    """Return a digit's name, or "?" if it is refused."""
     text = str(digit.probabilities.argmax())
     if is_refused(model, SCORE_FACTOR * digit.score):
         text = "?"
@@ -148,7 +153,7 @@ def _confidence(digit: ReadDigit) -> float:
 
 
 def _check_confidences(confidences: Sequence[float]) -> None:
-    """Refuse a picture of something other than a number."""
+    """Raise ValueError if a picture does not show a number."""
     unlikely = sum(confidence < MIN_CONFIDENCE for confidence in confidences)
     if unlikely >= MAX_UNLIKELY * len(confidences):
         raise ValueError(
@@ -162,7 +167,7 @@ def _check_confidences(confidences: Sequence[float]) -> None:
 
 
 def _digit_height(pieces: Sequence[Piece]) -> float:
-    """The height of the digits: the median over pieces, each weighted by its own height."""
+    """Return the height of the digits: the median over pieces, weighted by their heights."""
     heights = np.sort([max(piece.box[3] - piece.box[1], MIN_PIECE_HEIGHT) for piece in pieces])
     weights = np.cumsum(heights)
     return float(heights[np.searchsorted(weights, weights[-1] / 2)])
@@ -183,7 +188,7 @@ def _from_left_to_right(piece: Piece) -> tuple[float, float, Box]:
 
 
 class _Reading(NamedTuple):
-    """Pieces that are one digit, and what the network says of them."""
+    """Pieces of one digit, and the network's reading."""
 
     pieces: list[Piece]
     box: Box
@@ -214,14 +219,14 @@ def _read_groups(pieces: Sequence[Piece], scale: float, model: nn.Module) -> lis
 
 
 def _without_dots(readings: Sequence[_Reading], scale: float) -> list[_Reading]:
-    """Leave out dots among digits; alone they are read."""
+    """Remove dots among digits. Dots alone are read."""
     sizes = [longer_side(reading.box) for reading in readings]
     smallest = min(MIN_DIGIT_SIZE * scale, max(sizes))
     return [reading for reading, size in zip(readings, sizes, strict=True) if size >= smallest]
 
 
 def _read_closely(reading: _Reading, model: nn.Module) -> ReadDigit:
-    """Name the digit, or refuse it; look at a doubtful one that was drawn in several forms."""
+    """Return the digit or its refusal. A doubtful drawn digit is read in several forms."""
     pieces, box, image, probabilities, score = reading
     strokes = [piece for piece in pieces if isinstance(piece, StrokePiece)]
     if strokes and probabilities.max() < DOUBTFUL:
@@ -255,7 +260,7 @@ def arrange_in_lines(digits: Sequence[ReadDigit]) -> list[list[ReadDigit]]:
 
 
 def _share_line(first: Box, second: Box) -> bool:
-    """Whether two boxes overlap vertically by more than a third of the lower one's height."""
+    """Return whether two boxes overlap vertically by over a third of the lower one's height."""
     overlap = min(first[3], second[3]) - max(first[1], second[1])
     lower_height = min(first[3] - first[1], second[3] - second[1])
     return overlap > MIN_LINE_OVERLAP * lower_height

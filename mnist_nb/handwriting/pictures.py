@@ -1,4 +1,4 @@
-"""Find the ink in a picture of handwriting, and prepare it as MNIST was.
+"""Find the ink in a picture of handwriting, and prepare it like MNIST's images.
 
 The paper's light and grain, printed lines and specks are removed.
 """
@@ -28,7 +28,7 @@ from mnist_nb.handwriting.ruled_lines import (
 
 Mask = NDArray[np.bool_]
 
-# The numbers below were chosen on pictures such as those of benchmarks/pictures.py.
+# The numbers below were tuned on pictures like those of benchmarks/pictures.py.
 _NO_GRAIN = 0.5  # grey levels; a picture with less is a drawing by a program
 _MIN_CONTRAST = 6  # of ink, in standard deviations of the paper's grain
 _SMALLEST_RULED = 64  # pixels; no rules are looked for in smaller pictures
@@ -39,16 +39,16 @@ _SQUARE = np.ones((3, 3))  # neighbours include the diagonal ones
 
 
 class PictureSteps(NamedTuple):
-    """The stages of a picture of one digit on its way to an image such as MNIST's."""
+    """The stages of the preparation of a picture of one digit."""
 
     picture: Floats  # [H, W], grey values in 0..255, upright, neither side over 512
     ink: Floats  # [H, W], in (0, 1]; paper is exactly 0
     box: tuple[int, int, int, int]  # left, top, right, bottom of the ink, the last two exclusive
-    image: Pixels  # [28, 28], thickened if need be, and prepared
+    image: Pixels  # [28, 28], thickened if necessary, and prepared
 
 
 def from_image(source: Picture) -> Pixels:
-    """Prepare a digit in a picture of any size as MNIST's makers did: uint8 `[28, 28]`.
+    """Prepare a digit in a picture of any size like MNIST's images: uint8 `[28, 28]`.
 
     The picture may be dark on light or light on dark, and should show one digit and little else.
     A photo's uneven light, its grain, the lines of ruled paper, boxes, and things at its edge are
@@ -77,10 +77,10 @@ def find_ink(source: Picture, crop: Crop = WHOLE_PICTURE) -> Floats:
 
 
 def picture_steps(source: Picture, crop: Crop = WHOLE_PICTURE) -> PictureSteps:
-    """Do what `from_image` does and return every stage; errors are the same.
+    """Prepare a picture as `from_image` does, and return every stage. Errors are the same.
 
     Args:
-        source: as `from_image` takes it.
+        source: as for `from_image`.
         crop: left, top, right and bottom of the part to use, as shares of the upright picture.
     """
     grey = load_grey(source, crop)
@@ -91,7 +91,7 @@ def picture_steps(source: Picture, crop: Crop = WHOLE_PICTURE) -> PictureSteps:
 
 
 def thicken(ink: Floats) -> Floats:
-    """Redraw ink `[H, W]` with MNIST's pen if its lines are thinner than MNIST's ever are."""
+    """Redraw ink `[H, W]` with MNIST's pen if its lines are thinner than any in MNIST."""
     is_solid = ink >= ink.max() / 2
     padded = np.pad(is_solid, 1)
     horizontal_edges = np.count_nonzero(np.diff(padded, axis=0))
@@ -115,10 +115,10 @@ def thicken(ink: Floats) -> Floats:
 
 
 class _Layers(NamedTuple):
-    """A picture, bright on dark, as paper and the ink on it."""
+    """A picture, bright on dark, separated into paper and ink."""
 
     paper: Floats  # [H, W], grey values
-    ink: Floats  # [H, W], how much brighter than the paper
+    ink: Floats  # [H, W], brightness above the paper
     low: float  # the 0.2 quantile of the ink
     grain: float  # standard deviation of the paper's noise
     is_photo: bool  # whether the paper has grain
@@ -163,7 +163,7 @@ def _ink_of(grey: Floats) -> Floats:
 def _is_light_paper(grey: Floats) -> bool:
     """Return whether the paper is lighter than the ink.
 
-    Most of what surrounds ink is paper. If it is not clear which that is, ink is in fewer pieces.
+    Paper surrounds most of the ink. If that is not clear, the ink is in fewer pieces.
     """
     window = max(3, round(0.3 * max(grey.shape)))
     darkest = ndimage.minimum_filter(grey, window)
@@ -195,7 +195,7 @@ def _separate(grey: Floats, is_light: bool) -> _Layers:
     if drawing.grain <= _NO_GRAIN:
         return drawing
     photo = _open_with_window(grey, 0.3, "nearest")
-    if _full_strength(photo) < _MIN_CONTRAST * photo.grain:  # drowned in shadows
+    if _full_strength(photo) < _MIN_CONTRAST * photo.grain:  # lost in shadows
         photo = _open_with_window(grey, 0.1, "nearest")
     is_photo = photo.is_photo
     share = _STROKES * _stroke_width(photo) / max(grey.shape)
@@ -211,16 +211,16 @@ def _separate(grey: Floats, is_light: bool) -> _Layers:
 
 
 def _full_strength(layers: _Layers) -> float:
-    """How strong ink is where it covers a pixel: the median of the stronger half."""
+    """Return the strength of ink that covers a pixel: the median of the stronger half."""
     ink = layers.above_paper
     return float(np.quantile(ink[ink >= ink.max() / 2], 0.5))
 
 
 def _stroke_width(layers: _Layers) -> float:
-    """Measure how wide the strokes are, in pixels: nine tenths of the ink are in thinner ones.
+    """Measure the width of the strokes, in pixels: nine tenths of the ink are in thinner ones.
 
-    Shadows and dark edges are wider than any stroke: if possible, what touches the picture's edge
-    is left out.
+    Shadows and dark edges are wider than any stroke: if possible, ink that touches the picture's
+    edge is ignored.
     """
     mask = layers.above_paper > max(5 * layers.grain, 0.25 * _full_strength(layers))
     blobs, _ = ndimage.label(mask, _SQUARE)
@@ -239,10 +239,10 @@ def _stroke_width(layers: _Layers) -> float:
 
 
 def _open_with_window(grey: Floats, share: float, mode: str) -> _Layers:
-    """Take as paper what a morphological opening leaves, and the rest as ink.
+    """Separate paper and ink by a morphological opening.
 
-    The opening removes whatever is brighter than its surroundings and narrower than the window,
-    which is this share of the picture.
+    The opening removes everything that is brighter than its surroundings and narrower than the
+    window, which is this share of the picture. The rest is paper.
     """
     window = max(3, round(share * max(grey.shape)))
     outside = np.quantile(grey, 0.1)
@@ -258,7 +258,7 @@ def _open_with_window(grey: Floats, share: float, mode: str) -> _Layers:
 
 
 def _without_neighbours(ink: Floats) -> Floats:
-    """Leave out strokes that reach in from outside, if the largest part of the ink does not."""
+    """Remove strokes that reach in from outside, unless the largest part of the ink does too."""
     reach = max(1, round(max(ink.shape) / 50))
     groups, _ = ndimage.label(ndimage.maximum_filter(ink, 2 * reach + 1))
     amount = np.bincount(groups.ravel(), weights=ink.ravel())
@@ -270,7 +270,7 @@ def _without_neighbours(ink: Floats) -> Floats:
 
 
 def writing_mask(ink: Floats) -> Mask:
-    """Return where ink is writing, not specks, a frame or things at the picture's edge.
+    """Return the pixels of handwriting, without specks, frames or things at the picture's edge.
 
     Args:
         ink: `[H, W]` in [0, 1], some of it above 0.
@@ -303,14 +303,14 @@ def _frames(ink: Floats) -> Mask:
 
 
 def _typical(amounts: Floats) -> float:
-    """The amount of a typical group: half of all ink is in larger ones."""
+    """Return the amount of ink of a typical group: half of all ink is in larger groups."""
     ordered = np.sort(amounts)
     totals = np.cumsum(ordered)
     return float(ordered[np.searchsorted(totals, totals[-1] / 2)])
 
 
 def _rim(shape: tuple[int, ...]) -> Mask:
-    """The pixels at the edge of a picture."""
+    """Return the pixels at the edge of a picture."""
     is_rim = np.ones(shape, np.bool_)
     is_rim[1:-1, 1:-1] = False
     return is_rim

@@ -1,4 +1,4 @@
-"""Refusal: how sure a network is that an image shows a digit at all."""
+"""Refusal: the confidence of a network that an image shows a digit at all."""
 
 import weakref
 from collections.abc import MutableMapping
@@ -20,11 +20,11 @@ HEAD_NAME = "reject"
 HEAD_THRESHOLD, ENERGY_THRESHOLD = 0.1, 0.5
 """Below these scores an image is refused: about 1 % of the digits that other people wrote with a
 pen lie below."""
-_ENERGY_DIGITS = 128  # digits of MNIST whose energies make those of other images comparable
+_ENERGY_DIGITS = 128  # MNIST digits for comparing energies
 MIN_SCORE = 1e-7  # where a logit is taken of a score, so that it is finite
 MAX_SCORE_LOGIT = 6.0
 ENERGY_LOGIT_SLOPE, ENERGY_LOGIT_SHIFT = 4.5, -4.0  # bring logits from energies to learned ones
-ENERGY_SHIFT = 2.33  # standard deviations: 1 % of normally distributed energies lie further down
+ENERGY_SHIFT = 2.33  # standard deviations: 1 % of normally distributed energies are lower
 
 
 class RefusalHead(AuxiliaryHead):
@@ -43,20 +43,20 @@ class RefusalHead(AuxiliaryHead):
         nn.Sequential.__init__(self, *layers)
 
     def score(self, hidden: Tensor) -> Tensor:
-        """The probability `[N]` that there is a digit, from hidden units `[N, hidden_units]`."""
+        """Return the probability `[N]` of a digit, from hidden units `[N, hidden_units]`."""
         logits: Tensor = self(hidden)
         return logits.softmax(1)[:, 1]
 
     def fill_gradients(self, network: Network, batch: Batch, keep: float) -> None:
-        """Set the gradients for digits of the batch and for negatives, changed in the same ways.
+        """Compute the gradients for digits and equally augmented negatives of a batch.
 
-        The rest of the network stays untouched.
+        The rest of the network is not changed.
         """
         assert batch.generator is not None
         negatives = make_negatives(batch.originals, batch.labels, batch.generator)
         negatives = batch.augmentation(negatives, batch.generator)
         digits = batch.images[: len(negatives)]
-        network.eval()  # or batch normalization would take what is no digit for the usual
+        network.eval()  # otherwise batch normalization would adapt to images without digits
         with torch.no_grad():
             hidden, _ = network.hidden_and_logits(torch.cat([digits, negatives]))
         network.train()
@@ -65,38 +65,38 @@ class RefusalHead(AuxiliaryHead):
 
 
 def add_refusal_head(model: nn.Module, seed: int = 0) -> None:
-    """Give a network an untrained refusal head, unless it has one or is no `Network`."""
+    """Add an untrained refusal head, unless there is one or the model is not a `Network`."""
     if isinstance(model, Network) and HEAD_NAME not in model.auxiliary_heads:
         head = RefusalHead(model.hidden_units, seed)
         model.add_module(HEAD_NAME, head.to(model.head.weight.device))
 
 
 def refusal_head(model: nn.Module) -> RefusalHead | None:
-    """Return the model's refusal head; None if it was never taught to refuse."""
+    """Return the model's refusal head; None if it has not learned to refuse."""
     head = model.auxiliary_heads.get(HEAD_NAME) if isinstance(model, Network) else None
     return head if isinstance(head, RefusalHead) else None
 
 
 def digit_score(model: nn.Module, images: Any) -> Tensor:
-    """Return how sure the model is that each image is a digit at all: float32 `[N]` in [0, 1].
+    """Return the score of each image as a digit at all: float32 `[N]` in [0, 1].
 
-    A model that was taught to refuse answers with its refusal head. For any other, the score is the
-    energy of its ten logits, ln sum exp (W. Liu and others, 2020), made comparable between models
-    by the energies of 128 digits of MNIST: 0.5 is where 1 % of digits would lie below, were
-    energies normally distributed.
+    A model that learned to refuse uses its refusal head. For other models, the score is the energy
+    of the ten logits, ln sum exp (W. Liu and others, 2020), scaled by the energies of 128 digits of
+    MNIST to be comparable between models: 1 % of normally distributed energies would score below
+    0.5.
 
     Args:
-        model: gives logits `[N, 10]` for images in [0, 1].
+        model: returns logits `[N, 10]` for images in [0, 1].
         images: uint8 `[N, 28, 28]`, a tensor or an array.
 
     Raises:
-        ValueError: for images of another type or shape.
+        ValueError: if images have a wrong type or shape.
     """
     return predict_and_score(model, images)[1]
 
 
 def predict_and_score(model: nn.Module, images: Any) -> tuple[Tensor, Tensor]:
-    """Return what `predict` and `digit_score` give, from one pass through the model."""
+    """Return the results of `predict` and `digit_score`, from one pass through the model."""
     head = refusal_head(model)
     energies = None if head else energy_of_digits(model)
 
@@ -116,7 +116,7 @@ def predict_and_score(model: nn.Module, images: Any) -> tuple[Tensor, Tensor]:
 
 
 class EnergyStats(NamedTuple):
-    """Mean and standard deviation of the energies of MNIST's digits."""
+    """Return mean and standard deviation of the energies of MNIST's digits."""
 
     mean: Tensor  # []
     deviation: Tensor  # []
@@ -126,7 +126,7 @@ _energies: MutableMapping[nn.Module, tuple[list[float], EnergyStats]] = weakref.
 
 
 def energy_of_digits(model: nn.Module) -> EnergyStats:
-    """Return the energies of 128 of MNIST's digits, kept until the model's weights change."""
+    """Return the energies of 128 of MNIST's digits, cached until the model's weights change."""
     fingerprint = []
     for tensor in model.state_dict().values():
         values = tensor.float()
@@ -157,5 +157,5 @@ def refusal_threshold(model: nn.Module) -> float:
 
 
 def is_refused(model: nn.Module, score: float | Tensor) -> Any:
-    """Whether images with these scores should be refused by this model."""
+    """Return whether this model should refuse images with these scores."""
     return score < refusal_threshold(model)

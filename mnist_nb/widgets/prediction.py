@@ -1,4 +1,4 @@
-"""What a network reads in one image or in several, and the sentences that say it.
+"""A network's reading of an image or a number, and sentences about it.
 
 How sure it is of a digit is its probability; of a number that is drawn, the product of its digits'
 probabilities. Whether there is a digit at all is another question, which the score answers. Of a
@@ -20,19 +20,19 @@ from mnist_nb.models import predict
 SURE = 0.9
 LIKELY = 0.6
 NO_NUMBER = 0.2  # with less confidence, a photo may show no number
-OVER_99 = 0.995  # what would be rounded to 100 %
+OVER_99 = 0.995  # a larger share would be rounded to 100 %
 
 
 class Prediction(NamedTuple):
-    """What a network reads in an image."""
+    """A network's reading of an image."""
 
     digit: int
     probabilities: NDArray[np.float32]  # [10]
-    refused: bool = False  # whether the network sees no digit in it
+    refused: bool = False  # whether the network rejects it as not a digit
 
     @property
     def sentence(self) -> str:
-        """The guess as one would say it, depending on how sure the network is."""
+        """The guess as a sentence, which depends on the network's confidence."""
         best, second = np.argsort(-self.probabilities, kind="stable")[:2].tolist()
         probability = float(self.probabilities[best])
         if self.refused:
@@ -45,7 +45,7 @@ class Prediction(NamedTuple):
 
 
 def number_sentence(number: Number) -> str:
-    """Return what was read as one would say it, depending on how sure the network is."""
+    """Return the reading as a sentence, which depends on the network's confidence."""
     text = number.text.replace("\n", " / ")
     if "?" in text:
         return f"I read {text} (a ? marks ink that is no digit)."
@@ -54,7 +54,7 @@ def number_sentence(number: Number) -> str:
 
 
 def photo_sentence(number: Number) -> str:
-    """Return what was read in a photo, whose ink may be no number at all."""
+    """Return the reading of a photo as a sentence. Its ink may not be a number at all."""
     text = number.text.replace("\n", " / ")
     if number.confidence < NO_NUMBER:
         return f"I am not sure that there is a number here: it looks most like {text}."
@@ -70,12 +70,12 @@ def _graded_sentence(text: str, probability: float) -> str:
 
 
 def how_sure(probability: float) -> str:
-    """Return "97 % sure", and never 100 %."""
+    """Return "97 % sure", but never 100 %."""
     return f"{percent(probability)} sure"
 
 
 def percent(probability: float) -> str:
-    """Return "97 %", and never 100 %."""
+    """Return "97 %", but never 100 %."""
     if probability >= OVER_99:
         return "over 99 %"
     return f"{100 * probability:.0f} %"
@@ -92,11 +92,11 @@ def describe_digit_count(count: int) -> str:
 
 
 def read(model: nn.Module, image: Pixels, *, refuse: bool = False) -> Prediction:
-    """Return what the model reads in one image.
+    """Return the model's reading of an image.
 
     Args:
         image: uint8 `[28, 28]`.
-        refuse: whether the model may answer that there is no digit.
+        refuse: whether the model may reject the image as not a digit.
     """
     images = image[None]
     if not refuse:

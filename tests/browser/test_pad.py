@@ -313,10 +313,10 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
     pad.canvas.scroll_into_view_if_needed()
 
     page.get_by_label("That was").fill("2025")
-    pad.press("Keep each digit of the number")
+    pad.press("Save each digit of the number")
     pad.says("Saved as a 2, a 0, a 2, a 5. You have 4 digits now.", ".pad-say")
 
-    pad.press("Take back")
+    pad.press("Undo the last stroke of the number")
     pad.says("I read 202, ")
     for path in (SLIM_SEVEN, BAR):
         pad.mouse([(450 + x, 40 + y) for x, y in path])
@@ -324,7 +324,9 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
 
     # the keyboard leaves the paper with Tab, backwards too
     page.keyboard.press("Tab")
-    page.wait_for_function("document.activeElement.title.startsWith('Take back')")
+    page.wait_for_function(
+        "document.activeElement.title.startsWith('Undo the last stroke of the number')"
+    )
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     pad.says("I read 202, ")

@@ -313,7 +313,7 @@ def test_a_test_image_is_picked_moved_turned_and_thickened(pad: DrawingPad, tiny
         1, 1, -20, pytest.approx(1 / 1.1, abs=1e-4), 0.5
     )
     assert (pad.guess.probabilities != before).any()
-    press(pad, "Take all changes back")
+    press(pad, "Undo all changes")
     np.testing.assert_array_equal(pad.image, image)
 
 

@@ -85,7 +85,7 @@ def test_the_digits_of_a_number_are_kept_with_their_strokes(
     pad: DrawingPad,
 ) -> None:
     pad.numbers.replay(written("2026", gap=40))
-    truth, keep = part(pad, "That was"), "Keep each digit of the number as one of mine"
+    truth, keep = part(pad, "That was"), "Save each digit of the number among my digits"
     press(pad, keep)
     digits = MyDigits(FILE)
     assert digits.labels.tolist() == [2, 0, 2, 6]
@@ -110,7 +110,7 @@ def test_a_full_disk_keeps_all_digits_of_a_number_or_none(
     pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep, back, replace = (
-        "Keep each digit of the number as one of mine",
+        "Save each digit of the number among my digits",
         "Delete the drawing saved last",
         os.replace,
     )

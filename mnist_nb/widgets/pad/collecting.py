@@ -35,7 +35,7 @@ class CollectPanel(VBox):  # type: ignore[misc]
         tooltip = "Ask me for digits, thirty in all"
         self._start = new("Start", tooltip, state.toggle_asking, width="90px")
         tooltip = "Save this drawing and ask for the next (Enter on the paper)"
-        self._keep = new("Keep, next", tooltip, state.keep_wanted, icon="check")
+        self._keep = new("Save, next", tooltip, state.keep_wanted, icon="check")
         tooltip = "Delete the drawing saved last"
         take_back = new("Undo last", tooltip, state.take_back, icon="undo")
         super().__init__([self._request, HBox([self._start, self._keep, take_back])])

@@ -1,4 +1,4 @@
-"""The pad's wide paper: whole numbers, read as they are written."""
+"""The pad's page for whole numbers, which are read while they are written."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,28 +27,28 @@ HINT = "write a number here: 2026"
 BRUSHES = Brushes(4, 8, 24)
 NAMES = PaperNames(
     paper="Paper to write a number on",
-    undo="Take back the last stroke of the number",
-    redo="Bring back the last stroke of the number",
+    undo="Undo the last stroke of the number",
+    redo="Redo the last stroke of the number",
     clear="Empty the wide page",
 )
 NOTHING = Number("", [], 0.0)
 
-_NOTE_ABOVE = 12  # pixels from a digit to what is read in it
-_NOTE_LEFT, _NOTE_TOP = 8, 9  # pixels that a note needs to the paper's edges
-_KEPT_MARGIN = 20  # pixels around a digit that is kept
+_NOTE_ABOVE = 12  # pixels from a digit to its reading
+_NOTE_LEFT, _NOTE_TOP = 8, 9  # pixels between a note and the paper's edges
+_KEPT_MARGIN = 20  # pixels around a saved digit
 
 
 class NumberPage(VBox):  # type: ignore[misc]
-    """Paper for numbers: what is read is shown above each digit, and the whole number below.
+    """Paper for numbers, with the reading above each digit, and the whole number below.
 
     Args:
-        state: of the pad, whose network reads.
+        state: the state of the pad, whose network reads.
 
     Attributes:
-        drawing: what is written.
-        number: what is read; it has no digits if there is no ink or no network.
-        truth: where the reader types what it really is.
-        photo: takes a photo of a number, and shows the digits found in it.
+        drawing: the written number.
+        number: the reading, without digits if there is no ink or no network.
+        truth: a field for the correct number.
+        photo: a button for a photo of a number, with the digits found in it.
     """
 
     def __init__(self, state: PadState) -> None:
@@ -59,10 +59,10 @@ class NumberPage(VBox):  # type: ignore[misc]
         self.paper.brush.layout.width = "210px"
         self.paper.tool.style.button_width = "70px"
         self._reading = HTML()
-        tooltip = "The digits that stand on the page, from left to right"
+        tooltip = "The digits on the page, from left to right"
         self.truth = labelled(Text, "That was", "220px", tooltip=tooltip)
-        tooltip = "Keep each digit of the number as one of mine"
-        keep = make_button(state.attempt, "Keep its digits", tooltip, self.keep, icon="check")
+        tooltip = "Save each digit of the number among my digits"
+        keep = make_button(state.attempt, "Save its digits", tooltip, self.keep, icon="check")
         self.paper.tool.layout.margin = "2px 0 0"  # in line with the buttons
         tools = HBox([*self.paper.buttons, self.paper.tool, self.paper.brush])
         self.photo = PhotoPicker(state, "Photo of a number", self._read_photo)
@@ -74,17 +74,17 @@ class NumberPage(VBox):  # type: ignore[misc]
         self._show()
 
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES.first) -> Number:
-        """Write strokes as a hand would, and return what is read then.
+        """Draw strokes, and return the reading.
 
         Args:
             strokes: each `[n, 2]` in pixels of the paper, x right and y down.
-            width: of the brush in pixels.
+            width: the width of the brush in pixels.
         """
         self.drawing.add_strokes(strokes, width)
         return self.number
 
     def keep(self) -> None:
-        """Keep each digit with its strokes, labelled as `truth` says.
+        """Save each digit with its strokes and its label from `truth`.
 
         Raises:
             ValueError: if `truth` has more or fewer digits than the paper.
@@ -135,7 +135,7 @@ def _note_above(digit: ReadDigit) -> Note:
 
 
 def _sketch_of(digit: ReadDigit) -> Sketch:
-    """A digit alone, in the middle of a square of its own."""
+    """Return a sketch of a single digit in the middle of a square."""
     corner, end = np.reshape(digit.box, (2, 2))  # [(x, y)]
     side = max(end - corner) + 2 * _KEPT_MARGIN
     to_middle = (side - corner - end) / 2

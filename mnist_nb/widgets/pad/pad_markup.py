@@ -1,4 +1,4 @@
-"""How the drawing pad looks: readings, digits and results in, HTML text out. No widget here."""
+"""The drawing pad's HTML, as functions that return text. Imports no widget."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -31,24 +31,28 @@ NUMBER_SIDE = 330
 """The same for a photo of a number."""
 
 MOST_MISTAKES = 20
-"""Misread digits that are shown."""
+"""The maximum number of misread digits shown."""
 
 MOST_PAIRS = 6
-"""Confused pairs of digits that are named."""
+"""The maximum number of confused pairs named."""
 
 _BLANK = np.zeros((SIDE, SIDE), np.uint8)
 _FRAME = "#D55E00"
 
 
 def reading(image: Pixels | None, prediction: Prediction | None) -> str:
-    """Return what is read as a sentence and ten bars, and the image as the network sees it."""
+    """Return the reading as a sentence and ten bars, and the image as the network sees it."""
     alt = "what the network sees: 28 by 28 pixels"
     seen = image_tag(_BLANK if image is None else image, alt, scale=5)
     figure = _figure(seen, "as the network sees it")
     kind = "pad-reading"
     if prediction is None:
-        words = "Draw a digit: zero to nine." if image is None else "Nobody can read it yet."
-        text = "How sure the network is of each digit will stand here."
+        words = (
+            "Draw a digit: zero to nine."
+            if image is None
+            else "There is no network yet: choose one above the pad."
+        )
+        text = "The probability of each digit will be shown here."
         bars = f'<div class="pad-none">{text}</div>'
     else:
         words = prediction.sentence
@@ -59,7 +63,7 @@ def reading(image: Pixels | None, prediction: Prediction | None) -> str:
 
 
 def busy_notice(number: int) -> str:
-    """Return what `paper.js` shows if the kernel does not replace it; `number` makes it new."""
+    """Return the notice that `paper.js` shows unless the kernel replaces it by a new number."""
     return (
         f'<div class="pad-busy" data-number="{number}" role="status" hidden>The kernel does not '
         "answer. Strokes are drawn once it has finished other cells; if it was restarted, run the "
@@ -68,7 +72,7 @@ def busy_notice(number: int) -> str:
 
 
 def number(read: Number) -> str:
-    """Return a whole number as a sentence, and the image of each digit with what is read in it."""
+    """Return a whole number as a sentence, and the image of each digit with its reading."""
     if not read.digits:
         return _words("Write a number, in one line or several.")
     images = [(digit.image, _caption(digit)) for digit in read.digits]
@@ -105,10 +109,10 @@ def note(text: str) -> str:
 
 
 def request(wanted: int | None, counts: Sequence[int]) -> str:
-    """Return which digit to draw next, if one is wanted, and how many are there.
+    """Return the digit to draw next, if one is wanted, and the progress.
 
     Args:
-        counts: of the digits kept, 0 to 9.
+        counts: the numbers of saved drawings of the digits 0 to 9.
     """
     collected = sum(min(count, PER_DIGIT) for count in counts)
     kind = "pad-small"
@@ -118,25 +122,26 @@ def request(wanted: int | None, counts: Sequence[int]) -> str:
         words = f"Please draw {with_article(wanted)} <small>(the {turn} of three)</small>"
     elif collected < WANTED:
         words = (
-            "Thirty digits, three of each, teach a network your hand. It takes under two minutes."
+            "Thirty digits, three of each, teach the network your handwriting. That takes two "
+            "minutes."
         )
     else:
-        words = "✓ All thirty digits are there. Now teach it your hand, or add more."
+        words = "✓ All thirty digits are there. Now teach it your handwriting, or add more."
     bar = progress_bar(collected / WANTED)
     return f'<div class="{kind}" role="status">{words}</div><div>{bar}{collected} of {WANTED}</div>'
 
 
 def progress_bar(share: float) -> str:
-    """Return a bar that shows how much of something is done."""
+    """Return a progress bar."""
     return f'<div class="pad-track"><div style="width:{share:.0%}"></div></div>'
 
 
 def thumbnails(pictures: Sequence[tuple[Pixels, str]], chosen: int = -1, first: int = 1) -> str:
-    """Return small pictures, each with a caption, and its number as a tooltip.
+    """Return small pictures, each with a caption and its number as a tooltip.
 
     Args:
-        chosen: number of the one in a frame.
-        first: number of the first.
+        chosen: the number of the picture with a frame.
+        first: the number of the first picture.
     """
     figures = []
     for number, (picture, caption) in enumerate(pictures, first):
@@ -148,7 +153,7 @@ def thumbnails(pictures: Sequence[tuple[Pixels, str]], chosen: int = -1, first: 
 
 
 def picture_steps(steps: PictureSteps) -> str:
-    """Return how a picture was prepared: the digit in a frame, the ink, the network's image."""
+    """Return the preparation of a picture: the digit in a frame, the ink, the network's image."""
     pictures = {
         "your picture, the digit in a frame": _framed(steps.picture, [steps.box]),
         "the ink found in it": _ink_picture(steps.ink),
@@ -183,7 +188,7 @@ def _framed(picture: Floats, boxes: Iterable[Box]) -> Image.Image:
 
 
 def score(evaluation: Evaluation, digits: Sequence[SavedDigit]) -> str:
-    """Return how many of the reader's digits were read, what was confused, and each mistake."""
+    """Return the accuracy on your digits, the confused pairs, and each mistake."""
     text = _score_sentence(evaluation, digits)
     if evaluation.n_correct == len(digits):
         return message(f"✓ {text}.")
@@ -205,12 +210,12 @@ def _score_sentence(evaluation: Evaluation, digits: Sequence[SavedDigit]) -> str
     held_out = np.array([digit.held_out for digit in digits])
     if held_out.any():
         correct = evaluation.is_correct.numpy()[held_out]
-        text += f", and {correct.sum()} of the {len(correct)} that are never taught"
+        text += f", and {correct.sum()} of the {len(correct)} that are held out"
     return text
 
 
 def _confusion(evaluation: Evaluation) -> str:
-    """The confusion matrix as a table: a row for each label, a column for each guess."""
+    """Return the confusion matrix as a table, with a row per label and a column per guess."""
     rows = {}
     for label, counts in enumerate(evaluation.confusion.tolist()):
         cells = []
@@ -224,7 +229,7 @@ def _confusion(evaluation: Evaluation) -> str:
 
 
 def outcome(report: AdaptationReport, text: str, *, has_changed: bool) -> str:
-    """Return a table of before and after teaching, and a sentence that says what was done.
+    """Return a table of accuracies before and after teaching, and a sentence about the result.
 
     Args:
         has_changed: whether the network was changed.
@@ -239,9 +244,9 @@ def outcome(report: AdaptationReport, text: str, *, has_changed: bool) -> str:
 
 
 def _change(before: Evaluation | None, after: Evaluation | None) -> list[str]:
-    """Both accuracies, and their difference in percentage points."""
+    """Return both accuracies, and their difference in percentage points."""
     if before is None or after is None:
-        return ["none kept apart yet"] * 2
+        return ["none held out yet"] * 2
     points = 100 * (after.accuracy - before.accuracy)
     sign = "="
     if points > 0:

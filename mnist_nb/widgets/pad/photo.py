@@ -1,4 +1,4 @@
-"""Take a photo from the reader's computer, and crop it."""
+"""Upload and crop a photo."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,19 @@ from mnist_nb.widgets.pad.state import PadState
 
 
 class PhotoPicker(VBox):  # type: ignore[misc]
-    """A button that takes a photo; below it what was found in the photo, and sliders that crop it.
+    """A button for uploading a photo, with its result and sliders for cropping below.
 
     Args:
         state: shows errors.
-        description: of the button.
-        read: called with the name, the content and the crop of a photo whenever one of them
-            changes; returns what was found as HTML.
+        description: the label of the button.
+        read: called with the name, the content and the crop of a photo when one of them changes;
+            returns the result as HTML.
 
     Attributes:
-        upload: takes the file.
-        across, down: which part of the photo is used, in percent.
-        shown: what was found.
-        result: holds it and the sliders; not displayed while there is no photo.
+        upload: the button.
+        across, down: the part of the photo to use, in percent.
+        shown: the result.
+        result: a box with the result and the sliders, hidden without a photo.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class PhotoPicker(VBox):  # type: ignore[misc]
         return slider
 
     def take(self, name: str, content: bytes) -> None:
-        """Read a photo and show what is found in it.
+        """Read a photo and show the result.
 
         Raises:
             ValueError: if it cannot be read.
@@ -63,7 +63,7 @@ class PhotoPicker(VBox):  # type: ignore[misc]
         self.refresh()
 
     def close_photo(self) -> None:
-        """Show no photo."""
+        """Remove the photo."""
         self.result.layout.display = "none"
         self._photo = b""  # resetting the sliders must not read it
         for slider in (self.across, self.down):

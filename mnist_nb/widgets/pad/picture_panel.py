@@ -1,4 +1,4 @@
-"""Pictures on the pad instead of a drawing: test images, the reader's digits, and photos."""
+"""Pictures on the pad instead of a drawing: test images, your digits, and photos."""
 
 from functools import partial
 from typing import NamedTuple
@@ -60,10 +60,10 @@ CHANGES = {
 
 
 class PicturePanel(VBox):  # type: ignore[misc]
-    """Picks a picture and changes it; everything can be done with the keyboard.
+    """The panel that picks a picture and changes it, also with the keyboard alone.
 
     Attributes:
-        source, number: which picture.
+        source, number: the source and the number of the picture.
         centred: whether it is prepared again after a change.
     """
 
@@ -74,8 +74,8 @@ class PicturePanel(VBox):  # type: ignore[misc]
         self.number = labelled(BoundedIntText, "number", "170px", 0, max=9999)
         for control in (self.source, self.number):
             on_change(state.attempt, control, self._pick)
-        show = make_button(state.attempt, "Lay it on the pad", "Show this picture", self._pick)
-        description = "centre and scale it again, as MNIST's makers did"
+        show = make_button(state.attempt, "Show it on the pad", "Show this picture", self._pick)
+        description = "centre and scale it again, like MNIST's images"
         self.centred = labelled(Checkbox, description, "auto", indent=False)
         on_change(state.attempt, self.centred, self._centre)
         self._about = HTML()
@@ -98,7 +98,7 @@ class PicturePanel(VBox):  # type: ignore[misc]
                 group.append(new("", tooltip, action, icon=icon, width="36px"))
             groups.append(HBox(group, layout={"align_items": "center"}))
         reset = self._state.drawing.reset_transform
-        groups.append(new("Start over", "Take all changes back", reset, icon="refresh"))
+        groups.append(new("Start over", "Undo all changes", reset, icon="refresh"))
         return HBox(groups, layout={"align_items": "center"})
 
     def _pick(self) -> None:
@@ -126,7 +126,7 @@ class PicturePanel(VBox):  # type: ignore[misc]
 
 
 class PhotoPanel(PhotoPicker):
-    """Reads a digit in an uploaded photo, and shows how it was prepared."""
+    """The panel that reads a digit in an uploaded photo, and shows its preparation."""
 
     def __init__(self, state: PadState) -> None:
         self._drawing = state.drawing
@@ -136,5 +136,7 @@ class PhotoPanel(PhotoPicker):
     def _prepare(self, name: str, photo: bytes, crop: Crop) -> str:
         steps = picture_steps(photo, crop)
         self._drawing.pick(steps.image)
-        self._show_message(f"{name} was prepared as MNIST's makers did. Undo takes it off the pad.")
+        self._show_message(
+            f"{name} was prepared like MNIST's images. Undo removes it from the pad."
+        )
         return pad_markup.picture_steps(steps)
