@@ -1,8 +1,8 @@
-"""Which pieces of ink in a picture are a digit together, and which are none.
+"""Grouping of a picture's pieces of ink into digits and dropped pieces.
 
-Pieces that are close to each other form a cluster. Of all ways to divide a cluster into digits and
-dropped pieces the likeliest is taken. How likely one is, a log-linear model says, whose weights are
-fitted on made pages by `tools/fit_grouping.py`.
+Pieces that are close to each other form a cluster. Each cluster is divided in the most probable
+way. A log-linear model gives the probabilities; `tools/fit_grouping.py` fits its weights on made
+pages.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ MAX_GAP = 0.3  # between pieces of a group
 MAX_WIDTH = 1.7  # of a group of several pieces
 MAX_HEIGHT = 1.7  # likewise
 TYPICAL_WIDTH = 0.9
-SHORT, TALL = 0.75, 1.15  # digits are seldom lower or higher
+SHORT, TALL = 0.75, 1.15  # digits are rarely lower or higher
 CLEARANCE = 0.15  # other digits are usually at least this far away
-SMALLEST = 0.05  # what is smaller counts as this large
+SMALLEST = 0.05  # smaller groups count as this large
 LINE_REACH = 0.3  # pieces farther above or below do not overlap
 MAX_LINE_OFFSET = 0.3  # of a piece that is in a line
-MAX_OFFSET = 1.0  # from a line; what is farther counts as this far
+MAX_OFFSET = 1.0  # from a line; larger distances count as this far
 SURE = 0.5  # ink that is read with at least this confidence shows where the lines are
-MAX_STATES = 500  # of a division that are followed, the best ones
+MAX_STATES = 500  # the best partial divisions that are kept
 WEIGHTS_FILE = "weights/ink_grouping.json"
 
 Integers = NDArray[np.int64]
@@ -45,23 +45,23 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class DigitFeatures:
-    """What speaks for or against pieces being one digit; lengths are in its usual heights.
+    """The features of pieces as one digit. Lengths are in usual heights of a digit.
 
     Attributes:
         digit: 1.
-        score_logit: of the network's digit score, at most 6.
-        surprise: minus the logarithm of the probability of what is read.
+        score_logit: the logit of the network's digit score, at most 6.
+        surprise: minus the logarithm of the reading's probability.
         four: the probability of a 4, whose open forms get lower scores than other digits.
         one: the probability of a 1, which looks like a part of another digit.
-        widest_gap: that must be bridged to connect its pieces.
+        widest_gap: the widest gap to bridge to connect its pieces.
         shortness: ln(0.75 / height), at least 0.
         tallness: ln(height / 1.15), at least 0.
         excess_width: beyond 0.9, at least 0.
         overlap: the largest share of its width, or of another piece's, that both cover.
         crowding: how much closer than 0.15 the nearest ink of another piece is, at least 0.
         cut_ink: the length of its cuts through connected ink.
-        offset: how far it is from the nearest line of digits, at most 1.
-        loneliness: 1 / (1 + the number of other sure digits in that line).
+        offset: the distance from the nearest line of digits, at most 1.
+        loneliness: 1 / (1 + the number of other certain digits in that line).
     """
 
     digit: float
@@ -82,7 +82,7 @@ class DigitFeatures:
 
 @dataclass(frozen=True)
 class DroppedFeatures:
-    """What speaks for or against a piece being no digit and no part of one.
+    """The features of a piece that is dropped, because it is not a part of a digit.
 
     Attributes:
         dropped: 1.
@@ -92,9 +92,9 @@ class DroppedFeatures:
         dropped_at_edge: 1 if it touches the edge of the picture, else 0.
         dropped_crowding: how much closer than 0.15 the nearest ink of another piece is.
         dropped_cut_ink: the length of its cuts through connected ink.
-        dropped_offset: how far it is from the nearest line of digits, at most 1.
+        dropped_offset: the distance from the nearest line of digits, at most 1.
         dropped_in_line: 1 if it is about as high as a digit, and in a line, else 0.
-        dropped_loneliness: 1 / (1 + the number of sure digits in that line).
+        dropped_loneliness: 1 / (1 + the number of certain digits in that line).
     """
 
     dropped: float
@@ -111,8 +111,7 @@ class DroppedFeatures:
 
 @dataclass(frozen=True)
 class Doubts:
-    """What speaks against a page being read right; minus their weighted sum is the logarithm of
-    the confidence.
+    """The doubts about the reading of a page. The confidence is exp(-their weighted sum).
 
     Attributes:
         digits: their number.
@@ -129,7 +128,7 @@ class Doubts:
 
 @cache
 def load_weights() -> Mapping[str, float]:
-    """The weight of each feature, and of each doubt."""
+    """The weights of features and doubts."""
     text = resources.files(__package__).joinpath(WEIGHTS_FILE).read_text(encoding="utf-8")
     weights: dict[str, float] = json.loads(text)
     return MappingProxyType(weights)
@@ -138,7 +137,7 @@ def load_weights() -> Mapping[str, float]:
 def weighted_sum(
     features: DigitFeatures | DroppedFeatures | Doubts, weights: Mapping[str, float]
 ) -> float:
-    """The sum of features, each times its weight."""
+    """Return the weighted sum of features."""
     total = 0.0
     for name, value in vars(features).items():
         total += weights[name] * value
@@ -146,14 +145,14 @@ def weighted_sum(
 
 
 class Choice(NamedTuple):
-    """Pieces that may be one digit, or one that may be dropped."""
+    """Pieces that may be one digit, or a piece that may be dropped."""
 
     members: list[int]  # indices of pieces, increasing
     is_digit: bool
 
 
 class Reading(NamedTuple):
-    """What the network says of pieces."""
+    """The network's reading of pieces."""
 
     probabilities: NDArray[np.float32]  # [10]
     score_logit: float
@@ -161,7 +160,7 @@ class Reading(NamedTuple):
 
 
 class InkLayout:
-    """How the pieces of a picture lie: which may belong together, and how well they would.
+    """The layout of a picture's pieces: the groups that are possible, and their features.
 
     Args:
         pieces: of one picture.
@@ -181,8 +180,8 @@ class InkLayout:
         self._sure: list[list[int]] = []  # pieces of the digits in the lines
 
     def clusters(self) -> list[list[int]]:
-        """Pieces that may share a digit, directly or by way of others; each from left to right."""
-        from scipy.sparse import csgraph  # takes a while to import, and a pad does without
+        """Return clusters of pieces that may share a digit, each from left to right."""
+        from scipy.sparse import csgraph  # imported late: it is slow, and drawings do not need it
 
         is_near = self._distances <= MAX_GAP
         count, numbers = csgraph.connected_components(is_near, directed=False)
@@ -192,8 +191,7 @@ class InkLayout:
         return clusters
 
     def choices(self, cluster: Sequence[int]) -> list[Choice]:
-        """Every piece alone, as a digit or dropped, and every group of pieces that is compact
-        enough to be one digit."""
+        """Return single pieces, as digits or dropped, and groups compact enough to be one digit."""
         choices = [Choice([piece], is_digit=False) for piece in cluster]
         for place, first in enumerate(cluster):
             later = set(cluster[place + 1 :])
@@ -202,7 +200,7 @@ class InkLayout:
         return choices
 
     def _grow(self, group: list[int], allowed: set[int]) -> Iterator[list[int]]:
-        """A group, and all larger ones that are made of it and of pieces allowed."""
+        """Return a group, and all larger groups with it and allowed pieces."""
         yield group
         if len(group) == MAX_MEMBERS:
             return
@@ -216,14 +214,14 @@ class InkLayout:
                     yield from self._grow(grown, left)
 
     def whole_blobs(self) -> list[list[int]]:
-        """The pieces of each connected ink."""
+        """Return the pieces of each connected ink."""
         return [np.flatnonzero(self._blobs == blob).tolist() for blob in np.unique(self._blobs)]
 
     def find_lines(self, sure: Sequence[list[int]]) -> None:
         """Find the lines of digits.
 
         Args:
-            sure: the pieces of each group that is surely a digit.
+            sure: the pieces of each group that is certainly a digit.
         """
         self._sure = list(sure)
         if self._sure:
@@ -240,14 +238,14 @@ class InkLayout:
         return right - left, bottom - top
 
     def is_tall(self, members: list[int]) -> bool:
-        """Whether pieces are about as high as a digit."""
+        """Return whether pieces are about as high as a digit."""
         _, height = self._size(members)
         return SHORT / 1.5 < height < 1.7
 
     # ---- features
 
     def describe_digit(self, members: list[int], reading: Reading) -> DigitFeatures:
-        """The features of pieces as one digit."""
+        """Return the features of pieces as one digit."""
         width, height = self._size(members)
         height = max(height, SMALLEST)
         is_other = np.ones(len(self._boxes), np.bool_)
@@ -271,7 +269,7 @@ class InkLayout:
         )
 
     def describe_dropped(self, piece: int) -> DroppedFeatures:
-        """The features of a piece that is dropped."""
+        """Return the features of a dropped piece."""
         width, height = self._size([piece])
         is_other = np.ones(len(self._boxes), np.bool_)
         is_other[piece] = False
@@ -307,7 +305,7 @@ class InkLayout:
         return float(self._contacts[members][:, is_other].sum())
 
     def _place_in_line(self, members: list[int]) -> tuple[float, float]:
-        """How far pieces are from the nearest line of other digits, and how lonely in it."""
+        """Return the distance from the nearest line of other digits, and the loneliness."""
         if self._lines is None:
             return 0.0, 1.0
         is_apart = [not set(members) & set(sure) for sure in self._sure]
@@ -322,7 +320,7 @@ class InkLayout:
 
 
 def _measure_paleness(pieces: Sequence[InkPiece]) -> Floats:
-    """How much fainter each piece is than most ink, `[piece]` in [0, 1]."""
+    """Return how much fainter each piece is than most ink, `[piece]` in [0, 1]."""
     strengths = np.array([np.quantile(piece.strengths, 0.75) for piece in pieces])
     amounts = np.array([len(piece.pixels) for piece in pieces])
     order = np.argsort(strengths)
@@ -338,7 +336,7 @@ def _touches_edge(piece: InkPiece, shape: tuple[int, ...]) -> bool:
 
 
 def _measure_contacts(pieces: Sequence[InkPiece]) -> Floats:
-    """How many pixels of two pieces cut from the same ink touch: `[piece, piece]`."""
+    """Return the numbers of touching pixels of pieces cut from the same ink: `[piece, piece]`."""
     count = len(pieces)
     numbers = _number_pixels(pieces)
     contacts = np.zeros((count + 1, count + 1))
@@ -352,7 +350,7 @@ def _measure_contacts(pieces: Sequence[InkPiece]) -> Floats:
 
 
 def _number_pixels(pieces: Sequence[InkPiece]) -> Integers:
-    """The number of the piece in each pixel, and their count where there is none: `[y, x]`."""
+    """Return the index of the piece in each pixel, or their number if there is none: `[y, x]`."""
     last_x, last_y = np.max([piece.pixels.max(axis=0) for piece in pieces], axis=0)
     numbers = np.full((last_y + 1, last_x + 1), len(pieces))
     for number, piece in enumerate(pieces):
@@ -362,7 +360,7 @@ def _number_pixels(pieces: Sequence[InkPiece]) -> Integers:
 
 
 def _measure_distances(pieces: Sequence[InkPiece], boxes: Floats, scale: float) -> Floats:
-    """Distances between pieces near each other, `[piece, piece]`; infinite for the rest."""
+    """Return distances between nearby pieces, `[piece, piece]`; others are infinite."""
     lows, highs = boxes[:, :2], boxes[:, 2:]  # [piece, (x, y)]
     gaps = np.maximum(lows[:, None] - highs, lows - highs[:, None]).max(axis=2)
     distances = np.full(gaps.shape, np.inf)
@@ -373,18 +371,18 @@ def _measure_distances(pieces: Sequence[InkPiece], boxes: Floats, scale: float) 
     return distances
 
 
-# ---- the likeliest of all ways to divide a cluster
+# ---- the most probable division of a cluster
 
 
 class Division(NamedTuple):
     """A way to divide a cluster."""
 
     choices: list[int]  # indices
-    probability: float  # that it is right, of all ways
+    probability: float  # of this division among all
 
 
 class _State(NamedTuple):
-    """All ways to deal the same pieces."""
+    """All ways to assign the same pieces."""
 
     total: float  # the worth of the best way
     log_sum: float  # of the exponentials of the worths of all
@@ -392,10 +390,10 @@ class _State(NamedTuple):
 
 
 def divide(cluster: Sequence[int], choices: Sequence[Choice], worths: Sequence[float]) -> Division:
-    """Divide the pieces of a cluster in the likeliest way.
+    """Divide the pieces of a cluster in the most probable way.
 
-    Dynamic programming: pieces are dealt from left to right, and ways that have dealt the same
-    pieces are followed together.
+    Dynamic programming: pieces are assigned from left to right, and ways that assign the same
+    pieces are combined.
     """
     places = {piece: place for place, piece in enumerate(cluster)}
     masks = [sum(1 << places[piece] for piece in choice.members) for choice in choices]

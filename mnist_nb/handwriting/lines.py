@@ -1,4 +1,4 @@
-"""Lines of digits, found for a whole page at once: they share a slope, and none crosses another."""
+"""Lines of digits on a page, found together: they have the same slope and do not cross."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mnist_nb.handwriting.preprocessing import Floats
 
 Integers = NDArray[np.int64]
 
-# Lengths are in heights of a digit. Chosen on made pages.
+# Lengths are in heights of a digit. Tuned on made pages.
 SLOPES = np.linspace(-0.3, 0.3, 61)  # y per x
-SLOPE_COST = 8.0  # of a slope's square; pages are rarely steep
+SLOPE_COST = 8.0  # of the square of a slope; pages are rarely steep
 LINE_COST = 0.25  # of one more line
 LINE_GAP = 0.4  # between the middles of digits of different lines, at least
 RAISED = 0.95  # a digit may be so far above or below its line, if no digit of it is there
@@ -22,12 +22,12 @@ MIN_OVERLAP = 0.4  # of two digits below each other, in widths of the narrower o
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """The lines of a page; lengths are in heights of a digit.
+    """The lines of a page. Lengths are in heights of a digit.
 
     Attributes:
         slope: y per x.
         numbers: the line of each digit, counted from the top: int64 `[digit]`.
-        levels: where the lines cross x = 0, in the middle of their digits: `[line]`.
+        levels: the y of the lines at x = 0, in the middle of their digits: `[line]`.
     """
 
     slope: float
@@ -43,9 +43,8 @@ class Lines:
 def find_lines(boxes: Floats) -> Lines:
     """Find the lines of digits.
 
-    Of all slopes the one is taken in whose direction the digits are in the fewest and straightest
-    lines. A digit off its line, such as a raised one, belongs to the nearest line that has room
-    for it.
+    The slope with the fewest and straightest lines is chosen. A digit off its line, such as a
+    raised one, belongs to the nearest line with space for it.
 
     Args:
         boxes: left, top, right and bottom of each digit, `[digit, 4]`, in heights of a digit.
@@ -62,14 +61,14 @@ def find_lines(boxes: Floats) -> Lines:
 
 
 def _cost(levels: Floats) -> float:
-    """How far digits are from the lines that their levels fall into, plus a cost of each line."""
+    """Return the distances of digits from the lines of their levels, plus a cost for each line."""
     numbers = _split(levels)
     residuals = levels - _mean_levels(numbers, levels)[numbers]
     return float((residuals**2).mean() + LINE_COST * numbers.max() / len(levels) ** 0.5)
 
 
 def _split(levels: Floats) -> Integers:
-    """Number lines from the top: a new one begins where levels are far from each other."""
+    """Number the lines from the top. A new line begins where levels are far apart."""
     order = np.argsort(levels, kind="stable")
     is_new = np.diff(levels[order]) > LINE_GAP
     numbers = np.zeros(len(levels), np.int64)
@@ -78,12 +77,12 @@ def _split(levels: Floats) -> Integers:
 
 
 def _mean_levels(numbers: Integers, levels: Floats) -> Floats:
-    """The mean level of each line."""
+    """Return the mean level of each line."""
     return np.asarray(np.bincount(numbers, levels) / np.bincount(numbers))
 
 
 def _merge_raised(numbers: Integers, levels: Floats, boxes: Floats) -> Integers:
-    """Merge lines, nearest first, of which neither has a digit above or below one of the other."""
+    """Merge lines, nearest first, unless a digit of one is above or below a digit of the other."""
     while numbers.max() > 0:
         means = _mean_levels(numbers, levels)
         upper = _mergeable(numbers, means, boxes)
@@ -94,7 +93,7 @@ def _merge_raised(numbers: Integers, levels: Floats, boxes: Floats) -> Integers:
 
 
 def _mergeable(numbers: Integers, means: Floats, boxes: Floats) -> int | None:
-    """The upper one of two lines that are one; None if there are none."""
+    """Return the upper one of two lines to merge; None if there are none."""
     gaps = np.diff(means)
     order: list[int] = np.argsort(gaps, kind="stable").tolist()
     for upper in order:
@@ -106,7 +105,7 @@ def _mergeable(numbers: Integers, means: Floats, boxes: Floats) -> int | None:
 
 
 def _are_stacked(upper: Floats, lower: Floats) -> bool:
-    """Whether a digit of one line is below one of the other."""
+    """Return whether a digit of one line is below a digit of the other."""
     starts = np.maximum.outer(upper[:, 0], lower[:, 0])
     stops = np.minimum.outer(upper[:, 2], lower[:, 2])
     narrower = np.minimum.outer(np.ptp(upper[:, ::2], axis=1), np.ptp(lower[:, ::2], axis=1))

@@ -1,4 +1,4 @@
-"""Read the digits on a page: clusters of ink are divided into digits and what is dropped."""
+"""Reading of pages: clusters of ink are divided into digits and dropped pieces."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from mnist_nb.handwriting.refusal import predict_and_score, score_logits
 
 MIN_PIECE_SIZE = 0.1  # in heights of a digit; smaller pieces are specks
 MAX_PIECES = 400
-TINY = 1e-9  # the least probability whose logarithm is taken
+TINY = 1e-9  # lower probabilities count as this one, so that logarithms are finite
 UNSURE_WEIGHT = 0.05  # of the height of ink that does not look like a digit
 
 
@@ -46,7 +46,7 @@ class PageDigit(NamedTuple):
     """A digit found on a page."""
 
     box: Box  # of its ink
-    image: Pixels  # [28, 28], as the network saw it
+    image: Pixels  # [28, 28], the input of the network
     probabilities: NDArray[np.float32]  # [10]
     score: float  # in [0, 1], how sure it is that this is a digit at all
 
@@ -55,8 +55,8 @@ class FoundDigits(NamedTuple):
     """The digits of a page.
 
     Attributes:
-        lines: from top to bottom, each from left to right.
-        confidence: in [0, 1], that all of it is right.
+        lines: the lines from top to bottom, each from left to right.
+        confidence: the probability that all digits are right, in [0, 1].
     """
 
     lines: list[list[PageDigit]]
@@ -65,12 +65,12 @@ class FoundDigits(NamedTuple):
 
 @dataclass(frozen=True)
 class Cluster:
-    """Pieces close to each other, and how they may be divided.
+    """Pieces close to each other, and the ways to divide them.
 
     Attributes:
-        pieces: indices, from left to right.
-        choices: of which each way to divide them is made.
-        features: of each choice.
+        pieces: the indices of the pieces, from left to right.
+        choices: the digits and dropped pieces of which each division consists.
+        features: the features of each choice.
     """
 
     pieces: list[int]
@@ -80,14 +80,14 @@ class Cluster:
 
 @dataclass(frozen=True)
 class InkPage:
-    """The ink of a page, described.
+    """A description of the ink of a page.
 
     Attributes:
-        pieces: those that are no specks.
+        pieces: the pieces without specks.
         scale: the height of a digit in pixels.
-        width: of the picture, in pixels.
-        clusters: of pieces.
-        reader: has read every group of them that may be a digit.
+        width: the width of the picture in pixels.
+        clusters: the clusters of pieces.
+        reader: the reader of all groups that may be digits.
     """
 
     pieces: list[InkPiece]
@@ -98,7 +98,7 @@ class InkPage:
 
 
 class PieceReader:
-    """Reads groups of pieces, each only once.
+    """A reader of groups of pieces, which reads each only once.
 
     Args:
         model: the network.
@@ -122,19 +122,19 @@ class PieceReader:
         return [self._digits[key] for key in keys]
 
     def describe(self, group: Sequence[InkPiece]) -> Reading:
-        """What the network says of a group that was read."""
+        """Return the network's reading of a group."""
         (digit,) = self.read([group])
         (score_logit,) = score_logits(np.array([digit.score]), self._model)
         return Reading(digit.probabilities, float(score_logit), confidence_of(digit))
 
 
 def confidence_of(digit: PageDigit) -> float:
-    """How likely this is a digit, and read right."""
+    """Return the probability that this is a digit, and read correctly."""
     return digit.score * float(digit.probabilities.max())
 
 
 def describe_page(ink: Floats, model: nn.Module) -> InkPage:
-    """Find out which pieces may be digits, and what speaks for it.
+    """Find the pieces that may be digits, and their features.
 
     Raises:
         ValueError: if there are more than 400 pieces.
@@ -177,8 +177,8 @@ def _describe(
 
 
 def _digit_height(pieces: Sequence[InkPiece], reader: PieceReader) -> float:
-    """The height of the digits: the median over connected ink, weighted by its height and by how
-    much it looks like a digit."""
+    """Return the height of the digits: the median over connected ink, weighted by its height and
+    its digit score."""
     blobs: dict[int, list[InkPiece]] = {}
     for piece in pieces:
         blobs.setdefault(piece.blob, []).append(piece)
@@ -202,7 +202,7 @@ def _sure_digits(
     pieces: Sequence[InkPiece],
     reader: PieceReader,
 ) -> list[list[int]]:
-    """The groups that are all of some connected ink and look like a digit."""
+    """Return the groups that are complete connected ink and look like a digit."""
     possible = {tuple(members) for members in groups}
     sure = []
     for members in layout.whole_blobs():
@@ -227,11 +227,11 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
 
 
 def doubts_about(digits: Sequence[PageDigit], probability: float) -> Doubts:
-    """What speaks against these digits.
+    """Return the doubts about the digits of a page.
 
     Args:
-        digits: of a page.
-        probability: that it was divided right.
+        digits: the digits of the page.
+        probability: the probability that the page was divided correctly.
     """
     most = [float(digit.probabilities.max()) for digit in digits]
     scores = [digit.score for digit in digits]
@@ -244,14 +244,14 @@ def doubts_about(digits: Sequence[PageDigit], probability: float) -> Doubts:
 
 
 def _surprise(probabilities: Sequence[float]) -> float:
-    """Minus the logarithm of their product."""
+    """Return minus the logarithm of the product."""
     return float(-np.log(np.maximum(probabilities, TINY)).sum())
 
 
 def choose_digits(
     page: InkPage, weights: Mapping[str, float]
 ) -> tuple[list[list[InkPiece]], float]:
-    """Divide all clusters: the pieces of each digit, and the probability that all is right."""
+    """Divide all clusters. Return the pieces of each digit, and the probability of the division."""
     groups = []
     probability = 1.0
     for cluster in page.clusters:
