@@ -29,7 +29,7 @@ def test_negatives_follow_from_the_generator_alone(sample: Mnist) -> None:
     images, labels = digits(sample, 80)
     first = make_negatives(images, labels, generator())
     assert torch.equal(first, make_negatives(images, labels, generator()))
-    assert first.shape == (10, 28, 28)
+    assert first.shape == (20, 28, 28)
     assert bool(((first >= 0) & (first <= 1)).all())
     assert bool((first.sum((1, 2)) > 5).all())
 
@@ -37,7 +37,7 @@ def test_negatives_follow_from_the_generator_alone(sample: Mnist) -> None:
 @pytest.mark.parametrize("count", [1, 7, 9, 64])
 def test_even_a_small_batch_has_a_negative(count: int, sample: Mnist) -> None:
     images, labels = digits(sample, count)
-    assert len(make_negatives(images, labels, generator())) == -(-count // 8)
+    assert len(make_negatives(images, labels, generator())) == -(-count // 4)
 
 
 def test_corrupted_digits_are_no_longer_the_digits(sample: Mnist) -> None:

@@ -44,6 +44,7 @@ MORE_VARIANTS = dataclasses.replace(HANDWRITING, variants=0.5)
 AUGMENTATIONS["more variants"] = MORE_VARIANTS
 VARIANTS_KEPT = 0.7  # of the change of the weights in the second training
 
+SIGN_SHARE = 0.42  # of images without a digit, as many as letters
 REFUSAL_BATCH = 256  # of digits, and as many negatives
 REFUSAL_LEARNING_RATE = 0.004
 REFUSED_DIGITS = 0.007  # share of MNIST's validation digits; about 1 % of other people's
@@ -159,7 +160,7 @@ def collect_hidden(model: Network, split: Split, epochs: int) -> tuple[Tensor, T
     for epoch in range(epochs):
         for rows in permutation(0, epoch, len(split)).split(1000):
             images, labels = to_input(split.images[rows]), split.labels[rows]
-            negatives = make_negatives(images, labels, generator)
+            negatives = make_negatives(images, labels, generator, SIGN_SHARE)
             count = 2 * len(negatives)
             digits = MORE_VARIANTS(images[:count], generator, labels[:count])
             negatives = MORE_VARIANTS(negatives, generator)

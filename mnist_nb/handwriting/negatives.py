@@ -17,6 +17,7 @@ from mnist_nb.handwriting.signs import random_signs
 
 STROKES = 4  # of a sign, at most
 POINTS = 7  # of a stroke
+SIGN_SHARE = 0.23  # signs take longest to draw, and letters are harder to refuse
 
 LETTERS = """
 A 72 29 46, A 72 26 69 46, E 17 13 46 79, E 3145 5479, F 17 13 46, F 13 28 56, F 28 3216,
@@ -61,22 +62,27 @@ _WAYS = 12
 _LEFT_AND_RIGHT, _TOP_AND_BOTTOM, _OVERLAID, _SPECKS, _FRAME = range(len(_TURNS), _WAYS)
 
 
-def make_negatives(images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Make images without digits, an eighth as many as given.
+def make_negatives(
+    images: Tensor, labels: Tensor, generator: torch.Generator, sign_share: float = SIGN_SHARE
+) -> Tensor:
+    """Make images without digits, a quarter as many as given.
 
-    Of 26 about 11 are letters, 11 signs, two random strokes and two corrupted digits.
+    About one in thirteen is a corrupted digit, one in thirteen random strokes; the others are
+    signs and letters.
 
     Args:
         images: digits, float32 `[N, 28, 28]` in [0, 1], bright ink on black.
         labels: int64 `[N]`.
         generator: the only source of randomness.
+        sign_share: the share of signs, in [0, 0.8].
 
     Returns:
-        float32 `[N / 8, 28, 28]`, rounded up, in [0, 1]. A few may still look like a digit.
+        float32 `[N / 4, 28, 28]`, rounded up, in [0, 1]. A few may still look like a digit.
     """
-    count = math.ceil(len(images) / 8)
-    letter_count = sign_count = 11 * count // 26
-    rest = count - letter_count - sign_count
+    count = math.ceil(len(images) / 4)
+    sign_count = int(sign_share * count)
+    rest = math.ceil(2 * count / 13)
+    letter_count = count - sign_count - rest
     corrupted = corrupted_digits(images, labels, rest // 2, generator)
     strokes = random_strokes(rest - rest // 2, generator)
     letters = random_letters(letter_count, generator)
