@@ -1,5 +1,7 @@
 """A number on the paper for one digit: the pad says so and opens the page for numbers."""
 
+import io
+
 import pytest
 from test_reading import picture_of, sketch_of, written
 from tree import part, shown
@@ -7,6 +9,8 @@ from tree import part, shown
 from mnist_nb.handwriting.several import find_number
 from mnist_nb.widgets.pad import DrawingPad
 from mnist_nb.widgets.pad.reading import NumberOffer
+
+from .test_pad import upload
 
 
 def write(pad: DrawingPad, text: str) -> None:
@@ -44,6 +48,25 @@ def test_a_number_on_the_paper_is_offered(pad: DrawingPad) -> None:
     write(pad, "42")
     assert offer(pad) == "This looks like 42."
     pad.undo()
+    assert offer(pad) == ""
+
+
+def test_a_photo_of_a_number_goes_to_its_page(pad: DrawingPad) -> None:
+    content = io.BytesIO()
+    picture_of(written("42")).save(content, "PNG")
+    pad.photo.upload.value = upload("number.png", content.getvalue())
+    assert offer(pad) == "This looks like 42."
+    part(pad, "Open Whole numbers").click()
+    assert "42" in pad.numbers.photo.shown.value
+    assert pad.image is None
+    assert offer(pad) == ""
+
+
+def test_a_photo_of_a_digit_is_no_number(pad: DrawingPad) -> None:
+    content = io.BytesIO()
+    picture_of(written("4")).save(content, "PNG")
+    pad.photo.upload.value = upload("digit.png", content.getvalue())
+    assert pad.image is not None
     assert offer(pad) == ""
 
 

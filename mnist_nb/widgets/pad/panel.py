@@ -176,10 +176,17 @@ class DrawingPad(Panel):
         return HBox([self.page, words], layout={"margin": "8px 0 0", "grid_gap": "10px 26px"})
 
     def _open_number(self) -> None:
-        """Move the drawing to the page for whole numbers."""
-        self.numbers.drawing.copy_from(self.state.drawing.sketch)
-        self.state.drawing.clear()
+        """Move the drawing or the photo to the page for whole numbers."""
+        drawing = self.state.drawing
         self._tabs.selected_index = list(self._tabs.children).index(self.numbers)
+        if drawing.content.picture is not None:
+            self.photo.hand_to(self.numbers.photo)
+            drawing.undo()
+            self.state.show_message("The photo is read under Whole numbers.")
+            self.numbers.photo.upload.focus()
+            return
+        self.numbers.drawing.copy_from(drawing.sketch)
+        drawing.clear()
         self.numbers.paper.canvas.focus()
 
     def _make_tabs(self) -> Tab:

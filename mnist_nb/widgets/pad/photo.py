@@ -62,6 +62,13 @@ class PhotoPicker(VBox):  # type: ignore[misc]
         self._photo = content
         self.refresh()
 
+    def hand_to(self, other: "PhotoPicker") -> None:
+        """Show the photo in another picker instead, with the same crop."""
+        across, down = self.across.value, self.down.value
+        other.take(self._name, self._photo)
+        self.close_photo()
+        other.across.value, other.down.value = across, down
+
     def close_photo(self) -> None:
         """Remove the photo."""
         self.result.layout.display = "none"

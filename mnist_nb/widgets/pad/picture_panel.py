@@ -129,14 +129,14 @@ class PhotoPanel(PhotoPicker):
     """The panel that reads a digit in an uploaded photo, and shows its preparation."""
 
     def __init__(self, state: PadState) -> None:
-        self._drawing = state.drawing
-        self._show_message = state.show_message
+        self._pad_state = state
         super().__init__(state, "Read a photo", self._prepare)
 
     def _prepare(self, name: str, photo: bytes, crop: Crop) -> str:
         steps = picture_steps(photo, crop)
-        self._drawing.pick(steps.image)
-        self._show_message(
+        self._pad_state.drawing.pick(steps.image)
+        self._pad_state.look_for_number(steps.picture)
+        self._pad_state.show_message(
             f"{name} was prepared like MNIST's images. Undo removes it from the pad."
         )
         return pad_markup.picture_steps(steps)
