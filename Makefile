@@ -80,7 +80,7 @@ experiments: $(INSTALLED_TEST)  ## repeat the experiments of notebook 06, 6 minu
 	$(PY) experiments/run.py $(ARGS)
 
 screenshots: $(INSTALLED_TEST)  ## take the README's pictures again, in JupyterLab and Chromium
-	MNIST_NB_REQUIRE_BROWSER=1 MNIST_NB_PICTURES=docs/images $(PY) -m pytest -q tests/browser/test_pictures.py $(ARGS)
+	MNIST_NB_REQUIRE_BROWSER=Chromium MNIST_NB_PICTURES=docs/images $(PY) -m pytest -q tests/browser/test_pictures.py $(ARGS)
 
 bench: $(INSTALLED_TEST)  ## measure speed against other libraries, 1 hour (a part: ARGS="epochs --quick")
 	@$(INSTALL) --extra bench

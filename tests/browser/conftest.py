@@ -1,6 +1,6 @@
-"""A real JupyterLab and a real Chromium for the tests in this folder.
+"""A real JupyterLab and real browsers for the tests in this folder.
 
-They are skipped where no Chromium is found, and fail there when MNIST_NB_REQUIRE_BROWSER is set.
+They are skipped where a browser is not found, and fail there if MNIST_NB_REQUIRE_BROWSER names it.
 Screenshots go to the folder in MNIST_NB_SCREENSHOTS, else to a temporary one.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,11 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, Playwright, sync_playwright
+
+from .windows import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = REPOSITORY / "notebooks"
@@ -38,16 +39,17 @@ QUIET = [
 ]
 START_SECONDS = 90
 NARROW = 700  # pixels
+IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 # Functions of the page: JupyterLab lets scripts in when it is started with --expose-app-in-browser.
-_READY = """async () => {
+READY = """async () => {
     const widget = window.jupyterapp?.shell?.currentWidget;
     if (!widget?.context || !widget.sessionContext) return false;
     await widget.context.ready;
     await widget.sessionContext.ready;
     return true;
 }"""
-_RUN_ALL = """() => {
+RUN_ALL = """() => {
     window.runAll = "running";
     window.jupyterapp.commands.execute("notebook:run-all-cells").then(
         () => { window.runAll = "done" }, error => { window.runAll = "failed: " + error });
@@ -128,11 +130,11 @@ class NotebookPage:
         """Wait until the notebook is drawn and its kernel is ready: once opened, reloaded or
         restarted."""
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=timeout * 1000)
-        self._wait_until(lambda: self.page.evaluate(_READY), timeout, "the kernel to be ready")
+        self._wait_until(lambda: self.page.evaluate(READY), timeout, "the kernel to be ready")
 
     def run_all(self, timeout: float = 300) -> NotebookPage:
         """Run every cell and wait for the last; the outputs may hold errors, see `errors`."""
-        self.page.evaluate(_RUN_ALL)
+        self.page.evaluate(RUN_ALL)
         self._wait_until(
             lambda: self.page.evaluate("window.runAll") != "running", timeout, "all cells to run"
         )
@@ -211,7 +213,6 @@ class NotebookPage:
 
     def screenshot(self, suffix: str = "") -> Path:
         """Save what the window shows now; returns the file."""
-        self.screenshots.mkdir(parents=True, exist_ok=True)
         path = self.screenshots / f"{self.name}{suffix and '-' + suffix}.png"
         self.page.screenshot(path=path)
         return path
@@ -252,33 +253,53 @@ class NotebookPage:
             self.page.wait_for_timeout(200)
 
 
+def without(browser: str) -> NoReturn:
+    """Skip the test, or fail it where the browser is required, because it was not found."""
+    message = f"no {browser} found (.ci/run installs it on Debian and Ubuntu)"
+    if browser in os.environ.get("MNIST_NB_REQUIRE_BROWSER", ""):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
 @pytest.fixture(scope="session")
-def chromium_path() -> str:
-    """Where Chromium is; without it the tests are skipped, or fail where it is required."""
-    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+def playwright() -> Iterator[Playwright]:
+    """The driver of browsers: one is allowed at a time."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium_path(playwright: Playwright) -> str:
+    """Where Chromium is: the system's, else playwright's own."""
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), own_build(playwright.chromium))
     if path is None:
-        message = "no Chromium found (install the package chromium)"
-        pytest.fail(message) if os.environ.get("MNIST_NB_REQUIRE_BROWSER") else pytest.skip(message)
+        without("Chromium")
     return path
 
 
+def own_build(kind: BrowserType) -> str | None:
+    """The path of playwright's own build of a browser, where it was downloaded."""
+    return kind.executable_path if Path(kind.executable_path).exists() else None
+
+
 @pytest.fixture(scope="session")
-def browser(chromium_path: str) -> Iterator[Browser]:
+def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
     """A Chromium without a window."""
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(
-            executable_path=chromium_path, args=[*QUIET, *(["--no-sandbox"] if root else [])]
-        )
-        yield instance
-        instance.close()
+    sandbox = ["--no-sandbox"] if IS_ROOT else []
+    instance = playwright.chromium.launch(executable_path=chromium_path, args=[*QUIET, *sandbox])
+    yield instance
+    instance.close()
 
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that screenshots are saved to."""
     chosen = os.environ.get("MNIST_NB_SCREENSHOTS")
-    return Path(chosen).resolve() if chosen else tmp_path_factory.mktemp("screenshots")
+    if not chosen:
+        return tmp_path_factory.mktemp("screenshots")
+    folder = Path(chosen).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @contextmanager
@@ -299,9 +320,7 @@ def serving(
     shutil.copytree(
         NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "*.safetensors")
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     kinds = (
         "JUPYTER_CONFIG_DIR",
         "JUPYTER_DATA_DIR",
@@ -336,11 +355,11 @@ def open_to_tests(program: str) -> list[str]:
         "page_config_data": {"buildAvailable": False, "buildCheck": False}
     }  # else Node is started by every page
     words += [f"--ServerApp.tornado_settings={unbuilt}"]
-    return words + (["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])
+    return words + (["--allow-root"] if IS_ROOT else [])
 
 
 @pytest.fixture(scope="session")
-def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A JupyterLab of its own."""
     base = tmp_path_factory.mktemp("jupyter")
     with serving(base, *open_to_tests("lab"), place="lab/tree", ready="api/status") as server:

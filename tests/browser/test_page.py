@@ -43,6 +43,10 @@ PHONE: dict[str, Any] = {
     "has_touch": True,
 }
 DESK: dict[str, Any] = {"viewport": {"width": 1366, "height": 768}}
+READ_ALL = """(name, drawings) => drawings.map(({strokes, size}) => {
+    try { return window.mnistReader[name](strokes, size) }
+    catch (error) { if (error instanceof RangeError) return null; throw error }
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -210,35 +214,48 @@ def in_python(drawing: dict[str, Any]) -> np.ndarray[Any, Any] | None:
 def in_page(page: Page, function: str, drawings: list[dict[str, Any]]) -> Any:
     """What a function of the page answers to each drawing; None where it has no ink. As JSON, ten
     times as fast."""
-    script = """([name, drawings]) => JSON.stringify(JSON.parse(drawings).map(({strokes, size}) => {
-        try { return window.mnistReader[name](strokes, size) }
-        catch (error) { if (error instanceof RangeError) return null; throw error }
-    }))"""
+    script = f"([name, drawings]) => JSON.stringify(({READ_ALL})(name, JSON.parse(drawings)))"
     return json.loads(page.evaluate(script, [function, json.dumps(drawings)]))
+
+
+def assert_read_alike(found: list[Any], drawings: list[dict[str, Any]], network: nn.Module) -> None:
+    """Assert that the page has read drawings as Python reads them."""
+    expected = [in_python(drawing) for drawing in drawings]
+    assert [reading is None for reading in found] == [image is None for image in expected]
+    with_ink = np.stack([image for image in expected if image is not None])  # [N, 28, 28]
+    readings = [reading for reading in found if reading]
+    images = np.array([reading["image"] for reading in readings]).reshape(-1, 28, 28)
+    off = np.abs(images - with_ink.astype(int))
+    assert off.max() <= 1
+    assert (off == 0).mean() >= 0.999
+    probabilities = np.array([reading["probabilities"] for reading in readings])
+    by_python, scores = (ask(network, with_ink).numpy() for ask in (predict, digit_score))
+    assert np.abs(probabilities - by_python).max() <= 1e-4
+    assert (probabilities.argmax(axis=1) == by_python.argmax(axis=1)).all()
+    assert np.abs([reading["score"] for reading in readings] - scores).max() <= 1e-4
+
+
+def assert_numbers_read_alike(
+    found: list[Any], drawings: list[dict[str, Any]], network: nn.Module
+) -> None:
+    """Assert that the page has read numbers as Python reads them."""
+    for drawing, reading in zip(drawings, found, strict=True):
+        expected = read_number(sketch_of(drawing), network)
+        assert reading["text"] == expected.text
+        assert reading["confidence"] == pytest.approx(expected.confidence, abs=1e-4)
+        for digit, other in zip(reading["digits"], expected.digits, strict=True):
+            assert digit["box"] == pytest.approx(other.box, abs=1e-4)
+            assert digit["probabilities"] == pytest.approx(other.probabilities, abs=1e-4)
+            assert digit["score"] == pytest.approx(other.score, abs=1e-4)
 
 
 def test_hundreds_of_drawings_are_read_as_python_reads_them(
     open_page: Any, networks: dict[str, nn.Module]
 ) -> None:
     drawings = [*recorded(300), dense_scribble()]
-    expected = [in_python(drawing) for drawing in drawings]
-    there = [image for image in expected if image is not None]
-    assert len(there) >= 294
+    assert sum(in_python(drawing) is not None for drawing in drawings) >= 294
     for name, network in networks.items():
-        found = in_page(open_page(name), "read", drawings)
-        assert [reading is None for reading in found] == [image is None for image in expected]
-        readings = [reading for reading in found if reading]
-        images = np.array([reading["image"] for reading in readings]).reshape(-1, 28, 28)
-        off = np.abs(images - np.stack(there).astype(int))
-        assert off.max() <= 1
-        assert (off == 0).mean() >= 0.999
-        probabilities = np.array([reading["probabilities"] for reading in readings])
-        by_python, scores = (
-            ask(network, np.stack(there)).numpy() for ask in (predict, digit_score)
-        )
-        assert np.abs(probabilities - by_python).max() <= 1e-4
-        assert (probabilities.argmax(axis=1) == by_python.argmax(axis=1)).all()
-        assert np.abs([reading["score"] for reading in readings] - scores).max() <= 1e-4
+        assert_read_alike(in_page(open_page(name), "read", drawings), drawings, network)
 
 
 def test_numbers_are_read_as_python_reads_them(
@@ -256,14 +273,7 @@ def test_numbers_are_read_as_python_reads_them(
     drawings.append({"strokes": dots, "size": 300})
     for name in ("cnn", "mlp", "plain"):
         found = in_page(open_page(name), "readNumber", drawings)
-        for drawing, reading in zip(drawings, found, strict=True):
-            expected = read_number(sketch_of(drawing), networks[name])
-            assert reading["text"] == expected.text
-            assert reading["confidence"] == pytest.approx(expected.confidence, abs=1e-4)
-            for digit, other in zip(reading["digits"], expected.digits, strict=True):
-                assert digit["box"] == pytest.approx(other.box, abs=1e-4)
-                assert digit["probabilities"] == pytest.approx(other.probabilities, abs=1e-4)
-                assert digit["score"] == pytest.approx(other.score, abs=1e-4)
+        assert_numbers_read_alike(found, drawings, networks[name])
 
 
 def test_lists_of_points_are_strokes_and_none_is_an_error(open_page: Any) -> None:
@@ -310,7 +320,6 @@ def test_a_seven_is_drawn_undone_rubbed_out_and_read(
     expect(words).to_have_text("Draw a digit: zero to nine.")
     draw_seven(page, touch=kind == "phone")
     expect(words).to_contain_text("a 7")
-    screenshots.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=screenshots / f"page-{kind}-{scheme}.png")
     assert page.evaluate("window.scrollY") == 0, "nothing scrolls under the finger"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -352,7 +361,6 @@ def test_a_number_is_written_and_a_scribble_is_refused(
     page.keyboard.type("2561")
     expect(page.locator("#words")).to_contain_text("2561")
     expect(page.locator("#digits b")).to_have_text(["2", "5", "6", "1"])
-    screenshots.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=screenshots / f"page-{kind}-number.png")
     page.keyboard.press("Control+z")
     expect(page.locator("#words")).to_contain_text("256")

@@ -1,0 +1,233 @@
+"""Chromium, Firefox and WebKit: the page that needs no Python reads as Python does, and the panels
+work in JupyterLab."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Playwright
+from torch import nn
+
+from mnist_nb import export_page, load_pretrained, predict, read_number
+
+from .conftest import READY, RUN_ALL, Server, own_build, without, write_notebook
+from .test_elsewhere import STUDIO
+from .test_pad import CELLS, THREE
+from .test_page import (
+    HANDWRITING,
+    READ_ALL,
+    assert_numbers_read_alike,
+    assert_read_alike,
+    in_python,
+    number,
+    recorded,
+    sketch_of,
+)
+from .windows import (
+    Window,
+    find_firefox,
+    find_webkit,
+    free_port,
+    open_by_playwright,
+    open_firefox,
+    open_webkit,
+)
+
+pytestmark = pytest.mark.browser
+
+PENS = {280: 16, 560: 12}  # widths of the pen, by the size of the page's papers
+# Before the page's own scripts and its policy: keeps all that it says and is refused.
+EAR = """<script>
+    window.heard = [];
+    for (const kind of ["debug", "log", "info", "warn", "error"])
+        console[kind] = (...words) => heard.push(words.join(" "));
+    addEventListener("error", event => heard.push(event.message ?? event.target.outerHTML), true);
+    addEventListener("unhandledrejection", event => heard.push(String(event.reason)));
+    addEventListener("securitypolicyviolation", event => heard.push(`refused ${event.blockedURI}`));
+</script>"""
+POLICY = '<meta http-equiv="Content-Security-Policy"'
+HEARD = """() => {
+    const requests = performance.getEntriesByType("resource").map(request => request.name);
+    return [...window.heard, ...requests.filter(name => !name.startsWith("data:"))];
+}"""
+TEXT = "selector => document.querySelector(selector).textContent"
+IS_DARK = "() => matchMedia('(prefers-color-scheme: dark)').matches"
+PANELS = f"{CELLS[-1].removesuffix('pad')}display(pad)\n{STUDIO}"  # both below one cell
+PAPER = '.mnist-pad canvas[title="Paper to draw a digit on"]'
+BUTTON = ".mnist-studio button"
+SAYS = """(selector, words) => [...document.querySelectorAll(selector)]
+    .some(part => part.textContent.includes(words))"""
+DONE = "() => document.querySelector('.studio-done').value"
+SHUT_DOWN = "() => window.jupyterapp.serviceManager.sessions.shutdownAll()"
+
+OpenWindow = Callable[[bool], AbstractContextManager[Window]]
+
+
+@pytest.fixture(params=["Chromium", "Firefox", "WebKit"])
+def open_window(request: pytest.FixtureRequest, playwright: Playwright) -> Iterator[OpenWindow]:
+    """Open a window of each browser: of the system's, else of playwright's own build."""
+    name = request.param
+    firefox, webkit = find_firefox(), find_webkit()
+    if name == "Chromium":
+        yield partial(open_by_playwright, request.getfixturevalue("browser"))
+    elif name == "Firefox" and firefox:
+        yield partial(open_firefox, firefox)
+    elif name == "WebKit" and webkit:
+        yield partial(open_webkit, webkit)
+    else:
+        kind = getattr(playwright, name.lower())
+        if own_build(kind) is None:
+            without(name)
+        browser = kind.launch()
+        yield partial(open_by_playwright, browser)
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def networks() -> dict[str, nn.Module]:
+    return {name: load_pretrained(name) for name in ("cnn", "mlp")}
+
+
+@pytest.fixture(scope="module")
+def pages(
+    networks: dict[str, nn.Module], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The address of a page for each network, with an ear."""
+    folder = tmp_path_factory.mktemp("pages")
+    addresses = {}
+    for name, network in networks.items():
+        path = folder / f"{name}.html"
+        export_page(network, path)
+        content = path.read_text(encoding="utf-8")
+        assert content.count(POLICY) == 1
+        path.write_text(content.replace(POLICY, EAR + POLICY), encoding="utf-8")
+        addresses[name] = path.as_uri()
+    return addresses
+
+
+def test_what_a_page_says_and_wants_is_heard(open_window: OpenWindow, tmp_path: Path) -> None:
+    path, server = tmp_path / "loud.html", f"http://127.0.0.1:{free_port()}"
+    path.write_text(
+        f"{EAR}{POLICY} content=\"img-src 'none'\"><img src='{server}/a.png'>"
+        "<script>console.warn('beware'); setTimeout(() => { throw new Error('broken') })</script>"
+        f"<link rel='stylesheet' href='{server}/a.css'>",
+        encoding="utf-8",
+    )
+    with open_window(False) as window:
+        window.open(path.as_uri())
+        error = "broken|Script error"  # WebKit says no more of a file's script
+        for words in ("beware", error, f"refused {server}/a.png", f"{server}/a.css"):
+            window.wait_for(f"words => ({HEARD})().some(said => said.match(words))", words)
+
+
+def test_the_page_reads_as_python_reads(
+    open_window: OpenWindow, pages: dict[str, str], networks: dict[str, nn.Module]
+) -> None:
+    drawings = recorded(60)
+    generator = np.random.default_rng(5)
+    texts = ["".join(generator.choice(list("0123456789"), 4)) for _ in range(20)]
+    numbers = [number(text, seed) for seed, text in enumerate(texts)]
+    with open_window(False) as window:
+        for name, network in networks.items():
+            window.open(pages[name])
+            assert_read_alike(window.run(READ_ALL, "read", drawings), drawings, network)
+            found = window.run(READ_ALL, "readNumber", numbers)
+            assert_numbers_read_alike(found, numbers, network)
+            assert window.run(HEARD) == []
+
+
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+def test_what_is_drawn_on_the_page_is_read(
+    open_window: OpenWindow,
+    pages: dict[str, str],
+    networks: dict[str, nn.Module],
+    is_dark: bool,
+    screenshots: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    """By mouse in light, by touch or pen in dark."""
+    with open_window(is_dark) as window:
+        pointer = window.pointers[-1] if is_dark else "mouse"
+        window.open(pages["cnn"])
+        assert window.run(IS_DARK) == is_dark
+        draw_digits(window, pointer, networks["cnn"])
+        window.click("#many")
+        write_number(window, pointer, networks["cnn"])
+        window.screenshot(screenshots / f"{request.node.name}.png")
+        assert window.run(HEARD) == []
+
+
+def draw_on_paper(window: Window, drawing: dict[str, Any], pointer: str) -> dict[str, Any]:
+    """Draw strokes on the page's paper; returns them with the places, in whole pixels of the
+    window, where the pointer was, and with the page's own pen."""
+    size = drawing["size"]
+    box = window.box("#paper")
+    corner, scale = np.array([box["left"], box["top"]]), box["width"] / size
+    strokes = []
+    for stroke in drawing["strokes"]:
+        path = (np.array(stroke["points"]) * scale + corner).round()  # [point, (x, y)]
+        window.draw(path.tolist(), pointer)
+        points = ((path - corner) / scale).tolist()
+        strokes.append({"points": points, "width": PENS[size], "erase": False})
+    return {"strokes": strokes, "size": size}
+
+
+def draw_digits(window: Window, pointer: str, network: nn.Module) -> None:
+    """Draw each digit, and assert that the page reads it as Python does."""
+    hand = json.loads(HANDWRITING.read_text())
+    for digit in "0123456789":
+        strokes = [{"points": path} for path in hand[digit]]
+        drawing = draw_on_paper(window, {"strokes": strokes, "size": 280}, pointer)
+        image = in_python(drawing)
+        assert image is not None
+        best = int(predict(network, image[None])[0].argmax())
+        window.wait_for(f"best => ({TEXT})('#bars .best b') === best", str(best))
+        window.click("#clear")
+
+
+def write_number(window: Window, pointer: str, network: nn.Module) -> None:
+    """Write a number, and assert that the page reads it as Python does."""
+    drawing = draw_on_paper(window, number("2561", 0), pointer)
+    text = read_number(sketch_of(drawing), network).text
+    window.wait_for(f"text => ({TEXT})('#words').includes(text)", f" {text}")
+
+
+def test_the_panels_work_in_jupyterlab(
+    open_window: OpenWindow, jupyter: Server, screenshots: Path, request: pytest.FixtureRequest
+) -> None:
+    name = write_notebook(jupyter.folder, "panels.ipynb", *CELLS[:-1], PANELS)
+    with open_window(False) as window:
+        window.open(f"{jupyter.address}/{name}?reset")
+        window.wait_for(READY)
+        window.run(RUN_ALL)
+        window.wait_for("() => window.runAll === 'done'")
+
+        box = window.box(PAPER)
+        window.draw([(box["left"] + x, box["top"] + y) for x, y in THREE])
+        window.wait_for(SAYS, ".mnist-pad .pad-words", "I read a 3")
+        window.screenshot(screenshots / f"{request.node.name}-pad.png")
+
+        window.click(BUTTON, "Train")
+        train_for_a_while(window)
+        done = window.run(DONE)
+        window.click(BUTTON, "Resume")
+        train_for_a_while(window)
+        assert window.run(DONE) > done
+        window.box(".mnist-studio")
+        window.screenshot(screenshots / f"{request.node.name}-studio.png")
+        window.run(SHUT_DOWN)
+
+
+def train_for_a_while(window: Window) -> None:
+    """Wait until the studio has trained further, and stop it."""
+    done = window.run(DONE)
+    window.wait_for(f"done => ({DONE})() > done", done)
+    window.click(BUTTON, "Stop")
+    window.wait_for(SAYS, ".studio-say", "Stopped at epoch")
