@@ -125,6 +125,13 @@ class TestForms:
         ink = find_ink(page)
         assert (ink[115:126, 40:120] > 0).any(axis=0).all()
 
+    def test_a_fine_grid_has_no_boxes_of_many_cells(self) -> None:
+        """All pairs of its lines would be thousands of boxes, compared with each other."""
+        grid = np.full((512, 512), 255)
+        grid[::4] = 120
+        grid[:, ::4] = 120
+        assert find_ink(grid).shape == grid.shape
+
 
 class TestLight:
     def test_dark_corners_are_no_ink(self) -> None:

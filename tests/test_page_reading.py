@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made_pages import KINDS, make_page
 
-from mnist_nb import find_ink, load_pretrained
+from mnist_nb import find_ink, load_pretrained, read_number
 from mnist_nb.data import Mnist
 from mnist_nb.handwriting.ink_grouping import (
     DigitFeatures,
@@ -92,3 +92,17 @@ def test_weights_are_fitted_and_written(
 def test_every_feature_has_a_weight() -> None:
     names = [*DigitFeatures.__annotations__, *DroppedFeatures.__annotations__]
     assert set(load_weights()) == {*names, *Doubts.__annotations__}
+
+
+@pytest.mark.parametrize("period", [4, 16])
+def test_stripes_are_refused_before_they_are_grouped(period: int) -> None:
+    columns = np.arange(512) % period < period // 2
+    stripes = np.tile(np.where(columns, 255, 0), (512, 1))
+    with pytest.raises(ValueError, match="too close together"):
+        read_number(stripes)
+
+
+def test_ink_without_any_digit_is_refused_in_a_sentence() -> None:
+    speck = np.array([[0, 255], [255, 255]])
+    with pytest.raises(ValueError, match="nothing in it looks like a digit"):
+        read_number(speck)

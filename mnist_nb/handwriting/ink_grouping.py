@@ -190,14 +190,14 @@ class InkLayout:
             clusters[numbers[piece]].append(piece)
         return clusters
 
-    def choices(self, cluster: Sequence[int]) -> list[Choice]:
-        """Return single pieces, as digits or dropped, and groups compact enough to be one digit."""
-        choices = [Choice([piece], is_digit=False) for piece in cluster]
+    def choices(self, cluster: Sequence[int]) -> Iterator[Choice]:
+        """Yield single pieces, as digits or dropped, and groups compact enough to be one digit."""
+        for piece in cluster:
+            yield Choice([piece], is_digit=False)
         for place, first in enumerate(cluster):
             later = set(cluster[place + 1 :])
             for members in self._grow([first], later):
-                choices.append(Choice(sorted(members), is_digit=True))
-        return choices
+                yield Choice(sorted(members), is_digit=True)
 
     def _grow(self, group: list[int], allowed: set[int]) -> Iterator[list[int]]:
         """Return a group, and all larger groups with it and allowed pieces."""

@@ -93,7 +93,7 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     Raises:
         EmptySketchError: if there is no ink.
         ValueError: if `source` is not a picture, has more than 400 pieces of ink, or does not show
-            a number, judging by the confidence in its digits.
+            a number, judging by its layout and the confidence in its digits.
     """
     model = load_pretrained() if model is None else model
     if isinstance(source, Sketch):
@@ -154,6 +154,10 @@ def _confidence(digit: ReadDigit) -> float:
 
 def _check_confidences(confidences: Sequence[float]) -> None:
     """Raise ValueError if a picture does not show a number."""
+    if not confidences:
+        raise ValueError(
+            "this picture does not look like a number: nothing in it looks like a digit"
+        )
     unlikely = sum(confidence < MIN_CONFIDENCE for confidence in confidences)
     if unlikely >= MAX_UNLIKELY * len(confidences):
         raise ValueError(

@@ -38,6 +38,7 @@ from mnist_nb.handwriting.refusal import predict_and_score, score_logits
 
 MIN_PIECE_SIZE = 0.1  # in heights of a digit; smaller pieces are specks
 MAX_PIECES = 400
+MAX_CHOICES = 2000  # twice as many as made pages of digits and words have
 TINY = 1e-9  # lower probabilities count as this one, so that logarithms are finite
 UNSURE_WEIGHT = 0.05  # of the height of ink that does not look like a digit
 
@@ -137,7 +138,7 @@ def describe_page(ink: Floats, model: nn.Module) -> InkPage:
     """Find the pieces that may be digits, and their features.
 
     Raises:
-        ValueError: if there are more than 400 pieces.
+        ValueError: if there are more than 400 pieces, or they are too close together.
     """
     pieces = [piece for piece in ink_pieces(ink) if isinstance(piece, InkPiece)]
     reader = PieceReader(model)
@@ -149,7 +150,7 @@ def describe_page(ink: Floats, model: nn.Module) -> InkPage:
         )
     layout = InkLayout(kept, scale, ink.shape)
     clusters = layout.clusters()
-    choices = [layout.choices(cluster) for cluster in clusters]
+    choices = _list_choices(layout, clusters)
     groups = []
     for choice in itertools.chain.from_iterable(choices):
         if choice.is_digit:
@@ -161,6 +162,23 @@ def describe_page(ink: Floats, model: nn.Module) -> InkPage:
         features = [_describe(choice, layout, kept, reader) for choice in of_cluster]
         described.append(Cluster(cluster, of_cluster, features))
     return InkPage(kept, scale, ink.shape[1], described, reader)
+
+
+def _list_choices(layout: InkLayout, clusters: Sequence[list[int]]) -> list[list[Choice]]:
+    """List the choices of each cluster.
+
+    Raises:
+        ValueError: if there are too many: textures would take minutes.
+    """
+    choices = []
+    for cluster in clusters:
+        choices.append(list(itertools.islice(layout.choices(cluster), MAX_CHOICES)))
+    if sum(len(of_cluster) for of_cluster in choices) >= MAX_CHOICES:
+        raise ValueError(
+            "this picture does not look like a number: its pieces of ink are too close together "
+            "to be digits; crop it to the number"
+        )
+    return choices
 
 
 def _pick(pieces: Sequence[InkPiece], members: Sequence[int]) -> list[InkPiece]:

@@ -6,8 +6,9 @@ closed and contain ink, and rules run across the picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy import ndimage
@@ -31,6 +32,7 @@ SAME_STRENGTH = 2.5  # rules of one sheet differ by at most this factor
 SAME_SIZE = 0.2  # boxes of one form differ by at most this share
 CLOSED = 0.8  # of the side of a box is ink
 FREE_INK = 0.25  # the height of ink in a box that is not a box itself, in heights of the box
+NESTED = 3  # so many boxes may share their top; higher ones enclose several rows
 ROW = 3  # so many boxes side by side need no free ink
 STROKE_STRENGTH = 1.7  # of strokes that are darker than the lines they cross
 CRUMB = 0.7  # of its pixels are near a removed line
@@ -163,14 +165,18 @@ def _closed_boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     thick = ndimage.maximum_filter(mask, 3)
     thick[[0, -1]] = True  # the picture's edge closes boxes that it cuts off
     thick[:, [0, -1]] = True
-    boxes = []
     ordered = sorted(lines, key=lambda line: line.start[1])
+    boxes: list[_Box] = []
     for index, top in enumerate(ordered):
-        for bottom in ordered[index + 1 :]:
-            box = _Box(top, bottom)
-            if _are_opposite(box) and _is_closed(box, thick):
-                boxes.append(box)
+        boxes += islice(_boxes_below(top, ordered[index + 1 :], thick), NESTED)
     return boxes
+
+
+def _boxes_below(top: Line, bottoms: Sequence[Line], thick: Mask) -> Iterator[_Box]:
+    for bottom in bottoms:
+        box = _Box(top, bottom)
+        if _are_opposite(box) and _is_closed(box, thick):
+            yield box
 
 
 def _are_opposite(box: _Box) -> bool:
