@@ -117,6 +117,12 @@ class TestFromImage:
             from_image(opened)
             assert opened.size == (3000, 3000)
 
+    @pytest.mark.filterwarnings("error")  # NumPy's about the mean of no pixels
+    def test_a_smooth_gradient_gives_no_warning(self) -> None:
+        gradient = np.tile(np.linspace(0, 255, 512).astype(np.uint8), (512, 1))
+        with contextlib.suppress(EmptySketchError):
+            assert find_ink(gradient).shape == gradient.shape
+
     @pytest.mark.parametrize("level", [0, 128, 255])
     def test_a_blank_picture(self, level: int) -> None:
         grain = np.random.default_rng(0).normal(level, 3, (300, 300)).clip(0, 255)

@@ -168,7 +168,8 @@ def _is_light_paper(grey: Floats) -> bool:
     window = max(3, round(0.3 * max(grey.shape)))
     darkest = ndimage.minimum_filter(grey, window)
     lightest = ndimage.maximum_filter(grey, window)
-    is_around_ink = lightest - darkest >= np.ptp(grey) / 2
+    contrast = lightest - darkest
+    is_around_ink = contrast >= min(np.ptp(grey) / 2, contrast.max())  # never empty
     is_light = grey > (darkest + lightest) / 2
     light_share = is_light[is_around_ink].mean()
     if 0.35 < light_share < 0.65:
