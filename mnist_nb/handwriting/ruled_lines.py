@@ -219,10 +219,13 @@ def _is_in_a_row(box: _Box, boxes: Sequence[_Box]) -> bool:
     places = [box.centre[0]]
     for other in boxes:
         is_level = abs(other.centre[1] - box.centre[1]) < SAME_SIZE * box.height
-        is_apart = all(abs(other.centre[0] - x) > 0.8 * box.width for x in places)
-        if is_level and is_apart and box.is_like(other):
-            places.append(other.centre[0])
-    return len(places) >= ROW
+        if is_level and box.is_like(other):
+            is_apart = all(abs(other.centre[0] - x) > 0.8 * box.width for x in places)
+            if is_apart:
+                places.append(other.centre[0])
+        if len(places) == ROW:
+            return True
+    return False
 
 
 def _is_double(box: _Box, larger: _Box) -> bool:
