@@ -464,6 +464,7 @@ function lookAgain({ strokes, wide }) {
 }
 
 function judge(verdict) {
+  end(); // a verdict belongs to a finished drawing
   const before = verdicts.get(drawn());
   if (before === verdict) return;
   if (before) score[before] -= 1;
