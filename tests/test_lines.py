@@ -28,8 +28,10 @@ def test_digits_far_apart_are_one_line() -> None:
     assert lines_of([(0, 0), (4, 0.1), (9, -0.1)]) == [[0, 1, 2]]
 
 
-def test_a_raised_digit_is_no_line_of_its_own() -> None:
-    assert lines_of([(0, 0), (1.2, 0.4), (2.4, -0.7), (3.6, 0.3), (4.8, -0.1)]) == [[0, 1, 2, 3, 4]]
+@pytest.mark.parametrize("height", [0.7, 0.82])
+def test_a_raised_digit_is_no_line_of_its_own(height: float) -> None:
+    line = [(0, 0), (1.2, 0.4), (2.4, -height), (3.6, 0.3), (4.8, -0.1)]
+    assert lines_of(line) == [[0, 1, 2, 3, 4]]
 
 
 def test_a_short_line_below_a_long_one_stays_apart() -> None:

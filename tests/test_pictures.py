@@ -333,6 +333,14 @@ class TestFindInk:
         pieces = ndimage.label(find_ink(page))[1]
         assert pieces == 3
 
+    def test_a_thin_one_beside_touching_digits_is_ink(self) -> None:
+        page = Image.new("L", (1500, 500))
+        digit = picture().crop((190, 0, 370, 480))
+        for left in range(500, 1300, 180):
+            page.paste(digit, (left, 10))
+        ImageDraw.Draw(page).line((200, 150, 200, 250), 255, 3)
+        assert find_ink(page)[:, :120].any()
+
     def test_the_box_and_the_crop(self) -> None:
         whole = picture_steps(picture())
         left, top, right, bottom = whole.box

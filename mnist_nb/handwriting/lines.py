@@ -16,7 +16,7 @@ SLOPES = np.linspace(-0.3, 0.3, 61)  # y per x
 SLOPE_COST = 8.0  # of the square of a slope; pages are rarely steep
 LINE_COST = 0.25  # of one more line
 LINE_GAP = 0.4  # between the middles of digits of different lines, at least
-RAISED = 0.95  # a digit may be so far above or below its line, if no digit of it is there
+RAISED = 1.05  # a digit may be so far above or below its line, if no digit of it is there
 MIN_OVERLAP = 0.4  # of two digits below each other, in widths of the narrower one
 
 

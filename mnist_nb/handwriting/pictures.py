@@ -291,7 +291,9 @@ def writing_mask(ink: Floats) -> Mask:
     is_free = ~is_edge & (contact == 0) & is_large
     if 2 * amount[is_free].sum() > amount[~is_edge].sum():
         amount[is_edge] = 0
+    tall = np.where(amount > 0, np.maximum(heights - 2 * reach, 1), 0)
     is_writing = amount > 0.05 * _typical(amount)
+    is_writing |= tall > 0.2 * _typical(tall)  # a thin 1 beside touching digits is little ink
     return np.asarray(is_writing[groups])
 
 
