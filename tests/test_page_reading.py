@@ -64,7 +64,19 @@ def test_right_pieces_are_those_that_a_digit_owns(sample: Mnist) -> None:
     assert digits == len(page.boxes)
 
 
-@pytest.mark.parametrize("kind", ["comma", "point", "minus", "specks"])
+def test_connected_ink_may_be_dropped_as_a_whole(sample: Mnist) -> None:
+    page = make_page("words", 1, sample.train)
+    described = describe_page(find_ink(page.picture), load_pretrained())
+    blobs: dict[int, list[int]] = {}
+    for number, piece in enumerate(described.pieces):
+        blobs.setdefault(piece.blob, []).append(number)
+    dropped = []
+    for cluster in described.clusters:
+        dropped += [choice.members for choice in cluster.choices if not choice.is_digit]
+    assert all(members in dropped for members in blobs.values())
+
+
+@pytest.mark.parametrize("kind", ["comma", "comma in a drawing", "point", "minus", "specks"])
 def test_no_sign_between_digits_is_read_as_one(kind: str, sample: Mnist) -> None:
     extra = 0
     for seed in range(3000, 3006):

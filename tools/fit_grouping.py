@@ -44,6 +44,7 @@ OUTPUT = Path(ink_grouping.__file__).parent / ink_grouping.WEIGHTS_FILE
 NAMES = [one.name for one in (*fields(DigitFeatures), *fields(DroppedFeatures))]
 DOUBTS = [one.name for one in fields(Doubts)]
 MAX_DIVISIONS = 200  # of a cluster; those with more are left out
+LEAST_LOGIT = -2  # of the score of a digit; one that looks less like it teaches nothing
 MIN_SHARE = 0.3  # of a piece's pixels that a digit owns, if the piece is a part of it
 FRAGMENT = 0.15  # of the pixels of a digit; a part of it that is smaller may be dropped
 DECAY = 0.1  # times the sum of the squares
@@ -156,7 +157,7 @@ def find_owner(piece: InkPiece, page: Page, width: int) -> int:
 
 def right_choices(cluster: Cluster, page: InkPage, owners: list[int]) -> tuple[int, ...] | None:
     """The indices of the choices that divide a cluster as it should be, in increasing order; None
-    if a digit is no group of it."""
+    if a digit is no group of it, or is in ruins."""
     digits: dict[int, list[int]] = {}
     dropped = []
     for piece in cluster.pieces:
@@ -175,7 +176,14 @@ def right_choices(cluster: Cluster, page: InkPage, owners: list[int]) -> tuple[i
             key = (tuple(sorted(large)), True)
         if key not in places:
             return None
+        features = cluster.features[places[key]]
+        if isinstance(features, DigitFeatures) and features.score_logit < LEAST_LOGIT:
+            return None
         chosen.append(places[key])
+    for choice in cluster.choices:  # ink that is dropped as a whole
+        if not choice.is_digit and len(choice.members) > 1 and set(choice.members) <= set(dropped):
+            chosen.append(places[tuple(choice.members), False])
+            dropped = [piece for piece in dropped if piece not in choice.members]
     chosen += [places[(piece,), False] for piece in dropped]
     return tuple(sorted(chosen))
 

@@ -395,8 +395,8 @@ def comma(sheet: Sheet, random: Random) -> None:
     """A decimal comma in each line."""
     for line in sheet.lines:
         x, foot = _after_a_digit(line, random)
-        length = random.uniform(0.15, 0.4) * sheet.height
-        start = foot - random.uniform(0.05, 0.15) * sheet.height
+        length = random.uniform(0.15, 0.55) * sheet.height
+        start = foot - random.uniform(0, 0.2) * sheet.height
         slant = random.uniform(0.2, 0.6) * length
         sheet.write([(x, start), (x - slant, start + length)], sheet.pen)
 
@@ -457,6 +457,7 @@ KINDS = {
     "specks": Kind(draw=(specks,)),
     "words": Kind(margin=(2, 5), digits=(6, 10), draw=(words,)),
     "comma": Kind(digits=(2, 6), gap=(0.35, 0.7), draw=(comma,)),
+    "comma in a drawing": Kind(digits=(2, 4), gap=(0.35, 0.9), draw=(comma,), camera=DRAWING),
     "point": Kind(digits=(2, 6), gap=(0.35, 0.7), draw=(point,)),
     "minus": Kind(margin=(1.2, 2), draw=(minus,)),
     "side light": Kind(lines=(1, 3), margin=(1, 3), camera=replace(PHOTO, light=lit_from_a_side)),

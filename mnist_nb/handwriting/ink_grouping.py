@@ -61,6 +61,7 @@ class DigitFeatures:
         crowding: how much closer than 0.15 the nearest ink of another piece is, at least 0.
         cut_ink: the length of its cuts through connected ink.
         offset: the distance from the nearest line of digits, at most 1.
+        is_low: 1 if it is lower than 0.75 and all below the middle of that line, like a comma.
         loneliness: 1 / (1 + the number of other certain digits in that line).
     """
 
@@ -77,12 +78,13 @@ class DigitFeatures:
     crowding: float
     cut_ink: float
     offset: float
+    is_low: float
     loneliness: float
 
 
 @dataclass(frozen=True)
 class DroppedFeatures:
-    """The features of a piece that is dropped, because it is not a part of a digit.
+    """The features of ink that is dropped, because it is not a part of a digit.
 
     Attributes:
         dropped: 1.
@@ -145,7 +147,7 @@ def weighted_sum(
 
 
 class Choice(NamedTuple):
-    """Pieces that may be one digit, or a piece that may be dropped."""
+    """Pieces that may be one digit, or be dropped together."""
 
     members: list[int]  # indices of pieces, increasing
     is_digit: bool
@@ -172,7 +174,7 @@ class InkLayout:
         self._boxes = np.array([piece.box for piece in pieces]) / scale  # [piece, 4]
         self._blobs = np.array([piece.blob for piece in pieces])
         self._paleness = _measure_paleness(pieces)
-        self._is_at_edge = [_touches_edge(piece, shape) for piece in pieces]
+        self._is_at_edge = np.array([_touches_edge(piece, shape) for piece in pieces])
         self._contacts = _measure_contacts(pieces) / scale
         self._distances = _measure_distances(pieces, self._boxes, scale)
         self._distances[self._contacts > 0] = 0
@@ -191,9 +193,15 @@ class InkLayout:
         return clusters
 
     def choices(self, cluster: Sequence[int]) -> Iterator[Choice]:
-        """Yield single pieces, as digits or dropped, and groups compact enough to be one digit."""
+        """Yield single pieces, as digits or dropped, and groups compact enough to be one digit.
+
+        Connected ink may also be dropped as a whole.
+        """
         for piece in cluster:
             yield Choice([piece], is_digit=False)
+        for blob in self.whole_blobs():
+            if len(blob) > 1 and set(blob) <= set(cluster):
+                yield Choice(blob, is_digit=False)
         for place, first in enumerate(cluster):
             later = set(cluster[place + 1 :])
             for members in self._grow([first], later):
@@ -264,26 +272,27 @@ class InkLayout:
             overlap=self._overlap(members, is_other),
             crowding=self._crowding(members, is_other),
             cut_ink=self._cut_ink(members, is_other),
-            offset=offset,
+            offset=abs(offset),
+            is_low=float(height < SHORT and height / 2 < offset < MAX_OFFSET),
             loneliness=loneliness,
         )
 
-    def describe_dropped(self, piece: int) -> DroppedFeatures:
-        """Return the features of a dropped piece."""
-        width, height = self._size([piece])
+    def describe_dropped(self, members: list[int]) -> DroppedFeatures:
+        """Return the features of dropped pieces."""
+        width, height = self._size(members)
         is_other = np.ones(len(self._boxes), np.bool_)
-        is_other[piece] = False
-        offset, loneliness = self._place_in_line([piece])
+        is_other[members] = False
+        offset, loneliness = self._place_in_line(members)
         return DroppedFeatures(
             dropped=1,
             dropped_size=math.log(max(width, height, SMALLEST)),
             dropped_height=math.log(max(height, SMALLEST)),
-            dropped_paleness=float(self._paleness[piece]),
-            dropped_at_edge=float(self._is_at_edge[piece]),
-            dropped_crowding=self._crowding([piece], is_other),
-            dropped_cut_ink=self._cut_ink([piece], is_other),
-            dropped_offset=offset,
-            dropped_in_line=float(self.is_tall([piece]) and offset < MAX_LINE_OFFSET),
+            dropped_paleness=float(self._paleness[members].min()),
+            dropped_at_edge=float(self._is_at_edge[members].any()),
+            dropped_crowding=self._crowding(members, is_other),
+            dropped_cut_ink=self._cut_ink(members, is_other),
+            dropped_offset=abs(offset),
+            dropped_in_line=float(self.is_tall(members) and abs(offset) < MAX_LINE_OFFSET),
             dropped_loneliness=loneliness,
         )
 
@@ -305,16 +314,16 @@ class InkLayout:
         return float(self._contacts[members][:, is_other].sum())
 
     def _place_in_line(self, members: list[int]) -> tuple[float, float]:
-        """Return the distance from the nearest line of other digits, and the loneliness."""
+        """Return how far below the nearest line of other digits it is, and the loneliness."""
         if self._lines is None:
             return 0.0, 1.0
         is_apart = [not set(members) & set(sure) for sure in self._sure]
         counts = np.bincount(self._lines.numbers, is_apart, len(self._lines.levels))
         left, top, right, bottom = self._box(members)
         level = (top + bottom) / 2 - self._lines.slope * (left + right) / 2
-        offsets = np.where(counts > 0, np.abs(self._lines.levels - level), MAX_OFFSET)
-        nearest = int(offsets.argmin())
-        if offsets[nearest] >= MAX_OFFSET:
+        offsets = np.where(counts > 0, level - self._lines.levels, MAX_OFFSET)
+        nearest = int(np.abs(offsets).argmin())
+        if abs(offsets[nearest]) >= MAX_OFFSET:
             return MAX_OFFSET, 1.0
         return float(offsets[nearest]), float(1 / (1 + counts[nearest]))
 

@@ -189,7 +189,7 @@ def _describe(
     choice: Choice, layout: InkLayout, pieces: Sequence[InkPiece], reader: PieceReader
 ) -> DigitFeatures | DroppedFeatures:
     if not choice.is_digit:
-        return layout.describe_dropped(choice.members[0])
+        return layout.describe_dropped(choice.members)
     reading = reader.describe(_pick(pieces, choice.members))
     return layout.describe_digit(choice.members, reading)
 
