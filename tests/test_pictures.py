@@ -400,3 +400,18 @@ def test_a_damaged_tiff_is_read_or_refused_in_words(compression: str | None) -> 
             damaged[place] = random.randrange(256)
         with contextlib.suppress(ValueError):
             find_ink(bytes(damaged))
+
+
+def test_grain_does_not_hide_a_stroke_that_crosses_rules() -> None:
+    """Rules join the stroke to the edge, so that only specks of grain are free of it."""
+    page = Image.new("L", (420, 360), 205)
+    pen = ImageDraw.Draw(page)
+    for y in range(24, 360, 42):
+        pen.line([(0, y), (420, y + 12)], fill=150, width=2)
+    corners = [(185, 130), (210, 107), (245, 107), (268, 130), (260, 160), (220, 180), (260, 195)]
+    corners += [(278, 225), (265, 260), (230, 277), (190, 267), (175, 245)]
+    pen.line(corners, fill=50, width=7, joint="curve")
+    light = np.linspace(1, 0.7, 420) * np.where(np.arange(360) < 230, 1, 0.6)[:, None]
+    grain = np.random.default_rng(0).normal(0, 3, light.shape)
+    photo = (np.asarray(page) * light + grain).clip(0, 255).astype(np.uint8)
+    assert np.count_nonzero(find_ink(photo)) > 2000  # a line of about 400 by 7 pixels

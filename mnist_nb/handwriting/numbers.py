@@ -47,6 +47,11 @@ FORMS = (
 MIN_CONFIDENCE = 0.05  # of a digit in a picture
 MAX_UNLIKELY = 1 / 3  # the share of digits with less, from which on it is no number
 
+# A picture read with less than both of these shows text or a pattern, with digits here and there:
+# 2 and 44 % of the ink of a QR code and of printed text, at least 37 % of 75 pictures of numbers.
+MIN_NUMBER_CONFIDENCE = 0.25
+MIN_INK_SHARE = 0.5
+
 # Next to other digits a digit is far likelier than on a pad where anything may be drawn, so a tenth
 # of the score suffices.
 SCORE_FACTOR = 10
@@ -129,7 +134,21 @@ def read_ink(ink: Floats, model: nn.Module) -> Number:
         lines.append([_name(digit, model) for digit in line])
     number = _number(lines)
     _check_confidences([_confidence(digit) for digit in number.digits])
+    if found.confidence < MIN_NUMBER_CONFIDENCE and _ink_share(number, ink) < MIN_INK_SHARE:
+        raise ValueError(
+            "this picture does not look like a number: most of its ink is not in digits; "
+            "crop it to the number"
+        )
     return number._replace(confidence=found.confidence)
+
+
+def _ink_share(number: Number, ink: Floats) -> float:
+    """Return the share of the ink `[H, W]` that is in the boxes of the digits."""
+    is_digit = np.zeros(ink.shape, np.bool_)
+    for digit in number.digits:
+        left, top, right, bottom = (int(edge) for edge in digit.box)
+        is_digit[top : bottom + 1, left : right + 1] = True
+    return float(ink[is_digit].sum() / ink.sum())
 
 
 def _name(digit: PageDigit, model: nn.Module) -> ReadDigit:

@@ -33,6 +33,7 @@ _NO_GRAIN = 0.5  # grey levels; a picture with less is a drawing by a program
 _MIN_CONTRAST = 6  # of ink, in standard deviations of the paper's grain
 _SMALLEST_RULED = 64  # pixels; no rules are looked for in smaller pictures
 _STROKES = 4  # the width of the window that finds the paper, in widths of a stroke
+_SPECK = 10  # pixels; less connected ink is grain
 _FREE_SHARE = 0.1  # of the strokes that do not touch the edge; with less, all are measured
 _THINNEST = 1.0  # line of MNIST, in pixels of the 20x20 box
 _SQUARE = np.ones((3, 3))  # neighbours include the diagonal ones
@@ -226,10 +227,11 @@ def _stroke_width(layers: _Layers) -> float:
     mask = layers.above_paper > max(5 * layers.grain, 0.25 * _full_strength(layers))
     blobs, _ = ndimage.label(mask, _SQUARE)
     is_at_rim = np.isin(blobs, blobs[_rim(mask.shape)])
+    is_speck = np.bincount(blobs.ravel())[blobs] < _SPECK
     padded = np.pad(mask, 1)
     depth = ndimage.distance_transform_cdt(padded, "chessboard")[1:-1, 1:-1]
     is_ridge = mask & (depth == ndimage.maximum_filter(depth, 3))
-    is_free_ridge = is_ridge & ~is_at_rim
+    is_free_ridge = is_ridge & ~is_at_rim & ~is_speck
     if is_free_ridge.sum() > _FREE_SHARE * is_ridge.sum():
         is_ridge = is_free_ridge
     if not is_ridge.any():
