@@ -84,7 +84,7 @@ class Pad:
             self.page.wait_for_timeout(300)
 
     def press(self, title: str) -> None:
-        self.page.locator(f'.mnist-pad button[title^="{title}"]').click()
+        self.page.locator(f'.mnist-pad button[title^="{title}"]').first.click()
 
     def tab(self, name: str) -> None:
         self.page.get_by_role("tab", name=name).click()
@@ -369,6 +369,7 @@ def test_nothing_moves_when_the_pad_says_something(pad: Pad) -> None:
         pad.notebook.resize(width, 900)
         pad.press("Clear")
         path.scroll_into_view_if_needed()
+        page.wait_for_timeout(1000)  # until the cleared pad has its final layout
         place = path.bounding_box()
         path.fill("a folder of mine/which is not there/none.safetensors")
         page.locator(".mnist-pad button", has_text="Open").filter(visible=True).first.click()
