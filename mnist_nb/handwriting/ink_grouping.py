@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mnist_nb.handwriting.grouping import sample_points, shortest_distance, widest_gap
 from mnist_nb.handwriting.lines import Lines, find_lines
 from mnist_nb.handwriting.pieces import InkPiece
-from mnist_nb.handwriting.preprocessing import Floats
+from mnist_nb.handwriting.preprocessing import Floats, Integers
 
 # Lengths are in heights of a digit.
 MAX_MEMBERS = 5  # of a group
@@ -39,8 +39,6 @@ MAX_OFFSET = 1.0  # from a line; larger distances count as this far
 SURE = 0.5  # ink that is read with at least this confidence shows where the lines are
 MAX_STATES = 500  # the best partial divisions that are kept
 WEIGHTS_FILE = "weights/ink_grouping.json"
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -168,6 +166,9 @@ class InkLayout:
         pieces: of one picture.
         scale: the height of a digit, in pixels.
         shape: height and width of the picture.
+
+    Attributes:
+        whole_blobs: the pieces of each connected ink.
     """
 
     def __init__(self, pieces: Sequence[InkPiece], scale: float, shape: tuple[int, ...]) -> None:
@@ -178,6 +179,9 @@ class InkLayout:
         self._contacts = _measure_contacts(pieces) / scale
         self._distances = _measure_distances(pieces, self._boxes, scale)
         self._distances[self._contacts > 0] = 0
+        self.whole_blobs = [
+            np.flatnonzero(self._blobs == blob).tolist() for blob in np.unique(self._blobs)
+        ]
         self._lines: Lines | None = None
         self._sure: list[list[int]] = []  # pieces of the digits in the lines
 
@@ -199,7 +203,7 @@ class InkLayout:
         """
         for piece in cluster:
             yield Choice([piece], is_digit=False)
-        for blob in self.whole_blobs():
+        for blob in self.whole_blobs:
             if len(blob) > 1 and set(blob) <= set(cluster):
                 yield Choice(blob, is_digit=False)
         for place, first in enumerate(cluster):
@@ -220,10 +224,6 @@ class InkLayout:
                 width, height = self._size(grown)
                 if width <= MAX_WIDTH and height <= MAX_HEIGHT:
                     yield from self._grow(grown, left)
-
-    def whole_blobs(self) -> list[list[int]]:
-        """Return the pieces of each connected ink."""
-        return [np.flatnonzero(self._blobs == blob).tolist() for blob in np.unique(self._blobs)]
 
     def find_lines(self, sure: Sequence[list[int]]) -> None:
         """Find the lines of digits.

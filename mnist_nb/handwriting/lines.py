@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mnist_nb.handwriting.preprocessing import Floats
-
-Integers = NDArray[np.int64]
+from mnist_nb.handwriting.preprocessing import Floats, Integers
 
 # Lengths are in heights of a digit. Tuned on made pages.
 SLOPES = np.linspace(-0.3, 0.3, 61)  # y per x

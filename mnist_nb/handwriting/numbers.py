@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.handwriting.grouping import Layout, best_division, group_worth
-from mnist_nb.handwriting.page_reading import PageDigit, read_page
+from mnist_nb.handwriting.page_reading import PageDigit, confidence_of, read_page
 from mnist_nb.handwriting.pictures import find_ink
 from mnist_nb.handwriting.pieces import (
     Box,
     Piece,
     StrokePiece,
+    check_piece_count,
     draw_pieces,
     draw_strokes,
     enclosing_box,
-    longer_side,
     stroke_pieces,
+    without_small,
 )
 from mnist_nb.handwriting.preprocessing import EmptySketchError, Floats, Pixels
 from mnist_nb.handwriting.pretrained import load_pretrained
@@ -28,7 +29,6 @@ from mnist_nb.handwriting.refusal import is_refused, predict_and_score, score_lo
 from mnist_nb.handwriting.sketch import Sketch, Stroke
 from mnist_nb.models import predict
 
-MAX_PIECES = 400
 MIN_PIECE_SIZE = 0.15  # in heights of a digit; smaller pieces are specks
 MIN_DIGIT_SIZE = 0.3  # in heights of a digit; smaller groups are dots
 MIN_LINE_OVERLAP = 0.35  # of two digits of a line, in heights of the lower one
@@ -111,13 +111,11 @@ def _read_strokes(sketch: Sketch, model: nn.Module) -> Number:
     if not pieces:
         raise EmptySketchError("there is no ink here: draw a number first")
     scale = _digit_height(pieces)
-    pieces = _without_specks(pieces, scale)
-    if len(pieces) > MAX_PIECES:
-        raise ValueError(
-            f"there are {len(pieces)} pieces of ink here, but a number has at most {MAX_PIECES}"
-        )
+    pieces = without_small(pieces, MIN_PIECE_SIZE * scale)
+    check_piece_count(pieces)
     pieces.sort(key=_from_left_to_right)
-    readings = _without_dots(_read_groups(pieces, scale, model), scale)
+    # dots among digits are removed, dots alone are read
+    readings = without_small(_read_groups(pieces, scale, model), MIN_DIGIT_SIZE * scale)
     lines = arrange_in_lines([_read_closely(reading, model) for reading in readings])
     return _number(lines)
 
@@ -133,7 +131,7 @@ def read_ink(ink: Floats, model: nn.Module) -> Number:
     for line in found.lines:
         lines.append([_name(digit, model) for digit in line])
     number = _number(lines)
-    _check_confidences([_confidence(digit) for digit in number.digits])
+    _check_confidences([confidence_of(digit) for digit in number.digits])
     if found.confidence < MIN_NUMBER_CONFIDENCE and _ink_share(number, ink) < MIN_INK_SHARE:
         raise ValueError(
             "this picture does not look like a number: most of its ink is not in digits; "
@@ -151,24 +149,19 @@ def _ink_share(number: Number, ink: Floats) -> float:
     return float(ink[is_digit].sum() / ink.sum())
 
 
-def _name(digit: PageDigit, model: nn.Module) -> ReadDigit:
-    """Return a digit's name, or "?" if it is refused."""
+def _name(digit: PageDigit, model: nn.Module, strokes: Sequence[Stroke] = ()) -> ReadDigit:
+    """Add a digit's text, "?" if it is refused, and its strokes."""
     text = str(digit.probabilities.argmax())
     if is_refused(model, SCORE_FACTOR * digit.score):
         text = "?"
-    return ReadDigit(text, *digit)
+    return ReadDigit(text, *digit, strokes)
 
 
 def _number(lines: list[list[ReadDigit]]) -> Number:
     digits = [digit for line in lines for digit in line]
     text = "\n".join("".join(digit.text for digit in line) for line in lines)
-    confidences = [_confidence(digit) for digit in digits]
+    confidences = [confidence_of(digit) for digit in digits]
     return Number(text, digits, float(np.prod(confidences)))
-
-
-def _confidence(digit: ReadDigit) -> float:
-    """That this is a digit, and read right."""
-    return float(digit.probabilities.max() * digit.score)
 
 
 def _check_confidences(confidences: Sequence[float]) -> None:
@@ -194,12 +187,6 @@ def _digit_height(pieces: Sequence[Piece]) -> float:
     heights = np.sort([max(piece.box[3] - piece.box[1], MIN_PIECE_HEIGHT) for piece in pieces])
     weights = np.cumsum(heights)
     return float(heights[np.searchsorted(weights, weights[-1] / 2)])
-
-
-def _without_specks(pieces: Sequence[Piece], scale: float) -> list[Piece]:
-    sizes = [longer_side(piece.box) for piece in pieces]
-    smallest = min(MIN_PIECE_SIZE * scale, max(sizes))
-    return [piece for piece, size in zip(pieces, sizes, strict=True) if size >= smallest]
 
 
 def _from_left_to_right(piece: Piece) -> tuple[float, float, Box]:
@@ -241,13 +228,6 @@ def _read_groups(pieces: Sequence[Piece], scale: float, model: nn.Module) -> lis
     return readings
 
 
-def _without_dots(readings: Sequence[_Reading], scale: float) -> list[_Reading]:
-    """Remove dots among digits. Dots alone are read."""
-    sizes = [longer_side(reading.box) for reading in readings]
-    smallest = min(MIN_DIGIT_SIZE * scale, max(sizes))
-    return [reading for reading, size in zip(readings, sizes, strict=True) if size >= smallest]
-
-
 def _read_closely(reading: _Reading, model: nn.Module) -> ReadDigit:
     """Return the digit or its refusal. A doubtful drawn digit is read in several forms."""
     pieces, box, image, probabilities, score = reading
@@ -256,11 +236,8 @@ def _read_closely(reading: _Reading, model: nn.Module) -> ReadDigit:
         forms = np.stack([draw_strokes(strokes, stretch, slant) for stretch, slant in FORMS])
         of_forms = predict(model, forms).numpy()
         probabilities = np.vstack([probabilities, of_forms]).mean(axis=0)
-    text = str(probabilities.argmax())
-    if is_refused(model, SCORE_FACTOR * score):
-        text = "?"
     drawn = [piece.to_stroke() for piece in strokes]
-    return ReadDigit(text, box, image, probabilities, score, drawn)
+    return _name(PageDigit(box, image, probabilities, score), model, drawn)
 
 
 # ---- lines

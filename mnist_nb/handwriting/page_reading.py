@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +28,16 @@ from mnist_nb.handwriting.lines import find_lines
 from mnist_nb.handwriting.pieces import (
     Box,
     InkPiece,
+    check_piece_count,
     draw_pieces,
     enclosing_box,
     ink_pieces,
-    longer_side,
+    without_small,
 )
 from mnist_nb.handwriting.preprocessing import Floats, Pixels
 from mnist_nb.handwriting.refusal import predict_and_score, score_logits
 
 MIN_PIECE_SIZE = 0.1  # in heights of a digit; smaller pieces are specks
-MAX_PIECES = 400
 MAX_CHOICES = 2000  # twice as many as made pages of digits and words have
 TINY = 1e-9  # lower probabilities count as this one, so that logarithms are finite
 UNSURE_WEIGHT = 0.05  # of the height of ink that does not look like a digit
@@ -129,9 +129,21 @@ class PieceReader:
         return Reading(digit.probabilities, float(score_logit), confidence_of(digit))
 
 
-def confidence_of(digit: PageDigit) -> float:
+class ScoredDigit(Protocol):
+    """A digit that a network has read."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """The probability of each digit, `[10]`."""
+
+    @property
+    def score(self) -> float:
+        """In [0, 1], how sure the network is that this is a digit at all."""
+
+
+def confidence_of(digit: ScoredDigit) -> float:
     """Return the probability that this is a digit, and read correctly."""
-    return digit.score * float(digit.probabilities.max())
+    return float(digit.probabilities.max() * digit.score)
 
 
 def describe_page(ink: Floats, model: nn.Module) -> InkPage:
@@ -143,11 +155,8 @@ def describe_page(ink: Floats, model: nn.Module) -> InkPage:
     pieces = [piece for piece in ink_pieces(ink) if isinstance(piece, InkPiece)]
     reader = PieceReader(model)
     scale = _digit_height(pieces, reader)
-    kept = _without_specks(pieces, scale)
-    if len(kept) > MAX_PIECES:
-        raise ValueError(
-            f"there are {len(kept)} pieces of ink here, but a number has at most {MAX_PIECES}"
-        )
+    kept = without_small(pieces, MIN_PIECE_SIZE * scale)
+    check_piece_count(kept)
     layout = InkLayout(kept, scale, ink.shape)
     clusters = layout.clusters()
     choices = _list_choices(layout, clusters)
@@ -208,12 +217,6 @@ def _digit_height(pieces: Sequence[InkPiece], reader: PieceReader) -> float:
     return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
 
 
-def _without_specks(pieces: Sequence[InkPiece], scale: float) -> list[InkPiece]:
-    sizes = [longer_side(piece.box) for piece in pieces]
-    smallest = min(MIN_PIECE_SIZE * scale, max(sizes))
-    return [piece for piece, size in zip(pieces, sizes, strict=True) if size >= smallest]
-
-
 def _sure_digits(
     layout: InkLayout,
     groups: Sequence[list[int]],
@@ -223,7 +226,7 @@ def _sure_digits(
     """Return the groups that are complete connected ink and look like a digit."""
     possible = {tuple(members) for members in groups}
     sure = []
-    for members in layout.whole_blobs():
+    for members in layout.whole_blobs:
         if tuple(members) in possible and layout.is_tall(members):
             reading = reader.describe(_pick(pieces, members))
             if reading.confidence > SURE:

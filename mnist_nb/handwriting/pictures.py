@@ -12,10 +12,12 @@ from scipy import ndimage
 from mnist_nb.handwriting.picture_files import WHOLE_PICTURE, Crop, Picture, load_grey
 from mnist_nb.handwriting.preprocessing import (
     BOX,
+    EIGHT_NEIGHBOURS,
     PEN_WIDTH,
     RASTER,
     EmptySketchError,
     Floats,
+    Mask,
     Pixels,
     prepare,
 )
@@ -26,8 +28,6 @@ from mnist_nb.handwriting.ruled_lines import (
     find_rules,
 )
 
-Mask = NDArray[np.bool_]
-
 # The numbers below were tuned on pictures like those of benchmarks/pictures.py.
 _NO_GRAIN = 0.5  # grey levels; a picture with less is a drawing by a program
 _MIN_CONTRAST = 6  # of ink, in standard deviations of the paper's grain
@@ -36,7 +36,6 @@ _STROKES = 4  # the width of the window that finds the paper, in widths of a str
 _SPECK = 10  # pixels; less connected ink is grain
 _FREE_SHARE = 0.1  # of the strokes that do not touch the edge; with less, all are measured
 _THINNEST = 1.0  # line of MNIST, in pixels of the 20x20 box
-_SQUARE = np.ones((3, 3))  # neighbours include the diagonal ones
 
 
 class PictureSteps(NamedTuple):
@@ -74,7 +73,7 @@ def find_ink(source: Picture, crop: Crop = WHOLE_PICTURE) -> Floats:
     things at the edge are removed; digits may touch the edge, but not run along it. Arguments and
     errors are those of `from_image`.
     """
-    return _ink_of(load_grey(source, crop))
+    return ink_of_grey(load_grey(source, crop))
 
 
 def picture_steps(source: Picture, crop: Crop = WHOLE_PICTURE) -> PictureSteps:
@@ -85,7 +84,7 @@ def picture_steps(source: Picture, crop: Crop = WHOLE_PICTURE) -> PictureSteps:
         crop: left, top, right and bottom of the part to use, as shares of the upright picture.
     """
     grey = load_grey(source, crop)
-    ink = _without_neighbours(_ink_of(grey))
+    ink = _without_neighbours(ink_of_grey(grey))
     rows, columns = ndimage.find_objects((ink > 0).astype(np.int64))[0]
     box = (columns.start, rows.start, columns.stop, rows.stop)
     return PictureSteps(grey, ink, box, prepare(thicken(ink)))
@@ -130,7 +129,7 @@ class _Layers(NamedTuple):
         return self.ink - (self.low + 0.84 * self.grain)
 
 
-def _ink_of(grey: Floats) -> Floats:
+def ink_of_grey(grey: Floats) -> Floats:
     """Find the ink `[H, W]` in (0, 1], paper 0, in grey values of either polarity.
 
     Raises:
@@ -153,7 +152,7 @@ def _ink_of(grey: Floats) -> Floats:
     is_faint &= ~find_rules(is_faint, ink)
     is_strong = is_faint & (ink > 0.5 * full)
     is_line = ndimage.binary_propagation(is_strong, mask=is_faint)
-    is_near = ndimage.binary_dilation(is_line, _SQUARE)
+    is_near = ndimage.binary_dilation(is_line, EIGHT_NEIGHBOURS)
     is_ink = is_near & (ink > max(2 * grain, 0.5))
     ink = np.where(is_ink, ink, 0).clip(0, full) / full
     if not ink.any():
@@ -174,8 +173,8 @@ def _is_light_paper(grey: Floats) -> bool:
     is_light = grey > (darkest + lightest) / 2
     light_share = is_light[is_around_ink].mean()
     if 0.35 < light_share < 0.65:
-        _, light_pieces = ndimage.label(is_around_ink & is_light, _SQUARE)
-        _, dark_pieces = ndimage.label(is_around_ink & ~is_light, _SQUARE)
+        _, light_pieces = ndimage.label(is_around_ink & is_light, EIGHT_NEIGHBOURS)
+        _, dark_pieces = ndimage.label(is_around_ink & ~is_light, EIGHT_NEIGHBOURS)
         if light_pieces != dark_pieces:
             return bool(light_pieces > dark_pieces)
     return bool(light_share > 0.5)
@@ -225,7 +224,7 @@ def _stroke_width(layers: _Layers) -> float:
     edge is ignored.
     """
     mask = layers.above_paper > max(5 * layers.grain, 0.25 * _full_strength(layers))
-    blobs, _ = ndimage.label(mask, _SQUARE)
+    blobs, _ = ndimage.label(mask, EIGHT_NEIGHBOURS)
     is_at_rim = np.isin(blobs, blobs[_rim(mask.shape)])
     is_speck = np.bincount(blobs.ravel())[blobs] < _SPECK
     padded = np.pad(mask, 1)
@@ -301,7 +300,7 @@ def writing_mask(ink: Floats) -> Mask:
 
 def _frames(ink: Floats) -> Mask:
     """Find connected ink that is nearly as tall and as wide as the picture."""
-    blobs, _ = ndimage.label(ink, _SQUARE)
+    blobs, _ = ndimage.label(ink, EIGHT_NEIGHBOURS)
     heights, widths = _group_sizes(blobs)
     is_frame = (heights > 0.8 * ink.shape[0]) & (widths > 0.8 * ink.shape[1])
     return np.asarray(is_frame[blobs])

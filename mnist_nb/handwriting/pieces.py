@@ -6,17 +6,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnist_nb.handwriting.pictures import thicken
-from mnist_nb.handwriting.preprocessing import Floats, Pixels, prepare
+from mnist_nb.handwriting.preprocessing import (
+    EIGHT_NEIGHBOURS,
+    Floats,
+    Integers,
+    Pixels,
+    prepare,
+)
 from mnist_nb.handwriting.sketch import Sketch, Stroke, VisibleLine, ink_along, visible_lines
 
 STEPS_PER_EXTENT = 20  # a stroke's points are closer than this share of its extent
 INKED = 0.25  # ink of at least this strength connects pixels
-EIGHT_NEIGHBOURS = np.ones((3, 3))  # a pixel touches all eight around it
+MAX_PIECES = 400  # of a number
 
 # Cuts through touching digits, tuned on pictures. Lengths are in heights of the ink.
 CUT_SLANTS = np.array([-0.4, -0.2, 0.0, 0.2, 0.4])  # x per y
@@ -25,7 +31,6 @@ MAX_INK_CUT = 0.35  # the maximum ink that a cut may cross
 MIN_PART_WIDTH = 0.15  # left of the first cut and right of the last
 MIN_CUT_DISTANCE = 0.2
 
-Integers = NDArray[np.int64]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -88,6 +93,32 @@ def longer_side(box: Box) -> float:
     """Return the longer side of a box."""
     left, top, right, bottom = box
     return max(right - left, bottom - top)
+
+
+class HasBox(Protocol):
+    """Anything with a bounding box."""
+
+    @property
+    def box(self) -> Box:
+        """The bounding box."""
+
+
+Item = TypeVar("Item", bound=HasBox)
+
+
+def without_small(items: Sequence[Item], smallest: float) -> list[Item]:
+    """Keep the items whose longer side is at least this long, or the largest if none is."""
+    sizes = [longer_side(item.box) for item in items]
+    limit = min(smallest, max(sizes))
+    return [item for item, size in zip(items, sizes, strict=True) if size >= limit]
+
+
+def check_piece_count(pieces: Sequence[Piece]) -> None:
+    """Raise ValueError if there are too many pieces for a number."""
+    if len(pieces) > MAX_PIECES:
+        raise ValueError(
+            f"there are {len(pieces)} pieces of ink here, but a number has at most {MAX_PIECES}"
+        )
 
 
 # ---- finding pieces

@@ -19,8 +19,12 @@ RASTER = 8 * BOX  # the longest side of a black-and-white drawing, as in MNIST's
 SMALLEST_SIDE = 10  # smaller ink is not enlarged further
 CENTRE = 14  # the pixel index of the centre of mass in MNIST
 
+EIGHT_NEIGHBOURS = np.ones((3, 3))  # a pixel touches all eight around it
+
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 class EmptySketchError(MnistNbError, ValueError):

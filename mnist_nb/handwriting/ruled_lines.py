@@ -13,11 +13,9 @@ from itertools import islice
 import numpy as np
 from scipy import ndimage
 
-from mnist_nb.handwriting.preprocessing import Floats
+from mnist_nb.handwriting.preprocessing import EIGHT_NEIGHBOURS, Floats, Integers, Mask
 from mnist_nb.handwriting.straight_lines import (
-    Integers,
     Line,
-    Mask,
     Point,
     draw_lines,
     find_level_lines,
@@ -36,8 +34,6 @@ NESTED = 3  # so many boxes may share their top; higher ones enclose several row
 ROW = 3  # so many boxes side by side need no free ink
 STROKE_STRENGTH = 1.7  # of strokes that are darker than the lines they cross
 CRUMB = 0.7  # of its pixels are near a removed line
-
-_SQUARE = np.ones((3, 3))  # neighbours include the diagonal ones
 
 
 def find_box_lines(mask: Mask, ink: Floats) -> Mask:
@@ -149,7 +145,7 @@ def points_between(start: Point, stop: Point) -> Integers:
 def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     """Find boxes around digits: some are certain, and the others have the same size."""
     closed = _closed_boxes(lines, mask)
-    blobs, _ = ndimage.label(mask, _SQUARE)
+    blobs, _ = ndimage.label(mask, EIGHT_NEIGHBOURS)
     places = ndimage.find_objects(blobs)
     proven = [box for box in closed if _has_free_ink(box, places) or _is_in_a_row(box, closed)]
     alike = [box for box in closed if any(box.is_like(other) for other in proven)]
@@ -272,7 +268,7 @@ def _level_paper_rules(mask: Mask) -> Mask:
     width = mask.shape[1]
     thickened = ndimage.maximum_filter1d(mask, 3, axis=0)
     level_parts = ndimage.grey_opening(thickened, (1, width // 16))
-    lines, _ = ndimage.label(level_parts, _SQUARE)
+    lines, _ = ndimage.label(level_parts, EIGHT_NEIGHBOURS)
     is_long = [False]  # by label; 0 is the background
     for _, columns in ndimage.find_objects(lines):
         is_long.append(columns.stop - columns.start > MIN_RULE * width)
@@ -322,8 +318,8 @@ def _reached_from_above(mask: Mask, band: Mask, thickness: int) -> Mask:
 
 def _without_crumbs(strokes: Mask, band: Mask, thickness: int) -> Mask:
     """Remove the remains of the lines' edges."""
-    near = ndimage.binary_dilation(band, _SQUARE, iterations=max(1, thickness))
-    labels, count = ndimage.label(strokes, _SQUARE)
+    near = ndimage.binary_dilation(band, EIGHT_NEIGHBOURS, iterations=max(1, thickness))
+    labels, count = ndimage.label(strokes, EIGHT_NEIGHBOURS)
     shares = ndimage.mean(near, labels, np.arange(count + 1))
     is_crumb = np.asarray(shares) > CRUMB
     for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from mnist_nb.handwriting.numbers import Number, read_number
+from mnist_nb.handwriting.page_reading import confidence_of
 
 # None of 834 digits and 289 letters in several strokes by 64 people, nor of 183 pictures of one
 # digit, is taken for a number; four in five of 300 numbers of 2 to 4 digits across the pad are.
@@ -37,7 +38,7 @@ def _is_plainly_several(number: Number) -> bool:
     boxes = [digit.box for digit in number.digits]
     heights = [bottom - top for _, top, _, bottom in boxes]
     gaps = [following[0] - before[2] for before, following in pairwise(boxes)]
-    confidences = [digit.probabilities.max() * digit.score for digit in number.digits]
+    confidences = [confidence_of(digit) for digit in number.digits]
     are_apart = min(gaps) >= MIN_GAP * max(heights)
     are_alike = min(heights) >= MIN_HEIGHT * max(heights)
     return bool(are_apart and are_alike and min(confidences) >= MIN_CONFIDENCE)

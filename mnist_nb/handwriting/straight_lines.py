@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-Mask = NDArray[np.bool_]
-Integers = NDArray[np.int64]
+from mnist_nb.handwriting.preprocessing import EIGHT_NEIGHBOURS, Integers, Mask
+
 Point = tuple[float, float]  # x, y
 
 # Tuned on pictures of forms and ruled paper. Lengths are relative to the shortest line.
@@ -67,12 +66,10 @@ def find_level_lines(mask: Mask, shortest: int) -> list[Line]:
     A line has paper on at least one side, so digits may touch it along the other side.
     """
     thickest = max(4, shortest // 4)
-    has_paper_below = _near_lower_edge(mask, thickest)
-    has_paper_above = _near_lower_edge(mask[::-1], thickest)[::-1]
-    lines = [
-        *_lines_along(has_paper_below, mask, shortest),
-        *_upside_down(_lines_along(has_paper_above[::-1], mask[::-1], shortest), len(mask)),
-    ]
+    turned = mask[::-1]  # its lower edge is the upper edge
+    along_lower_edge = _lines_along(_near_lower_edge(mask, thickest), mask, shortest)
+    along_upper_edge = _lines_along(_near_lower_edge(turned, thickest), turned, shortest)
+    lines = [*along_lower_edge, *_upside_down(along_upper_edge, len(mask))]
     lines.sort(key=lambda line: line.length, reverse=True)
     return _without_doubles(lines[:MAX_LINES], mask.shape)
 
@@ -90,7 +87,7 @@ def _lines_along(edge: Mask, mask: Mask, shortest: int) -> list[Line]:
     """Find the lines in a mask's lower edge."""
     bridged = ~_long_runs(~_with_rows_around(edge), shortest // 2)
     straight = _long_runs(bridged & _with_rows_around(mask), shortest)
-    labels, _ = ndimage.label(straight, np.ones((3, 3)))
+    labels, _ = ndimage.label(straight, EIGHT_NEIGHBOURS)
     lines = []
     for label, place in enumerate(ndimage.find_objects(labels), start=1):
         line = _measure(labels[place] == label, edge[place], place)

@@ -35,8 +35,8 @@ def test_a_slow_line_loses_no_stroke(line: SlowLine, notebook: NotebookPage) -> 
     pad.wait_for_ink(three)
     pad.mouse(SEVEN)  # more at once, faster than anything comes back
     pad.mouse(THREE)
-    pad.press("Undo")
-    pad.press("Undo")
+    pad.undo()
+    pad.undo()
     pad.wait_for_ink(three)
     pad.says("I read a 3")
     notebook.screenshot("slow")

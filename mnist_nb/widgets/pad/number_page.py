@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from mnist_nb.handwriting.numbers import Number, ReadDigit, read_ink, read_number
 from mnist_nb.handwriting.picture_files import Crop, load_grey
-from mnist_nb.handwriting.pictures import find_ink
+from mnist_nb.handwriting.pictures import ink_of_grey
 from mnist_nb.handwriting.preprocessing import EmptySketchError
 from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.widgets.callbacks import LOCK
@@ -114,8 +114,9 @@ class NumberPage(VBox):  # type: ignore[misc]
             return NOTHING
 
     def _read_photo(self, _: str, photo: bytes, crop: Crop) -> str:
-        """Read the number in a photo: its digits in frames, the ink, and a sentence."""
-        picture, ink = load_grey(photo, crop), find_ink(photo, crop)
+        """Return the digits of a photo in frames, its ink, and a sentence, as HTML."""
+        picture = load_grey(photo, crop)
+        ink = ink_of_grey(picture)
         if self._state.model is None:
             raise ValueError("there is no network that could read it: choose one above")
         number, problem = NOTHING, ""

@@ -52,7 +52,7 @@ SHARED_CONSTANTS = {
         "QUARTERS",
         "STEPS_PER_ERASER",
     ),
-    pieces: ("STEPS_PER_EXTENT",),
+    pieces: ("MAX_PIECES", "STEPS_PER_EXTENT"),
     grouping: (
         "MAX_SPAN",
         "MAX_GAP",
@@ -67,7 +67,6 @@ SHARED_CONSTANTS = {
         "MAX_SAMPLES",
     ),
     numbers: (
-        "MAX_PIECES",
         "MIN_PIECE_SIZE",
         "MIN_PIECE_HEIGHT",
         "MIN_DIGIT_SIZE",
