@@ -368,16 +368,17 @@ def test_nothing_moves_when_the_pad_says_something(pad: Pad) -> None:
     page = pad.page
     pad.tab("Networks")
     path = page.get_by_placeholder("folder/model.safetensors")
-    for width in (1366, 1024):
+    for width, folders in ((1366, 1), (1366, 8), (1024, 8)):
         pad.notebook.resize(width, 900)
         pad.press("Clear")
         path.scroll_into_view_if_needed()
         page.wait_for_timeout(1000)  # until the cleared pad has its final layout
         place = path.bounding_box()
-        path.fill("a folder of mine/which is not there/none.safetensors")
+        path.fill(f"{'a folder of mine/which is not there/' * folders}none.safetensors")
         page.locator(".mnist-pad button", has_text="Open").filter(visible=True).first.click()
         pad.says("does not exist", ".pad-say")
         page.wait_for_timeout(300)
+        pad.notebook.screenshot(f"says-{width}-{folders}")
         assert (width, path.bounding_box()) == (width, place)
 
 

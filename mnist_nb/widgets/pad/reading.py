@@ -66,10 +66,15 @@ class NumberOffer(HBox):  # type: ignore[misc]
 
 
 class MessageView(HTML):  # type: ignore[misc]
-    """The last sentence of the pad. Space for three lines is reserved, so that nothing moves."""
+    """The last sentence of the pad. Its space is fixed, so that nothing moves.
+
+    Four lines fit; a longer sentence, such as one with a long path, scrolls.
+    """
 
     def __init__(self, state: PadState) -> None:
-        super().__init__(layout={"width": "430px", "min_height": "57px", "margin": "0"})
+        super().__init__(
+            layout={"width": "430px", "height": "76px", "margin": "0", "overflow": "auto"}
+        )
         self._pad_state = state
         state.observe(self._show, "message")
 
