@@ -4,9 +4,8 @@ work in JupyterLab."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from functools import partial
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -67,27 +66,35 @@ SAYS = """(selector, words) => [...document.querySelectorAll(selector)]
 DONE = "() => document.querySelector('.studio-done').value"
 SHUT_DOWN = "() => window.jupyterapp.serviceManager.sessions.shutdownAll()"
 
-OpenWindow = Callable[[bool], AbstractContextManager[Window]]
+LIGHT = [f"{name}-light" for name in ("Chromium", "Firefox", "WebKit")]
+DARK = [label.replace("light", "dark") for label in LIGHT]
+in_each_browser = pytest.mark.parametrize("window", LIGHT, indirect=True)
 
 
-@pytest.fixture(params=["Chromium", "Firefox", "WebKit"])
-def open_window(request: pytest.FixtureRequest, playwright: Playwright) -> Iterator[OpenWindow]:
-    """Open a window of each browser: of the system's, else of playwright's own build."""
-    name = request.param
+@pytest.fixture(scope="module")
+def window(request: pytest.FixtureRequest, playwright: Playwright) -> Iterator[Window]:
+    """A window of one browser, the system's or else playwright's own build, in light or dark.
+
+    All tests of the file share it: starting a browser takes seconds.
+    """
+    name, scheme = request.param.split("-")
+    is_dark = scheme == "dark"
     firefox, webkit = find_firefox(), find_webkit()
-    if name == "Chromium":
-        yield partial(open_by_playwright, request.getfixturevalue("browser"))
-    elif name == "Firefox" and firefox:
-        yield partial(open_firefox, firefox)
-    elif name == "WebKit" and webkit:
-        yield partial(open_webkit, webkit)
-    else:
-        kind = getattr(playwright, name.lower())
-        if own_build(kind) is None:
-            without(name)
-        browser = kind.launch()
-        yield partial(open_by_playwright, browser)
-        browser.close()
+    with ExitStack() as stack:
+        if name == "Chromium":
+            opened = open_by_playwright(request.getfixturevalue("browser"), is_dark)
+        elif name == "Firefox" and firefox:
+            opened = open_firefox(firefox, is_dark)
+        elif name == "WebKit" and webkit:
+            opened = open_webkit(webkit, is_dark)
+        else:
+            kind = getattr(playwright, name.lower())
+            if own_build(kind) is None:
+                without(name)
+            browser = kind.launch()
+            stack.callback(browser.close)
+            opened = open_by_playwright(browser, is_dark)
+        yield stack.enter_context(opened)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +119,8 @@ def pages(
     return addresses
 
 
-def test_what_a_page_says_and_wants_is_heard(open_window: OpenWindow, tmp_path: Path) -> None:
+@in_each_browser
+def test_what_a_page_says_and_wants_is_heard(window: Window, tmp_path: Path) -> None:
     path, server = tmp_path / "loud.html", f"http://127.0.0.1:{free_port()}"
     path.write_text(
         f"{EAR}{POLICY} content=\"img-src 'none'\"><img src='{server}/a.png'>"
@@ -120,48 +128,46 @@ def test_what_a_page_says_and_wants_is_heard(open_window: OpenWindow, tmp_path: 
         f"<link rel='stylesheet' href='{server}/a.css'>",
         encoding="utf-8",
     )
-    with open_window(False) as window:
-        window.open(path.as_uri())
-        error = "broken|Script error"  # WebKit says no more of a file's script
-        for words in ("beware", error, f"refused {server}/a.png", f"{server}/a.css"):
-            window.wait_for(f"words => ({HEARD})().some(said => said.match(words))", words)
+    window.open(path.as_uri())
+    error = "broken|Script error"  # WebKit says no more of a file's script
+    for words in ("beware", error, f"refused {server}/a.png", f"{server}/a.css"):
+        window.wait_for(f"words => ({HEARD})().some(said => said.match(words))", words)
 
 
+@in_each_browser
 def test_the_page_reads_as_python_reads(
-    open_window: OpenWindow, pages: dict[str, str], networks: dict[str, nn.Module]
+    window: Window, pages: dict[str, str], networks: dict[str, nn.Module]
 ) -> None:
     drawings = recorded(60)
     generator = np.random.default_rng(5)
     texts = ["".join(generator.choice(list("0123456789"), 4)) for _ in range(20)]
     numbers = [number(text, seed) for seed, text in enumerate(texts)]
-    with open_window(False) as window:
-        for name, network in networks.items():
-            window.open(pages[name])
-            assert_read_alike(window.run(READ_ALL, "read", drawings), drawings, network)
-            found = window.run(READ_ALL, "readNumber", numbers)
-            assert_numbers_read_alike(found, numbers, network)
-            assert window.run(HEARD) == []
+    for name, network in networks.items():
+        window.open(pages[name])
+        assert_read_alike(window.run(READ_ALL, "read", drawings), drawings, network)
+        found = window.run(READ_ALL, "readNumber", numbers)
+        assert_numbers_read_alike(found, numbers, network)
+        assert window.run(HEARD) == []
 
 
-@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("window", LIGHT + DARK, indirect=True)
 def test_what_is_drawn_on_the_page_is_read(
-    open_window: OpenWindow,
+    window: Window,
     pages: dict[str, str],
     networks: dict[str, nn.Module],
-    is_dark: bool,
     screenshots: Path,
     request: pytest.FixtureRequest,
 ) -> None:
     """By mouse in light, by touch or pen in dark."""
-    with open_window(is_dark) as window:
-        pointer = window.pointers[-1] if is_dark else "mouse"
-        window.open(pages["cnn"])
-        assert window.run(IS_DARK) == is_dark
-        draw_digits(window, pointer, networks["cnn"])
-        window.click("#many")
-        write_number(window, pointer, networks["cnn"])
-        window.screenshot(screenshots / f"{request.node.name}.png")
-        assert window.run(HEARD) == []
+    is_dark = request.node.callspec.params["window"] in DARK
+    pointer = window.pointers[-1] if is_dark else "mouse"
+    window.open(pages["cnn"])
+    assert window.run(IS_DARK) == is_dark
+    draw_digits(window, pointer, networks["cnn"])
+    window.click("#many")
+    write_number(window, pointer, networks["cnn"])
+    window.screenshot(screenshots / f"{request.node.name}.png")
+    assert window.run(HEARD) == []
 
 
 def draw_on_paper(window: Window, drawing: dict[str, Any], pointer: str) -> dict[str, Any]:
@@ -199,30 +205,30 @@ def write_number(window: Window, pointer: str, network: nn.Module) -> None:
     window.wait_for(f"text => ({TEXT})('#words').includes(text)", f" {text}")
 
 
+@in_each_browser
 def test_the_panels_work_in_jupyterlab(
-    open_window: OpenWindow, jupyter: Server, screenshots: Path, request: pytest.FixtureRequest
+    window: Window, jupyter: Server, screenshots: Path, request: pytest.FixtureRequest
 ) -> None:
     name = write_notebook(jupyter.folder, "panels.ipynb", *CELLS[:-1], PANELS)
-    with open_window(False) as window:
-        window.open(f"{jupyter.address}/{name}?reset")
-        window.wait_for(READY)
-        window.run(RUN_ALL)
-        window.wait_for("() => window.runAll === 'done'")
+    window.open(f"{jupyter.address}/{name}?reset")
+    window.wait_for(READY)
+    window.run(RUN_ALL)
+    window.wait_for("() => window.runAll === 'done'")
 
-        box = window.box(PAPER)
-        window.draw([(box["left"] + x, box["top"] + y) for x, y in THREE])
-        window.wait_for(SAYS, ".mnist-pad .pad-words", "I read a 3")
-        window.screenshot(screenshots / f"{request.node.name}-pad.png")
+    box = window.box(PAPER)
+    window.draw([(box["left"] + x, box["top"] + y) for x, y in THREE])
+    window.wait_for(SAYS, ".mnist-pad .pad-words", "I read a 3")
+    window.screenshot(screenshots / f"{request.node.name}-pad.png")
 
-        window.click(BUTTON, "Train")
-        train_for_a_while(window)
-        done = window.run(DONE)
-        window.click(BUTTON, "Resume")
-        train_for_a_while(window)
-        assert window.run(DONE) > done
-        window.box(".mnist-studio")
-        window.screenshot(screenshots / f"{request.node.name}-studio.png")
-        window.run(SHUT_DOWN)
+    window.click(BUTTON, "Train")
+    train_for_a_while(window)
+    done = window.run(DONE)
+    window.click(BUTTON, "Resume")
+    train_for_a_while(window)
+    assert window.run(DONE) > done
+    window.box(".mnist-studio")
+    window.screenshot(screenshots / f"{request.node.name}-studio.png")
+    window.run(SHUT_DOWN)
 
 
 def train_for_a_while(window: Window) -> None:
