@@ -167,7 +167,7 @@ def test_the_wide_page_shows_a_question_mark_for_a_letter(pad: DrawingPad) -> No
     pad.numbers.replay(
         [*written("2"), *letter, *(np.add(points, (300, 0)) for points in written("6"))]
     )
-    assert "I read 2?6 (a ? marks ink that is no digit)." in shown(pad)
+    assert "I read 2?6 (? marks ink that is not a digit)." in shown(pad)
 
 
 @pytest.mark.parametrize("what", ["rectangle", "specks", "frame"])

@@ -48,7 +48,7 @@ def number_sentence(number: Number) -> str:
     """Return the reading as a sentence, which depends on the network's confidence."""
     text = number.text.replace("\n", " / ")
     if "?" in text:
-        return f"I read {text} (a ? marks ink that is no digit)."
+        return f"I read {text} (? marks ink that is not a digit)."
     probability = math.prod(float(digit.probabilities.max()) for digit in number.digits)
     return _graded_sentence(text, probability)
 

@@ -265,7 +265,7 @@ def test_it_says_how_sure_it_is(shares: dict[int, float], expected: str) -> None
         ("2\n5", [0.9999, 0.9999], "I read 2 / 5, over 99 % sure."),
         ("25", [0.8, 0.8], "Probably 25."),
         ("25", [0.7, 0.7], "Unsure: 25?"),
-        ("2?", [0.99, 0.5], "I read 2? (a ? marks ink that is no digit)."),
+        ("2?", [0.99, 0.5], "I read 2? (? marks ink that is not a digit)."),
     ],
 )
 def test_it_says_how_sure_it_is_of_a_number(text: str, shares: list[float], expected: str) -> None:

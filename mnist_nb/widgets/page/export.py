@@ -33,7 +33,7 @@ from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets import markup, prediction
 from mnist_nb.widgets.page.layers import describe_layers
 
-TITLE = "A reader of digits"
+TITLE = "Digit reader"
 MAX_TITLE = 200  # characters
 MAX_TAUGHT = 1_000_000
 MAX_TAUGHT_WORDS = 40  # characters of a checkpoint's metadata
@@ -265,7 +265,7 @@ def _describe_training(network: Network, metadata: dict[str, str]) -> str:
     return (
         f"{sentence}, trained on MNIST for {epochs} epochs of batches of "
         f"{settings.batch_size} ({settings.optimizer}, learning rate {settings.learning_rate:g}); "
-        f"it read {100 * accuracy:.2f} % of MNIST's validation images right."
+        f"it read {100 * accuracy:.2f} % of MNIST's validation images correctly."
     )
 
 

@@ -1,27 +1,28 @@
-// The pad: drawing, showing the reading, and earlier drawings. reader.js reads what is drawn.
+// The pad of the page: drawing, showing the reading, and earlier drawings. reader.js reads the
+// strokes, through window.mnistReader.
 
 const { read, readNumber, refused, constants } = window.mnistReader;
 const { SIDE, SURE, LIKELY, OVER_99, OVER_999 } = constants;
-const HEIGHT = constants.CANVAS; // of a paper, in its own pixels
-const ERASER = 32; // its width, in pixels of the paper
+const HEIGHT = constants.CANVAS; // of a sheet, in its own pixels
+const ERASER_WIDTH = 32; // in pixels of the sheet
 const PAPER = "#ffffff";
 const INK = "#14213d";
 const HINT = "#6b7280";
 const ACCENT = "#0072b2";
 const PEN_DOWN = "#d55e00";
 
-const MIN_PAUSE = 80; // milliseconds between two readings while a stroke is drawn
-const SAY_AFTER = 700; // milliseconds without a stroke until a screen reader announces the reading
+const MIN_PAUSE = 80; // milliseconds between readings while a stroke is drawn
+const ANNOUNCE_AFTER = 700; // milliseconds without a stroke until screen readers get the reading
 const PALM_SIZE = 80; // CSS pixels, about 2 cm: more than a finger touches
-// milliseconds after a pen's last move in which a touch is the hand that holds it
+// milliseconds after a pen's last move in which a touch is taken for the hand that holds it
 const PALM_REST = 1000;
 
-// ---- drawing
+// ---- Drawing
 
 const byId = (id) => document.getElementById(id);
 const paper = byId("paper");
 const ink = paper.getContext("2d");
-// a drawing of each digit, put on the paper by its key: strokes as "xy" in a grid of ten by ten
+// an example of each digit, drawn by its key: strokes of points "xy" on a grid of ten by ten
 const EXAMPLES = [
   "52 33 24 26 38 59 77 75 73 62 52",
   "51 55 59",
@@ -35,15 +36,18 @@ const EXAMPLES = [
   "73 52 34 45 65 73 68 59",
 ];
 
-/** A paper: its strokes after each action, and the cursor of the pen that the arrow keys move. */
+/**
+ * Return a sheet of paper: its history (the strokes after each action), and the cursor that the
+ * arrow keys move.
+ */
 function makeSheet(width, pen, hint) {
   return {
     width,
     pen,
     hint,
-    wide: width > HEIGHT,
+    isWide: width > HEIGHT,
     history: [[]],
-    now: 0,
+    current: 0, // index into the history
     cursor: [width / 2, HEIGHT / 2],
   };
 }
@@ -52,31 +56,37 @@ const sheets = [
   makeSheet(HEIGHT, 16, "draw a digit here"),
   makeSheet(2 * HEIGHT, 12, "write a number here"),
 ];
-let sheet = sheets[0]; // the paper in use
-let reading = null; // of the strokes on the paper; null if nothing can be read
+let sheet = sheets[0]; // the one in use
+let reading = null; // of the strokes on the sheet; null if nothing can be read
 let stroke = null; // being drawn
-let erasing = false;
-let byKeys = false; // whether the cursor is shown
+let isErasing = false;
+let isCursorShown = false; // after arrow keys, not after a mouse, finger or pen
 let frame = 0; // the animation frame that redraws the paper
 let pointer = null; // the id of the pointer that draws
 let pointerType = ""; // "mouse", "touch" or "pen", of the pointer that draws
 let penSeen = -Infinity; // when a pen was last over the paper
 let nextReading = 0; // the earliest time of the next reading within a stroke
-let saying = 0; // the timer of the next announcement
+let announcement = 0; // the timer of the next announcement to screen readers
 
-const drawn = () => (stroke ? [...sheet.history[sheet.now], stroke] : sheet.history[sheet.now]);
+/** Return the strokes on the sheet, including the one being drawn. */
+function currentStrokes() {
+  const finished = sheet.history[sheet.current];
+  return stroke ? [...finished, stroke] : finished;
+}
 
-function put(strokes) {
-  sheet.history.splice(++sheet.now, Infinity, strokes);
+/** Add a state to the history of the sheet. */
+function push(strokes) {
+  sheet.current += 1;
+  sheet.history.splice(sheet.current, Infinity, strokes);
   update();
 }
 
-function begin(point, erase = erasing) {
-  stroke = { points: [point], width: erase ? ERASER : sheet.pen, erase };
-  clearTimeout(saying);
+function beginStroke(point, erase = isErasing) {
+  stroke = { points: [point], width: erase ? ERASER_WIDTH : sheet.pen, erase };
+  clearTimeout(announcement);
 }
 
-function extend(points) {
+function extendStroke(points) {
   for (const [x, y] of points) {
     const [lastX, lastY] = stroke.points.at(-1);
     if (x !== lastX || y !== lastY) stroke.points.push([x, y]);
@@ -85,18 +95,19 @@ function extend(points) {
   redraw();
 }
 
-function end() {
+function endStroke() {
   if (!stroke) return;
-  const strokes = drawn();
-  stroke = pointer = null;
-  put(strokes);
+  const strokes = currentStrokes();
+  stroke = null;
+  pointer = null;
+  push(strokes);
 }
 
-/** Put another drawing on the paper; the current drawing joins the earlier ones. */
+/** Replace the drawing on the sheet, and keep it among the earlier ones. */
 function replace(strokes) {
-  end();
+  endStroke();
   keep();
-  put(strokes);
+  push(strokes);
 }
 
 const onPaper = ([x, y]) => [
@@ -122,40 +133,40 @@ for (const name of ["pointerdown", "pointermove", "pointerup"])
     if (event.pointerType === "pen") penSeen = event.timeStamp;
   });
 paper.addEventListener("pointerdown", (event) => {
-  const isEraser = event.button === 5; // a pen's other end
+  const isEraser = event.button === 5; // the other end of a pen
   if ((event.button > 0 && !isEraser) || isPalm(event)) return;
   const isPenOverPalm = event.pointerType === "pen" && pointerType === "touch";
-  if (pointer !== null && !isPenOverPalm) return; // a second finger draws nothing
-  if (pointer !== null) stroke = null; // it was drawn by the palm
-  end();
-  byKeys = false;
+  if (pointer !== null && !isPenOverPalm) return; // ignore a second finger
+  if (pointer !== null) stroke = null; // discard the palm's stroke
+  endStroke();
+  isCursorShown = false;
   ({ pointerId: pointer, pointerType } = event);
   paper.setPointerCapture(pointer);
-  begin(pointOf(event), erasing || isEraser);
-  extend([]);
+  beginStroke(pointOf(event), isErasing || isEraser);
+  extendStroke([]);
 });
 paper.addEventListener("pointermove", (event) => {
   if (event.pointerId !== pointer) return;
-  const parts = event.getCoalescedEvents?.() ?? [];
-  extend((parts.length ? parts : [event]).map(pointOf));
+  const moves = event.getCoalescedEvents?.() ?? [];
+  extendStroke((moves.length ? moves : [event]).map(pointOf));
 });
 for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
   paper.addEventListener(name, (event) => {
-    if (event.pointerId === pointer) end();
+    if (event.pointerId === pointer) endStroke();
   });
 
 /**
- * An example of a digit: in the middle of the paper, or of a number, after its last digit; [] if
+ * Return the strokes of an example of a digit. On the wide sheet it follows the last digit; [] if
  * there is no room.
  */
-function example(digit) {
-  const scale = sheet.wide ? 14 : 28;
-  const top = sheet.wide ? HEIGHT / 4 : 0;
-  const right = Math.max(0, ...drawn().flatMap(({ points }) => points.map(([x]) => x)));
+function exampleOf(digit) {
+  const scale = sheet.isWide ? 14 : 28;
+  const top = sheet.isWide ? HEIGHT / 4 : 0;
+  const right = Math.max(0, ...currentStrokes().flatMap(({ points }) => points.map(([x]) => x)));
   const paths = EXAMPLES[digit]
     .split("|")
     .map((path) => path.split(" ").map(([x, y]) => [x * scale, y * scale + top]));
-  const left = sheet.wide ? right + 30 - Math.min(...paths.flat().map(([x]) => x)) : 0;
+  const left = sheet.isWide ? right + 30 - Math.min(...paths.flat().map(([x]) => x)) : 0;
   if (Math.max(...paths.flat().map(([x]) => x)) + left > sheet.width - sheet.pen) return [];
   return paths.map((path) => ({
     points: path.map(([x, y]) => [x + left, y]),
@@ -168,42 +179,44 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 paper.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || pointer !== null) return;
   if (ARROWS[event.key]) {
-    const step = event.shiftKey ? 3 : 12;
+    const step = event.shiftKey ? 3 : 12; // pixels
     sheet.cursor = onPaper(
       ARROWS[event.key].map((along, axis) => sheet.cursor[axis] + step * along),
     );
-    byKeys = true;
-    if (stroke) extend([sheet.cursor]);
+    isCursorShown = true;
+    if (stroke) extendStroke([sheet.cursor]);
   } else if (event.key === " " || event.key === "Enter") {
-    byKeys = true;
-    if (stroke) end();
-    else begin(sheet.cursor);
+    isCursorShown = true;
+    if (stroke) endStroke();
+    else beginStroke(sheet.cursor);
   } else if (/^\d$/.test(event.key)) {
-    end();
-    const strokes = example(event.key);
-    if (!sheet.wide) replace(strokes);
-    else if (strokes.length) put([...drawn(), ...strokes]);
+    endStroke();
+    const strokes = exampleOf(event.key);
+    if (!sheet.isWide) replace(strokes);
+    else if (strokes.length) push([...currentStrokes(), ...strokes]);
   } else return;
   event.preventDefault();
   redraw();
 });
-paper.addEventListener("blur", end);
+paper.addEventListener("blur", endStroke);
 
-function step(by) {
-  end();
-  sheet.now = Math.min(Math.max(sheet.now + by, 0), sheet.history.length - 1);
+/** Go back or forward in the history. */
+function go(steps) {
+  endStroke();
+  sheet.current = Math.min(Math.max(sheet.current + steps, 0), sheet.history.length - 1);
   update();
 }
 
-function choose(erase) {
-  erasing = erase;
+/** Choose the eraser or the pen. */
+function chooseTool(erase) {
+  isErasing = erase;
   byId("draw").setAttribute("aria-pressed", String(!erase));
   byId("erase").setAttribute("aria-pressed", String(erase));
 }
 
-/** Switch to the paper for a number, or for a digit. */
-function usePaper(wide) {
-  end();
+/** Switch to the wide sheet for a number, or to the one for a digit. */
+function useSheet(wide) {
+  endStroke();
   sheet = sheets[Number(wide)];
   byId("one").setAttribute("aria-pressed", String(!wide));
   byId("many").setAttribute("aria-pressed", String(wide));
@@ -215,23 +228,20 @@ function usePaper(wide) {
   update();
 }
 
-const undo = () => step(-1);
-const redo = () => step(1);
+const undo = () => go(-1);
+const redo = () => go(1);
 const clear = () => replace([]);
-const choices = {
-  draw: () => choose(false),
-  erase: () => choose(true),
-  one: () => usePaper(false),
-  many: () => usePaper(true),
-};
-const judgements = { right: () => judge("right"), wrong: () => judge("wrong") };
 const actions = {
-  ...choices,
+  draw: () => chooseTool(false),
+  erase: () => chooseTool(true),
   undo,
   redo,
   clear,
-  ...judgements,
-  save: async () => download(await picture()),
+  one: () => useSheet(false),
+  many: () => useSheet(true),
+  right: () => judge("right"),
+  wrong: () => judge("wrong"),
+  save: async () => download(await makePicture()),
   share,
 };
 for (const [id, act] of Object.entries(actions))
@@ -245,78 +255,80 @@ addEventListener("keydown", (event) => {
   (key === "y" || event.shiftKey ? redo : undo)();
 });
 
-// ---- showing the reading
+// ---- Showing the reading
 
 const rows = Array.from({ length: 10 }, (_, digit) => {
   const row = byId("row").content.firstElementChild.cloneNode(true);
   row.firstElementChild.textContent = String(digit);
   return row;
 });
-byId("bars").replaceChildren(...rows); // a page that was saved from the browser has bars already
+byId("bars").replaceChildren(...rows); // a page saved from the browser already has bars
 
-const exactPercent = (share) => (share >= OVER_999 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
-const percent = (share) => (share >= OVER_99 ? "over 99 %" : `${Math.round(100 * share)} %`);
+const percent = (probability) =>
+  probability >= OVER_99 ? "over 99 %" : `${Math.round(100 * probability)} %`;
+const exactPercent = (probability) =>
+  probability >= OVER_999 ? "> 99.9 %" : `${(100 * probability).toFixed(1)} %`;
 
 const bestDigit = ({ probabilities }) => probabilities.indexOf(Math.max(...probabilities));
 
-function inWords({ probabilities, score }) {
-  const [first, second] = [...probabilities.keys()].sort(
-    (a, b) => probabilities[b] - probabilities[a],
-  );
-  const share = probabilities[first];
-  const a = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
-  if (score < refused) return `I do not think this is a digit (it looks most like ${a(first)}).`;
-  if (share >= SURE) return `I read ${a(first)}, ${percent(share)} sure.`;
-  return share >= LIKELY
-    ? `Probably ${a(first)}, perhaps ${a(second)}.`
-    : `Unsure: ${a(first)} or ${a(second)}?`;
+/** Return the reading of a digit as a sentence. */
+function digitSentence({ probabilities, score }) {
+  const ranked = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
+  const [first, second] = ranked.map((digit) => `${digit === 8 ? "an" : "a"} ${digit}`);
+  const probability = probabilities[ranked[0]];
+  if (score < refused) return `I do not think this is a digit (it looks most like ${first}).`;
+  if (probability >= SURE) return `I read ${first}, ${percent(probability)} sure.`;
+  if (probability >= LIKELY) return `Probably ${first}, perhaps ${second}.`;
+  return `Unsure: ${first} or ${second}?`;
 }
 
 /**
- * A number as a sentence; how sure the network is of it is the product of its digits'
- * probabilities.
+ * Return the reading of a number as a sentence. Its probability is the product of its digits'.
  */
-function numberInWords({ text, digits }) {
+function numberSentence({ text, digits }) {
   const number = text.replaceAll("\n", " / ");
-  if (text.includes("?")) return `I read ${number} (a ? marks ink that is no digit).`;
-  const share = digits.reduce(
+  if (text.includes("?")) return `I read ${number} (? marks ink that is not a digit).`;
+  const probability = digits.reduce(
     (product, { probabilities }) => product * Math.max(...probabilities),
     1,
   );
-  if (share >= SURE) return `I read ${number}, ${percent(share)} sure.`;
-  return share >= LIKELY ? `Probably ${number}.` : `Unsure: ${number}?`;
+  if (probability >= SURE) return `I read ${number}, ${percent(probability)} sure.`;
+  if (probability >= LIKELY) return `Probably ${number}.`;
+  return `Unsure: ${number}?`;
 }
 
-/** Show an image as the network sees it, 28x28, dark ink on white, on a canvas of that size. */
+/** Show an image as the network sees it, with dark ink on white, on a canvas of 28x28. */
 function showImage(canvas, image) {
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(SIDE, SIDE);
   for (let i = 0; i < SIDE * SIDE; i++) {
-    const paperLeft = 255 - (image?.[i] ?? 0);
-    pixels.data.set([paperLeft, paperLeft, paperLeft, 255], 4 * i);
+    const grey = 255 - (image?.[i] ?? 0);
+    pixels.data.set([grey, grey, grey, 255], 4 * i);
   }
   context.putImageData(pixels, 0, 0);
 }
 
-function showDigit(guess) {
-  const best = guess ? bestDigit(guess) : -1;
-  byId("bars").className = guess && guess.score < refused ? "refused" : "";
+/** Show the bars and the image of a digit; empty ones without a reading. */
+function showDigit(digitReading) {
+  const best = digitReading ? bestDigit(digitReading) : -1;
+  byId("bars").className = digitReading && digitReading.score < refused ? "refused" : "";
   rows.forEach((row, digit) => {
-    const share = guess ? guess.probabilities[digit] : 0;
+    const probability = digitReading ? digitReading.probabilities[digit] : 0;
     row.className = digit === best ? "best" : "";
-    row.children[1].firstElementChild.style.width = `${100 * share}%`;
-    row.children[2].textContent = guess ? exactPercent(share) : "";
+    row.children[1].firstElementChild.style.width = `${100 * probability}%`;
+    row.children[2].textContent = digitReading ? exactPercent(probability) : "";
   });
-  showImage(byId("seen"), guess?.image);
+  showImage(byId("seen"), digitReading?.image);
 }
 
+/** Show the image of each digit of a number; nothing without a reading. */
 function showDigits(number) {
   byId("digits").replaceChildren(
     ...(number?.digits ?? []).map(({ text, probabilities, image }) => {
       const item = byId("digit").content.firstElementChild.cloneNode(true);
       item.querySelector("b").textContent = text;
       item.querySelector("span").textContent =
-        text === "?" ? "no digit" : percent(Math.max(...probabilities));
+        text === "?" ? "not a digit" : percent(Math.max(...probabilities));
       showImage(item.querySelector("canvas"), image);
       return item;
     }),
@@ -324,24 +336,25 @@ function showDigits(number) {
 }
 
 const invitation = () =>
-  sheet.wide ? "Write a number: its digits side by side." : "Draw a digit: zero to nine.";
+  sheet.isWide ? "Write a number: its digits side by side." : "Draw a digit: zero to nine.";
 const asSentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
+/** Read the strokes and show the result, or an invitation, or why they cannot be read. */
 function showReading() {
   const start = performance.now();
   reading = null;
-  let words;
+  let sentence;
   try {
-    reading = (sheet.wide ? readNumber : read)(drawn(), sheet.width);
-    words = (sheet.wide ? numberInWords : inWords)(reading);
+    reading = (sheet.isWide ? readNumber : read)(currentStrokes(), sheet.width);
+    sentence = (sheet.isWide ? numberSentence : digitSentence)(reading);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    words = error.name === "NoInkError" ? invitation() : asSentence(error.message);
+    sentence = error.name === "NoInkError" ? invitation() : asSentence(error.message);
   }
-  byId("words").textContent = words;
-  (sheet.wide ? showDigits : showDigit)(reading);
+  byId("words").textContent = sentence;
+  (sheet.isWide ? showDigits : showDigit)(reading);
   const now = performance.now();
-  // at most half of the time, so that ink follows the pen
+  // read at most half of the time, so that ink follows the pen
   nextReading = now + Math.max(MIN_PAUSE, now - start);
 }
 
@@ -351,16 +364,16 @@ function drawLine(context, { points, width, erase }) {
   context.beginPath();
   context.moveTo(...points[0]);
   points.slice(1).forEach(([x, y], i) => {
-    // a curve between the middles of the pieces, bent by the point where they meet
+    // a curve between the midpoints of two segments, with their common point as control point
     const [a, b] = points[i];
     context.quadraticCurveTo(a, b, (a + x) / 2, (b + y) / 2);
   });
-  context.lineTo(points.at(-1)[0] + 0.01, points.at(-1)[1]); // so that a single point is a dot
+  context.lineTo(points.at(-1)[0] + 0.01, points.at(-1)[1]); // makes a single point a dot
   context.stroke();
 }
 
-/** Draw strokes on white, as large as the canvas is. */
-function drawOn(canvas, strokes) {
+/** Draw strokes on a white canvas of any size. */
+function drawStrokes(canvas, strokes) {
   const context = canvas.getContext("2d");
   const scale = canvas.height / HEIGHT;
   context.setTransform(scale, 0, 0, scale, 0, 0);
@@ -370,7 +383,7 @@ function drawOn(canvas, strokes) {
   strokes.forEach((line) => drawLine(context, line));
 }
 
-function write(text, x, y, colour, font) {
+function writeOnPaper(text, x, y, colour, font) {
   ink.fillStyle = colour;
   ink.font = `${font} system-ui, sans-serif`;
   ink.fillText(text, x, y);
@@ -379,16 +392,16 @@ function write(text, x, y, colour, font) {
 function redraw() {
   cancelAnimationFrame(frame);
   frame = requestAnimationFrame(() => {
-    const strokes = drawn();
-    drawOn(paper, strokes);
+    const strokes = currentStrokes();
+    drawStrokes(paper, strokes);
     ink.textAlign = "center";
     for (const { text, box } of reading?.digits ?? []) {
       const [left, top, right] = box;
-      write(text, (left + right) / 2, Math.max(top - 14, 22), ACCENT, "bold 22px");
+      writeOnPaper(text, (left + right) / 2, Math.max(top - 14, 22), ACCENT, "bold 22px");
     }
-    if (!strokes.length && !byKeys)
-      write(sheet.hint, sheet.width / 2, HEIGHT / 2, HINT, sheet.wide ? "20px" : "15px");
-    if (!byKeys) return;
+    if (!strokes.length && !isCursorShown)
+      writeOnPaper(sheet.hint, sheet.width / 2, HEIGHT / 2, HINT, sheet.isWide ? "20px" : "15px");
+    if (!isCursorShown) return;
     ink.strokeStyle = stroke ? PEN_DOWN : ACCENT;
     ink.lineWidth = 2;
     ink.beginPath();
@@ -397,26 +410,27 @@ function redraw() {
   });
 }
 
-/** Disable a button for everyone, but leave it the focus. */
-function allow(id, isAllowed) {
-  byId(id).setAttribute("aria-disabled", String(!isAllowed));
+/** Enable or disable a button. A disabled one keeps the focus, unlike with `disabled`. */
+function enable(id, isEnabled) {
+  byId(id).setAttribute("aria-disabled", String(!isEnabled));
 }
 
+/** Show the state after a change of the strokes, and save it. */
 function update() {
-  allow("undo", sheet.now > 0);
-  allow("redo", sheet.now < sheet.history.length - 1);
-  allow("clear", drawn().length > 0);
+  enable("undo", sheet.current > 0);
+  enable("redo", sheet.current < sheet.history.length - 1);
+  enable("clear", currentStrokes().length > 0);
   showReading();
   showVerdict();
   redraw();
-  remember();
-  clearTimeout(saying);
-  saying = setTimeout(() => {
+  saveState();
+  clearTimeout(announcement);
+  announcement = setTimeout(() => {
     byId("said").textContent = byId("words").textContent;
-  }, SAY_AFTER);
+  }, ANNOUNCE_AFTER);
 }
 
-/** Give the paper as many pixels as the screen shows of it. */
+/** Give the canvas as many pixels as the screen has for it. */
 function fit() {
   [paper.width, paper.height] = [paper.clientWidth, paper.clientHeight].map((side) =>
     Math.round(side * devicePixelRatio),
@@ -436,50 +450,58 @@ function fitAfterZoom() {
   );
 }
 
-// ---- earlier drawings, the score of right readings, and pictures; nothing leaves the page
+// ---- Earlier drawings, the score of right readings, and pictures. Nothing leaves the page.
 
 const MAX_EARLIER = 10;
-// in the session's storage; 1 is the format's version
+// in the session storage; 1 is the version of the format
 const KEY = `mnist_nb page 1 ${location.pathname}`;
-let earlier = []; // {strokes, wide, text} of each, latest first
-const verdicts = new WeakMap(); // "right" or "wrong", by strokes
+let earlier = []; // the drawings {strokes, wide, text}, latest first
+const verdicts = new WeakMap(); // from strokes to "right" or "wrong"
 const score = { right: 0, wrong: 0 };
 
-/** The digits of the reading; "?" for ink that is no digit. */
-const readText = () => reading.text ?? (reading.score < refused ? "?" : String(bestDigit(reading)));
+/** Return the digits of the reading, with "?" for ink that is not a digit. */
+function readingText() {
+  if (sheet.isWide) return reading.text;
+  return reading.score < refused ? "?" : String(bestDigit(reading));
+}
 
 /** Add the current drawing to the earlier ones, unless it is among them. */
 function keep() {
-  const strokes = drawn();
+  const strokes = currentStrokes();
   if (!reading || earlier.some((drawing) => drawing.strokes === strokes)) return;
-  earlier = [{ strokes, wide: sheet.wide, text: readText() }, ...earlier].slice(0, MAX_EARLIER);
+  earlier = [{ strokes, wide: sheet.isWide, text: readingText() }, ...earlier].slice(
+    0,
+    MAX_EARLIER,
+  );
 }
 
-function lookAgain({ strokes, wide }) {
-  end();
+/** Bring an earlier drawing back to its sheet. */
+function bringBack({ strokes, wide }) {
+  endStroke();
   keep();
-  if (sheet.wide !== wide) usePaper(wide);
-  put(strokes);
+  if (sheet.isWide !== wide) useSheet(wide);
+  push(strokes);
   paper.focus();
 }
 
+/** Count the reading of the drawing as right or wrong. A second verdict replaces the first. */
 function judge(verdict) {
-  end(); // a verdict belongs to a finished drawing
-  const before = verdicts.get(drawn());
+  endStroke(); // a verdict belongs to a finished drawing
+  const before = verdicts.get(currentStrokes());
   if (before === verdict) return;
   if (before) score[before] -= 1;
   score[verdict] += 1;
-  verdicts.set(drawn(), verdict);
+  verdicts.set(currentStrokes(), verdict);
   keep();
   update();
 }
 
 function showVerdict() {
   for (const verdict of ["right", "wrong"]) {
-    byId(verdict).setAttribute("aria-pressed", String(verdicts.get(drawn()) === verdict));
-    allow(verdict, reading !== null);
+    byId(verdict).setAttribute("aria-pressed", String(verdicts.get(currentStrokes()) === verdict));
+    enable(verdict, reading !== null);
   }
-  for (const id of ["save", "share"]) allow(id, reading !== null);
+  for (const id of ["save", "share"]) enable(id, reading !== null);
   const judged = score.right + score.wrong;
   byId("score").textContent = judged ? `${score.right} of ${judged} right` : "";
   byId("earlier").replaceChildren(...earlier.map(showEarlier));
@@ -489,23 +511,23 @@ function showEarlier(drawing) {
   const item = byId("drawing").content.firstElementChild.cloneNode(true);
   const { strokes, wide, text } = drawing;
   const [button, canvas, label] = ["button", "canvas", "b"].map((name) => item.querySelector(name));
-  const sign = { right: " ✓", wrong: " ✗" }[verdicts.get(strokes)] ?? "";
   const verdict = verdicts.get(strokes) ?? "not judged";
-  label.textContent = text.replaceAll("\n", " / ") + sign;
+  const mark = { right: " ✓", wrong: " ✗" }[verdict] ?? "";
+  label.textContent = text.replaceAll("\n", " / ") + mark;
   button.setAttribute(
     "aria-label",
-    `Look again: read as ${text === "?" ? "no digit" : text}, ${verdict}`,
+    `Look again: read as ${text === "?" ? "not a digit" : text}, ${verdict}`,
   );
   canvas.width = wide ? 2 * canvas.height : canvas.height;
-  drawOn(canvas, strokes);
-  button.addEventListener("click", () => lookAgain(drawing));
+  drawStrokes(canvas, strokes);
+  button.addEventListener("click", () => bringBack(drawing));
   return item;
 }
 
-/** The paper as a PNG file, named by its reading. */
-async function picture() {
+/** Return the paper as a PNG file, named after its reading. */
+async function makePicture() {
   const content = await new Promise((resolve) => paper.toBlob(resolve));
-  const name = readText().replaceAll("?", "x").replaceAll("\n", "-");
+  const name = readingText().replaceAll("?", "x").replaceAll("\n", "-");
   return new File([content], `read-as-${name}.png`, { type: "image/png" });
 }
 
@@ -517,36 +539,37 @@ function download(file) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+/** Share the picture; where the browser cannot share files, download it. */
 async function share() {
-  const file = await picture();
+  const file = await makePicture();
   const content = { files: [file], text: byId("words").textContent };
   if (!navigator.canShare?.(content)) return download(file);
   return navigator.share(content).catch((error) => {
-    if (error.name !== "AbortError") download(file); // AbortError: the reader closed the sheet
+    if (error.name !== "AbortError") download(file); // AbortError: the user cancelled
   });
 }
 
-/** Keep all drawings until the tab is closed, where the browser allows it. */
-function remember() {
-  const papers = sheets.map(({ history, now }) => history[now]);
+/** Save all drawings until the tab is closed, if the browser allows it. */
+function saveState() {
+  const papers = sheets.map(({ history, current }) => history[current]);
   const judged = earlier.map((drawing) => ({ ...drawing, verdict: verdicts.get(drawing.strokes) }));
   try {
     sessionStorage.setItem(
       KEY,
-      JSON.stringify({ papers, wide: sheet.wide, earlier: judged, score }),
+      JSON.stringify({ papers, wide: sheet.isWide, earlier: judged, score }),
     );
   } catch {
-    /* no storage here, or it is full: a reload starts with an empty paper */
+    /* no storage, or it is full: a reload starts with empty paper */
   }
 }
 
-/** Bring back the drawings; returns whether the paper for a number was in use. */
-function recall() {
+/** Restore the saved drawings. Return whether the sheet for a number was in use. */
+function restoreState() {
   let saved = null;
   try {
     saved = JSON.parse(sessionStorage.getItem(KEY));
   } catch {
-    /* no storage here */
+    /* no storage, or it is damaged */
   }
   if (!saved) return false;
   Object.assign(score, saved.score);
@@ -556,13 +579,15 @@ function recall() {
     if (!paperStrokes.length) return;
     const text = JSON.stringify(paperStrokes);
     const same = earlier.find(({ strokes }) => JSON.stringify(strokes) === text);
-    const strokes = same?.strokes ?? paperStrokes; // the same array has the verdict
-    sheets[i].now = sheets[i].history.push(strokes) - 1;
+    const strokes = same?.strokes ?? paperStrokes; // verdicts are by array
+    sheets[i].current = sheets[i].history.push(strokes) - 1;
   });
   return saved.wide;
 }
 
-choose(false); // a page that was saved from the browser may have another choice
-usePaper(recall());
+// ---- Start
+
+chooseTool(false); // a page saved from the browser may have another choice
+useSheet(restoreState());
 new ResizeObserver(fit).observe(paper);
 fitAfterZoom();

@@ -1,30 +1,36 @@
-// Reads drawings without Python: the raster, MNIST's five steps, the network and whole numbers, as
-// the package does.
-// Names and the order of operations are those of handwriting/{sketch,raster,preprocessing,pieces,
-// grouping,numbers}.py and models/networks.py, so that both give the same image; a test has
-// hundreds of drawings read by both.
+// Read drawings of digits and numbers in the browser, without Python.
+//
+// From top to bottom: strokes to a raster image, MNIST's five preparation steps, the network, whole
+// numbers, and the interface, window.mnistReader.
+//
+// Names and the order of operations follow models/networks.py and handwriting/{sketch,raster,
+// preprocessing,pieces,grouping,numbers}.py, because results must be identical to Python's: tests
+// compare both on hundreds of drawings.
 
 const model = JSON.parse(document.getElementById("model").textContent);
-const { SIDE, BOX, PEN_WIDTH, RASTER, SMALLEST_SIDE, CENTRE } = model.constants; // Python's own
+
+// constants of the Python modules, under the same names
+const { SIDE, BOX, PEN_WIDTH, RASTER, SMALLEST_SIDE, CENTRE } = model.constants;
 const { CANVAS, ERASER_GRID, DOT_EXTENT, DENSE_POINTS, QUARTERS, STEPS_PER_ERASER } =
   model.constants;
-const BRUSH = 16; // on a canvas of the default size, for strokes without a width
+const DEFAULT_WIDTH = 16; // of a stroke given without one, in pixels of a canvas of default size
 
-/** There is nothing to read. */
+/** An error: no ink is visible on the canvas. */
 class NoInkError extends RangeError {
   name = "NoInkError";
 }
 
-// ---- strokes: {points: [[x, y], ...], width, erase}, x right and y down
+// ---- From strokes to a raster image
+// A stroke is {points: [[x, y], ...], width, erase}: in pixels, x to the right, y down.
 
 /**
- * A stroke as Python holds it, coordinates rounded to 32 bits; a plain list of points gets the
- * first brush.
+ * Return a valid stroke with float32 coordinates, as in Python. A plain list of points gets the
+ * default width.
  */
-function checkedStroke(stroke, size) {
+function checkStroke(stroke, size) {
   const {
     points,
-    width = (BRUSH * size) / CANVAS,
+    width = (DEFAULT_WIDTH * size) / CANVAS,
     erase = false,
   } = Array.isArray(stroke) ? { points: stroke } : stroke;
   const path = Array.from(points ?? [], ([x, y]) => [Math.fround(x), Math.fround(y)]);
@@ -38,19 +44,19 @@ function checkedStroke(stroke, size) {
 }
 
 /**
- * [[start, stop], ...]: a stroke's straight pieces, cut where the brush leaves the canvas
- * altogether.
+ * Return the straight segments of a stroke, [[start, stop], ...], without the parts where the whole
+ * brush is off the canvas.
  */
 function clip({ points, width }, size) {
-  const pieces =
+  const segments =
     points.length === 1
       ? [[points[0], points[0]]]
       : points.slice(1).map((stop, i) => [points[i], stop]);
   const low = -width / 2;
   const high = size + width / 2;
-  if (points.every(([x, y]) => x >= low && y >= low && x <= high && y <= high)) return pieces;
-  const seen = [];
-  for (const [start, stop] of pieces) {
+  if (points.every(([x, y]) => x >= low && y >= low && x <= high && y <= high)) return segments;
+  const visible = [];
+  for (const [start, stop] of segments) {
     let enter = 0;
     let leave = 1;
     const step = [stop[0] - start[0], stop[1] - start[1]];
@@ -64,31 +70,29 @@ function clip({ points, width }, size) {
       leave = Math.min(leave, Math.max(...ends));
     }
     if (enter <= leave)
-      seen.push(
+      visible.push(
         [enter, leave].map((part) => [0, 1].map((axis) => start[axis] + part * step[axis])),
       );
   }
-  return seen;
+  return visible;
 }
 
-/**
- * Points along straight pieces, both ends of each among them, no further apart than the spacing.
- */
-function walk(pieces, spacing) {
+/** Return points along straight segments, at most `spacing` apart. Both ends are included. */
+function walk(segments, spacing) {
   const points = [];
-  for (const [[x, y], stop] of pieces) {
+  for (const [[x, y], stop] of segments) {
     const dx = stop[0] - x;
     const dy = stop[1] - y;
     const count = spacing > 0 ? Math.ceil(Math.sqrt(dx * dx + dy * dy) / spacing) + 1 : 1;
     for (let i = 0; i < count; i++) {
-      const part = i / Math.max(count - 1, 1);
-      points.push([x + part * dx, y + part * dy]);
+      const fraction = i / Math.max(count - 1, 1);
+      points.push([x + fraction * dx, y + fraction * dy]);
     }
   }
   return points;
 }
 
-/** Mark the pixels of a square image whose centre is in a disc around any of the points. */
+/** Set the pixels of a square image whose centre is within a disc around any of the points. */
 function discs(points, radius, side, image = new Uint8Array(side * side)) {
   const height = Math.ceil(Math.min(2 * radius + 1, side));
   for (const [x, y] of points) {
@@ -105,7 +109,7 @@ function discs(points, radius, side, image = new Uint8Array(side * side)) {
   return image;
 }
 
-/** [lowest, highest] x and y of some points. */
+/** Return the corners of the bounding box of points: [[left, top], [right, bottom]]. */
 function bounds(points) {
   const low = [Infinity, Infinity];
   const high = [-Infinity, -Infinity];
@@ -118,8 +122,8 @@ function bounds(points) {
 }
 
 /**
- * A filter that keeps the first point in each cell of a square grid, so that a dense scribble costs
- * no more.
+ * Return a filter that keeps the first point in each cell of a square grid, to bound the cost of
+ * dense scribbles.
  */
 function sieve([left, top], side, cells) {
   const scale = side > 0 ? cells / side : 0;
@@ -131,113 +135,116 @@ function sieve([left, top], side, cells) {
 }
 
 /**
- * Lines and erasers as close points, latest first, without the parts that are off the canvas or
- * erased.
+ * Return lines and erasers as closely spaced points, latest first. Points off the canvas and erased
+ * points are omitted.
  */
 function visibleLines(strokes, size) {
   const paths = strokes.map((stroke) => [stroke, clip(stroke, size)]);
   const [low, high] = bounds(
-    paths.flatMap(([stroke, pieces]) => (stroke.erase ? [] : pieces.flat())),
+    paths.flatMap(([stroke, segments]) => (stroke.erase ? [] : segments.flat())),
   );
   const extent = Math.max(high[0] - low[0], high[1] - low[1]);
   const spacing = extent / RASTER;
-  const grid = ERASER_GRID / size;
+  const gridScale = ERASER_GRID / size;
   const isDense = strokes.reduce((sum, { points }) => sum + points.length, 0) > DENSE_POINTS;
-  const brush = Math.max(...strokes.map(({ width, erase }) => (erase ? 0 : width)));
+  const widest = widestBrush(strokes);
   const lineSieve = sieve(
     low,
-    extent < DOT_EXTENT * brush ? extent + brush : extent,
+    extent < DOT_EXTENT * widest ? extent + widest : extent,
     QUARTERS * RASTER,
   );
-  const cell = (value) => Math.min(Math.max(Math.trunc(value * grid), 0), ERASER_GRID - 1);
-  const onGrid = (points) => points.map(([x, y]) => [x * grid, y * grid]);
-  const gone = new Uint8Array(ERASER_GRID * ERASER_GRID);
-  const drawn = [];
-  let erased = false;
-  for (const [{ width, erase }, pieces] of paths.reverse()) {
+  const cell = (value) => Math.min(Math.max(Math.trunc(value * gridScale), 0), ERASER_GRID - 1);
+  const onGrid = (points) => points.map(([x, y]) => [x * gridScale, y * gridScale]);
+  const isErased = new Uint8Array(ERASER_GRID * ERASER_GRID);
+  const lines = [];
+  let hasEraser = false;
+  for (const [{ width, erase }, segments] of paths.reverse()) {
     if (erase) {
       const step = Math.max(width / STEPS_PER_ERASER, size / ERASER_GRID);
       const side = size + width;
       const keep = sieve([-width / 2, -width / 2], side, Math.ceil((QUARTERS * side) / step));
-      const points = walk(pieces, step).filter((point) => !isDense || keep(point));
-      discs(onGrid(points), (width / 2) * grid, ERASER_GRID, gone);
-      drawn.push({ points, width, erase });
-      erased = true;
+      const points = walk(segments, step).filter((point) => !isDense || keep(point));
+      discs(onGrid(points), (width / 2) * gridScale, ERASER_GRID, isErased);
+      lines.push({ points, width, erase });
+      hasEraser = true;
       continue;
     }
-    let points = walk(pieces, erased && gone.includes(1) ? spacing / QUARTERS : spacing);
+    let points = walk(segments, hasEraser && isErased.includes(1) ? spacing / QUARTERS : spacing);
     if (isDense) points = points.filter(lineSieve);
-    if (erased) points = points.filter(([x, y]) => !gone[cell(y) * ERASER_GRID + cell(x)]);
-    if (points.length) drawn.push({ points, width, erase });
+    if (hasEraser) points = points.filter(([x, y]) => !isErased[cell(y) * ERASER_GRID + cell(x)]);
+    if (points.length) lines.push({ points, width, erase });
   }
-  return drawn;
+  return lines;
+}
+
+/** Return the width of the widest brush; erasers do not count. */
+function widestBrush(strokes) {
+  return Math.max(...strokes.map(({ width, erase }) => (erase ? 0 : width)));
 }
 
 /**
- * The lines of visibleLines, drawn with MNIST's pen, 160 pixels along the longest side: 0 or 1,
- * [160 * 160].
+ * Draw visible lines with MNIST's pen, 160 pixels along the longest side: 0 or 1, [160 * 160].
  */
-function inkAlong(drawn, brush) {
-  const [corner, opposite] = bounds(drawn.flatMap(({ points, erase }) => (erase ? [] : points)));
+function inkAlong(lines, brush) {
+  const [corner, opposite] = bounds(lines.flatMap(({ points, erase }) => (erase ? [] : points)));
   const extent = Math.max(opposite[0] - corner[0], opposite[1] - corner[1]);
   if (!(extent >= 0)) throw new NoInkError("there is no ink on the canvas: draw something first");
   let radius = (PEN_WIDTH * RASTER) / BOX / 2;
   let scale = (RASTER - 2 * radius) / extent;
   if (extent < DOT_EXTENT * brush) {
-    // there is no shape to fit the pen to, only the brush's
+    // a dot has no shape to scale: draw it as wide as the brush was
     scale = RASTER / (extent + brush);
     radius = (scale * brush) / 2;
   }
   const ink = new Uint8Array(RASTER * RASTER);
-  const gone = new Uint8Array(RASTER * RASTER);
-  let erased = false;
-  for (const { points, width, erase } of drawn) {
+  const isErased = new Uint8Array(RASTER * RASTER);
+  let hasEraser = false;
+  for (const { points, width, erase } of lines) {
     const placed = points.map(([x, y]) => [
       (x - corner[0]) * scale + radius,
       (y - corner[1]) * scale + radius,
     ]);
-    if (erase) discs(placed, (width / 2) * scale, RASTER, gone);
-    else if (!erased) discs(placed, radius, RASTER, ink);
+    if (erase) discs(placed, (width / 2) * scale, RASTER, isErased);
+    else if (!hasEraser) discs(placed, radius, RASTER, ink);
     else
-      discs(placed, radius, RASTER).forEach((inked, i) => {
-        ink[i] |= inked & ~gone[i];
+      discs(placed, radius, RASTER).forEach((isInked, i) => {
+        ink[i] |= isInked & ~isErased[i];
       });
-    erased ||= erase;
+    hasEraser ||= erase;
   }
   if (!ink.includes(1))
     throw new NoInkError("there is no ink left on the canvas: draw something first");
   return ink;
 }
 
-// ---- MNIST's five steps
+// ---- MNIST's five preparation steps
 
 /**
- * For each of `side` pixels, the boxes of 20 equal ones that it overlaps, and the part of each that
- * it covers.
+ * Return the share of each of `side` pixels in the 20 equal parts that it overlaps: for each pixel,
+ * [[part, share], ...].
  */
 function coverage(side) {
   const edge = (i) => i * (side / BOX);
   return Array.from({ length: side }, (_, pixel) => {
-    const boxes = [];
-    for (let box = 0; box < BOX; box++) {
-      const part = (Math.min(edge(box + 1), pixel + 1) - Math.max(edge(box), pixel)) * (BOX / side);
-      if (part > 0) boxes.push([box, part]);
+    const shares = [];
+    for (let part = 0; part < BOX; part++) {
+      const length = Math.min(edge(part + 1), pixel + 1) - Math.max(edge(part), pixel);
+      const share = length * (BOX / side);
+      if (share > 0) shares.push([part, share]);
     }
-    return boxes;
+    return shares;
   });
 }
 
-/** Round to the nearest integer, halves to even. */
+/** Round to the nearest integer, halves to even, as NumPy's rint does. */
 function rint(value) {
   const below = Math.floor(value);
   const rest = value - below;
   return below + (rest > 0.5 || (rest === 0.5 && below % 2) ? 1 : 0);
 }
 
-/**
- * How far to move 20 rows (or columns) of the given ink to bring their centre of mass to index 14.
- */
-function shift(profile) {
+/** Return the offset that brings 20 rows (or columns) of ink to a centre of mass at index 14. */
+function offset(profile) {
   const total = profile.reduce((sum, ink) => sum + ink);
   const moment = profile.reduce((sum, ink, i) => sum + ink * i, 0);
   const first = profile.findIndex(Boolean);
@@ -245,7 +252,7 @@ function shift(profile) {
   return Math.min(Math.max(Math.floor(CENTRE + 0.5 - moment / total), -first), SIDE - 1 - last);
 }
 
-/** The lowest and highest [x, y] of inked pixels. */
+/** Return the lowest and highest [x, y] of the pixels with ink. */
 function inkBounds(ink) {
   let low = [RASTER, RASTER];
   let high = [-1, -1];
@@ -259,28 +266,28 @@ function inkBounds(ink) {
   return [low, high];
 }
 
-/** Crop to the ink, pad to a square of at least 10 pixels, resample by area to 20x20: [400]. */
+/** Crop to the ink, pad to a square of at least 10 pixels, and resample by area to 20x20: [400]. */
 function resample(ink) {
   const [low, high] = inkBounds(ink);
   const [wide, tall] = [0, 1].map((axis) => high[axis] - low[axis] + 1);
   const side = Math.max(wide, tall, SMALLEST_SIDE);
-  const parts = coverage(side);
+  const shares = coverage(side);
   const left = Math.floor((side - wide) / 2) - low[0];
   const top = Math.floor((side - tall) / 2) - low[1];
-  const rows = new Float64Array(BOX * side); // resampled vertically
+  const rows = new Float64Array(BOX * side); // resampled vertically only: [20, side]
   const resampled = new Float64Array(BOX * BOX);
   for (let y = low[1]; y <= high[1]; y++)
-    for (const [box, part] of parts[y + top])
+    for (const [row, share] of shares[y + top])
       for (let x = low[0]; x <= high[0]; x++)
-        if (ink[y * RASTER + x]) rows[box * side + x + left] += part;
+        if (ink[y * RASTER + x]) rows[row * side + x + left] += share;
   for (let i = 0; i < BOX * side; i++)
     if (rows[i])
-      for (const [box, part] of parts[i % side])
-        resampled[Math.floor(i / side) * BOX + box] += part * rows[i];
+      for (const [column, share] of shares[i % side])
+        resampled[Math.floor(i / side) * BOX + column] += share * rows[i];
   return resampled;
 }
 
-/** Scale the peak to 255 and round; ink never rounds to 0. */
+/** Scale the largest value to 255 and round. Ink is never rounded to 0. */
 function scaleTo255(resampled) {
   const factor = 255 / resampled.reduce((most, value) => Math.max(most, value));
   return Uint8Array.from(resampled, (value) => (value > 0 ? Math.max(rint(value * factor), 1) : 0));
@@ -294,8 +301,8 @@ function centre(scaled) {
     columns[i % BOX] += value;
     rows[Math.floor(i / BOX)] += value;
   });
-  const right = shift(columns);
-  const down = shift(rows);
+  const right = offset(columns);
+  const down = offset(rows);
   const image = new Uint8Array(SIDE * SIDE);
   scaled.forEach((value, i) => {
     if (value) image[(Math.floor(i / BOX) + down) * SIDE + (i % BOX) + right] = value;
@@ -303,43 +310,44 @@ function centre(scaled) {
   return image;
 }
 
-/** The image of a drawing as MNIST's makers would have made it: [784] bytes. */
+/** Prepare the ink of a raster as MNIST's images were prepared: [784] bytes. */
 function prepare(ink) {
   const resampled = resample(ink);
   const scaled = scaleTo255(resampled);
   return centre(scaled);
 }
 
-// ---- the network: a list of layers {kind, input, output, ...}
-// shapes are [channels, height, width] or [units]
+// ---- The network
+// A layer is {kind, input, output, ...}: the shapes are [channels, height, width] or [units].
 
-// five characters are four bytes, as Python's base64.b85encode has them, but with "." for "<"
-const SIGNS =
+// the alphabet of Python's base64.b85encode, with "." for "<": five characters encode four bytes
+const ALPHABET =
   "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;.=>?@^_`{|}~";
 
-/** The numbers in a text of five characters for each. */
+/** Decode float32 numbers from base 85. */
 function decode(text) {
   const bytes = new DataView(new ArrayBuffer((text.length / 5) * 4));
   for (let i = 0; i < text.length; i += 5) {
     let word = 0;
-    for (const sign of text.slice(i, i + 5)) word = 85 * word + SIGNS.indexOf(sign);
+    for (const character of text.slice(i, i + 5)) word = 85 * word + ALPHABET.indexOf(character);
     bytes.setUint32((i / 5) * 4, word);
   }
-  return Float64Array.from(new Float32Array(bytes.buffer)); // sums need 64 bits
+  return Float64Array.from(new Float32Array(bytes.buffer)); // sums in float64
 }
 
-/** Give each layer its arrays, such as `weight`: they follow each other in the numbers. */
+/** Return the layers with their arrays, such as `weight`, which are stored one after the other. */
 function withArrays(layers, numbers) {
-  let used = 0;
+  let position = 0;
   const complete = layers.map((layer) => {
     const arrays = Object.entries(layer.arrays).map(([name, length]) => {
-      used += length;
-      return [name, numbers.subarray(used - length, used)];
+      const start = position;
+      position += length;
+      return [name, numbers.subarray(start, position)];
     });
     return { ...layer, ...Object.fromEntries(arrays) };
   });
-  if (used !== numbers.length || !numbers.every(Number.isFinite))
-    throw new Error("the weights in this page are damaged");
+  if (position !== numbers.length || !numbers.every(Number.isFinite))
+    throw new Error("the weights in this page are damaged: export the page again");
   return complete;
 }
 
@@ -347,7 +355,7 @@ const allLayers = withArrays([...model.layers, ...model.refusal_layers], decode(
 const layers = allLayers.slice(0, model.layers.length);
 const refusalLayers = allLayers.slice(model.layers.length);
 
-/** Weighted sums of the inputs; weight is [outputs, inputs]. */
+/** Return weighted sums of the inputs. The weight is [outputs, inputs]. */
 function linear(values, { input: [inputs], output: [outputs], weight, bias }) {
   return Float64Array.from({ length: outputs }, (_, output) => {
     let sum = bias[output];
@@ -357,13 +365,13 @@ function linear(values, { input: [inputs], output: [outputs], weight, bias }) {
 }
 
 /**
- * For each number under the kernel, [channel, row, column], its values at all positions of the
- * output.
+ * Return the inputs that meet each element of the kernel, [channel, kernel's row, kernel's column]:
+ * for each, an array with one value per position of the output. Beyond the edges it is `padded`.
  */
 function underKernel(
   values,
   { input, output: [, rows, columns], kernel, stride: [down, right], padding: [above, before] },
-  filling,
+  padded,
 ) {
   const [channels, height, width] = input;
   const [kernelHeight, kernelWidth] = kernel;
@@ -371,7 +379,7 @@ function underKernel(
   for (let channel = 0; channel < channels; channel++)
     for (let top = -above; top < kernelHeight - above; top++)
       for (let left = -before; left < kernelWidth - before; left++) {
-        const map = new Float64Array(rows * columns).fill(filling); // beyond the edges
+        const map = new Float64Array(rows * columns).fill(padded);
         for (let row = 0, at = 0; row < rows; row++)
           for (let column = 0; column < columns; column++, at++) {
             const y = row * down + top;
@@ -385,8 +393,8 @@ function underKernel(
 }
 
 /**
- * Weighted sums of the values under the kernel; weight is [outputs, channels, kernel's height,
- * kernel's width].
+ * Return weighted sums of the values under the kernel. The weight is [outputs, channels, kernel's
+ * height, kernel's width].
  */
 function convolve(values, layer) {
   const {
@@ -398,7 +406,7 @@ function convolve(values, layer) {
   const covered = underKernel(values, layer, 0);
   const count = covered.length;
   const sums = new Float64Array(outputs * size);
-  // zeros: four at once take half the time
+  // four at a time take half the time of one; zeros fill the last four
   while (covered.length % 4) covered.push(new Float64Array(size));
   for (let output = 0; output < outputs; output++) {
     const sum = sums.subarray(output * size, (output + 1) * size).fill(bias[output]);
@@ -416,7 +424,7 @@ function convolve(values, layer) {
   return sums;
 }
 
-/** The greatest value under the kernel, in each channel. */
+/** Return the largest value under the kernel, in each channel. */
 function maxPool(values, layer) {
   const {
     output: [channels, rows, columns],
@@ -424,16 +432,15 @@ function maxPool(values, layer) {
   } = layer;
   const size = rows * columns;
   const covered = underKernel(values, layer, -Infinity);
-  const greatest = new Float64Array(channels * size).fill(-Infinity);
+  const largest = new Float64Array(channels * size).fill(-Infinity);
   covered.forEach((map, i) => {
     const start = Math.floor(i / (kernel[0] * kernel[1])) * size;
-    for (let at = 0; at < size; at++)
-      greatest[start + at] = Math.max(greatest[start + at], map[at]);
+    for (let at = 0; at < size; at++) largest[start + at] = Math.max(largest[start + at], map[at]);
   });
-  return greatest;
+  return largest;
 }
 
-/** Each channel times its scale, plus its shift. */
+/** Multiply each channel by its scale and add its shift. */
 function normalize(values, { input: [channels, height, width], scale, shift }) {
   const size = height * width;
   const normalized = new Float64Array(values.length);
@@ -443,19 +450,19 @@ function normalize(values, { input: [channels, height, width], scale, shift }) {
   return normalized;
 }
 
-const RUN = {
+const LAYER_FUNCTIONS = {
   Linear: linear,
   Conv2d: convolve,
   MaxPool2d: maxPool,
   BatchNorm2d: normalize,
   ReLU: (values) => values.map((value) => Math.max(value, 0)),
-  Flatten: (values) => values, // the maps are contiguous already
+  Flatten: (values) => values, // values are always stored flat
 };
-const run = (values, layer) => RUN[layer.kind](values, layer);
+const runLayer = (values, layer) => LAYER_FUNCTIONS[layer.kind](values, layer);
 
 /**
- * {logits: 10 numbers, hidden: the sums of all hidden units}, as Network.hidden_and_logits has
- * them.
+ * Return {logits: 10 numbers, hidden: the weighted sums of all hidden units}, as
+ * Network.hidden_and_logits does.
  */
 function forward(image) {
   const linearInputs = [];
@@ -463,7 +470,7 @@ function forward(image) {
   let values = Float64Array.from(image, (pixel) => pixel / 255);
   for (const layer of layers) {
     const inputs = values;
-    values = run(inputs, layer);
+    values = runLayer(inputs, layer);
     if (layer.kind !== "Linear") continue;
     linearInputs.push(inputs);
     linearSums.push(values);
@@ -473,26 +480,26 @@ function forward(image) {
 }
 
 /**
- * {probabilities: 10 numbers, score: how sure it is that this is a digit at all} for an image of
- * 784 bytes.
+ * Classify an image of 784 bytes: {probabilities: 10 numbers, score: the probability that it is a
+ * digit at all}.
  */
 function predict(image) {
   const { logits, hidden } = forward(image);
   const { mean, deviation, shift } = model.energy;
-  const most = Math.max(...logits);
-  const shares = Array.from(logits, (logit) => Math.exp(logit - most));
-  const total = shares.reduce((sum, share) => sum + share);
-  const energy = most + Math.log(total);
+  const largest = Math.max(...logits);
+  const exponentials = Array.from(logits, (logit) => Math.exp(logit - largest));
+  const total = exponentials.reduce((sum, value) => sum + value);
+  const energy = largest + Math.log(total);
   let [noDigit, digit] = [0, (energy - mean) / deviation + shift];
-  if (refusalLayers.length) [noDigit, digit] = refusalLayers.reduce(run, hidden);
+  if (refusalLayers.length) [noDigit, digit] = refusalLayers.reduce(runLayer, hidden);
   return {
-    probabilities: shares.map((share) => share / total),
+    probabilities: exponentials.map((value) => value / total),
     score: 1 / (1 + Math.exp(noDigit - digit)),
   };
 }
 
-// ---- whole numbers: strokes are divided into digits as handwriting/{pieces,grouping,numbers}.py
-// do it
+// ---- Whole numbers
+// Strokes are divided into digits as in handwriting/{pieces,grouping,numbers}.py.
 
 const {
   MAX_PIECES,
@@ -511,11 +518,11 @@ const { ENERGY_LOGIT_SLOPE, ENERGY_LOGIT_SHIFT, STEPS_PER_EXTENT } = model.const
 
 const distance = ([x, y], [otherX, otherY]) =>
   Math.sqrt((x - otherX) * (x - otherX) + (y - otherY) * (y - otherY));
-const lexically = (first, second) =>
+const compareLexically = (first, second) =>
   first.reduce((order, value, i) => order || value - second[i], 0);
 const longerSide = ([left, top, right, bottom]) => Math.max(right - left, bottom - top);
 
-/** {points, width, box} of the visible parts of each stroke; an eraser may leave several. */
+/** Return the visible parts of each stroke, {points, width, box}. An eraser may leave several. */
 function strokePieces(strokes, size) {
   const pieces = [];
   strokes.forEach((stroke, i) => {
@@ -529,18 +536,19 @@ function strokePieces(strokes, size) {
   return pieces;
 }
 
-/** Split close points where two that follow each other are farther apart than the brush. */
+/** Split a line between consecutive points that are farther apart than the brush's width. */
 function splitAtJumps(points, width) {
   const longestStep = Math.max(width, longerSide(bounds(points).flat()) / STEPS_PER_EXTENT);
   const parts = [];
   points.forEach((point, i) => {
-    if (i && distance(points[i - 1], point) <= longestStep) parts.at(-1).push(point);
+    const isNear = i > 0 && distance(points[i - 1], point) <= longestStep;
+    if (isNear) parts.at(-1).push(point);
     else parts.push([point]);
   });
   return parts;
 }
 
-/** The height of the digits: the median over pieces, each weighted by its own height. */
+/** Return the height of the digits: the median over pieces, weighted by their heights. */
 function digitHeight(pieces) {
   const heights = pieces.map(({ box: [, top, , bottom] }) =>
     Math.max(bottom - top, MIN_PIECE_HEIGHT),
@@ -551,24 +559,24 @@ function digitHeight(pieces) {
   return heights.find((height) => (sum += height) >= total / 2);
 }
 
-/** The parts whose box is at least this large; the largest ones if none is. */
-function withoutSmaller(parts, minSize) {
-  const sizes = parts.map(({ box }) => longerSide(box));
+/** Keep the items whose longer side is at least this long, or the largest if none is. */
+function withoutSmall(items, minSize) {
+  const sizes = items.map(({ box }) => longerSide(box));
   const smallest = Math.min(minSize, Math.max(...sizes));
-  return parts.filter((_, i) => sizes[i] >= smallest);
+  return items.filter((_, i) => sizes[i] >= smallest);
 }
 
-/** The logit of a score; one from an energy is stretched to the range of learned ones. */
+/** Return the logit of a score; one from an energy is stretched to the range of learned ones. */
 function scoreLogit(score) {
-  const share = Math.min(Math.max(score, MIN_SCORE), 1 - MIN_SCORE);
-  const logit = Math.log(share / (1 - share));
+  const clipped = Math.min(Math.max(score, MIN_SCORE), 1 - MIN_SCORE);
+  const logit = Math.log(clipped / (1 - clipped));
   return Math.min(
     refusalLayers.length ? logit : ENERGY_LOGIT_SLOPE * logit + ENERGY_LOGIT_SHIFT,
     MAX_SCORE_LOGIT,
   );
 }
 
-/** The box around some boxes, each [left, top, right, bottom]. */
+/** Return the smallest box around boxes, each [left, top, right, bottom]. */
 function enclosingBox(boxes) {
   return [0, 1, 2, 3].map((side) =>
     (side < 2 ? Math.min : Math.max)(...boxes.map((box) => box[side])),
@@ -576,8 +584,8 @@ function enclosingBox(boxes) {
 }
 
 /**
- * Distances between pieces near each other, [piece][piece], in heights of a digit; infinite for the
- * rest.
+ * Return distances between nearby pieces, [piece][piece], in heights of a digit. Others are
+ * infinite.
  */
 function measureDistances(pieces, scale) {
   const samples = pieces.map(({ points }) =>
@@ -594,7 +602,7 @@ function measureDistances(pieces, scale) {
   return distances;
 }
 
-/** The widest gap that must be bridged to connect all pieces of a group. */
+/** Return the widest gap to bridge to connect all pieces of a group. */
 function widestGap(distances, [first, ...rest]) {
   const reached = [first];
   let widest = 0;
@@ -608,23 +616,21 @@ function widestGap(distances, [first, ...rest]) {
 }
 
 /**
- * Every choice of pieces among five that follow each other: lists of indices, ordered by the first.
+ * Yield every choice of pieces among five consecutive ones, as lists of indices, ordered by the
+ * first.
  */
 function* neighbours(count) {
   for (let first = 0; first < count; first++) {
     const span = Math.min(MAX_SPAN, count - first);
+    // a bit mask with the first piece always chosen
     for (let chosen = 1; chosen < 2 ** span; chosen += 2)
-      // a bit for each piece; the first is always chosen
       yield Array.from({ length: span }, (_, bit) => bit)
         .filter((bit) => (chosen >> bit) & 1)
         .map((bit) => first + bit);
   }
 }
 
-/**
- * {members, features}: every group of neighbours that may be one digit, and the features of its
- * place.
- */
+/** Return the groups of neighbours that may be one digit: [{members, features}, ...]. */
 function plausibleGroups(pieces, scale) {
   const boxes = pieces.map(({ box }) => box.map((side) => side / scale));
   const distances = measureDistances(pieces, scale);
@@ -664,7 +670,7 @@ function plausibleGroups(pieces, scale) {
   return groups;
 }
 
-/** How likely a group with these features is one digit, as a logarithm: a weighted sum. */
+/** Return the log likelihood that a group is one digit: the weighted sum of its features. */
 function groupWorth(features) {
   return Object.entries(model.grouping).reduce(
     (sum, [name, weight]) => sum + weight * features[name],
@@ -673,11 +679,11 @@ function groupWorth(features) {
 }
 
 /**
- * Divide pieces into the groups {members, worth} that are worth most in total, by dynamic
+ * Divide pieces into the groups {members, worth} with the largest total worth, by dynamic
  * programming.
  */
 function bestDivision(groups, count) {
-  // by a mask of the next pieces that are in a group already
+  // by a bit mask of the next pieces that are in a group already
   let best = new Map([[0, { total: 0, division: [] }]]);
   for (let first = 0; first < count; first++) {
     const reached = new Map();
@@ -702,15 +708,15 @@ function bestDivision(groups, count) {
   return best.get(0).division;
 }
 
-/** Whether two boxes overlap vertically by more than a third of the lower one's height. */
+/** Return whether two boxes overlap vertically by over a third of the lower one's height. */
 function shareLine([, top, , bottom], [, otherTop, , otherBottom]) {
   const overlap = Math.min(bottom, otherBottom) - Math.max(top, otherTop);
   return overlap > MIN_LINE_OVERLAP * Math.min(bottom - top, otherBottom - otherTop);
 }
 
 /**
- * Digits in lines from top to bottom, each from left to right; a digit follows the nearest one to
- * its left.
+ * Arrange digits in lines from top to bottom, each from left to right. A digit follows the nearest
+ * one to its left.
  */
 function arrangeInLines(digits) {
   const lines = [];
@@ -729,18 +735,16 @@ function arrangeInLines(digits) {
   return lines.sort((first, second) => centreY(first) - centreY(second));
 }
 
-// ---- the interface: window.mnistReader
+// ---- The interface: window.mnistReader
 
 /**
  * Read a drawing of one digit on a square canvas: {image: 784 integers, probabilities: 10 numbers,
  * score in [0, 1]}.
  */
 function read(strokes, size = CANVAS) {
-  const checked = strokes.map((stroke) => checkedStroke(stroke, size));
-  return readLines(
-    visibleLines(checked, size),
-    Math.max(...checked.map(({ width, erase }) => (erase ? 0 : width))),
-  );
+  const checked = strokes.map((stroke) => checkStroke(stroke, size));
+  const lines = visibleLines(checked, size);
+  return readLines(lines, widestBrush(checked));
 }
 
 function readLines(lines, brush) {
@@ -748,32 +752,33 @@ function readLines(lines, brush) {
   return { image: Array.from(image), ...predict(image) };
 }
 
-// readings of groups of pieces, in the previous number and in this one: most groups do not change
-// with a new stroke
-let knownReadings = new Map();
-let ownReadings = new Map();
+// a cache of the readings of groups, in the previous number and in this one: a new stroke changes
+// few groups
+let previousReadings = new Map();
+let currentReadings = new Map();
 
+/** Read pieces as one digit, `stretch` times as wide, and slanted by `slant` (x per y). */
 function readPieces(pieces, [stretch, slant] = [1, 0]) {
   const key = [stretch, slant, ...pieces.map(({ points, width }) => [width, ...points])].join("|");
-  let reading = ownReadings.get(key) ?? knownReadings.get(key);
+  let reading = currentReadings.get(key) ?? previousReadings.get(key);
   if (!reading) {
     const lines = pieces.map(({ points }) => ({
       points: points.map(([x, y]) => [stretch * x + slant * y, y]),
     }));
-    reading = readLines(lines, Math.max(...pieces.map(({ width }) => width)));
+    reading = readLines(lines, widestBrush(pieces));
   }
-  ownReadings.set(key, reading);
+  currentReadings.set(key, reading);
   return reading;
 }
 
 /**
- * Divide pieces, ordered from left to right, into the groups that look most like digits: {pieces,
- * box, ...reading}.
+ * Divide pieces, ordered from left to right, into the groups that look most like digits: [{pieces,
+ * box, ...reading}, ...].
  */
 function readGroups(pieces, scale) {
   const groups = plausibleGroups(pieces, scale).map(({ members, features }) => {
-    const own = members.map((piece) => pieces[piece]);
-    const reading = readPieces(own);
+    const ownPieces = members.map((piece) => pieces[piece]);
+    const reading = readPieces(ownPieces);
     const { score, probabilities } = reading;
     const worth = groupWorth({
       ...features,
@@ -783,8 +788,8 @@ function readGroups(pieces, scale) {
     return {
       members,
       worth,
-      pieces: own,
-      box: enclosingBox(own.map(({ box }) => box)),
+      pieces: ownPieces,
+      box: enclosingBox(ownPieces.map(({ box }) => box)),
       ...reading,
     };
   });
@@ -792,14 +797,14 @@ function readGroups(pieces, scale) {
 }
 
 /**
- * Name a digit, or refuse it; a doubtful one is read in several forms, whose probabilities are
- * averaged.
+ * Return the digit or its refusal, "?". A doubtful digit is read in several forms, and their
+ * probabilities are averaged.
  */
 function readClosely({ pieces, box, image, probabilities, score }) {
   if (Math.max(...probabilities) < DOUBTFUL) {
-    const all = [probabilities, ...FORMS.map((form) => readPieces(pieces, form).probabilities)];
+    const forms = [probabilities, ...FORMS.map((form) => readPieces(pieces, form).probabilities)];
     probabilities = probabilities.map((_, digit) =>
-      all.reduce((sum, form) => sum + form[digit] / all.length, 0),
+      forms.reduce((sum, form) => sum + form[digit] / forms.length, 0),
     );
   }
   const best = String(probabilities.indexOf(Math.max(...probabilities)));
@@ -817,14 +822,12 @@ function readClosely({ pieces, box, image, probabilities, score }) {
  * confidence in [0, 1]}.
  */
 function readNumber(strokes, size = CANVAS) {
-  [knownReadings, ownReadings] = [ownReadings, new Map()];
-  const all = strokePieces(
-    strokes.map((stroke) => checkedStroke(stroke, size)),
-    size,
-  );
-  if (!all.length) throw new NoInkError("there is no ink here: draw a number first");
-  const scale = digitHeight(all);
-  const pieces = withoutSmaller(all, MIN_PIECE_SIZE * scale);
+  [previousReadings, currentReadings] = [currentReadings, new Map()];
+  const checked = strokes.map((stroke) => checkStroke(stroke, size));
+  const allPieces = strokePieces(checked, size);
+  if (!allPieces.length) throw new NoInkError("there is no ink here: draw a number first");
+  const scale = digitHeight(allPieces);
+  const pieces = withoutSmall(allPieces, MIN_PIECE_SIZE * scale);
   if (pieces.length > MAX_PIECES)
     throw new RangeError(
       `there are ${pieces.length} pieces of ink here, but a number has at most ${MAX_PIECES}`,
@@ -837,8 +840,8 @@ function readNumber(strokes, size = CANVAS) {
     right,
     bottom,
   ];
-  pieces.sort((first, second) => lexically(place(first), place(second)));
-  const readings = withoutSmaller(readGroups(pieces, scale), MIN_DIGIT_SIZE * scale);
+  pieces.sort((first, second) => compareLexically(place(first), place(second)));
+  const readings = withoutSmall(readGroups(pieces, scale), MIN_DIGIT_SIZE * scale);
   const lines = arrangeInLines(readings.map(readClosely));
   const digits = lines.flat();
   return {
