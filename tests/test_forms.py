@@ -76,11 +76,20 @@ def narrow_boxes(draw: ImageDraw.ImageDraw) -> None:
         draw.rectangle((left, top, right - 32, bottom), outline=130, width=3)
 
 
+def crossed_boxes(draw: ImageDraw.ImageDraw) -> None:
+    """The 3s reach over a side, the top and the bottom."""
+    for place in range(COUNT):
+        left, top, _, _ = box(place)
+        left += 24 if place == 0 else 35
+        top += 10 if place == 0 else 15
+        draw.rectangle((left, top, left + 60, top + 105), outline=130, width=3)
+
+
 def underline(draw: ImageDraw.ImageDraw) -> None:
     draw.line((0, TOP + 128, SIZE[0], TOP + 128), 40, 3)
 
 
-FORMS = (boxes, comb, tilted_comb, table, narrow_boxes)
+FORMS = (boxes, comb, tilted_comb, table, narrow_boxes, crossed_boxes)
 
 
 def assert_only_threes(ink: Grey) -> None:

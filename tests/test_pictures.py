@@ -415,3 +415,18 @@ def test_grain_does_not_hide_a_stroke_that_crosses_rules() -> None:
     grain = np.random.default_rng(0).normal(0, 3, light.shape)
     photo = (np.asarray(page) * light + grain).clip(0, 255).astype(np.uint8)
     assert np.count_nonzero(find_ink(photo)) > 2000  # a line of about 400 by 7 pixels
+
+
+def test_a_long_stem_is_no_rule_of_creased_paper() -> None:
+    paper = Image.new("L", (160, 290), 165)
+    pages = [paper, paper.copy()]
+    creases = ImageDraw.Draw(pages[1])
+    for crease in ((0, 100, 159, 103), (0, 215, 159, 211), (40, 0, 44, 289), (95, 0, 93, 289)):
+        creases.line(crease, fill=148, width=2)
+    for page in pages:
+        pen = ImageDraw.Draw(page)
+        pen.line([(110, 20), (60, 100), (125, 98)], fill=20, width=4)
+        pen.line([(118, 15), (121, 275)], fill=20, width=4)
+    grain = np.random.default_rng(0).normal(0, 0.8, (290, 160))
+    plain, creased = (find_ink((np.asarray(page) + grain).round()) > 0.5 for page in pages)
+    assert np.count_nonzero(plain != creased) < 0.02 * np.count_nonzero(plain)

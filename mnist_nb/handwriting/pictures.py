@@ -148,7 +148,8 @@ def ink_of_grey(grey: Floats) -> Floats:
     is_faint &= ~find_box_lines(is_faint, ink)  # before rules, which would leave boxes open
     if layers.is_photo and min(ink.shape) > _SMALLEST_RULED:
         is_fainter = ink > max(4 * grain, 0.1 * full)
-        is_faint = is_faint & ~find_paper_rules(is_faint) & ~find_paper_rules(is_fainter)
+        rules = find_paper_rules(is_faint, ink) | find_paper_rules(is_fainter, ink)
+        is_faint &= ~rules
     is_faint &= ~find_rules(is_faint, ink)
     is_strong = is_faint & (ink > 0.5 * full)
     is_line = ndimage.binary_propagation(is_strong, mask=is_faint)

@@ -75,12 +75,15 @@ def find_rules(mask: Mask, ink: Floats) -> Mask:
     return _without_strokes(level, upright, mask, ink)
 
 
-def find_paper_rules(mask: Mask) -> Mask:
-    """Find the lines of ruled or squared paper in a photo, without strokes that cross them."""
-    level = _level_paper_rules(mask)
+def find_paper_rules(mask: Mask, ink: Floats) -> Mask:
+    """Find the lines of ruled or squared paper in a photo, without strokes that cross them.
+
+    Arguments and result are those of `find_box_lines`.
+    """
+    level = _level_paper_rules(mask, ink)
     if not level.any():
         return level
-    return level | _level_paper_rules(mask.T).T
+    return level | _level_paper_rules(mask.T, ink.T).T
 
 
 def _shortest_line(mask: Mask) -> int:
@@ -120,19 +123,21 @@ class _Box:
     def other_sides(self) -> list[Line]:
         """The left and the right side, as thick as the top and the bottom."""
         thickness = min(self.first.thickness, self.second.thickness)
-        reach = round(thickness / 2) + 1
-        sides = []
-        for start, stop in self.other_ends():
-            points = points_between(start, stop)
-            across = np.arange(-reach, reach + 1)
-            columns = np.add.outer(across, points[1]).ravel()
-            rows = np.tile(points[0], len(across))
-            sides.append(Line(start, stop, thickness, np.stack([rows, columns])))
-        return sides
+        return [_upright_line(*ends, thickness) for ends in self.other_ends()]
 
     def other_ends(self) -> list[tuple[Point, Point]]:
         """The ends of the left and of the right side."""
         return [(self.first.start, self.second.start), (self.first.stop, self.second.stop)]
+
+
+def _upright_line(start: Point, stop: Point, thickness: float) -> Line:
+    """Return the nearly vertical line between two points, a pixel wider for its blur."""
+    reach = round(thickness / 2) + 1
+    points = points_between(start, stop)
+    across = np.arange(-reach, reach + 1)
+    columns = np.add.outer(across, points[1]).ravel()
+    rows = np.tile(points[0], len(across))
+    return Line(start, stop, thickness, np.stack([rows, columns]))
 
 
 def points_between(start: Point, stop: Point) -> Integers:
@@ -149,6 +154,11 @@ def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     places = ndimage.find_objects(blobs)
     proven = [box for box in closed if _has_free_ink(box, places) or _is_in_a_row(box, closed)]
     alike = [box for box in closed if any(box.is_like(other) for other in proven)]
+    sizes: list[_Box] = []
+    for box in proven:
+        if not any(box.is_like(other) for other in sizes):
+            sizes.append(box)
+            alike += _boxes_of_size(box, mask)
     alike.sort(key=lambda box: box.width * box.height, reverse=True)
     kept: list[_Box] = []
     for box in alike:
@@ -157,10 +167,45 @@ def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     return kept
 
 
-def _closed_boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
-    thick = ndimage.maximum_filter(mask, 3)
-    thick[[0, -1]] = True  # the picture's edge closes boxes that it cuts off
+def _boxes_of_size(model: _Box, mask: Mask) -> Iterator[_Box]:
+    """Find upright boxes of the same size, also where digits touch their lines."""
+    width, height = round(model.width) - 1, round(model.height)
+    thick = _thickened(mask)
+    is_fit = _coverage_of_sides(thick, width, height).min(axis=0) >= CLOSED
+    fits = np.where(is_fit, _coverage_of_sides(mask, width, height).sum(axis=0), 0)
+    best = ndimage.maximum_filter(fits, (height // 2 + 1, width // 2 + 1))
+    thickness = min(model.first.thickness, model.second.thickness)
+    for row, column in np.argwhere(is_fit & (fits == best)).tolist():
+        top, bottom = (
+            _upright_line((y, column), (y, column + width), thickness).transposed()
+            for y in (row, row + height)
+        )
+        yield _Box(top, bottom)
+
+
+def _coverage_of_sides(mask: Mask, width: int, height: int) -> Floats:
+    """Return the shares of ink on the sides of a box with its top left corner at each pixel.
+
+    The result is `[side, H - height, W - width]`.
+    """
+    ink = mask.astype(np.float64)
+    across = ndimage.uniform_filter1d(ink, width, axis=1, origin=-(width // 2))
+    down = ndimage.uniform_filter1d(ink, height, axis=0, origin=-(height // 2))
+    top, bottom = across[:-height, :-width], across[height:, :-width]
+    left, right = down[:-height, :-width], down[:-height, width:]
+    return np.stack([top, bottom, left, right])
+
+
+def _thickened(mask: Mask) -> Mask:
+    """Widen ink by a pixel, and add the picture's edge, which closes boxes that it cuts off."""
+    thick: Mask = ndimage.maximum_filter(mask, 3)
+    thick[[0, -1]] = True
     thick[:, [0, -1]] = True
+    return thick
+
+
+def _closed_boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
+    thick = _thickened(mask)
     ordered = sorted(lines, key=lambda line: line.start[1])
     boxes: list[_Box] = []
     for index, top in enumerate(ordered):
@@ -263,19 +308,26 @@ def _is_held(line: Line, band: Mask) -> bool:
     return True
 
 
-def _level_paper_rules(mask: Mask) -> Mask:
-    """Find several nearly horizontal lines, each across more than half of the width."""
+def _level_paper_rules(mask: Mask, ink: Floats) -> Mask:
+    """Find several nearly horizontal lines, each across more than half of the width.
+
+    Most are rules; pixels that are much darker than those are strokes.
+    """
     width = mask.shape[1]
     thickened = ndimage.maximum_filter1d(mask, 3, axis=0)
     level_parts = ndimage.grey_opening(thickened, (1, width // 16))
     lines, _ = ndimage.label(level_parts, EIGHT_NEIGHBOURS)
-    is_long = [False]  # by label; 0 is the background
-    for _, columns in ndimage.find_objects(lines):
-        is_long.append(columns.stop - columns.start > MIN_RULE * width)
-    if sum(is_long) < 2:  # a single line may be the bar of a 7
+    long_lines = []  # labels
+    for label, (_, columns) in enumerate(ndimage.find_objects(lines), start=1):
+        if columns.stop - columns.start > MIN_RULE * width:
+            long_lines.append(label)
+    if len(long_lines) < 2:  # a single line may be the bar of a 7
         return np.zeros_like(mask)
+    strengths = ndimage.median(ink, np.where(mask, lines, 0), long_lines)
+    usual = np.quantile(strengths, 0.5, method="lower")  # a stroke may be on one of two lines
+    is_pale = ink <= SAME_STRENGTH * usual
     crossing = ndimage.grey_opening(mask, (3 + max(mask.shape) // 80, 1))
-    rules: Mask = np.array(is_long)[lines] & ~crossing
+    rules: Mask = np.isin(lines, long_lines) & is_pale & ~crossing
     return rules
 
 
