@@ -204,12 +204,13 @@ def _describe(
 
 
 def _digit_height(pieces: Sequence[InkPiece], reader: PieceReader) -> float:
-    """Return the height of the digits: the median over connected ink, weighted by its height and
-    its digit score."""
+    """Return the height of the digits: the median over pieces and connected ink, weighted by their
+    height and digit score."""
     blobs: dict[int, list[InkPiece]] = {}
     for piece in pieces:
         blobs.setdefault(piece.blob, []).append(piece)
-    digits = reader.read(list(blobs.values()))
+    parts = [[piece] for piece in pieces if len(blobs[piece.blob]) > 1]
+    digits = reader.read([*blobs.values(), *parts])
     heights = np.array([max(digit.box[3] - digit.box[1], 1) for digit in digits])
     likely = np.array([confidence_of(digit) for digit in digits])
     order = np.argsort(heights)
