@@ -1,5 +1,4 @@
-"""Exercises answer back: each has its question, right answers are known as such, and wrong ones get
-help."""
+"""Answers to the exercises: right ones are recognized, wrong ones get a hint."""
 
 import re
 import tomllib
@@ -64,7 +63,7 @@ def test_an_exercise_asks_and_helps_in_whole_sentences(number: str) -> None:
     assert ("between" in row) != ("fingerprint" in row)
     assert not row["asks"].endswith(".")
     assert all(re.fullmatch(r"[A-Z].*[.?]", row[outcome]) for outcome in ("right", "wrong"))
-    assert check(number).sentence == f"Not answered yet. Replace the three dots by {row['asks']}."
+    assert check(number).sentence == f"Not answered yet. Replace the three dots with {row['asks']}."
     assert not check(number).right
 
 
@@ -83,10 +82,10 @@ def test_a_number_within_the_range_is_right(answer: object) -> None:
         (float("nan"), "✗ nan is not a number. With momentum"),
         (
             "fast",
-            "✗ This asks for the learning rate without momentum, such as 0.5, and not for 'fast'.",
+            "✗ This exercise asks for the learning rate without momentum, such as 0.5, not for 'fast'.",
         ),
-        (None, "✗ This asks for"),
-        (torch.ones(2), "✗ This asks for"),
+        (None, "✗ This exercise asks for"),
+        (torch.ones(2), "✗ This exercise asks for"),
     ],
 )
 def test_another_number_gets_help(answer: object, help_: str) -> None:
@@ -99,7 +98,7 @@ def test_a_share_in_per_cent_gets_a_hint() -> None:
     reply = check("02.1", 95.5)
     assert (reply.right, reply.sentence) == (
         False,
-        "✗ Nearly: as a share of 1, not in per cent; 0.955.",
+        "✗ Nearly: give it as a share of 1, not in per cent: 0.955.",
     )
 
 

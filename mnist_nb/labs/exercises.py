@@ -46,7 +46,7 @@ def check(exercise: str, answer: object = ..., *more: object) -> Reply:
         answer = (answer, *more)
     is_placeholder = answer is ... or (isinstance(answer, str) and answer.strip() == "...")
     if is_placeholder:
-        return Reply(False, f"Not answered yet. Replace the three dots by {row['asks']}.")
+        return Reply(False, f"Not answered yet. Replace the three dots with {row['asks']}.")
     if "fingerprint" in row:
         return _check_choice(exercise, row, answer)
     return _check_number(row, answer)
@@ -78,12 +78,12 @@ def _check_number(row: Exercise, answer: object) -> Reply:
     except (TypeError, ValueError, RuntimeError):
         shown = reprlib.repr(answer)
         hint = " Decimals take a point, not a comma." if "," in shown else ""
-        return Reply(False, f"✗ This asks for {row['asks']}, and not for {shown}.{hint}")
+        return Reply(False, f"✗ This exercise asks for {row['asks']}, not for {shown}.{hint}")
     if low <= value <= high:
         return _right(row)
     is_share = high <= 1
     if is_share and low <= value / 100 <= high:
-        return Reply(False, f"✗ Nearly: as a share of 1, not in per cent; {value / 100:g}.")
+        return Reply(False, f"✗ Nearly: give it as a share of 1, not in per cent: {value / 100:g}.")
     if value < low:
         fault = "too small"
     elif value > high:
