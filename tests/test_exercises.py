@@ -82,7 +82,8 @@ def test_a_number_within_the_range_is_right(answer: object) -> None:
         (float("nan"), "✗ nan is not a number. With momentum"),
         (
             "fast",
-            "✗ This exercise asks for the learning rate without momentum, such as 0.5, not for 'fast'.",
+            "✗ This exercise asks for the learning rate without momentum, such as 0.5, "
+            "not for 'fast'.",
         ),
         (None, "✗ This exercise asks for"),
         (torch.ones(2), "✗ This exercise asks for"),
