@@ -1,11 +1,13 @@
 """Widgets shared by the panels: a box that shows errors and can be closed, buttons, uploads."""
 
 from collections.abc import Callable
+from importlib import resources
 from typing import Any
 
-from ipywidgets import Button, FileUpload, VBox, Widget
+from ipywidgets import HTML, Button, FileUpload, Output, VBox, Widget
 
 from mnist_nb.widgets.callbacks import LOCK, Attempt, describe_error
+from mnist_nb.widgets.markup import stylesheet
 
 MAX_UPLOAD_BYTES = 64 * 2**20
 """The size limit of uploads, larger than any photo, network or collection of digits."""
@@ -49,6 +51,26 @@ def discard(widget: Widget) -> None:
         if isinstance(part, Widget):
             discard(part)
     Widget.close(widget)
+
+
+def page_parts() -> list[Widget]:
+    """Return the invisible widgets of each panel: its style, and a script that names sliders."""
+    return [HTML(stylesheet()), page_script("sliders.js")]
+
+
+def page_script(path: str) -> Output:
+    """Return an invisible widget that runs a script in the browser.
+
+    Args:
+        path: relative to this package.
+    """
+    code = resources.files(__package__).joinpath(path).read_text(encoding="utf-8")
+    output = {
+        "output_type": "display_data",
+        "data": {"application/javascript": code},
+        "metadata": {},
+    }
+    return Output(outputs=(output,), layout={"display": "none"})
 
 
 def make_button(

@@ -119,11 +119,13 @@ class LogSlider(HBox):  # type: ignore[misc]
     def __init__(self, label: str, numbers: Sequence[float], value: float, tooltip: str) -> None:
         self.description = label
         self._numbers = numbers
-        self.slider = ipywidgets.SelectionSlider(options=numbers, readout=False, tooltip=tooltip)
+        # each part has its name for screen readers; the style sheet hides it
+        name = {"description": label, "description_allow_html": True, "tooltip": tooltip}
+        self.slider = ipywidgets.SelectionSlider(options=numbers, readout=False, **name)
         # without a step, an arrow key would add 1 to a learning rate
         step = 1 if isinstance(value, int) else next(number for number in numbers if number > 0)
         self.number = (BoundedIntText if isinstance(value, int) else BoundedFloatText)(
-            min=numbers[0], max=numbers[-1], value=value, step=step, tooltip=tooltip
+            min=numbers[0], max=numbers[-1], value=value, step=step, **name
         )
         super().__init__([HTML(label), self.slider, self.number], value=value)
         self.add_class("studio-log-slider")

@@ -20,10 +20,10 @@ from mnist_nb.labs import inside
 from mnist_nb.labs.pruning import prune
 from mnist_nb.models import Network, loss_and_accuracy
 from mnist_nb.widgets.callbacks import LOCK
-from mnist_nb.widgets.common import Panel, make_button, on_change
-from mnist_nb.widgets.markup import message, picture_tag, probability_bars, stylesheet
+from mnist_nb.widgets.common import Panel, make_button, on_change, page_parts, page_script
+from mnist_nb.widgets.markup import message, picture_tag, probability_bars
 from mnist_nb.widgets.model_catalog import GIVEN, ModelCatalog, Option
-from mnist_nb.widgets.pad.paper import page_script
+from mnist_nb.widgets.pad.paper import PAPER_SCRIPT
 from mnist_nb.widgets.prediction import Prediction, read, with_article
 from mnist_nb.widgets.squares import Place, Squares, colours_of, mosaic
 
@@ -97,8 +97,8 @@ class _Explorer(Panel):
         head = HBox([self.network, self.number], layout=WRAPPED_ROW)
         page = HBox([self._page], layout=WRAPPED_ROW)
         if squares is not None:
-            page.children = (squares.widget, self._page, page_script())
-        rows = [HTML(stylesheet()), head, HBox(sliders, layout=WRAPPED_ROW), page]
+            page.children = (squares.widget, self._page, page_script(PAPER_SCRIPT))
+        rows = [*page_parts(), head, HBox(sliders, layout=WRAPPED_ROW), page]
         if buttons:
             rows.append(HBox(buttons))
         super().__init__([*rows, self._message])

@@ -211,6 +211,26 @@ class NotebookPage:
         parts: list[str] = self.page.evaluate(_CUT_OFF, panel)
         return parts
 
+    def show_theme(self, name: str) -> None:
+        """Choose JupyterLab's theme: "Light" or "Dark"."""
+        change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+        self.page.evaluate(change, f"JupyterLab {name}")
+        is_light = str(name == "Light").lower()
+        chosen = self.page.locator(f"[data-jp-theme-light={is_light}]").first
+        chosen.wait_for(state="attached")
+
+    def barriers(self, panel: str) -> list[str]:
+        """Serious and critical barriers to accessibility in a panel, given by its selector."""
+        axe = pytest.importorskip(
+            "axe_playwright_python.sync_playwright", reason="needs axe-playwright-python"
+        ).Axe()
+        found = []
+        for violation in axe.run(self.page, context=panel).response["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                places = [node["html"][:160] for node in violation["nodes"]]
+                found.append(f"{violation['id']}: {places}")
+        return found
+
     def screenshot(self, suffix: str = "") -> Path:
         """Save what the window shows now; returns the file."""
         path = self.screenshots / f"{self.name}{suffix and '-' + suffix}.png"

@@ -305,13 +305,7 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
     assert page.locator(".mnist-pad .pad-thumbs figcaption").all_inner_texts()[0].startswith("2, ")
     page.locator(".mnist-pad .pad-thumbs").first.scroll_into_view_if_needed()
     for theme in ("Light", "Dark"):
-        page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
-            f"JupyterLab {theme}",
-        )
-        page.locator(f"[data-jp-theme-light={str(theme == 'Light').lower()}]").first.wait_for(
-            state="attached"
-        )
+        pad.notebook.show_theme(theme)
         pad.notebook.screenshot(f"2026-{theme}")
     pad.canvas.scroll_into_view_if_needed()
 
@@ -396,6 +390,17 @@ def test_no_part_of_the_pad_is_cut_off(pad: Pad) -> None:
         bars = pad.page.locator(".mnist-bars").bounding_box()
         assert bars is not None
         assert bars["width"] >= 230
+
+
+def test_an_accessibility_scan_finds_nothing_serious(pad: Pad) -> None:
+    pad.mouse(THREE)
+    pad.says("I read a 3")
+    tabs = pad.page.locator(".mnist-pad [role=tab]").all_inner_texts()
+    for theme in ("Dark", "Light"):
+        pad.notebook.show_theme(theme)
+        for name in tabs:
+            pad.tab(name)
+            assert (theme, name, pad.notebook.barriers(".mnist-pad")) == (theme, name, [])
 
 
 def test_a_stroke_with_shift_held_is_drawn_whole(pad: Pad) -> None:

@@ -178,6 +178,16 @@ def test_nothing_is_cut_off_and_a_laptop_shows_the_panel(
     studio.stop()
 
 
+def test_an_accessibility_scan_finds_nothing_serious(studio: StudioPage) -> None:
+    studio.train()
+    studio.until(lambda: studio.panel.locator(".studio-inside").count(), "the look inside")
+    assert studio.notebook.barriers(".mnist-studio") == []
+    studio.stop()
+    for theme in ("Dark", "Light"):
+        studio.notebook.show_theme(theme)
+        assert (theme, studio.notebook.barriers(".mnist-studio")) == (theme, [])
+
+
 def test_numbers_are_typed_and_settings_copied(studio: StudioPage) -> None:
     rate = studio.slider("Learning rate").locator("input")
     rate.fill("0.0123")

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ipywidgets import HTML, HBox, Tab, VBox
+from ipywidgets import HBox, Tab, VBox
 from numpy.typing import ArrayLike
 from torch import nn
 
@@ -12,8 +12,7 @@ from mnist_nb.data import Mnist
 from mnist_nb.handwriting.my_digits import MyDigits
 from mnist_nb.handwriting.preprocessing import Pixels
 from mnist_nb.handwriting.sketch import Sketch
-from mnist_nb.widgets.common import Panel
-from mnist_nb.widgets.markup import stylesheet
+from mnist_nb.widgets.common import Panel, page_parts
 from mnist_nb.widgets.pad.collecting import AnswerButtons, CollectPanel
 from mnist_nb.widgets.pad.digit_page import BRUSHES, DigitPage
 from mnist_nb.widgets.pad.gallery import Gallery
@@ -68,7 +67,7 @@ class DrawingPad(Panel):
         self.models = ModelList(self.state)
         self.add_class("mnist-pad")
         self._tabs = self._make_tabs()
-        self.children = [HTML(stylesheet()), self.models.widget, self._lay_out(), self._tabs]
+        self.children = [*page_parts(), self.models.widget, self._lay_out(), self._tabs]
         for paper in (self.page.paper, self.numbers.paper):
             paper.previous = self.models.widget
         with contextlib.suppress(ValueError, OSError):  # shown when the digits are needed

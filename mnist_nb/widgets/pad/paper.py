@@ -7,18 +7,18 @@ Shift held, lets the wheel scroll the page, and shows a notice if the kernel doe
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 
-from ipywidgets import HTML, IntSlider, Output, ToggleButtons, VBox, Widget
+from ipywidgets import HTML, IntSlider, ToggleButtons, VBox, Widget
 
 from mnist_nb.handwriting.sketch import Stroke, as_points
 from mnist_nb.widgets.canvas import InkCanvas, Note, Point, Sheet
-from mnist_nb.widgets.common import labelled, make_button, on_change
+from mnist_nb.widgets.common import labelled, make_button, on_change, page_script
 from mnist_nb.widgets.pad import pad_markup
 from mnist_nb.widgets.pad.drawing import Drawing
 from mnist_nb.widgets.pad.state import PadState
 
 ERASE = "Erase"
+PAPER_SCRIPT = "pad/paper.js"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Paper:
         self.canvas.on_key_down(self._leave)
         self._presses = 0
         self._notice = HTML(pad_markup.busy_notice(self._presses))
-        self.sheet = VBox([self.canvas, self._notice, page_script()])
+        self.sheet = VBox([self.canvas, self._notice, page_script(PAPER_SCRIPT)])
         self.sheet.add_class("pad-sheet")
         self.tool = ToggleButtons(
             options=["Draw", ERASE], tooltips=["Draw with the pen", "Take ink away"]
@@ -136,14 +136,3 @@ class Paper:
         if key == "Tab":
             target = self.previous if shift else self.buttons[0]
             target.focus()
-
-
-def page_script() -> Output:
-    """Return an invisible widget that runs `paper.js` in the browser."""
-    code = resources.files(__package__).joinpath("paper.js").read_text(encoding="utf-8")
-    output = {
-        "output_type": "display_data",
-        "data": {"application/javascript": code},
-        "metadata": {},
-    }
-    return Output(outputs=(output,), layout={"display": "none"})

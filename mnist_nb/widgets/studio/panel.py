@@ -19,9 +19,8 @@ from mnist_nb.handwriting.my_digits import MyDigits
 from mnist_nb.plots import training_curves
 from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets.callbacks import LOCK
-from mnist_nb.widgets.common import Panel, make_button, on_change
+from mnist_nb.widgets.common import Panel, make_button, on_change, page_parts
 from mnist_nb.widgets.controls import Controls
-from mnist_nb.widgets.markup import stylesheet
 from mnist_nb.widgets.studio import studio_markup
 from mnist_nb.widgets.studio.chart import draw_chart
 from mnist_nb.widgets.studio.diagnostics_view import draw_diagnostics
@@ -78,7 +77,7 @@ class TrainingStudio(Panel):
         self._table = RunsTable(self.session, self.attempt, self.restore)
         super().__init__(
             [
-                HTML(stylesheet()),
+                *page_parts(),
                 row_of("studio-above", self.controls.widget, self._make_right_side()),
                 row_of("studio-pictures", self._chart, self._diagnostics),
                 self._table.widget,
@@ -320,7 +319,7 @@ class TrainingStudio(Panel):
 
     def _make_pinned_index(self) -> BoundedIntText:
         hint = f"The number of the {self._pinnable.name} image that is pinned"
-        made = BoundedIntText(0, min=0, max=len(self._pinnable) - 1, tooltip=hint)
+        made = BoundedIntText(0, min=0, max=len(self._pinnable) - 1, description=hint, tooltip=hint)
         return on_change(self.attempt, made, lambda: self._pin_number(made.value))
 
 

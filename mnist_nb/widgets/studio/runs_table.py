@@ -70,7 +70,8 @@ class _RunRow:
         )
         self.remove = make_button(attempt, "Remove", "Forget this run", remove)
         self._run = run
-        self._name = Text(run.name, continuous_update=False, tooltip="The run's name")
+        hint = "The run's name"
+        self._name = Text(run.name, continuous_update=False, description=hint, tooltip=hint)
         on_change(attempt, self._name, self._rename)
         number = HTML(number_html(run.number))
         self.widget = row_of(
