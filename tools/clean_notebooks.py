@@ -2,10 +2,10 @@
 
 python tools/clean_notebooks.py [--check] NOTEBOOK...
 
-Kept: sources, cell ids, tags, execution counts, outputs. Removed: execution times, widget state,
-widget views (they need a kernel that has ended; their text is kept), collapsed and scrolled marks,
-the Python version. Consecutive printed lines are merged into one output. With --check nothing is
-written, and the exit status says whether all notebooks are clean.
+Sources, cell ids, tags, execution counts and outputs are kept. Execution times, widget state,
+collapsed and scrolled marks and the Python version are removed, and so are widget views, which need
+a running kernel (their text is kept). Consecutive printed lines are merged into one output. With
+--check nothing is written, and the exit status is 1 if a notebook is not clean.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def clean(notebook: NotebookNode) -> NotebookNode:
 
 
 def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Merge consecutive printed lines into one output: the kernel splits them at random."""
+    """Merge consecutive printed lines, which the kernel splits at random, into one output."""
     parts: list[NotebookNode] = []
     for output in outputs:
         if parts and output.output_type == "stream" and output.get("name") == parts[-1].get("name"):
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="change nothing, only list notebooks that are not clean",
+        help="only list notebooks that are not clean",
     )
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK")
     options = parser.parse_args()

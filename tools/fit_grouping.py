@@ -1,15 +1,15 @@
-"""Fit the weights by which the ink of a picture is divided into digits, on made pages.
+"""Fit the weights that divide the ink of a picture into digits, on generated pages.
 
     python tools/fit_grouping.py [--pages 20] [--output FILE]
 
-1. Describe pages as `read_number` does it. Of each cluster of ink the right division is known, and
-   the weights maximise its likelihood among all ways to divide the cluster, less a small multiple
-   of their squares.
-2. Read the pages with these weights. The weights of doubts maximise the likelihood of which pages
-   are read right: that makes the confidence honest.
+1. Describe pages as `read_number` does. The right division of each cluster of ink is known. The
+   weights maximize its likelihood among all ways to divide the cluster, minus a small multiple of
+   their squares.
+2. Read the pages with these weights. The weights of doubts maximize the likelihood of the pages
+   that are read correctly and of those that are not, so that the confidence is calibrated.
 
-The pages have digits that the networks were not trained on: the first half of MNIST's validation
-images. The other half is for `benchmarks/whole_numbers.py --made`.
+The digits are from the first half of MNIST's validation images, which the networks were not trained
+on. The second half is for `benchmarks/whole_numbers.py --made`.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ from mnist_nb.handwriting.pieces import InkPiece
 OUTPUT = Path(ink_grouping.__file__).parent / ink_grouping.WEIGHTS_FILE
 NAMES = [one.name for one in (*fields(DigitFeatures), *fields(DroppedFeatures))]
 DOUBTS = [one.name for one in fields(Doubts)]
-MAX_DIVISIONS = 200  # of a cluster; those with more are left out
-LEAST_LOGIT = -2  # of the score of a digit; one that looks less like it teaches nothing
-MIN_SHARE = 0.3  # of a piece's pixels that a digit owns, if the piece is a part of it
-FRAGMENT = 0.15  # of the pixels of a digit; a part of it that is smaller may be dropped
-DECAY = 0.1  # times the sum of the squares
+MAX_DIVISIONS = 200  # of a cluster; clusters with more are skipped
+MIN_LOGIT = -2  # of a digit's score; digits with less are illegible and skipped
+MIN_SHARE = 0.3  # of a piece's pixels that a digit must own for the piece to be a part of it
+FRAGMENT = 0.15  # of a digit's pixels; smaller parts of it may be dropped
+DECAY = 0.1  # the factor of the sum of squared weights
 STEPS = 60  # of L-BFGS
 
 
 def fit(clusters: list[tuple[Tensor, int]]) -> dict[str, float]:
-    """Find the weights.
+    """Return the weights.
 
     Args:
-        clusters: the sums of the features of each way to divide it, `[division, feature]`, and
-            which is right.
+        clusters: for each, the sums of the features of every division, `[division, feature]`, and
+            the index of the right one.
     """
-    rows = torch.cat([sums for sums, _ in clusters])  # [way, feature], of all clusters
+    rows = torch.cat([sums for sums, _ in clusters])  # [division, feature], of all clusters
     lengths = torch.tensor([len(sums) for sums, _ in clusters])
     first_rows = lengths.cumsum(0) - lengths
     right_rows = first_rows + torch.tensor([place for _, place in clusters])
@@ -80,23 +80,23 @@ def fit(clusters: list[tuple[Tensor, int]]) -> dict[str, float]:
     optimizer.step(loss)
     worths = (rows @ weights).detach()
     is_right = worths[right_rows] == _best_of_clusters(worths, owners)
-    print(f"{int(is_right.sum()):,} of {len(clusters):,} clusters are divided right")
+    print(f"{int(is_right.sum()):,} of {len(clusters):,} clusters are divided correctly")
     return dict(zip(NAMES, weights.detach().tolist(), strict=True))
 
 
 def _best_of_clusters(worths: Tensor, owners: Tensor) -> Tensor:
-    """The largest worth of each cluster: `[cluster]`."""
+    """Return the largest worth of each cluster: `[cluster]`."""
     count = int(owners[-1]) + 1
     lowest = torch.full((count,), -torch.inf, dtype=worths.dtype)
     return lowest.scatter_reduce(0, owners, worths, "amax")
 
 
 def fit_doubts(doubts: Tensor, is_right: Tensor) -> dict[str, float]:
-    """Find the weights of doubts.
+    """Return the weights of doubts.
 
     Args:
         doubts: of each page, `[page, doubt]`.
-        is_right: whether it is read right: bool `[page]`.
+        is_right: whether each page is read correctly: bool `[page]`.
     """
     logarithms = torch.full((len(DOUBTS),), -1.0, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([logarithms], max_iter=STEPS, line_search_fn="strong_wolfe")
@@ -115,7 +115,7 @@ def fit_doubts(doubts: Tensor, is_right: Tensor) -> dict[str, float]:
 def read_again(
     pages: list[tuple[Page, InkPage]], weights: dict[str, float]
 ) -> tuple[Tensor, Tensor]:
-    """The doubts about each page, `[page, doubt]`, and whether it is read right."""
+    """Return the doubts about each page, `[page, doubt]`, and whether it is read correctly."""
     rows, is_right = [], []
     for page, described in pages:
         groups, probability = choose_digits(described, weights)
@@ -128,21 +128,22 @@ def read_again(
 
 
 def describe_clusters(page: Page, described: InkPage) -> Iterator[tuple[Tensor, int]]:
-    """The features of each way to divide each cluster of a page, and which way is right."""
+    """Yield the features of every division of each cluster of a page, and the index of the right
+    one."""
     owners = [find_owner(piece, page, described.width) for piece in described.pieces]
     for cluster in described.clusters:
         right = right_choices(cluster, described, owners)
         if right is None:
             continue
-        ways = list(all_divisions(cluster))
-        if 1 < len(ways) <= MAX_DIVISIONS:
+        divisions = list(all_divisions(cluster))
+        if 1 < len(divisions) <= MAX_DIVISIONS:
             features = torch.tensor([row_of(one) for one in cluster.features], dtype=torch.float64)
-            sums = torch.stack([features[list(way)].sum(0) for way in ways])
-            yield sums, ways.index(right)
+            sums = torch.stack([features[list(division)].sum(0) for division in divisions])
+            yield sums, divisions.index(right)
 
 
 def find_owner(piece: InkPiece, page: Page, width: int) -> int:
-    """The digit that a piece is a part of, or NOBODY."""
+    """Return the digit that a piece is a part of, or NOBODY."""
     height, original_width = page.owners.shape
     scale = original_width / width
     columns, rows = ((piece.pixels.T + 0.5) * scale).astype(np.int64)
@@ -156,8 +157,8 @@ def find_owner(piece: InkPiece, page: Page, width: int) -> int:
 
 
 def right_choices(cluster: Cluster, page: InkPage, owners: list[int]) -> tuple[int, ...] | None:
-    """The indices of the choices that divide a cluster as it should be, in increasing order; None
-    if a digit is no group of it, or is in ruins."""
+    """Return the indices of the choices that divide a cluster correctly, in increasing order; None
+    if a digit is not a group of the cluster, or is illegible."""
     digits: dict[int, list[int]] = {}
     dropped = []
     for piece in cluster.pieces:
@@ -177,7 +178,7 @@ def right_choices(cluster: Cluster, page: InkPage, owners: list[int]) -> tuple[i
         if key not in places:
             return None
         features = cluster.features[places[key]]
-        if isinstance(features, DigitFeatures) and features.score_logit < LEAST_LOGIT:
+        if isinstance(features, DigitFeatures) and features.score_logit < MIN_LOGIT:
             return None
         chosen.append(places[key])
     for choice in cluster.choices:  # ink that is dropped as a whole
@@ -189,8 +190,8 @@ def right_choices(cluster: Cluster, page: InkPage, owners: list[int]) -> tuple[i
 
 
 def all_divisions(cluster: Cluster) -> Iterator[tuple[int, ...]]:
-    """Every way to divide a cluster, as indices of choices in increasing order; at most one more
-    than MAX_DIVISIONS."""
+    """Yield every division of a cluster, as increasing indices of choices; at most one more than
+    MAX_DIVISIONS."""
     found = 0
     by_first: dict[int, list[int]] = {piece: [] for piece in cluster.pieces}
     for index, choice in enumerate(cluster.choices):
@@ -213,7 +214,7 @@ def all_divisions(cluster: Cluster) -> Iterator[tuple[int, ...]]:
 
 
 def row_of(features: DigitFeatures | DroppedFeatures) -> list[float]:
-    """The values of all features, 0 for those of the other kind."""
+    """Return the values of all features, 0 for those of the other kind."""
     values = vars(features)
     return [values.get(name, 0.0) for name in NAMES]
 
@@ -233,14 +234,14 @@ def main(arguments: list[str] | None = None) -> None:
         clusters += describe_clusters(page, described)
     weights = fit(clusters)
     doubts, is_right = read_again(pages, weights)
-    print(f"{int(is_right.sum())} of {len(pages)} pages are read right")
+    print(f"{int(is_right.sum())} of {len(pages)} pages are read correctly")
     weights |= fit_doubts(doubts, is_right)
     rounded = {name: round(weight, 3) for name, weight in weights.items()}
     options.output.write_text(json.dumps(rounded, indent=2) + "\n")
 
 
 def collect(pages: int, split: Split, model: nn.Module) -> list[tuple[Page, InkPage]]:
-    """Make so many pages of each kind, and describe them."""
+    """Make `pages` pages of each kind, and describe them."""
     collected = []
     for kind in KINDS:
         for seed in range(pages):

@@ -1,4 +1,4 @@
-"""Install mnist_nb into the environment of the Python that runs this.
+"""Install mnist_nb into the environment of the Python that runs this script.
 
 python tools/install.py [--extra test] [--gpu 0|1] [--constraint FILE]
 
@@ -21,7 +21,7 @@ from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-# Wheels from other sources, such as a folder in pip's settings, may not match those of this index.
+# Wheels from other sources, such as a folder in pip's settings, may not match those of the index.
 WITHOUT_OTHER_SOURCES = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_NO_INDEX": ""}
 PYTORCH = re.compile(
     r"torch|torchvision|triton|(nvidia|cuda)-.*"
@@ -29,7 +29,7 @@ PYTORCH = re.compile(
 
 
 def main() -> int:
-    """Install PyTorch's CPU build if wanted, then everything else."""
+    """Install PyTorch's CPU build if needed, then everything else."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--extra", default="notebooks", help="an extra of pyproject.toml (%(default)s)"
@@ -53,7 +53,9 @@ def main() -> int:
         source = ["--index-url", CPU_INDEX, "--timeout", "10", "--retries", "0"]
         command = ["install", "-qqq", *source, *keep, "torch", "torchvision"]
         if pip(*command, environment=WITHOUT_OTHER_SOURCES) != 0:
-            print("PyTorch's own index cannot be used: installing PyPI's build, several GB.")
+            print(
+                "PyTorch's own index cannot be used: installing PyPI's build (several GB) instead."
+            )
     print("Installing mnist_nb and its dependencies, which can take minutes ...", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         return pip("install", "-qq", *keep, *project(Path(scratch), options.extra))
@@ -75,14 +77,14 @@ def has_nvidia_driver() -> bool:
 
 
 def remove_pytorch() -> None:
-    """Uninstall PyTorch's build and its dependencies."""
+    """Uninstall PyTorch and the packages that only it needs."""
     names = [package.name for package in distributions() if PYTORCH.fullmatch(package.name)]
     if names:
         pip("uninstall", "--quiet", "--yes", *names)
 
 
 def project(scratch: Path, extra: str) -> list[str]:
-    """Return what pip installs: this folder, or a copy if the folder is read-only."""
+    """Return the arguments for pip: this folder, or a copy if the folder is read-only."""
     if os.access(ROOT, os.W_OK):
         return ["--editable", f"{ROOT}[{extra}]"]
     copy = shutil.copytree(ROOT, scratch / "mnist_nb", ignore=shutil.ignore_patterns(".*"))

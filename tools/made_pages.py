@@ -1,9 +1,9 @@
-"""Pictures of several digits, made by rule from MNIST's training images: forms, pages, photos.
+"""Generate pictures of several digits from MNIST's images: forms, pages and photos.
 
     python tools/made_pages.py OUT.png [--kind KIND] [--seed SEED]
 
-draws a contact sheet of all kinds, or of one. `KINDS` is the table of what can be made; a kind and
-a seed give the same page on every run. What reads numbers is fitted and tested on these pages.
+This draws a contact sheet of all kinds, or of one. `KINDS` lists the kinds of pages; a kind and a
+seed give the same page on every run. `read_number` is fitted and tested on these pages.
 """
 
 from __future__ import annotations
@@ -33,42 +33,42 @@ Range = tuple[float, float]  # from which a number is drawn
 Random = np.random.Generator
 
 MAX_LETTERS = 30  # in a line of words
-NOBODY = -1  # owns a pixel that is no digit's ink
+NOBODY = -1  # the owner of a pixel that is not a digit's ink
 PEN = 0.12  # the width of MNIST's pen, in heights of a digit
-OVERSAMPLING = 3  # digits are drawn so many times larger, then reduced
+OVERSAMPLING = 3  # digits are drawn this many times larger, then reduced
 
 
 class Page(NamedTuple):
-    """A made picture, and what it says."""
+    """A generated picture and its text."""
 
     picture: Image.Image  # RGB
     text: str  # lines are joined by newlines; commas, points and minus signs are left out
     boxes: list[Box]  # of the digits, in the text's order, in pixels of the picture
-    owners: NDArray[np.int64]  # [H, W], the number of the digit whose ink it is, or NOBODY
+    owners: NDArray[np.int64]  # [H, W], the index of the digit that has this ink, or NOBODY
 
 
-# ---- light: factors `[H, W]` for the picture
+# ---- Light: factors `[H, W]` that multiply the picture
 
 
 def lit_evenly(shape: Shape, random: Random) -> Floats:
-    """The same light everywhere."""
+    """Return the same light everywhere."""
     return np.ones(shape)
 
 
 def lit_by_day(shape: Shape, random: Random) -> Floats:
-    """Nearly the same light everywhere."""
+    """Return nearly the same light everywhere."""
     return lit_from_a_side(shape, random, darkest=0.9)
 
 
 def lit_from_a_side(shape: Shape, random: Random, darkest: float = 0.45) -> Floats:
-    """Light that fades in one direction."""
+    """Return light that fades in one direction."""
     loss = random.uniform(0, 1 - darkest)
     factors: Floats = 1 - loss * _along(shape, random)
     return factors
 
 
 def in_shadow(shape: Shape, random: Random) -> Floats:
-    """A shadow with a soft edge over a part of the sheet."""
+    """Return a shadow with a soft edge over a part of the sheet."""
     along = _along(shape, random)
     edge, softness = random.uniform(0.25, 0.75), random.uniform(0.02, 0.15)
     shadow = 1 / (1 + np.exp((edge - along) / softness))
@@ -77,7 +77,7 @@ def in_shadow(shape: Shape, random: Random) -> Floats:
 
 
 def dark_corners(shape: Shape, random: Random) -> Floats:
-    """Light in the middle, as of a lens or a flash."""
+    """Return light that is brightest in the middle, as with a flash or a simple lens."""
     height, width = shape
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     radius = random.uniform(0.3, 0.6)
@@ -87,7 +87,7 @@ def dark_corners(shape: Shape, random: Random) -> Floats:
 
 
 def _along(shape: Shape, random: Random) -> Floats:
-    """How far each pixel is in a random direction, 0 to 1: `[H, W]`."""
+    """Return the position of each pixel in a random direction, 0 to 1: `[H, W]`."""
     height, width = shape
     angle = random.uniform(0, 2 * np.pi)
     across = np.cos(angle) * np.arange(width)
@@ -98,15 +98,15 @@ def _along(shape: Shape, random: Random) -> Floats:
 
 @dataclass(frozen=True)
 class Camera:
-    """How a sheet becomes a picture.
+    """The settings that turn a sheet into a picture.
 
     Attributes:
         paper, ink: grey values.
-        tint: how far the channels of paper and ink differ from their grey values, at most.
-        light: how the sheet is lit.
+        tint: the largest difference between a colour channel and its grey value.
+        light: the function that lights the sheet.
         grain: standard deviation of the noise, in grey values.
         blur: standard deviation, in pixels.
-        turn: degrees, in either direction.
+        turn: the largest rotation, in degrees.
         has_table: whether the sheet's edges and the table around it are in the picture.
         is_bilevel: whether every pixel is black or white.
         is_negative: whether the ink is light and the paper dark.
@@ -143,19 +143,19 @@ FORM = Camera(paper=(200, 245), tint=20, blur=(0.3, 0.8))
 
 @dataclass(frozen=True)
 class Kind:
-    """What is on a page; lengths are in heights of a digit unless said otherwise.
+    """The content of a page. Lengths are in heights of a digit unless another unit is given.
 
     Attributes:
-        lines, digits: the least and the most lines, and digits in each.
+        lines, digits: the minimum and maximum of lines, and of digits in each.
         height: of a digit, in pixels.
-        gap: between the boxes of digits that follow each other.
-        pitch: between the middles of digits that follow each other, instead of a gap.
-        spread: how far a digit may be above or below its line.
+        gap: between the boxes of consecutive digits.
+        pitch: between the centres of consecutive digits; used instead of a gap.
+        spread: the largest distance of a digit from its line, up or down.
         leading: between lines.
-        pen: how thick the pen is, in times of MNIST's.
+        pen: the width of the pen, as a multiple of MNIST's.
         margin: around the digits.
-        draw: what else is on the sheet, printed or written.
-        camera: how it becomes a picture.
+        draw: the functions that draw everything else on the sheet.
+        camera: the settings that turn it into a picture.
     """
 
     lines: tuple[int, int] = (1, 1)
@@ -176,15 +176,15 @@ class Digit(NamedTuple):
 
     label: int
     box: Box
-    slot: Box  # the place for it: a box of a form may be printed here
+    slot: Box  # its place, where the box of a form may be printed
 
 
 class Sheet:
-    """Ink and print, before they are photographed.
+    """A sheet of paper with ink and print, before it is photographed.
 
     Attributes:
         ink, print: darkness, `[H, W]` in 0..1.
-        owners: `[H, W]`, the number of the digit whose ink it is, or NOBODY.
+        owners: `[H, W]`, the index of the digit that has this ink, or NOBODY.
         lines: of digits.
         height: of a digit in pixels.
         pen: the width of the pen in pixels.
@@ -206,7 +206,7 @@ class Sheet:
 
     @property
     def digits(self) -> list[Digit]:
-        """Of all lines."""
+        """The digits of all lines."""
         return list(itertools.chain.from_iterable(self.lines))
 
     @property
@@ -215,7 +215,7 @@ class Sheet:
         return [digit.slot for digit in self.digits]
 
     def write(self, points: list[tuple[float, float]], width: float) -> None:
-        """Draw a line with the pen that writes the digits."""
+        """Draw a line with the pen of the digits."""
         self.ink = np.maximum(self.ink, self._line(points, width))
 
     def rule(self, points: list[tuple[float, float]], width: float) -> None:
@@ -223,7 +223,7 @@ class Sheet:
         self.print = np.maximum(self.print, self._line(points, width))
 
     def erase(self, points: list[tuple[float, float]], width: float) -> None:
-        """Take ink away along a line."""
+        """Remove ink along a line."""
         kept = 1 - self._line(points, width)
         self.ink *= kept
         self.owners[kept < 0.5] = NOBODY
@@ -250,11 +250,11 @@ class Sheet:
         self.owners[place][visible > 0.5] = owner
 
 
-# ---- what is printed or written beside the digits
+# ---- Everything on the sheet besides the digits
 
 
 def boxes(sheet: Sheet, random: Random) -> None:
-    """A box around each digit."""
+    """Print a box around each digit."""
     width = random.uniform(0.03, 0.1) * sheet.height
     inset_x = random.uniform(-0.02, 0.2) * sheet.height
     inset_y = random.uniform(-0.02, 0.12) * sheet.height
@@ -263,7 +263,7 @@ def boxes(sheet: Sheet, random: Random) -> None:
 
 
 def comb(sheet: Sheet, random: Random) -> None:
-    """Cells with common walls around each line of digits; the walls may be lower than the cells."""
+    """Print cells with common walls around each line; the walls may be lower than the cells."""
     width = random.uniform(0.03, 0.06) * sheet.height
     is_open = random.random() < 0.3
     for line in sheet.lines:
@@ -281,7 +281,7 @@ def comb(sheet: Sheet, random: Random) -> None:
 
 
 def table(sheet: Sheet, random: Random) -> None:
-    """Lines between all rows and all columns, over the whole sheet."""
+    """Print lines between all rows and all columns, across the whole sheet."""
     sheet_width, sheet_height = sheet.size
     width = random.uniform(0.02, 0.06) * sheet.height
     edges = np.array(sheet.slots)
@@ -292,7 +292,7 @@ def table(sheet: Sheet, random: Random) -> None:
 
 
 def squared_paper(sheet: Sheet, random: Random) -> None:
-    """Squares over the whole sheet, as wide as a digit's place or half of it."""
+    """Print squares on the whole sheet, as wide as a digit's slot or half of it."""
     left, top, right, _ = sheet.slots[0]
     pitch = (right - left) / random.integers(1, 3)
     sheet_width, sheet_height = sheet.size
@@ -303,7 +303,7 @@ def squared_paper(sheet: Sheet, random: Random) -> None:
 
 
 def ruled_paper(sheet: Sheet, random: Random) -> None:
-    """Level lines over the whole sheet, which the digits may cross."""
+    """Print horizontal lines on the whole sheet, which digits may cross."""
     sheet_width, sheet_height = sheet.size
     pitch = random.uniform(1.1, 1.8) * sheet.height
     width = random.uniform(0.02, 0.06) * sheet.height
@@ -313,7 +313,7 @@ def ruled_paper(sheet: Sheet, random: Random) -> None:
 
 
 def underline(sheet: Sheet, random: Random) -> None:
-    """A rule below each line of digits, which some of them touch."""
+    """Print a line below each line of digits, which some digits touch."""
     width = random.uniform(0.04, 0.08) * sheet.height
     for line in sheet.lines:
         feet = [digit.box[3] for digit in line]
@@ -323,7 +323,7 @@ def underline(sheet: Sheet, random: Random) -> None:
 
 
 def dashes(sheet: Sheet, random: Random) -> None:
-    """What a form leaves above and below a line that was cut out of it, and a bracket."""
+    """Print remains of a form above and below each line, as if it was cut out, and a bracket."""
     width = random.uniform(0.05, 0.1) * sheet.height
     for line in sheet.lines:
         above, below = random.uniform(0.15, 0.4, 2) * sheet.height
@@ -340,7 +340,7 @@ def dashes(sheet: Sheet, random: Random) -> None:
 
 
 def strip(sheet: Sheet, random: Random) -> None:
-    """A dark strip along a part of an edge of the picture."""
+    """Print a dark strip along a part of an edge of the picture."""
     sheet_width, sheet_height = sheet.size
     width = random.uniform(0.03, 0.3) * sheet.height
     start, end = random.uniform(-0.2, 1.2, 2)
@@ -353,7 +353,7 @@ def strip(sheet: Sheet, random: Random) -> None:
 
 
 def specks(sheet: Sheet, random: Random) -> None:
-    """Dirt: dots and short scratches anywhere."""
+    """Add dirt: dots and short scratches anywhere."""
     for _ in range(random.integers(3, 12)):
         x, y = random.uniform(0, sheet.size)
         length = random.choice([0, 0.05, 0.2]) * sheet.height
@@ -363,7 +363,7 @@ def specks(sheet: Sheet, random: Random) -> None:
 
 
 def creases(sheet: Sheet, random: Random) -> None:
-    """Folds along which the ink is worn off, so that digits are in several pieces."""
+    """Wear off ink along folds, so that digits are in several pieces."""
     sheet_width, sheet_height = sheet.size
     for line in sheet.lines:
         width = random.uniform(0.02, 0.08) * sheet.height
@@ -375,7 +375,7 @@ def creases(sheet: Sheet, random: Random) -> None:
 
 
 def words(sheet: Sheet, random: Random) -> None:
-    """Lines of letters above the digits, as many as there is room for."""
+    """Write lines of letters above the digits, as many as fit."""
     generator = torch.Generator().manual_seed(int(random.integers(2**31)))
     side = round(random.uniform(0.7, 1.2) * sheet.height)
     first_top = min(digit.box[1] for digit in sheet.lines[0])
@@ -392,7 +392,7 @@ def words(sheet: Sheet, random: Random) -> None:
 
 
 def comma(sheet: Sheet, random: Random) -> None:
-    """A decimal comma in each line."""
+    """Write a decimal comma in each line."""
     for line in sheet.lines:
         x, foot = _after_a_digit(line, random)
         length = random.uniform(0.15, 0.55) * sheet.height
@@ -402,7 +402,7 @@ def comma(sheet: Sheet, random: Random) -> None:
 
 
 def point(sheet: Sheet, random: Random) -> None:
-    """A decimal point in each line."""
+    """Write a decimal point in each line."""
     for line in sheet.lines:
         x, foot = _after_a_digit(line, random)
         width = random.uniform(1, 1.6) * sheet.pen
@@ -411,14 +411,14 @@ def point(sheet: Sheet, random: Random) -> None:
 
 
 def _after_a_digit(line: list[Digit], random: Random) -> tuple[float, float]:
-    """Between two digits, at their feet."""
+    """Return a point between two digits, at their baseline."""
     place = int(random.integers(len(line) - 1))
     before, after = line[place], line[place + 1]
     return (before.box[2] + after.box[0]) / 2, before.box[3]
 
 
 def minus(sheet: Sheet, random: Random) -> None:
-    """A minus sign before each line."""
+    """Write a minus sign before each line."""
     for line in sheet.lines:
         left, top, _, bottom = line[0].box
         y = (top + bottom) / 2 + random.uniform(-0.1, 0.15) * sheet.height
@@ -428,9 +428,9 @@ def minus(sheet: Sheet, random: Random) -> None:
         sheet.write([(end - length, y), (end, y + tilt)], sheet.pen)
 
 
-# ---- the table of kinds
+# ---- The kinds of pages
 
-SLOTS = (1.0, 1.6)  # pitch of digits in boxes
+SLOTS = (1.0, 1.6)  # the pitch of digits in boxes
 KINDS = {
     "line": Kind(),
     "drawing": Kind(camera=DRAWING),
@@ -486,7 +486,7 @@ KINDS = {
 }
 
 
-# ---- making a page
+# ---- Making a page
 
 
 def make_page(kind: str, seed: int, split: Split) -> Page:
@@ -494,8 +494,8 @@ def make_page(kind: str, seed: int, split: Split) -> Page:
 
     Args:
         kind: a key of `KINDS`.
-        seed: decides everything else.
-        split: of MNIST, whose digits are used.
+        seed: determines everything else.
+        split: the digits to use.
     """
     random = np.random.default_rng([seed, *kind.encode()])
     recipe = KINDS[kind]
@@ -506,10 +506,10 @@ def make_page(kind: str, seed: int, split: Split) -> Page:
 
 
 class Layout(NamedTuple):
-    """The measures of one sheet, in pixels, but for the pen."""
+    """The measures of one sheet, in pixels except for the pen."""
 
     height: float  # of a digit
-    pen: float  # in times of MNIST's
+    pen: float  # a multiple of MNIST's
     margin: float
     leading: float
     gap: float
@@ -558,7 +558,7 @@ def write_sheet(kind: Kind, split: Split, random: Random) -> Sheet:
 def write_line(
     layout: Layout, middle: float, count: int, split: Split, random: Random
 ) -> tuple[list[Digit], list[Floats]]:
-    """Choose the digits of a line around y = `middle`: places, and the ink of each."""
+    """Choose the digits of a line around y = `middle`. Return them and the ink of each."""
     slot_height = 1.3 * layout.height
     if layout.pitch is not None:
         slot_height = min(layout.leading, 1.5 * layout.height)
@@ -584,7 +584,7 @@ def write_line(
 
 
 def digit_mask(image: NDArray[np.uint8], height: float, pen: float) -> Floats:
-    """Enlarge an image `[28, 28]`, cut to its ink, to a height in pixels, and redraw it with a pen
+    """Crop an image `[28, 28]` to its ink, scale it to a height in pixels, and redraw it with a pen
     `pen` times as thick: darkness `[H, W]` in 0..1."""
     small = _cut_to_ink(image, image > 60)
     scale = OVERSAMPLING * height / small.shape[0]
@@ -618,7 +618,7 @@ def _with_pen(is_ink: NDArray[np.bool_], pen: float) -> NDArray[np.bool_]:
     return np.asarray(ndimage.binary_closing(thin, iterations=OVERSAMPLING))
 
 
-# ---- taking its picture
+# ---- Taking its picture
 
 
 def photograph(sheet: Sheet, camera: Camera, random: Random) -> Page:
@@ -649,15 +649,15 @@ def _turn(
     beyond: float = 0,
     nearest: bool = False,
 ) -> Floats:
-    """Turn a layer by degrees, with a table `edge` pixels wide around it; `nearest` leaves its
-    values as they are."""
+    """Rotate a layer by degrees, with a table `edge` pixels wide around it. With `nearest`, values
+    are not interpolated."""
     padded = np.pad(layer, edge, constant_values=beyond)
     order = 0 if nearest else 1
     return np.asarray(ndimage.rotate(padded, angle, reshape=False, order=order, mode="nearest"))
 
 
 def _turn_box(box: Box, edge: int, angle: float, shape: Shape) -> Box:
-    """Move the box of a digit to where `_turn` moves the digit."""
+    """Move the box of a digit as `_turn` moves the digit."""
     low, high = np.array(box).reshape(2, 2) + edge  # (x, y)
     middle = np.array([shape[1] - 1, shape[0] - 1]) / 2
     cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
@@ -672,13 +672,13 @@ def _turn_box(box: Box, edge: int, angle: float, shape: Shape) -> Box:
 def _colour(
     ink: Floats, printed: Floats, table_mask: Floats, camera: Camera, random: Random
 ) -> Floats:
-    """Give paper, print, ink and table their colours: `[H, W, RGB]`."""
+    """Colour paper, print, ink and table: `[H, W, RGB]`."""
     tint = camera.tint
     paper = random.uniform(*camera.paper) + random.uniform(-tint, tint, 3) / 2
     ink_colour = random.uniform(*camera.ink) + random.uniform(-tint, tint, 3)
     print_colour = ink_colour
     if not camera.is_bilevel:
-        darkness = random.uniform(0.25, 1)  # of the print, compared to the ink
+        darkness = random.uniform(0.25, 1)  # of the print, relative to the ink
         print_colour = paper + darkness * (ink_colour - paper) + random.uniform(-3, 3, 3) * tint
     table_colour = random.uniform(0.1, 0.6) * paper + random.uniform(-tint, tint, 3)
     colours = np.broadcast_to(paper, (*ink.shape, 3))
@@ -689,7 +689,7 @@ def _colour(
 
 
 def _expose(colours: Floats, camera: Camera, random: Random) -> Image.Image:
-    """Light, blur and grain, and what scanners do."""
+    """Add light, blur and grain, and the effects of a scanner."""
     shape = colours.shape[:2]
     lit = colours * camera.light(shape, random)[..., None]
     blur = random.uniform(*camera.blur)
@@ -711,7 +711,7 @@ def _through_jpeg(picture: Image.Image, quality: float) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-# ---- the contact sheet
+# ---- The contact sheet
 
 
 def contact_sheet(pages: list[tuple[str, Page]], columns: int = 6) -> Image.Image:

@@ -2,9 +2,10 @@
 
 python tools/make_html.py [FOLDER]
 
-The pages go to build/html (or FOLDER), with index.html as their list; links between notebooks lead
-to the pages. The drawing pad is replaced by pad.html, which has the shipped network and needs no
-kernel. Formulas need MathJax, which a page downloads; everything else is in the page.
+The pages are written to build/html (or FOLDER), with a list of them in index.html. Links between
+notebooks become links between pages. The drawing pad is replaced by pad.html, which contains the
+shipped network and needs no kernel. Formulas need MathJax, which a page downloads; everything else
+is in the page.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from mnist_nb.handwriting.pretrained import PRETRAINED
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-# on a phone the bars are below the paper
-HIGH = "clamp(44rem, (760px - 100vw) * 99, 60rem)"
+# on narrow screens the bars are below the paper, so the frame is higher
+HEIGHT = "clamp(44rem, (760px - 100vw) * 99, 60rem)"
 PAD = (
     '<iframe src="{}pad.html" title="drawing pad" style="width: 100%; height: '
-    + HIGH
+    + HEIGHT
     + '; border: 0"></iframe>'
 )
 PAGE = """<!DOCTYPE html>
@@ -36,10 +37,10 @@ PAGE = """<!DOCTYPE html>
 <style>body {{ font: 1.1rem/1.6 sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }}
 ul {{ list-style: none }}</style></head>
 <body><h1>mnist_nb</h1>
-<p>How a neural network learns to read handwritten digits. These pages show the notebooks as they
-were last run; sliders work only in JupyterLab: <code>make lab</code>. The
-<a href="pad.html">drawing pad</a> works here too.</p>
-<ul>{items}</ul><p>Solutions of the exercises:</p><ul>{solutions}</ul></body></html>
+<p>How a neural network learns to read handwritten digits. These pages show the notebooks with
+their outputs. The <a href="pad.html">drawing pad</a> works here too; sliders work only in
+JupyterLab: <code>make lab</code>.</p>
+<ul>{items}</ul><p>Solutions to the exercises:</p><ul>{solutions}</ul></body></html>
 """
 
 
@@ -59,7 +60,7 @@ def main(folder: Path) -> None:
 
 
 def write_page(path: Path, folder: Path) -> str:
-    """Write a notebook as a page, and return its line of the index."""
+    """Write a notebook as a page, and return its entry in the index."""
     place = path.relative_to(NOTEBOOKS).with_suffix(".html")
     notebook = nbformat.read(path, as_version=4)
     heading = title(notebook)
@@ -72,7 +73,7 @@ def write_page(path: Path, folder: Path) -> str:
 
 
 def title(notebook: NotebookNode) -> str:
-    """Return the first heading."""
+    """Return the heading of the first cell."""
     (heading,) = re.findall(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)
     return str(heading)
 
@@ -85,7 +86,7 @@ def link_to_pages(notebook: NotebookNode) -> None:
 
 
 def show_pad(notebook: NotebookNode, to_root: str) -> None:
-    """Replace the widget by the page with the pad."""
+    """Replace the widget with the page with the pad."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("data", {}).get("text/plain") == "DrawingPad()":

@@ -1,4 +1,4 @@
-"""Make the sample inside the package from the full MNIST.
+"""Make the package's sample from the full MNIST.
 
     python tools/make_sample.py [FOLDER-OF-THE-FOUR-FILES] [--output FOLDER]
 

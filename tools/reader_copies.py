@@ -1,6 +1,6 @@
-"""Make your own copies of the notebooks: python tools/reader_copies.py [FOLDER]
+"""Copy the notebooks to a folder of your own: python tools/reader_copies.py [FOLDER]
 
-The copies have no outputs, so that no answer is shown before its question; solutions keep theirs.
+The copies have no outputs, so that they do not give away the answers; solutions keep theirs.
 Existing files are never overwritten.
 """
 
@@ -18,6 +18,7 @@ SERIES = Path(__file__).resolve().parent.parent / "notebooks"
 
 
 def without_outputs(path: Path) -> str:
+    """Return the text of a notebook without its outputs."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -3,10 +3,10 @@
     python tools/train_shipped.py [mlp] [cnn] [--refusal] [--quick] [--output FOLDER]
 
 1. Train with the preset for drawing, for more epochs.
-2. Train a few more epochs, with small steps, on digits of which half of the 1s, 4s, 7s and 9s have
-   forms that are rare in MNIST. Keep seven tenths of the change of the weights: such a network
-   reads other people's digits nearly as well as with the whole change, and MNIST's nearly as well
-   as without it (M. Wortsman and others, "Robust fine-tuning of zero-shot models", 2022).
+2. Train a few more epochs with small steps. Half of the 1s, 4s, 7s and 9s have forms that are rare
+   in MNIST. Keep seven tenths of the change of the weights: the network then reads other people's
+   digits nearly as well as with the whole change, and MNIST's nearly as well as without it (M.
+   Wortsman and others, "Robust fine-tuning of zero-shot models", 2022).
 3. Divide the logits by a temperature, which changes the confidence but no prediction.
 4. Train the head that refuses images without a digit, on the hidden units of the finished network.
    The ten outputs are not changed.
@@ -44,8 +44,8 @@ MORE_VARIANTS = dataclasses.replace(HANDWRITING, variants=0.5)
 AUGMENTATIONS["more variants"] = MORE_VARIANTS
 VARIANTS_KEPT = 0.7  # of the change of the weights in the second training
 
-SIGN_SHARE = 0.42  # of images without a digit, as many as letters
-REFUSAL_BATCH = 256  # of digits, and as many negatives
+SIGN_SHARE = 0.42  # of the images without a digit; letters have an equal share
+REFUSAL_BATCH = 256  # digits, and an equal number of negatives
 REFUSAL_LEARNING_RATE = 0.004
 REFUSED_DIGITS = 0.007  # share of MNIST's validation digits; about 1 % of other people's
 
@@ -63,7 +63,7 @@ class Recipe:
     refusal_steps: int = 10_000
 
     def shortened(self) -> Recipe:
-        """Return the same with one epoch of everything."""
+        """Return a recipe with one epoch of each training, to try the command."""
         return dataclasses.replace(
             self,
             training=dataclasses.replace(self.training, epochs=1),
@@ -86,8 +86,8 @@ def variant_settings(network: str, epochs: int) -> Hyperparameters:
     )
 
 
-# Noise and decay were best at refusing other people's letters. The cnn was overconfident on other
-# people's digits.
+# Noise and decay are those that best refused other people's letters. The temperature of the cnn
+# corrects its overconfidence on other people's digits.
 RECIPES = {
     "mlp": Recipe(
         training=dataclasses.replace(PRESETS["best for drawing"], epochs=200),
@@ -112,14 +112,14 @@ def make_network(recipe: Recipe, data: Mnist, refusal_alone: bool = False) -> Ne
         model = load_pretrained(recipe.training.network)
     else:
         model = build_model(recipe.training.network, seed=recipe.training.seed)
-        train_aloud(model, data, recipe.training)
+        train_with_log(model, data, recipe.training)
         teach_variants(model, data, recipe.variants)
         divide_logits(model, recipe.temperature)
     teach_refusal(model, data, recipe)
     return model.eval()
 
 
-def train_aloud(model: nn.Module, data: Mnist, settings: Hyperparameters) -> None:
+def train_with_log(model: nn.Module, data: Mnist, settings: Hyperparameters) -> None:
     """Train, and print the accuracy of each epoch."""
     for record in train(model, data, settings, device="cpu"):
         epoch = f"{settings.network}, epoch {record.epoch} of {settings.epochs}"
@@ -129,7 +129,7 @@ def train_aloud(model: nn.Module, data: Mnist, settings: Hyperparameters) -> Non
 def teach_variants(model: nn.Module, data: Mnist, settings: Hyperparameters) -> None:
     """Train with more variants, and keep a part of the change."""
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    train_aloud(model, data, settings)
+    train_with_log(model, data, settings)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             if tensor.is_floating_point():
@@ -144,7 +144,7 @@ def divide_logits(model: Network, temperature: float) -> None:
 
 
 def teach_refusal(model: Network, data: Mnist, recipe: Recipe) -> None:
-    """Give the network a head that refuses, trained on its hidden units."""
+    """Add a refusal head to the network, and train it on the hidden units."""
     negatives, digits = collect_hidden(model.eval(), data.train, recipe.refusal_epochs)
     head = RefusalHead(model.hidden_units)
     model.add_module(HEAD_NAME, head)
@@ -170,11 +170,11 @@ def collect_hidden(model: Network, split: Split, epochs: int) -> tuple[Tensor, T
 
 
 def fit_head(head: RefusalHead, negatives: Tensor, digits: Tensor, recipe: Recipe) -> None:
-    """Train the head on noisy hidden units, half of them of digits."""
+    """Train the head on noisy hidden units, half of which are from digits."""
     generator = torch.Generator().manual_seed(0)
     optimizer = Adam(head.parameters(), decay=recipe.refusal_decay)
     noise = recipe.refusal_noise * digits.std(0)
-    labels = torch.arange(2).repeat_interleave(REFUSAL_BATCH)  # 0: no digit, 1: a digit
+    labels = torch.arange(2).repeat_interleave(REFUSAL_BATCH)  # 0: not a digit, 1: a digit
     for step in range(recipe.refusal_steps):
         some_negatives = draw_rows(negatives, generator)
         some_digits = draw_rows(digits, generator)
@@ -227,7 +227,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="mlp|cnn", help="default: both")
-    parser.add_argument("--refusal", action="store_true", help="train the refusing head alone")
+    parser.add_argument("--refusal", action="store_true", help="train only the refusal head")
     parser.add_argument("--quick", action="store_true", help="a few steps on the sample")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="default: %(default)s")
     options = parser.parse_args(arguments)
