@@ -1,11 +1,10 @@
 """Teach a person's handwriting with three drawings of each digit, then read their other digits.
 
-    python benchmarks/adaptation.py --strokes pendigits-orig.tra [--model NAME_OR_PATH ...] [--seed
-    0]
+    python benchmarks/adaptation.py --strokes FILE [--model NAME_OR_PATH ...] [--seed 0]
 
-The strokes are the UNIPEN text that strokes.py reads, drawn on the pad as it draws them. Every
-writer's lesson starts from the same model. MNIST is the test set, which `adapt` never sees: it
-guards the validation set.
+The strokes are UNIPEN text, drawn on the pad as in strokes.py. Each writer's lesson starts from the
+same model. MNIST is measured on its test set, which `adapt` never sees: it uses the validation set
+to limit forgetting.
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ PER_DIGIT = 3
 
 
 def lessons(path: str, seed: int) -> list[tuple[int, Split, Split]]:
-    """For each writer: who it is, three drawings of each digit picked at random, and all the
-    others."""
+    """Return, for each writer: the writer, three random drawings of each digit, and all others."""
     drawn = replay(path, seed)
     generator = np.random.default_rng(seed)
     everything = Split(torch.from_numpy(drawn.images), torch.from_numpy(drawn.labels).long())
@@ -51,7 +49,7 @@ def lessons(path: str, seed: int) -> list[tuple[int, Split, Split]]:
 def measure(
     name: str, model: nn.Module, writers: list[tuple[int, Split, Split]], data: Mnist, seed: int
 ) -> None:
-    """Teach the model each writer's hand and print a line for each, and what they come to."""
+    """Teach the model each writer's handwriting, and print a line for each and a summary."""
     mnist_before = evaluate(model, data.test).accuracy
     print(f"\n{name}: MNIST test {mnist_before:.2%}")
     print("writer  others   before    after   seconds   MNIST test")
@@ -80,7 +78,7 @@ def measure(
 
 
 def main() -> None:
-    """The command line."""
+    """Read the command line, teach and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -3,10 +3,10 @@
     python benchmarks/bench.py [PART ...] [--quick]
 
 Times differ between machines, and on a shared machine from one minute to the next. So contenders
-take turns for several rounds in one process, and the ratios of the medians are compared. Each part
-prints a table, writes it with all measurements to benchmarks/results/ as JSON, Markdown and a
-figure, and inserts it into benchmarks/README.md. SEEDS=3 in the environment shortens the races,
-which use five seeds by default.
+take turns for several rounds in one process; compare the ratios of their medians. Each part prints
+a table, saves it with all measurements in benchmarks/results/ as JSON, Markdown and a figure, and
+inserts it into benchmarks/README.md. The environment variable SEEDS=3 shortens the races, which use
+five seeds by default.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "parts", nargs="*", choices=[*PARTS, []], help="what to measure (all of it)"
+        "parts", nargs="*", choices=[*PARTS, []], help="the parts to measure (default: all)"
     )
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="fewer rounds and seeds: minutes instead of most of an hour",
+        help="fewer rounds and seeds: minutes instead of an hour",
     )
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
@@ -58,11 +58,11 @@ def main() -> None:
         PARTS[part](options.quick)
 
 
-# ---- 1. an epoch
+# ---- An epoch
 
 
 def epochs(quick: bool) -> None:
-    """Seconds per epoch of the same network, ours and others', at several batch sizes."""
+    """Measure seconds per epoch of the same network with each library, at several batch sizes."""
     data = load_mnist()
     rounds = 2 if quick else 5
     results: dict[str, Times] = {}
@@ -85,7 +85,7 @@ def compare(
     rounds: int,
     threads: int,
 ) -> Times:
-    """Seconds of one epoch of each contender, taking turns; an epoch before that warms each up."""
+    """Return the seconds of an epoch of each contender, in turns, after one epoch to warm up."""
     torch.set_num_threads(threads)
     times: Times = {name: [] for name in makers}
     with threadpool_limits(threads):
@@ -100,8 +100,8 @@ def compare(
 
 
 def table_of_epochs(results: Mapping[str, Times]) -> list[str]:
-    """A table for each network and batch size; what all are compared with is the floor, where there
-    is one, and us."""
+    """Return a table for each network and batch size, with ratios to the floor, if it was measured,
+    and to this package."""
     lines: list[str] = []
     for title, times in results.items():
         threads = (os.cpu_count() or 1) if title.startswith("cnn") else 1
@@ -122,8 +122,8 @@ def table_of_epochs(results: Mapping[str, Times]) -> list[str]:
 
 
 def figure_of_epochs(results: Mapping[str, Times]) -> Figure:
-    """Bars of the medians on a logarithmic axis, a panel for each batch size, the spread as
-    whiskers."""
+    """Draw bars of the medians on a logarithmic axis, with the spread as whiskers, in a panel for
+    each batch size."""
     figure = new_figure(9, 1.1 + 2.1 * len(results))
     for axes, (title, times) in zip(
         figure.subplots(len(results), 1, squeeze=False).flat, results.items(), strict=True
@@ -150,11 +150,11 @@ def figure_of_epochs(results: Mapping[str, Times]) -> Figure:
     return figure
 
 
-# ---- 2. time to accuracy
+# ---- Time to an accuracy
 
 
 class Race(NamedTuple):
-    """A preset, what is changed of it, and the accuracies on the way."""
+    """A preset, changes to it, and the accuracies whose times are reported."""
 
     title: str
     preset: str
@@ -176,8 +176,8 @@ RACES = {
 
 
 def race(name: str, quick: bool) -> None:
-    """Wall clock from a cold process, data on disk, to test accuracies; by seeds, and how many
-    reached each."""
+    """Measure the time from a cold process, with the data on disk, to each test accuracy, and count
+    the seeds that reach it."""
     title, preset, changes, thresholds = RACES[name]
     script = str(Path(__file__).with_name("race.py"))
     runs: list[Any] = []
@@ -234,11 +234,11 @@ def race(name: str, quick: bool) -> None:
 
 
 def first_above(run: Sequence[Mapping[str, float]], threshold: float) -> Mapping[str, float] | None:
-    """The first epoch's record with this accuracy on the test images."""
+    """Return the record of the first epoch with this accuracy on the test images."""
     return next((epoch for epoch in run if epoch["test"] >= threshold), None)
 
 
-# ---- 4. start and memory
+# ---- Start and memory
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 STARTS = {
@@ -260,8 +260,8 @@ MEMORIES = {
 
 
 def start(quick: bool) -> None:
-    """Seconds of imports and of `load_mnist()` from a warm cache; peak memory of a default
-    training."""
+    """Measure the time of imports and of `load_mnist()` from a warm cache, and the peak memory of a
+    default training."""
     rounds = 3 if quick else 9
     times: Times = {name: [] for name in STARTS}
     for _ in range(rounds + 1):
@@ -303,8 +303,8 @@ def start(quick: bool) -> None:
 
 
 def opening(path: Path, rounds: int) -> tuple[list[float], float]:
-    """Seconds of a notebook's cells up to the one that loads the data, each time in a new process,
-    and peak memory."""
+    """Return the seconds of a notebook's cells up to the one that loads the data, in a new process
+    each time, and the peak memory."""
     cells = [
         cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
     ]
@@ -319,8 +319,8 @@ def opening(path: Path, rounds: int) -> tuple[list[float], float]:
 
 
 def peak_memory(program: str, folder: Path | None = None) -> float:
-    """The most memory, in 10^6 bytes, that a process of its own with this program held, in this
-    folder."""
+    """Run a program in a process of its own in this folder, and return its peak memory in 10^6
+    bytes."""
     report = "\nfrom measure import peak_memory; print(peak_memory())"
     where = {**quiet(), "PYTHONPATH": str(Path(__file__).parent)}
     output = subprocess.run(
@@ -333,12 +333,12 @@ def peak_memory(program: str, folder: Path | None = None) -> float:
     return float(output.stdout.splitlines()[-1])
 
 
-# ---- 5. growth
+# ---- Growth
 
 
 def growth(quick: bool) -> None:
-    """Seconds per epoch against the number of images and against the hidden width, with the floor
-    beside it."""
+    """Measure seconds per epoch against the number of images and the hidden width, next to the
+    floor."""
     torch.set_num_threads(1)
     data = load_mnist()
     rounds = 2 if quick else 5

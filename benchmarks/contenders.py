@@ -1,9 +1,8 @@
-"""One epoch of the same network, as different libraries' users write it; each maker returns a
-function to time.
+"""An epoch of the same network, as users of different libraries write it.
 
-All see the same 55,000 images, shuffled, with SGD and momentum 0.9 for the fully connected network.
-Preparing what is prepared once, such as loading files or scaling all images in memory, is left out
-of the time; what a program does in every epoch is in it.
+Each maker returns a function to time. All contenders train on the same 55,000 shuffled images, with
+SGD and momentum 0.9 for the fully connected network. One-time preparation, such as loading files or
+scaling all images in memory, is not timed; work that a program repeats in every epoch is.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ RATE, MOMENTUM = 0.001, 0.9
 
 
 def ours(data: Mnist, network: str, batch_size: int, hidden: tuple[int, int] = (128, 64)) -> Epoch:
-    """This package's loop, with as good as nothing to validate on, since the others do not validate
-    either."""
+    """Train with this package, and validate on only ten images, as the others do not validate."""
     few = Split(data.validation.images[:10], data.validation.labels[:10], "validation")
     options = {"hidden": hidden} if network == "mlp" else {}
     settings = Hyperparameters(
@@ -54,14 +52,14 @@ def common_script(data: Mnist, network: str, batch_size: int) -> Epoch:
 
 
 def tensor_loader(data: Mnist, network: str, batch_size: int) -> Epoch:
-    """A DataLoader over tensors that were scaled once."""
+    """Train with a DataLoader over tensors that were scaled once."""
     return _loader_loop(
         TensorDataset(to_input(data.train.images), data.train.labels), network, batch_size
     )
 
 
 def sklearn(data: Mnist, network: str, batch_size: int) -> Epoch:
-    """scikit-learn's MLPClassifier."""
+    """Train with scikit-learn's MLPClassifier."""
     from sklearn.neural_network import MLPClassifier
 
     pixels, labels = to_input(data.train.images).flatten(1).numpy(), data.train.labels.numpy()
@@ -77,7 +75,7 @@ def sklearn(data: Mnist, network: str, batch_size: int) -> Epoch:
 
 
 def skorch(data: Mnist, network: str, batch_size: int) -> Epoch:
-    """skorch's NeuralNetClassifier around our module."""
+    """Train this package's module with skorch's NeuralNetClassifier."""
     from skorch import NeuralNetClassifier
 
     net = NeuralNetClassifier(
@@ -98,7 +96,7 @@ def skorch(data: Mnist, network: str, batch_size: int) -> Epoch:
 
 
 def keras(data: Mnist, network: str, batch_size: int) -> Epoch:
-    """Keras 3 on torch."""
+    """Train with Keras 3 on PyTorch."""
     os.environ["KERAS_BACKEND"] = "torch"
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     with warnings.catch_warnings():
@@ -130,8 +128,8 @@ def keras(data: Mnist, network: str, batch_size: int) -> Epoch:
 
 
 def floor(data: Mnist, network: str, batch_size: int, hidden: tuple[int, int] = (128, 64)) -> Epoch:
-    """The eight matrix products of a step of the fully connected network, and nothing else: no
-    faster is possible."""
+    """Compute only the eight matrix products of each step of the fully connected network: a lower
+    bound of the time."""
     sizes = (784, *hidden, 10)
     inputs = [torch.rand(batch_size, size) for size in sizes]
     weights = [torch.rand(after, before) for before, after in pairwise(sizes)]
@@ -168,7 +166,7 @@ CNN: dict[str, Maker] = {
 
 
 def _torchvision_root() -> str:
-    """The folder above MNIST/raw, where torchvision looks for the files that `load_mnist` keeps."""
+    """Return the folder above MNIST/raw, where torchvision looks for the files of `load_mnist`."""
     folder = cache_folder()
     assert folder is not None
     return str(folder.parent.parent)

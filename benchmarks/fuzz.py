@@ -1,14 +1,12 @@
-"""Read damaged model files by the hundred thousand: each is refused or loads as a finite model.
+"""Load a hundred thousand damaged model files.
 
     python benchmarks/fuzz.py [--count 100000]
 
-A damaged file is a CheckpointError or a finite model, quickly, and nothing else.
-
-Where the tests try some thousand variants in seconds, this takes its time. Flipped bits, cut and
-stretched files, blocks copied elsewhere, headers rewritten as JSON with other shapes, types,
-offsets and names, and files of other formats; half of them have no checksum, as those of other
-programs have none. It prints how many were refused, how many loaded, the slowest, and the most
-memory that the process held.
+Each file must quickly raise CheckpointError or load as a model of finite numbers. The tests try a
+few thousand variants in seconds; this tries many more: flipped bits, truncated and extended files,
+copied blocks, headers rewritten with other shapes, types, offsets and names, and files of other
+formats. Half of the files have no checksum, like those of other programs. The output is the number
+of files refused and loaded, the longest time, and the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ DTYPES = ["F64", "F32", "F16", "BF16", "I64", "I8", "U8", "BOOL", "F8_E4M3", "",
 
 
 def flipped(content: bytearray, chance: random.Random) -> bytearray:
-    """A few bits the other way, mostly in the header."""
+    """Flip a few bits, mostly in the header."""
     reach = len(content) if chance.random() < 0.3 else min(len(content), 900)
     for _ in range(chance.randint(1, 8)):
         content[chance.randrange(reach)] ^= 1 << chance.randrange(8)
@@ -47,14 +45,14 @@ def flipped(content: bytearray, chance: random.Random) -> bytearray:
 
 
 def cut(content: bytearray, chance: random.Random) -> bytearray:
-    """The file's beginning, or the file and something behind it."""
+    """Truncate the file, or append random bytes."""
     if chance.random() < 0.7:
         return content[: chance.randrange(len(content))]
     return content + chance.randbytes(chance.randint(1, 5000))
 
 
 def moved(content: bytearray, chance: random.Random) -> bytearray:
-    """A block of the file in another's place."""
+    """Copy a block of the file over another."""
     size = chance.randint(1, 4096)
     source, target = (chance.randrange(len(content) - size) for _ in range(2))
     content[target : target + size] = content[source : source + size]
@@ -62,7 +60,7 @@ def moved(content: bytearray, chance: random.Random) -> bytearray:
 
 
 def reworded(content: bytearray, chance: random.Random) -> bytearray:
-    """The header's JSON with an entry changed: shape, type, offsets, name or metadata."""
+    """Change an entry in the header's JSON: shape, type, offsets, name or metadata."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     numbers = [0, 1, -1, 10, 64, 128, 784, 2**31, 2**53, 2**63, 0.5, None, "1", [], {}]
@@ -90,13 +88,13 @@ def reworded(content: bytearray, chance: random.Random) -> bytearray:
 
 
 def foreign(content: bytearray, chance: random.Random) -> bytearray:
-    """The beginning of another format, with anything behind."""
+    """Return the start of another format, followed by random bytes."""
     magic = chance.choice(MAGIC)
     return bytearray(magic + chance.randbytes(chance.randint(0, 2000)))
 
 
 def main() -> None:
-    """Try the variants, and print what came of them."""
+    """Load the variants, and print the counts."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

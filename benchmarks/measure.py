@@ -1,4 +1,4 @@
-"""What the benchmarks share: taking turns, naming the machine, keeping what was measured."""
+"""Helpers of the benchmarks: timing in turns, describing the machine, saving results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Times = dict[str, list[float]]
 
 
 def turns(ready: Mapping[str, Callable[[], object]], rounds: int) -> Times:
-    """Seconds of each, taking turns, after one turn that warms up."""
+    """Return the seconds of each function, called in turns, after one turn to warm up."""
     times: Times = {name: [] for name in ready}
     for number in range(rounds + 1):
         for name, act in ready.items():
@@ -33,19 +33,19 @@ def turns(ready: Mapping[str, Callable[[], object]], rounds: int) -> Times:
 
 
 def timed(act: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
+    """Return the seconds that a call takes."""
     started = time.perf_counter()
     act()
     return time.perf_counter() - started
 
 
 def quiet() -> dict[str, str]:
-    """The environment for a process that is measured."""
+    """Return the environment for a measured process, without warnings."""
     return {**os.environ, "PYTHONWARNINGS": "ignore"}
 
 
 def machine() -> dict[str, Any]:
-    """The machine in words, and the versions."""
+    """Return a description of the machine, and the versions of the packages."""
     family = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
@@ -64,7 +64,7 @@ def machine() -> dict[str, Any]:
 
 
 def keep(name: str, results: Any, lines: Sequence[str], figure: Figure | None) -> None:
-    """Print the table, and write it with the figures it was made from; into the README as well."""
+    """Print a table, save it with its measurements, and insert it into the README."""
     here = machine()
     words = ", ".join(f"{key} {value}" for key, value in here.items())
     table = "\n".join([*lines, "", f"({words})", ""]).lstrip("\n")
@@ -79,13 +79,13 @@ def keep(name: str, results: Any, lines: Sequence[str], figure: Figure | None) -
 
 
 def with_table(page: str, name: str, table: str) -> str:
-    """A Markdown page with this table between the comments `<!-- name -->` and `<!-- end -->`."""
+    """Return a Markdown page with the table between `<!-- name -->` and `<!-- end -->`."""
     around = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
     return around.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", page)
 
 
 def peak_memory() -> float:
-    """The most memory, in 10^6 bytes, that this process has held."""
+    """Return the peak memory of this process in 10^6 bytes."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux's getrusage also counts what the process that started this one held
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -96,5 +96,5 @@ def peak_memory() -> float:
 
 
 def say(line: str) -> None:
-    """How far it is, beside the table."""
+    """Print a line of progress."""
     print(line, file=sys.stderr, flush=True)

@@ -1,9 +1,9 @@
-"""How long the kernel takes to read a drawing, in its parts: one thread, medians in milliseconds.
+"""Measure the time in which the kernel reads a drawing, by step, on one thread.
 
     python benchmarks/pad.py
 
-The strokes are 200 random curves of one to three strokes with 20 to 120 points each, as a mouse
-gives them.
+It reads 200 drawings of one to three random curves with 20 to 120 points each, like those of a
+mouse. The table has medians in milliseconds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DRAWINGS = 200
 
 
 def drawing(random: np.random.Generator) -> Sketch:
-    """A sketch of smooth curves somewhere on the canvas."""
+    """Return a sketch of smooth random curves."""
     sketch = Sketch(280)
     for _ in range(random.integers(1, 4)):
         steps = random.normal(size=(random.integers(20, 121), 2))
@@ -37,14 +37,14 @@ def drawing(random: np.random.Generator) -> Sketch:
     return sketch
 
 
-def measure(act: Callable[[Any], Any], things: list[Any]) -> list[float]:
-    """The milliseconds that `act` takes with each thing."""
-    for thing in things[:10]:
-        act(thing)
+def measure(act: Callable[[Any], Any], items: list[Any]) -> list[float]:
+    """Return the milliseconds that `act` takes for each item."""
+    for item in items[:10]:
+        act(item)
     times = []
-    for thing in things:
+    for item in items:
         started = time.perf_counter()
-        act(thing)
+        act(item)
         times.append(1000 * (time.perf_counter() - started))
     return times
 

@@ -1,10 +1,10 @@
-"""The pad in a real page, on this machine and over a slow line: `make bench ARGS=page`, or
+"""Measure the pad in a browser, locally and over a slow connection: `make bench ARGS=page`, or
 
     python benchmarks/page.py
 
-It needs Chromium and what the tests are installed with. From the click that runs the cell to the
-first bars; then how late ink and bars are behind the pen, and what goes over the line, as it is and
-with 75 and 150 ms added each way.
+It needs Chromium and the extra `test`. It measures the time from the click that runs the cell to
+the first bars, the delay of ink and bars behind the pen, and the messages sent: without added
+delay, and with 75 and 150 ms added each way.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ pad"""
 DELAYS = (0.0, 0.075, 0.15)
 STROKES = 8
 
-# Moves the mouse by itself, 60 times a second, and notes when each place that it was at is ink.
+# Moves the mouse 60 times a second, and records when ink appears at each of its positions.
 _STROKE = """async ([canvas, points]) => {
     const box = canvas.getBoundingClientRect(), scale = canvas.width / box.width;
     const pen = canvas.getContext("2d", {willReadFrequently: true});
@@ -78,7 +78,7 @@ _BARS = """async () => {
 
 
 def curve() -> list[list[float]]:
-    """A 3 of 60 points, as a mouse gives it in a second."""
+    """Return a 3 of 60 points, as many as a mouse sends in a second."""
     corners = np.array(THREE, float)
     along = np.linspace(0, len(corners) - 1, 60)
     return np.stack(
@@ -87,8 +87,8 @@ def curve() -> list[list[float]]:
 
 
 def opening(page: Any, server: Server) -> tuple[NotebookPage, dict[str, float]]:
-    """The notebook, and milliseconds from the click that runs its cell to the pad, and on to the
-    first bars."""
+    """Return the notebook, and the milliseconds from the click that runs its cell to the pad, and
+    from there to the first bars."""
     notebook = NotebookPage(page, server, Path(tempfile.gettempdir()))
     notebook.open(write_notebook(server.folder, "page.ipynb", CELL))
     started = time.perf_counter()
@@ -106,8 +106,8 @@ def opening(page: Any, server: Server) -> tuple[NotebookPage, dict[str, float]]:
 
 
 def strokes(notebook: NotebookPage, messages: dict[str, int]) -> dict[str, Any]:
-    """How late the ink of some strokes was, what was lost, and how many messages each took each
-    way."""
+    """Return the delay of the ink of some strokes, the points lost, and the messages of each stroke
+    in each direction."""
     pad = Pad(notebook)
     late, lost, sent, received = [], 0, [], []
     for _ in range(STROKES):
@@ -126,8 +126,7 @@ def strokes(notebook: NotebookPage, messages: dict[str, int]) -> dict[str, Any]:
 
 
 def count(socket: Any, messages: dict[str, int]) -> None:
-    """Count the messages of a connection, but for those that only say that the kernel is busy, or
-    is so no longer."""
+    """Count the messages of a connection, except for those about the kernel's status."""
 
     def counted(way: str) -> Any:
         def one(data: str | bytes) -> None:

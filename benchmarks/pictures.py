@@ -1,4 +1,4 @@
-"""Count the digits that a network reads in pictures from files, by kind of picture.
+"""Count the digits that a network reads in picture files, by kind of picture.
 
     python benchmarks/pictures.py FOLDER [--model cnn] [--wrong FOLDER]
 

@@ -1,4 +1,4 @@
-"""A training for `bench.py` in its own process, which prints the time of each accuracy.
+"""Run a training for `bench.py` in its own process, and print the time of each accuracy.
 
     python benchmarks/race.py PRESET SEED CHANGES_AS_JSON STARTED
 

@@ -1,9 +1,9 @@
-"""The time of a reading in the exported page: `make bench ARGS=reader`, or
+"""Measure the time of a reading in the exported page: `make bench ARGS=reader`, or
 
     python benchmarks/reader.py
 
 It needs Chromium and the extra `test`. The page reads two hundred recorded drawings, after ten
-others to warm up, and a number of eight digits, once as a whole and again after one more stroke.
+others to warm up, and a number of eight digits, as a whole and again after one more stroke.
 """
 
 from __future__ import annotations

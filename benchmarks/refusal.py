@@ -3,9 +3,10 @@
     python benchmarks/refusal.py --characters FILE [--strokes FILE] [--model PATH_OR_NAME ...]
     [--seed 0]
 
-Each line of the characters file is a character, its writer, and its strokes, separated by `|`, each
-of points `x,y` with y down. The strokes file has more digits by other writers, as UNIPEN text (see
-strokes.py). All are drawn on the pad as in strokes.py. Only letters that resemble no digit count.
+Each line of the characters file has a character, its writer, and its strokes, separated by `|`, as
+lists of points `x,y` with y down. The strokes file has more digits by other writers, as UNIPEN text
+(see strokes.py). All are drawn on the pad as in strokes.py. Letters that resemble digits are left
+out.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def scores(model: nn.Module, images: NDArray[np.uint8]) -> dict[str, Tensor]:
 
 
 def auroc_and_refused(digits: Tensor, letters: Tensor) -> tuple[float, float]:
-    """The area under the ROC curve, and the share of letters refused with 1 % of the digits."""
+    """Return the area under the ROC curve, and the share of letters refused when 1 % of the digits
+    are."""
     is_letter = np.repeat([0, 1], [len(digits), len(letters)])
     looks_like_letter = -torch.cat([digits, letters]).numpy()
     digits_refused, letters_refused, _ = roc_curve(
@@ -100,7 +102,7 @@ def main() -> None:
 def rows(
     model: nn.Module, letters: NDArray[np.uint8], digits: dict[str, NDArray[np.uint8]]
 ) -> list[list[str]]:
-    """Return the table's rows of one network: ways to score, and against whose digits."""
+    """Return the table's rows of one network: a row for each score and set of digits."""
     letter_scores = scores(model, letters)
     found = []
     for whose, images in digits.items():

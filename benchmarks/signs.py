@@ -1,11 +1,11 @@
-"""Signs on the drawing pad: how many of each kind does a network refuse?
+"""Measure the share of signs on the drawing pad that a network refuses, by kind.
 
     python benchmarks/signs.py [--model PATH_OR_NAME ...] [--seed 0] [--sheet FILE]
 
-Two groups of kinds are drawn by rule: those that networks learn to refuse, in
-`mnist_nb.handwriting.signs`, and those of this file, which are never taught. Each sign is turned a
-little and drawn on the pad as strokes.py draws digits, at a random place and size and with a random
-brush; a dot is a tap of the brush, which may slip by nearly half its width.
+Two groups of kinds are drawn by rules: those in `mnist_nb.handwriting.signs`, which networks learn
+to refuse, and those in this file, which are never taught. Each sign is turned a little and drawn on
+the pad like the digits of strokes.py, at a random place and size and with a random brush. A dot is
+a tap of the brush, which may slip by nearly half its width.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from mnist_nb.handwriting.sketch import Sketch
 from mnist_nb.models import predict
 
 COUNT = 200  # of each kind
-TURN = 15  # degrees, at most
-STRETCH = 1.4  # wider or higher, at most
+MAX_TURN = 15  # degrees
+MAX_STRETCH = 1.4  # in width or height
 
 FORMS = {
     "envelope": "fjtpf fmj",
@@ -52,7 +52,7 @@ FORMS = {
 
 
 def _coil(random: Tensor) -> Tensor:
-    """Four to seven loops along a line."""
+    """Return four to seven loops along a line."""
     size = random[:, :1, 0]
     turn = (4 + 3 * random[:, :1, 1]) * _along(random)
     angle = 2 * math.pi * turn
@@ -60,7 +60,7 @@ def _coil(random: Tensor) -> Tensor:
 
 
 def _wave(random: Tensor) -> Tensor:
-    """Two to five waves along a line."""
+    """Return two to five waves along a line."""
     periods = 2 + 3 * random[:, :1, 0]
     height = 0.4 + random[:, :1, 1]
     turn = periods * _along(random)
@@ -68,7 +68,7 @@ def _wave(random: Tensor) -> Tensor:
 
 
 def _flower(random: Tensor) -> Tensor:
-    """Four to seven petals."""
+    """Return the outline of a flower with four to seven petals."""
     petals = 4 + (4 * random[:, :1, 0]).floor()
     angle = 2 * math.pi * _along(random)
     radius = 1 + (0.4 + 0.5 * random[:, :1, 1]) * (petals * angle).cos()
@@ -76,7 +76,7 @@ def _flower(random: Tensor) -> Tensor:
 
 
 def _star(random: Tensor) -> Tensor:
-    """The outline of a star of five points."""
+    """Return the outline of a star with five points."""
     corner = torch.arange(CURVE_POINTS).clamp_max(10)
     angle = 2 * math.pi * (corner / 10 + 0.1 * random[:, :1, 0])
     radius = torch.where(corner % 2 == 0, 1, 0.35 + 0.2 * random[:, :1, 1])
@@ -88,7 +88,7 @@ CURVES = {"coil": _coil, "wave": _wave, "flower": _flower, "star outline": _star
 
 
 def _along(random: Tensor) -> Tensor:
-    """How far each point is along its curve, `[sign, point]`, from 0 to 1."""
+    """Return the position of each point along its curve, `[sign, point]`, from 0 to 1."""
     return torch.linspace(0, 1, CURVE_POINTS).expand(random.shape[:2])
 
 
@@ -118,8 +118,8 @@ def draw_signs(signs: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
     generator = np.random.default_rng(seed)
     images = []
     for strokes in signs:
-        turn = math.radians(generator.uniform(-TURN, TURN))
-        stretch = STRETCH ** generator.uniform(-1, 1)
+        turn = math.radians(generator.uniform(-MAX_TURN, MAX_TURN))
+        stretch = MAX_STRETCH ** generator.uniform(-1, 1)
         matrix = [[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]]
         turned = strokes * (stretch, 1) @ np.array(matrix)
         images.append(draw(list(turned.astype(np.float32) * 100), generator).to_mnist())
@@ -143,7 +143,7 @@ def taps(count: int, seed: int) -> NDArray[np.uint8]:
 
 
 def report(model: nn.Module, kinds: Mapping[str, NDArray[np.uint8]]) -> dict[str, list[str]]:
-    """The share of each kind that is refused, and what the others are read as most often."""
+    """Return the share of each kind that is refused, and the most frequent readings of the rest."""
     rows = {}
     shares = []
     for kind, images in kinds.items():

@@ -1,4 +1,4 @@
-"""The time of a step with augmentation, as a multiple of a step without."""
+"""Measure the time of a training step with each kind of augmentation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from measure import Times, keep, turns
 
 from mnist_nb import Hyperparameters, Mnist, TrainingRun, build_model, load_mnist
-from mnist_nb.training.augmentation import KINDS
+from mnist_nb.plugins import AUGMENTATIONS
 
-STEPS = 40  # a turn
+STEPS = 40  # in a turn
 
 
 def augmentation(quick: bool) -> None:
@@ -30,7 +30,7 @@ def augmentation(quick: bool) -> None:
                 dataclasses.replace(settings, augmentation=kind),
                 STEPS if network == "mlp" else 5,
             )
-            for kind in KINDS
+            for kind in AUGMENTATIONS
         }
         times = results[f"{network}, {batch_size}"] = turns(ready, rounds)
         for kind, seconds in times.items():

@@ -5,7 +5,7 @@
 The strokes are UNIPEN text, such as the original files of "Pen-Based Recognition of Handwritten
 Digits" (E. Alpaydin, F. Alimoglu, UCI Machine Learning Repository). Each digit is drawn once on a
 280-pixel canvas, at a random place and size and with a brush of 8 to 26 pixels, and read twice:
-prepared by `Sketch` as MNIST was, and, the naive way, as the canvas simply shrunk to 28x28.
+prepared like MNIST's images, by `Sketch`, and with the canvas simply shrunk to 28x28 ("naive").
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WIDTHS = (8.0, 26.0)  # pixels
 
 
 class PenDigit(NamedTuple):
-    """A digit as it was written, in strokes."""
+    """The strokes of a digit as it was written."""
 
     label: int
     writer: int
@@ -48,10 +48,10 @@ class Replay(NamedTuple):
 
 
 def read_unipen(path: str | Path) -> list[PenDigit]:
-    """The digits of a UNIPEN text file whose comments say label, writer, serial number.
+    """Return the digits of a UNIPEN text file, whose comments have label, writer and serial number.
 
     Raises:
-        ValueError: if there is no digit in it.
+        ValueError: if the file has no digits.
     """
     digits: list[PenDigit] = []
     for block in Path(path).read_text(encoding="latin-1").split(".SEGMENT")[1:]:
@@ -64,12 +64,12 @@ def read_unipen(path: str | Path) -> list[PenDigit]:
         strokes = [stroke.astype(np.float32) for stroke in strokes if len(stroke)]
         digits.append(PenDigit(label, writer, strokes))
     if not digits:
-        raise ValueError(f"{path} holds no .SEGMENT: expected digits as UNIPEN text")
+        raise ValueError(f"{path} has no .SEGMENT: expected digits as UNIPEN text")
     return digits
 
 
 def draw(strokes: list[NDArray[np.float32]], generator: np.random.Generator) -> Sketch:
-    """A digit on the canvas, its shape kept, at a random place and size and with a random brush."""
+    """Draw a digit at a random place and size, with a random brush, without changing its shape."""
     points = np.concatenate(strokes)
     corner, extent = points.min(axis=0), np.ptp(points, axis=0)
     scale = generator.uniform(*SIZES) * CANVAS / max(extent.max(), 1)
@@ -81,7 +81,7 @@ def draw(strokes: list[NDArray[np.float32]], generator: np.random.Generator) -> 
 
 
 def shrink(sketch: Sketch) -> NDArray[np.uint8]:
-    """Resize the canvas with its brush strokes to 28x28, which is the naive way."""
+    """Resize the whole canvas to 28x28, without any preparation."""
     canvas = Image.new("L", (CANVAS, CANVAS))
     pen = ImageDraw.Draw(canvas)
     for stroke in sketch.strokes:
@@ -97,8 +97,8 @@ def shrink(sketch: Sketch) -> NDArray[np.uint8]:
 
 
 def replay(path: str | Path, seed: int = 0, *, naive: bool = False) -> Replay:
-    """Every digit of a UNIPEN file drawn at random with the given seed, as the images that a model
-    is given."""
+    """Draw every digit of a UNIPEN file at random, and return the images for a model. With `naive`,
+    the canvas is only shrunk."""
     generator = np.random.default_rng(seed)
     digits = read_unipen(path)
     sketches = (draw(digit.strokes, generator) for digit in digits)
@@ -111,12 +111,12 @@ def replay(path: str | Path, seed: int = 0, *, naive: bool = False) -> Replay:
 
 
 def load(model: str) -> nn.Module:
-    """The checkpoint at a path, or the pretrained model of that name."""
+    """Load the checkpoint at a path, or the pretrained model of that name."""
     return load_checkpoint(model) if Path(model).exists() else load_pretrained(model)
 
 
 def report(name: str, evaluation: Evaluation, writers: NDArray[np.int64]) -> str:
-    """One model's figures as a few lines of text."""
+    """Return the results of a model as a few lines of text."""
     low, high = evaluation.interval
     right = evaluation.is_correct.numpy()
     by_writer = {int(writer): right[writers == writer].mean() for writer in np.unique(writers)}

@@ -1,10 +1,10 @@
-"""Measure the share of a run in the studio, in a real kernel, that goes into observing it.
+"""Measure the share of a run in the studio that updates of the panel take, in a real kernel.
 
     python benchmarks/studio.py [--rounds 5]
 
 The panel is updated as usual, at most five times a second: the curves, the first layer's weights,
-dead units, update ratios, and the pinned digit. The processor time of all threads is measured, in
-the observations and in the whole run, because elapsed time depends on other programs.
+dead units, update ratios, and the pinned digit. The processor time of all threads is measured, for
+the updates and for the whole run, because elapsed time depends on other programs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PROGRAM = """
 import json, time, torch
 from mnist_nb import Hyperparameters, TrainingStudio, load_mnist
 
-torch.set_num_threads(1)  # two that wait for each other count as work
+torch.set_num_threads(1)  # threads that wait for each other would count as work
 data = load_mnist()
 settings = {
     "mlp": Hyperparameters(epochs=3),
@@ -52,7 +52,7 @@ print(json.dumps(measured))
 
 
 def main() -> None:
-    """Measure, and keep the table."""
+    """Measure, and save the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -75,7 +75,7 @@ def main() -> None:
         manager.shutdown_kernel(now=True)
     measured = json.loads("".join(printed))
     lines = [
-        "| network | the run, s | observations | ms each | share of the run |",
+        "| network | the run, s | updates | ms each | share of the run |",
         "| --- " * 5 + "|",
     ]
     for name, rounds in measured.items():

@@ -1,17 +1,19 @@
-"""Count the whole numbers that are read right, composed of a writer's digits or in pictures.
+"""Count the whole numbers that are read correctly, drawn on the pad or in pictures.
 
     python benchmarks/whole_numbers.py --strokes FILE [--characters FILE] [--pictures FOLDER]
     [--made PAGES] [--model NAME_OR_PATH]
 
-FILE is UNIPEN text as for `strokes.py`; the second, digits one a line: the character, the writer,
-then strokes of x,y with "|" between them. Each number has 2 to 6 digits of one writer, heights
-varied by 15 % and baselines by 10 %, with gaps from a touch to half a digit: on half the numbers
-between the digits' boxes, on half between their ink, so that they reach over and under each other.
-A third is slanted. The strokes come in random order. FOLDER holds `several.tsv` (name, true reading
-with "/" between lines, kind) and those pictures in `several/`. PAGES is how many pages of each kind
-of `tools/made_pages.py` are made, of the half of MNIST's validation digits that nothing is fitted
-on.
-For pictures and pages a second table says how often a number is right, by its confidence.
+- The strokes are UNIPEN text as for `strokes.py`; the characters, text as for `refusal.py`. Each
+  number is composed of 2 to 6 digits by one writer. Heights vary by 15 %, baselines by 10 %, and
+  gaps from a touch to half a digit: in half of the numbers between the digits' boxes, in the others
+  between their ink, so that digits reach over and under each other. A third is slanted. The strokes
+  are drawn in random order.
+- The pictures are in FOLDER/several/. FOLDER/several.tsv lists their names, texts with "/" between
+  lines, and kinds.
+- PAGES is the number of generated pages of each kind (`tools/made_pages.py`), with digits from the
+  half of MNIST's validation images that nothing is fitted on.
+
+For pictures and pages, a second table shows the share of correct numbers by confidence.
 """
 
 from __future__ import annotations
@@ -42,11 +44,11 @@ from made_pages import KINDS, make_page
 Strokes = list[NDArray[np.float64]]
 PER_WRITER = 20
 FIRST_MADE_SEED = 1000  # the weights are fitted on pages of smaller seeds
-CONFIDENCES = (0, 0.05, 0.2, 0.5, 0.9, 1.001)  # where rows of the second table begin
+CONFIDENCES = (0, 0.05, 0.2, 0.5, 0.9, 1.001)  # the limits of the rows of the second table
 
 
 def read_characters(path: str | Path) -> list[PenDigit]:
-    """The digits among characters, one a line."""
+    """Read the digits from a file of characters, one per line."""
     digits = []
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         label, writer, strokes = line.split(maxsplit=2)
@@ -60,14 +62,14 @@ def read_characters(path: str | Path) -> list[PenDigit]:
 
 
 def ink(strokes: Strokes) -> NDArray[np.float64]:
-    """Close points along strokes."""
+    """Return closely spaced points along strokes."""
     return np.concatenate(
         [walk(path[:-1], path[1:], 3) if len(path) > 1 else path for path in strokes]
     )
 
 
 def gap_between_ink(left: Strokes, right: Strokes) -> float:
-    """How far `right` may be moved left until the ink of both meets in a row, or nearly so."""
+    """Return the distance by which `right` can move left until the ink of both nearly meets."""
     one, two = ink(left), ink(right)
     rows = np.arange(
         min(one[:, 1].min(), two[:, 1].min()), max(one[:, 1].max(), two[:, 1].max()), 4
@@ -77,7 +79,7 @@ def gap_between_ink(left: Strokes, right: Strokes) -> float:
 
 
 def compose(digits: list[PenDigit], random: np.random.Generator, count: int) -> tuple[str, Sketch]:
-    """A number of so many digits of one writer, and what it says."""
+    """Compose a number of `count` digits by one writer. Return its text and the drawing."""
     height, widest, kerned = random.uniform(50, 110), random.uniform(0, 0.5), random.integers(2)
     typical = np.median([np.ptp(np.concatenate(digit.strokes)[:, 1]) for digit in digits])
     text, strokes, last, right = "", [], [], 0.0
@@ -109,8 +111,8 @@ def compose(digits: list[PenDigit], random: np.random.Generator, count: int) -> 
 
 
 def edits(read: str, true: str) -> int:
-    """The fewest digits to change, add or take away (Levenshtein's distance), at most all of
-    them."""
+    """Return the smallest number of digits to change, insert or delete (the Levenshtein distance),
+    at most all of them."""
     row = list(range(len(true) + 1))
     for done, one in enumerate(read, 1):
         last, row[0] = row[0], done
@@ -120,7 +122,8 @@ def edits(read: str, true: str) -> int:
 
 
 def report(name: str, readings: list[tuple[str, str]]) -> str:
-    """A row: digits read right, signs read beyond them, and numbers right, of (read, true)."""
+    """Return a row with the shares of correct digits, extra signs and correct numbers, from pairs
+    of read and true text."""
     flat = [(read.replace("/", ""), true.replace("/", "")) for read, true in readings]
     total, numbers = (
         sum(len(true) for _, true in flat),
@@ -135,7 +138,7 @@ def report(name: str, readings: list[tuple[str, str]]) -> str:
 
 
 def read_picture(source: Any, model: nn.Module) -> tuple[str, float]:
-    """What is read in a picture, with "/" between lines, and the confidence."""
+    """Return the text read in a picture, with "/" between lines, and the confidence."""
     try:
         number = read_number(source, model)
     except ValueError:
@@ -144,7 +147,7 @@ def read_picture(source: Any, model: nn.Module) -> tuple[str, float]:
 
 
 def read_made(model: nn.Module, count: int) -> Iterator[tuple[str, str, str, float]]:
-    """The kind, what is read, what is true and the confidence, of so many pages of each kind."""
+    """Yield the kind, the text read, the true text and the confidence of pages of each kind."""
     validation = load_mnist().validation
     half = len(validation) // 2
     split = Split(validation.images[half:], validation.labels[half:], "validation, second half")
@@ -156,7 +159,7 @@ def read_made(model: nn.Module, count: int) -> Iterator[tuple[str, str, str, flo
 
 
 def report_confidence(readings: list[tuple[float, bool]]) -> str:
-    """A table of how many are right, of (confidence, right)."""
+    """Return a table of correct readings by confidence, from pairs of (confidence, is_right)."""
     rows = ["| confidence | numbers | right |", "| --- | --- | --- |"]
     for low, high in pairwise(CONFIDENCES):
         some = [is_right for confidence, is_right in readings if low <= confidence < high]
@@ -166,7 +169,7 @@ def report_confidence(readings: list[tuple[float, bool]]) -> str:
 
 
 def main() -> None:
-    """Read the command line, put numbers together, print the tables."""
+    """Read the command line, read the numbers and print the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

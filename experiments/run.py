@@ -3,8 +3,9 @@
     python experiments/run.py [training_set] [initialisation] [width] [memorization] [bits] [votes]
 
 Each experiment changes one thing in five epochs of fast settings. It is repeated with several
-seeds and measured on the validation images. Results are saved in notebooks/experiments.json; those
-of other experiments there are kept. All six take a few minutes on one core.
+seeds and measured on the validation images. Results are saved in
+notebooks/experiments.json, without changing those of other experiments. All six take a few minutes
+on one core.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ SEEDS = (0, 1, 2, 3, 4)
 Results = dict[str, Any]
 
 
-# ---- the experiments: each returns its results, with one value per seed
+# ---- The experiments: each returns its results, with one value per seed
 
 
 def training_set(
@@ -181,7 +182,7 @@ EXPERIMENTS: dict[str, Callable[[Mnist], Results]] = {
 }
 
 
-# ---- shared by the experiments
+# ---- Shared by the experiments
 
 
 def seeded(settings: Hyperparameters, seed: int, **changes: Any) -> Hyperparameters:
@@ -192,11 +193,11 @@ def seeded(settings: Hyperparameters, seed: int, **changes: Any) -> Hyperparamet
 def trained(
     data: Mnist, settings: Hyperparameters, hidden: tuple[int, int] = (128, 64)
 ) -> nn.Module:
-    """A network trained to the end of the settings."""
-    # a run validates after every epoch; here only the end counts, and it is measured by `accuracy`
-    unwatched = Mnist(data.train, data.validation.take(1), data.test, data.source)
+    """Return a network trained with the settings."""
+    # a run validates after every epoch: one image is enough, as only the final accuracy is needed
+    unvalidated = Mnist(data.train, data.validation.take(1), data.test, data.source)
     run = TrainingRun(
-        build_model("mlp", seed=settings.seed, hidden=hidden), unwatched, settings, device="cpu"
+        build_model("mlp", seed=settings.seed, hidden=hidden), unvalidated, settings, device="cpu"
     )
     for _ in run.epochs():
         pass
@@ -204,11 +205,10 @@ def trained(
 
 
 def by_epoch(model: nn.Module, data: Mnist, settings: Hyperparameters) -> dict[str, list[float]]:
-    """Accuracy in training (of at most 5,000 images) and validation before training and after each
-    epoch.
+    """Return the accuracy on training images (at most 5,000) and validation images, before training
+    and after each epoch.
 
-    A run that diverges stays where it was: the accuracy that its last good weights have is
-    repeated.
+    If a run diverges, the accuracy of its last good weights is repeated.
     """
     run = TrainingRun(model, data, settings, device="cpu")
     curves: dict[str, list[float]] = {"training_accuracy": [], "validation_accuracy": []}
@@ -224,7 +224,7 @@ def by_epoch(model: nn.Module, data: Mnist, settings: Hyperparameters) -> dict[s
 
 
 def some_of(data: Mnist, size: int, seed: int, mix: bool = False) -> Mnist:
-    """Return the data with a random choice of training images, with shuffled labels if wanted."""
+    """Return the data with a random choice of training images; `mix` shuffles their labels."""
     generator = torch.Generator().manual_seed(seed)
     chosen = data.train.subset(torch.randperm(len(data.train), generator=generator)[:size])
     if mix:
@@ -243,7 +243,7 @@ def short(value: Any) -> float:
     return round(float(value), 4)
 
 
-# ---- the file
+# ---- The file
 
 
 def described(experiment: Callable[..., Results]) -> dict[str, Any]:
@@ -272,7 +272,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (all of them)"
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (default: all)"
     )
     names = parser.parse_args().names or list(EXPERIMENTS)
     if unknown := set(names) - EXPERIMENTS.keys():
@@ -283,8 +283,8 @@ def main() -> None:
     data = load_mnist()
     if data.is_sample:
         sys.exit(
-            "The experiments are kept with the numbers of the full MNIST, which is not at hand "
-            "(see above)"
+            "The experiments need the full MNIST, which could not be loaded (see above): "
+            "connect to the internet and try again."
         )
     kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     kept["about"] = (

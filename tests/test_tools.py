@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import runpy
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from mnist_nb import Hyperparameters, load_checkpoint, load_pretrained, read_met
 from mnist_nb.data import Mnist
 from mnist_nb.handwriting.refusal import digit_score, is_refused, refusal_head
 from mnist_nb.models import to_input
+
+BENCHMARKS = sorted((Path(__file__).resolve().parent.parent / "benchmarks").glob("*.py"))
 
 
 def test_the_sample_is_made_from_mnist_files(
@@ -31,6 +34,11 @@ def test_the_sample_is_made_from_mnist_files(
     made = {path.name: gzip.decompress(path.read_bytes()) for path in output.iterdir()}
     assert made == shipped
     assert capsys.readouterr().out.count("ubyte") == 4
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_benchmark_imports_names_that_exist(path: Path) -> None:
+    runpy.run_path(str(path), run_name="benchmark")
 
 
 def test_the_first_items_of_an_idx_file() -> None:
