@@ -29,7 +29,25 @@ INK = """canvas => {
     return ink;
 }"""
 
-
+INK_BOX = """canvas => {  // left, top, right and bottom of the ink, in pixels of the window
+    const { width, height } = canvas;
+    const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+    const columns = [];
+    const rows = [];
+    for (let at = 0; at < pixels.length / 4; at++) {
+        if (pixels[4 * at] >= 128) continue;
+        columns.push(at % width);
+        rows.push(Math.floor(at / width));
+    }
+    const extreme = (which, places) => places.reduce((one, other) => Math[which](one, other));
+    const box = canvas.getBoundingClientRect();
+    const across = (x) => box.left + canvas.clientLeft + x * canvas.clientWidth / width;
+    const down = (y) => box.top + canvas.clientTop + y * canvas.clientHeight / height;
+    return [
+        across(extreme("min", columns)), down(extreme("min", rows)),
+        across(extreme("max", columns) + 1), down(extreme("max", rows) + 1),
+    ];
+}"""
 IN_KERNEL = """async ([code, wait]) => {
     const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
     const future = kernel.requestExecute({ code });
@@ -390,6 +408,32 @@ def test_no_part_of_the_pad_is_cut_off(pad: Pad) -> None:
         bars = pad.page.locator(".mnist-bars").bounding_box()
         assert bars is not None
         assert bars["width"] >= 230
+
+
+def test_ink_is_at_the_tip_at_each_zoom(pad: Pad) -> None:
+    """A browser that zooms has fewer pixels, each of more pixels of the screen."""
+    screen = pad.page.context.new_cdp_session(pad.page)
+    for zoom, screen_scale, draw in (
+        (0.8, 1, pad.mouse),
+        (1.25, 2, pad.touch),
+        (1.5, 3, pad.mouse),
+    ):
+        metrics = {"width": round(1366 / zoom), "height": round(900 / zoom), "mobile": False}
+        zoomed = metrics | {"deviceScaleFactor": zoom * screen_scale}
+        screen.send("Emulation.setDeviceMetricsOverride", zoomed)
+        pad.press("Clear")
+        pad.says("Draw a digit")
+        pad.canvas.scroll_into_view_if_needed()
+        pad.page.wait_for_timeout(300)
+        assert pad.page.evaluate("devicePixelRatio") == pytest.approx(zoom * screen_scale)
+        draw([(60, 80), (200, 190)])
+        pad.settled_ink()
+        (left, top), (right, bottom) = pad.places([(60, 80), (200, 190)])
+        pen = 16 / 2
+        expected = [left - pen, top - pen, right + pen, bottom + pen]
+        assert pad.canvas.evaluate(INK_BOX) == pytest.approx(expected, abs=1)
+        assert pad.notebook.cut_off(".mnist-pad") == []
+    pad.notebook.resize(1366, 768)  # ends the emulation
 
 
 def test_an_accessibility_scan_finds_nothing_serious(pad: Pad) -> None:
