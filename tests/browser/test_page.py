@@ -623,6 +623,23 @@ def test_a_reload_keeps_the_drawings(open_page: Any) -> None:
     expect(page.locator("#earlier b")).to_have_count(2)
 
 
+def test_damaged_storage_is_ignored(open_page: Any) -> None:
+    page = open_page(**DESK)
+    key_in(page, "3")
+    whole = page.evaluate("Object.values(sessionStorage)[0]")
+    damaged = ["", "{", "7", "{}", "[]", whole.replace('"points":[[', '"points":[["a",')]
+    damaged += [whole.replace(name, "other") for name in ("papers", "earlier", "score", "width")]
+    for content in damaged:
+        page.evaluate(
+            "text => sessionStorage.setItem(Object.keys(sessionStorage)[0], text)", content
+        )
+        page.reload()
+        key_in(page, "7")
+        expect(page.locator("#words")).to_contain_text("a 7")
+        page.locator("#clear").click()
+        expect(page.locator("#earlier b")).to_have_text(["7"])
+
+
 @pytest.mark.parametrize("mode", ["one", "many"])
 @pytest.mark.parametrize("size", [(667, 375), (844, 390), (1366, 600), (683, 384), (568, 320)])
 def test_sideways_the_paper_and_what_is_read_are_in_view(

@@ -400,6 +400,15 @@ def test_a_photo_of_a_number_is_read_shown_and_cropped(pad: DrawingPad, tiny: Mn
     assert "I read 72," in photo.shown.value
 
 
+def test_a_scribble_on_the_page_for_numbers_replaces_the_reading(pad: DrawingPad) -> None:
+    pad.numbers.replay([[(100, 60), (100, 120)]])
+    assert pad.numbers.number.text == "1"
+    dashes = [[(x, y), (x + 14, y)] for x in range(10, 680, 18) for y in range(10, 210, 14)]
+    pad.numbers.replay(dashes)
+    assert pad.numbers.number.text == ""
+    assert "at most 400" in pad.numbers.children[2].value
+
+
 def test_a_photo_of_no_number_is_shown_with_the_reason(pad: DrawingPad) -> None:
     pattern = 255 * np.random.default_rng(0).integers(0, 2, (25, 25)).astype(np.uint8)
     buffer = io.BytesIO()

@@ -100,18 +100,21 @@ class NumberPage(VBox):  # type: ignore[misc]
 
     def _show(self, _: Any = None) -> None:
         with LOCK:
-            self.number = self._read()
+            self.number, problem = self._read()
             self.paper.show(HINT, [_note_above(digit) for digit in self.number.digits])
-            self._reading.value = pad_markup.number(self.number)
+            self._reading.value = pad_markup.number(self.number, problem)
             self.truth.value = self.number.text.replace("\n", " ")
 
-    def _read(self) -> Number:
+    def _read(self) -> tuple[Number, str]:
+        """Return the number, or nothing and the reason."""
         if self._state.model is None:
-            return NOTHING
+            return NOTHING, ""
         try:
-            return read_number(self.drawing.sketch, self._state.model)
+            return read_number(self.drawing.sketch, self._state.model), ""
         except EmptySketchError:
-            return NOTHING
+            return NOTHING, ""
+        except ValueError as error:
+            return NOTHING, str(error)
 
     def _read_photo(self, _: str, photo: bytes, crop: Crop) -> str:
         """Return the digits of a photo in frames, its ink, and a sentence, as HTML."""

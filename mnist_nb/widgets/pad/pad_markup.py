@@ -71,10 +71,15 @@ def busy_notice(number: int) -> str:
     )
 
 
-def number(read: Number) -> str:
-    """Return a whole number as a sentence, and the image of each digit with its reading."""
+def number(read: Number, problem: str = "") -> str:
+    """Return a whole number as a sentence, and the image of each digit with its reading.
+
+    Args:
+        read: what was read.
+        problem: why nothing was, if so.
+    """
     if not read.digits:
-        return _words("Write a number, in one line or several.")
+        return _words(problem or "Write a number, in one line or several.")
     images = [(digit.image, _caption(digit)) for digit in read.digits]
     return _words(number_sentence(read)) + thumbnails(images)
 

@@ -563,14 +563,29 @@ function saveState() {
   }
 }
 
+const isStroke = ({ points, width }) =>
+  points.length > 0 && points.every((point) => point.every(Number.isFinite)) && width > 0;
+
+/** Return the saved state; null if there is none, or it is damaged. */
+function savedState() {
+  try {
+    const saved = JSON.parse(sessionStorage.getItem(KEY));
+    const drawings = [...saved.papers, ...saved.earlier.map(({ strokes }) => strokes)];
+    const texts = saved.earlier.map(({ text }) => text);
+    const isWhole =
+      drawings.flat().every(isStroke) &&
+      texts.every((text) => typeof text === "string") &&
+      saved.papers.length === sheets.length &&
+      Object.keys(score).every((verdict) => Number.isInteger(saved.score[verdict]));
+    return isWhole ? saved : null;
+  } catch {
+    return null; // no storage, nothing in it, or something else
+  }
+}
+
 /** Restore the saved drawings. Return whether the sheet for a number was in use. */
 function restoreState() {
-  let saved = null;
-  try {
-    saved = JSON.parse(sessionStorage.getItem(KEY));
-  } catch {
-    /* no storage, or it is damaged */
-  }
+  const saved = savedState();
   if (!saved) return false;
   Object.assign(score, saved.score);
   earlier = saved.earlier;
