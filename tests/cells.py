@@ -1,5 +1,5 @@
-"""Running a notebook's cells in this process: quicker than a kernel, and nothing is drawn that
-nobody looks at."""
+"""Run a notebook's cells in this process, which is quicker than in a kernel, and draw no
+figures."""
 
 import contextlib
 import io
@@ -20,14 +20,13 @@ def printed_by_cells(
     until: str | None = None,
     after: str | None = None,
 ) -> list[tuple[str, str, str]]:
-    """(source, what it prints now, what it printed when it was committed) of each code cell that is
-    compared.
+    """Return (source, text printed now, text committed) for each code cell that is compared.
 
     Args:
         path: the notebook; its cells run in the current folder.
-        names: where they put their names; a new space if None.
-        until: the cell with this text is the last one; all cells run if None.
-        after: the cells up to the one with this text are left out; none is if None.
+        names: the namespace of the cells; a new one if None.
+        until: the text of the last cell to run; all cells run if None.
+        after: the text of a cell; only the cells after it are compared. None compares all.
     """
     names = {"__name__": "__main__"} if names is None else names
     results = []

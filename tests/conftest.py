@@ -1,4 +1,4 @@
-"""Shared fixtures: the data, and a temporary working folder."""
+"""Fixtures of all tests: the data, and a temporary working folder."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def mnist() -> Mnist:
-    """The full MNIST if the cache has it, otherwise the sample; never downloaded."""
+    """The full MNIST if it is in the cache, otherwise the sample. Nothing is downloaded."""
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         if os.environ.get("MNIST_NB_SOURCE") != "sample":
             patch.setenv("MNIST_NB_SOURCE", "cache")
@@ -29,7 +29,7 @@ def mnist() -> Mnist:
 
 @pytest.fixture(scope="session")
 def full_mnist(mnist: Mnist) -> Mnist:
-    """The full MNIST. Without it, the test is skipped."""
+    """The full MNIST; the test is skipped if it is not in the cache."""
     if mnist.is_sample:
         pytest.skip("the full MNIST is not in the cache")
     return mnist

@@ -1,6 +1,6 @@
-"""Faults outside the package."""
+"""Simulated faults of the system."""
 
 
 def full_disk(*_: object, **__: object) -> None:
-    """In place of one of the system's calls: nothing can be written any more."""
+    """Raise the error of a full disk, in place of a system call."""
     raise OSError(28, "No space left on device")

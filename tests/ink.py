@@ -1,4 +1,4 @@
-"""Drawings and measures of ink that several tests share."""
+"""Drawings and measures of ink for several tests."""
 
 from itertools import product
 
@@ -31,7 +31,7 @@ def centre(image: Pixels, axis: int) -> float:
 
 
 def assert_like_mnist(image: Pixels) -> None:
-    """Assert the measures that MNIST's makers gave every image."""
+    """Assert the properties that all of MNIST's images have."""
     assert image.dtype == np.uint8
     assert image.shape == (28, 28)
     assert image.max() == 255
@@ -49,11 +49,11 @@ def assert_like_mnist(image: Pixels) -> None:
 
 
 def difference(expected: Pixels, image: Pixels) -> float:
-    """Return how much of the ink differs, as a share of all."""
+    """Return the share of the ink that differs."""
     return float(np.abs(expected.astype(float) - image).sum() / expected.sum())
 
 
 def difference_in_shape(expected: Pixels, image: Pixels) -> float:
-    """The same where the centres of mass may have been rounded to different pixels."""
+    """Return the share of the ink that differs, ignoring a shift by one pixel."""
     shifts = product((-1, 0, 1), repeat=2)
     return min(difference(expected, np.roll(image, shift, axis=(0, 1))) for shift in shifts)

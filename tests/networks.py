@@ -1,4 +1,4 @@
-"""Networks that are not the package's own, and comparing networks."""
+"""Networks that are not in the package, and a comparison of networks."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ from mnist_nb.models import Network
 
 
 class OneLayer(Network):
-    """One layer: a weighted sum of the pixels for each digit."""
+    """A network of one layer: a weighted sum of the pixels for each digit."""
 
     name = "one-layer"
 
@@ -16,7 +16,7 @@ class OneLayer(Network):
 
 
 class ConvDropout(Network):
-    """Convolutions of other sizes than the package's own, with dropout."""
+    """A network of convolutions of unusual sizes, with dropout."""
 
     name = "conv-dropout"
 
@@ -41,7 +41,7 @@ class ConvDropout(Network):
 
 
 def fully_connected(*hidden: int) -> Network:
-    """A network with these hidden layers, each followed by a ReLU."""
+    """Return a network with these hidden layers, each followed by a ReLU."""
     layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
     inputs = 784
     for number, units in enumerate(hidden, start=1):
@@ -52,7 +52,7 @@ def fully_connected(*hidden: int) -> Network:
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:
-    """Whether two networks hold the same, bit for bit."""
+    """Return whether two networks have the same weights, bit for bit."""
     ours, theirs = one.state_dict(), other.state_dict()
     return list(ours) == list(theirs) and all(
         torch.equal(tensor, theirs[name]) for name, tensor in ours.items()

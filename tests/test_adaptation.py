@@ -1,5 +1,4 @@
-"""Teaching a model one person's hand: it learns, it does not forget, and it tells the truth about
-both."""
+"""`adapt` teaches a model a person's handwriting, limits forgetting, and reports both honestly."""
 
 import copy
 import subprocess
@@ -24,7 +23,7 @@ from mnist_nb.training import Hyperparameters, train
 
 
 def mirrored(split: Split, first: int, count: int) -> Split:
-    """The handwriting of a person who writes mirrored digits."""
+    """Return digits in the handwriting of a person who mirrors them."""
     return Split(
         split.images[first : first + count].flip(2), split.labels[first : first + count], "mirrored"
     )
@@ -98,7 +97,7 @@ def test_forgetting_too_much_gives_the_old_weights_and_a_warning(
 
 
 def test_a_model_whose_answers_are_no_numbers_is_not_taught(tiny: Mnist) -> None:
-    """Even where anything may be forgotten."""
+    """This holds even if unlimited forgetting is allowed."""
     mlp = build_model("mlp", seed=0)
     for weight in mlp.parameters():
         nn.init.constant_(weight, 1e20)  # finite, but a layer's sums are not
@@ -111,8 +110,7 @@ def test_a_model_whose_answers_are_no_numbers_is_not_taught(tiny: Mnist) -> None
 def test_it_goes_only_as_far_as_forgetting_allows(
     model: nn.Module, hand: tuple[Split, Split], sample: Mnist
 ) -> None:
-    """The largest part of the way from the old weights to the taught ones that keeps MNIST, and
-    none larger."""
+    """The weights move as far towards the taught ones as the limit on forgetting allows."""
     wrong = Split(hand[0].images, (hand[0].labels + 1) % 10)  # a lesson that costs a lot
     old = model.state_dict()
     whole = adapt(model, wrong, sample, learning_rate=0.003, max_forgetting=1).state_dict()
@@ -140,7 +138,7 @@ def test_it_goes_only_as_far_as_forgetting_allows(
 
 
 def test_a_small_validation_set_does_not_forbid_everything(sample: Mnist) -> None:
-    """With the sample, too, an ordinary lesson goes through without a warning."""
+    """With the sample, an ordinary lesson gives no warning either."""
     mlp = build_model("mlp", seed=0)
     for _ in train(mlp, sample, Hyperparameters(epochs=3, optimizer="adamw"), device="cpu"):
         pass
@@ -190,7 +188,7 @@ def test_any_network_learns_from_its_first_linear_layer_on(
 
 
 def test_convolutions_stay_as_they_were(hand: tuple[Split, Split], tiny: Mnist) -> None:
-    """And with them the means and variances of their normalisation: so teaching takes a second."""
+    """So do the means and variances of their normalization; teaching then takes a second."""
     cnn = build_model("cnn", seed=1)
     taught = adapt(cnn, hand[0], tiny, steps=2, max_forgetting=1).state_dict()
     changed = {
@@ -201,7 +199,7 @@ def test_convolutions_stay_as_they_were(hand: tuple[Split, Split], tiny: Mnist) 
 
 @pytest.mark.slow
 def test_the_first_lesson_does_not_wait_for_a_compiler(workplace: Path) -> None:
-    """PyTorch's optimisers import one, which takes seconds."""
+    """PyTorch's optimizers import one, which takes seconds."""
     lesson = """
 import sys
 from mnist_nb.handwriting.adaptation import adapt

@@ -1,4 +1,4 @@
-"""Arguments that would give a silently wrong result are refused, and unusual good ones work."""
+"""Arguments that would silently give wrong results are rejected; unusual valid ones work."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def tempered(data: Mnist, temperature: float) -> object:
 
 
 def without(data: Mnist, split: str) -> Mnist:
-    """The same data with one empty split."""
+    """Return the data with one split empty."""
     splits = {name: getattr(data, name) for name in ("train", "validation", "test")}
     return Mnist(**splits | {split: splits[split].take(0)}, source="x")
 

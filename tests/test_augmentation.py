@@ -1,5 +1,4 @@
-"""What an augmented batch must be: the same digits, changed within the ranges, the same from the
-same seed."""
+"""Augmented batches show the same digits, changed within the ranges, and reproducibly."""
 
 import dataclasses
 
@@ -30,7 +29,7 @@ def _generator(seed: int = 0) -> torch.Generator:
 
 @pytest.fixture
 def images() -> Tensor:
-    """Sixty-four made-up digits: a ring and a bar, somewhat different each, centred at pixel index
+    """Sixty-four artificial digits, each a slightly different ring and bar, centred at pixel index
     14."""
     y, x = torch.meshgrid(torch.arange(28.0) - 14, torch.arange(28.0) - 14, indexing="ij")
     radius = torch.linspace(4, 7, 64)[:, None, None]
@@ -145,7 +144,7 @@ def test_runs_on_a_gpu(images: Tensor) -> None:
 
 
 def _centre(images: Tensor) -> Tensor:
-    """The centre of mass (y, x) of each image, in pixel indices, `[N, 2]`."""
+    """Return the centre of mass (y, x) of each image, in pixel indices: `[N, 2]`."""
     places = torch.arange(28.0)
     ink = images.sum((1, 2))
     return torch.stack([images.sum(2) @ places / ink, images.sum(1) @ places / ink], 1)

@@ -1,4 +1,4 @@
-"""The gradient of `ManualBackprop` equals autograd's."""
+"""The gradients of `ManualBackprop` equal those of autograd."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Measures of confidence, against scikit-learn and loops written out."""
+"""Measures of confidence match scikit-learn and explicit loops."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from mnist_nb.labs import calibration
 
 
 def sample(count, seed, temperature=1.0):
-    """Answers whose labels were drawn with the very probabilities given; then made surer or less
-    sure."""
+    """Return predictions whose labels were drawn with their probabilities, made more or less
+    confident."""
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(count, 10, generator=generator)
     labels = torch.multinomial(logits.softmax(1), 1, generator=generator).flatten()

@@ -59,7 +59,7 @@ def test_the_file_holds_the_six_tensors_and_string_metadata_only(path):
 
 
 def test_a_file_of_the_rust_program_loads(path):
-    """Its six tensors, no metadata."""
+    """It has six tensors and no metadata."""
     model = build_model("mlp", seed=3)
     safetensors.torch.save_file(model.state_dict(), path)
     assert torch.equal(load_checkpoint(path).linear1.weight, model.linear1.weight)

@@ -1,4 +1,4 @@
-"""The command line: what it writes, says and returns; Ctrl-C is given to a process of its own."""
+"""The command line: files, messages and exit statuses. Ctrl-C is sent to a separate process."""
 
 import dataclasses
 import os
@@ -23,7 +23,8 @@ QUICK = ("--learning-rate", "0.05", "--epochs", "2")
 
 @pytest.fixture
 def mnist_nb(workplace, monkeypatch, capsys):
-    """A function that gives `python -m mnist_nb` these words, on the sample, in an empty folder."""
+    """A function that runs `python -m mnist_nb` with these arguments, on the sample, in an empty
+    folder."""
     monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
 
     def run(*words):
@@ -140,8 +141,8 @@ def test_help_says_that_without_a_subcommand_it_trains(mnist_nb):
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """A package that lies elsewhere, with its notebooks in it, as a wheel puts it; calls of
-    JupyterLab are kept."""
+    """A package installed elsewhere with its notebooks, as from a wheel. Calls of JupyterLab are
+    recorded."""
     package = tmp_path / "site-packages" / "mnist_nb"
     (package / "notebooks" / "solutions").mkdir(parents=True)
     (package / "notebooks" / "draw.ipynb").write_text("{}")
@@ -196,7 +197,7 @@ def interruptible(test):
 
 
 def as_process(*words):
-    """`python -m mnist_nb` with these words, on the sample, beside this process."""
+    """Start `python -m mnist_nb` with these arguments, on the sample, in a separate process."""
     environment = os.environ | {"MNIST_NB_SOURCE": "sample"}
     command = [sys.executable, "-m", "mnist_nb", *words]
     return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Two models on the same images, and several runs of one, against SciPy and arithmetic by hand."""
+"""Comparisons of two models, and of several runs, match SciPy and arithmetic by hand."""
 
 import math
 
@@ -12,7 +12,7 @@ from mnist_nb.labs.comparison import Comparison, compare, spread
 
 
 def answers(predictions, labels):
-    """An evaluation with these predictions, each quite confident."""
+    """Return an evaluation with these predictions, each with high confidence."""
     return Evaluation(
         0.01 + 0.9 * torch.nn.functional.one_hot(torch.tensor(predictions), 10),
         torch.tensor(labels),

@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md work everywhere, from training to the page."""
+"""The examples of CONTRIBUTING.md work everywhere, from training to the exported page."""
 
 import os
 import re
@@ -63,7 +63,7 @@ class ConvDropout(Network):
 
 @pytest.fixture(params=["linear", "conv with dropout"])
 def network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a network of one's own: the page's example, or a larger one."""
+    """The name of a network of one's own: the example of the page, or a larger one."""
     monkeypatch.setitem(MODELS, ConvDropout.name, ConvDropout)
     monkeypatch.setitem(MODELS, "linear", nn.Module)  # so that it goes away again
     exec(EXAMPLES["network"], {})
@@ -180,7 +180,7 @@ def test_a_run_trains_on_your_own_data_set(workplace: Path) -> None:
 
 
 def stripes() -> Tensor:
-    """Images with one bright bar, whose row says the label."""
+    """Return images with one bright stripe, whose row is the label."""
     images = torch.zeros(1000, 28, 28, dtype=torch.uint8)
     for number, image in enumerate(images):
         row = 2 * (number % 10) + 4

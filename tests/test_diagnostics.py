@@ -1,4 +1,4 @@
-"""What is told of a network while it learns, against networks of which it is known."""
+"""The diagnostics of a network in training, for networks whose values are known."""
 
 import copy
 
@@ -84,7 +84,7 @@ def test_looking_changes_nothing(model, tiny):
 
 
 def after(steps, rate, data):
-    """The ratios of a run's last step and its dead units."""
+    """Return the update ratios of a run's last step, and its dead units."""
     run = TrainingRun(
         build_model("mlp", seed=0), data, Hyperparameters(learning_rate=rate), device="cpu"
     )

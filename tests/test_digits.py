@@ -1,4 +1,4 @@
-"""Your own digits: saved, changed, shared, and never lost."""
+"""Your own digits are saved, changed and shared, and never lost."""
 
 import csv
 import functools
@@ -31,7 +31,7 @@ from mnist_nb.handwriting.sketch import EmptySketchError, Sketch
 
 
 def image(number: int = 0) -> np.ndarray:
-    """A picture that differs from that of every other number."""
+    """Return an image that differs for each number."""
     return np.random.default_rng(number).integers(1, 256, (28, 28), dtype=np.uint8)
 
 
@@ -150,7 +150,7 @@ def test_every_third_drawing_is_kept_apart_for_good(workplace: Path) -> None:
 
 
 def written(records: Any, images: Any = None, **more: np.ndarray) -> bytes:
-    """A file of digits that holds these records, in JSON or as bytes, and an image for each."""
+    """Return a file of digits with these records, as JSON or bytes, and an image for each."""
     text = records if isinstance(records, bytes) else json.dumps(records).encode()
     images = np.ones((len(records), 28, 28), np.uint8) if images is None else images
     return safetensors.numpy.save(
@@ -429,7 +429,7 @@ def test_a_change_of_folder_leaves_the_digits_where_they_are(
 
 
 def zipped(folder: Path, packing: int = zipfile.ZIP_STORED, inside: str = "") -> Path:
-    """A zip with the files of a folder."""
+    """Return a zip of the files in a folder."""
     with zipfile.ZipFile(f"{folder}.zip", "w", packing) as archive:
         for file in sorted(folder.iterdir()):
             archive.write(file, f"{inside}{file.name}")

@@ -1,4 +1,4 @@
-"""The built distributions, installed without a clone."""
+"""The built distributions work without a clone."""
 
 import os
 import subprocess
@@ -30,8 +30,8 @@ def run(*command: object, folder: Path, **environment: str) -> subprocess.Comple
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a wheel and a source distribution, made from the files that git knows or would
-    take."""
+    """A folder with a wheel and a source distribution, built from the files known to git and new
+    ones."""
     sources, folder = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("dist")
     known = run(
         "git", "ls-files", "--cached", "--others", "--exclude-standard", folder=ROOT
@@ -47,8 +47,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with the wheel in it, and what it depends on lent by the one
-    that tests."""
+    """The Python of an environment with the wheel, which borrows its dependencies from the test
+    environment."""
     home = tmp_path_factory.mktemp("elsewhere") / "env"
     venv.create(home, with_pip=False, symlinks=os.name != "nt")
     python = home / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -108,7 +108,7 @@ def test_installed_elsewhere_it_trains_and_tests(python: Path, tmp_path: Path) -
 
 
 def test_installed_elsewhere_notebook_04_runs(python: Path, tmp_path: Path) -> None:
-    """In its own copy, as `draw` makes it, with JupyterLab itself left out."""
+    """It runs in its own copy, as `draw` makes it, without JupyterLab."""
     without_lab = (
         "import subprocess; subprocess.call = print; "
         "from mnist_nb.__main__ import main; main(['draw'])"

@@ -1,4 +1,4 @@
-"""The pages: links, targets of make, lengths, promises and examples."""
+"""The pages: links, make targets, lengths, promises and examples."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benc
 
 
 def anchors(page: Path) -> set[str]:
-    """The names under which a page's headings are linked to, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""Numbers about a model, against scikit-learn, SciPy and arithmetic by hand."""
+"""Measures of a model match scikit-learn, SciPy and arithmetic by hand."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from mnist_nb.labs.score_table import score_table
 
 @pytest.fixture
 def evaluation():
-    """Two hundred made-up answers, about half of them right, and no 9 among the labels."""
+    """Two hundred artificial predictions, about half of them right, with no 9 among the labels."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 9, (200,), generator=generator)
     scores = torch.randn(200, 10, generator=generator) + 2.0 * torch.nn.functional.one_hot(
@@ -51,7 +51,7 @@ def test_scores_per_digit_are_scikit_learns(evaluation):
 
 
 def wilson(correct, total):
-    """SciPy's Wilson interval, the oracle."""
+    """Return SciPy's Wilson interval, as the reference."""
     interval = stats.binomtest(int(correct), int(total)).proportion_ci(method="wilson")
     return interval.low, interval.high
 
@@ -74,8 +74,8 @@ def test_the_intervals_per_digit_are_scipys(evaluation):
 
 
 def test_the_f1_interval_catches_the_truth_about_95_times_in_100():
-    """A thousand samples from a world whose F1 is known: 1,000 images of a digit or read as it, 900
-    of them both."""
+    """A thousand samples are drawn from a distribution with a known F1: 1,000 images show a digit
+    or are read as it, 900 of them both."""
     truth = 2 * 0.9 / 1.9
     caught = 0
     for hits in np.random.default_rng(0).binomial(1000, 0.9, size=1000).tolist():
@@ -99,8 +99,7 @@ def test_without_leaves_images_out(evaluation):
 
 
 def test_the_rejected_labels_are_those_of_mnists_test_images(full_mnist):
-    """The labels that the published votes were about, beside ours: the indices mean the same
-    images."""
+    """The labels in the published votes equal ours, so the indices mean the same images."""
     published = [8, 0, 9, 4, 2, 5, 6, 6, 5, 5, 0, 1, 4, 6, 5]
     assert full_mnist.test.labels[list(REJECTED_LABELS)].tolist() == published
     assert all(0 <= votes <= 2 for votes in REJECTED_LABELS.values())

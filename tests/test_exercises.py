@@ -19,8 +19,8 @@ PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 
 
 def checks(path: Path) -> dict[str, tuple[str, str]]:
-    """For each exercise that a notebook checks: the answer as it is written, and what the cell
-    says."""
+    """Return, for each exercise that a notebook checks, its answer as written and the cell's
+    reply."""
     found = {}
     for cell in nbformat.read(path, as_version=4).cells:
         for number, answer in CHECKED.findall(cell.source) if cell.cell_type == "code" else ():

@@ -1,5 +1,5 @@
-"""The small experiments of notebook 06: each runs, gives what the figures need, and is kept with
-its settings."""
+"""The experiments of notebook 06 run, give the results that the figures need, and are saved with
+their settings."""
 
 import copy
 import dataclasses
@@ -43,7 +43,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def shape(results: dict[str, object]) -> dict[str, object]:
-    """The names in an experiment's results, down to the lists."""
+    """Return the names in an experiment's results, down to the lists."""
     return {
         key: shape(value) if isinstance(value, dict) else type(value)
         for key, value in results.items()

@@ -1,4 +1,5 @@
-"""Digits in boxes, combs and tables, on ruled paper and dark photos are found whole and alone."""
+"""Digits in boxes, combs and tables, on ruled paper and in dark photos are found whole, without
+their surroundings."""
 
 from collections.abc import Callable
 
@@ -21,7 +22,7 @@ SIZE = 480, 240
 
 
 def threes(width: int = 8, level: int = 40, paper: int = 220) -> Image.Image:
-    """A row of 3s, each 70 by 115 pixels, dark on light."""
+    """Return a drawing of a row of 3s, each 70 by 115 pixels, dark on light."""
     page = Image.new("L", SIZE, paper)
     for place in range(COUNT):
         points = [(LEFT + place * STEP + x, TOP + y) for x, y in THREE.tolist()]
@@ -30,14 +31,14 @@ def threes(width: int = 8, level: int = 40, paper: int = 220) -> Image.Image:
 
 
 def photographed(page: Image.Image, light: Grey | float = 1.0) -> Image.Image:
-    """The page in this light `[H, W]`, with blur and grain."""
+    """Return the page in this light `[H, W]`, with blur and grain."""
     levels = np.asarray(page.filter(ImageFilter.GaussianBlur(0.7)), np.float64) * light
     grain = np.random.default_rng(0).normal(0, 2, levels.shape)
     return Image.fromarray((levels + grain).clip(0, 255).astype(np.uint8))
 
 
 def box(place: int) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a box around a digit."""
+    """Return left, top, right and bottom of a box around a digit."""
     left = LEFT + place * STEP
     return left - 5, TOP - 15, left + 105, TOP + 150
 
@@ -70,14 +71,14 @@ def table(draw: ImageDraw.ImageDraw) -> None:
 
 
 def narrow_boxes(draw: ImageDraw.ImageDraw) -> None:
-    """The 3s reach over one side."""
+    """Draw boxes that the 3s cross on one side."""
     for place in range(COUNT):
         left, top, right, bottom = box(place)
         draw.rectangle((left, top, right - 32, bottom), outline=130, width=3)
 
 
 def crossed_boxes(draw: ImageDraw.ImageDraw) -> None:
-    """The 3s reach over a side, the top and the bottom."""
+    """Draw boxes that the 3s cross on one side, at the top and at the bottom."""
     for place in range(COUNT):
         left, top, _, _ = box(place)
         left += 24 if place == 0 else 35
@@ -93,7 +94,7 @@ FORMS = (boxes, comb, tilted_comb, table, narrow_boxes, crossed_boxes)
 
 
 def assert_only_threes(ink: Grey) -> None:
-    """Assert that the ink is so many whole 3s, from left to right."""
+    """Assert that the ink is `count` whole 3s, from left to right."""
     blobs, count = ndimage.label(ink > 0, np.ones((3, 3)))
     assert count == COUNT
     expected = from_image(threes().crop((0, 0, LEFT + STEP - 15, SIZE[1])))
@@ -135,7 +136,7 @@ class TestForms:
         assert (ink[115:126, 40:120] > 0).any(axis=0).all()
 
     def test_a_fine_grid_has_no_boxes_of_many_cells(self) -> None:
-        """All pairs of its lines would be thousands of boxes, compared with each other."""
+        """Pairs of its lines would make thousands of boxes to compare."""
         grid = np.full((512, 512), 255)
         grid[::4] = 120
         grid[:, ::4] = 120

@@ -1,4 +1,4 @@
-"""Other hands' forms: ink where the form has it, every other digit left alone."""
+"""Variants of digits: ink where the form has it, and no change to other digits."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def _bar() -> Tensor:
 
 
 def _four() -> Tensor:
-    """An open 4: a left arm, a bar, and a stem from top to bottom on the right."""
+    """Return an open 4: a left arm, a bar, and a stem from top to bottom on the right."""
     image = torch.zeros(28, 28)
     image[4:14, 8:10], image[13:15, 8:20], image[4:24, 17:19] = 1, 1, 1
     return image

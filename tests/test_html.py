@@ -1,4 +1,4 @@
-"""The copies that any browser shows: `make html`."""
+"""The HTML pages that `make html` writes."""
 
 import re
 import runpy

@@ -1,4 +1,4 @@
-"""Numbers about the images, held to scipy and to brute force."""
+"""Measures of images match SciPy and brute force."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A look inside a network: each number against autograd, NumPy or scikit-learn."""
+"""Measures of the inside of a network match autograd, NumPy or scikit-learn."""
 
 import copy
 import math
@@ -205,7 +205,7 @@ class TestActivationMaximization:
 
 
 def weight_sizes(model: nn.Module) -> Tensor:
-    """The absolute values of the weights of all layers that read, in one row."""
+    """Return the absolute weights of all layers that read, in one row."""
     weights = [weight for weight in layer_parameters(model) if weight.ndim > 1]
     return torch.cat([weight.detach().abs().flatten() for weight in weights])
 

@@ -1,4 +1,4 @@
-"""The installer: which build of PyTorch it asks for, and how it continues without that index."""
+"""The installer chooses a build of PyTorch, and continues if PyTorch's index cannot be reached."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Pip:
-    """Records the calls of pip; those to PyTorch's index can fail."""
+    """Records the calls of pip; those that use PyTorch's index can fail."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, ...]] = []

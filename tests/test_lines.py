@@ -8,7 +8,7 @@ from mnist_nb.handwriting.lines import find_lines
 
 
 def boxes(middles: list[tuple[float, float]]) -> NDArray[np.float64]:
-    """Boxes 0.6 wide and 1 high around places `(x, y)`."""
+    """Return boxes 0.6 wide and 1 high around places `(x, y)`."""
     places = np.array(middles)
     half = np.array([0.3, 0.5])
     return np.hstack([places - half, places + half])

@@ -1,4 +1,4 @@
-"""Made pages say what is on them: the same for a seed, with ink in each digit's box."""
+"""Generated pages are reproducible, and have ink in the box of each digit of their text."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Images of no digit: drawn from the generator alone, and as large as MNIST's digits."""
+"""Negatives depend only on the generator, and are as large as MNIST's digits."""
 
 from collections.abc import Callable
 
@@ -49,7 +49,7 @@ def test_corrupted_digits_are_no_longer_the_digits(sample: Mnist) -> None:
 
 @pytest.mark.parametrize("digit", [0, 1, 8])
 def test_a_turned_digit_that_stays_one_is_not_used(digit: int, sample: Mnist) -> None:
-    """A 0, 1 or 8 turned by half is one still, so none of them comes out like that."""
+    """A 0, 1 or 8 turned upside down is still a digit, so none of them is used."""
     images, labels = digits(sample, 5000)
     images = images[labels == digit][:400]
     corrupted = corrupted_digits(images, torch.full((len(images),), digit), 200, generator())

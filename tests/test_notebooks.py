@@ -1,5 +1,4 @@
-"""Guards of the notebooks: each is whole, clean and executed, and has the frame that readers find
-their way by."""
+"""Each notebook is complete, clean and executed, and has the same structure."""
 
 import ast
 import re
@@ -36,13 +35,13 @@ def name(path: Path) -> str:
 
 
 def prose(path: Path) -> str:
-    """All text cells of a notebook, one after the other, without what stands in fences."""
+    """Return the text cells of a notebook without code blocks."""
     text = "\n\n".join(cell.source for cell in notebook(path).cells if cell.cell_type == "markdown")
     return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def headings(path: Path) -> list[tuple[int, str]]:
-    """The level and the words of each heading, in order."""
+    """Return the level and the text of each heading, in order."""
     return [
         (len(marks), words)
         for marks, words in re.findall(r"^(#+) (.+)$", prose(path), re.MULTILINE)
@@ -54,8 +53,7 @@ def title(path: Path) -> str:
 
 
 def section(path: Path, heading: str) -> str:
-    """What stands under a heading of the second level, up to the next one or to the line at the
-    foot."""
+    """Return the text under a second-level heading, up to the next one or to the final line."""
     found = re.findall(
         rf"^## {heading}\n(.*?)(?=^## |^---$|\Z)", prose(path), re.DOTALL | re.MULTILINE
     )
@@ -68,13 +66,13 @@ def bullets(text: str) -> list[str]:
 
 
 def exercises(path: Path) -> list[tuple[int, str]]:
-    """The number and the kind of each exercise."""
+    """Return the number and the kind of each exercise."""
     found = re.findall(r"^(\d+)\. \*\*(.+?)\.\*\* \S", section(path, "Exercises"), re.MULTILINE)
     return [(int(number), kind) for number, kind in found]
 
 
 def lines_without_imports(source: str) -> int:
-    """The lines of a cell; ruff puts one imported name on each."""
+    """Return the lines of a cell without imports: ruff puts each imported name on its own line."""
     count = source.count("\n") + 1
     for node in ast.parse(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -83,7 +81,8 @@ def lines_without_imports(source: str) -> int:
 
 
 def shows_a_figure(cell: NotebookNode) -> bool:
-    """Whether a cell shows an image or a widget; of a widget, cleaning keeps only the text."""
+    """Return whether a cell shows an image or a widget; cleaning keeps only the text of a
+    widget."""
     results = [output.data for output in cell.get("outputs", []) if "data" in output]
     return any(
         any(kind.startswith(("image/", "application/vnd.jupyter.widget")) for kind in data)

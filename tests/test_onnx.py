@@ -1,4 +1,4 @@
-"""The recipe of docs/onnx.md: the exported network gives the same results."""
+"""The recipe of docs/onnx.md exports a network that gives the same results."""
 
 import re
 from pathlib import Path

@@ -79,7 +79,7 @@ def test_their_buffers_have_torchs_names_and_shapes(kind):
 
 
 def test_gradients_filled_by_others_do_no_harm():
-    """A notebook may ask for gradients of its own while a run is paused."""
+    """A notebook may compute its own gradients while a run is paused."""
     model, twin = build_model("mlp", seed=1), build_model("mlp", seed=1)
     ours, undisturbed = Sgd(model.parameters(), 0.9), Sgd(twin.parameters(), 0.9)
     for images, labels in batches(3):

@@ -1,4 +1,4 @@
-"""The package's public names: each that it promises is there, and no other."""
+"""The package has exactly the public names that it lists."""
 
 import mnist_nb
 

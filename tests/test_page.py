@@ -1,5 +1,5 @@
-"""The page that holds a network and a pad: what is in its file, and what is refused. How it reads:
-tests/browser."""
+"""The exported page: the contents of its file, and rejected arguments. tests/browser tests how it
+reads."""
 
 import json
 import math
@@ -113,7 +113,7 @@ def test_a_page_replaces_pages_and_no_other_file(workplace: Path, name: str) -> 
 
 
 def content_of(page: str) -> dict[str, Any]:
-    """What a page's script is given."""
+    """Return the data of a page's script."""
     text = Path(page).read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(text.partition('id="model">')[2].partition("</script>")[0])
     return content
@@ -123,7 +123,7 @@ OLD_PAGE = '<meta name="generator" content="mnist_nb"> the old one'
 
 
 def with_bias(value: float) -> nn.Module:
-    """An mlp with this number among its biases."""
+    """Return an mlp with this number among its biases."""
     model = build_model("mlp", seed=0).double()
     with torch.no_grad():
         model.linear3.bias[3] = value
@@ -131,7 +131,7 @@ def with_bias(value: float) -> nn.Module:
 
 
 def stack(**layers: nn.Module) -> Network:
-    """A network of these layers, then ten outputs from 784 inputs."""
+    """Return a network of these layers, followed by ten outputs from 784 inputs."""
     return Network(**layers, flatten=nn.Flatten(), output=nn.Linear(784, 10))
 
 

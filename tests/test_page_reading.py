@@ -1,4 +1,5 @@
-"""Ink is divided into digits in the likeliest way, by weights that are fitted on made pages."""
+"""Ink is divided into digits in the most probable way; the weights are fitted on generated
+pages."""
 
 import itertools
 import json
@@ -51,7 +52,7 @@ def test_each_piece_is_dealt_exactly_once(sample: Mnist) -> None:
 
 
 def test_right_pieces_are_those_that_a_digit_owns(sample: Mnist) -> None:
-    """A comma belongs to nobody, and each digit of a line is a group."""
+    """A comma has no owner, and each digit of a line is a group."""
     page = make_page("comma", 2, sample.train)
     described = describe_page(find_ink(page.picture), load_pretrained())
     owners = [fit_grouping.find_owner(piece, page, described.width) for piece in described.pieces]

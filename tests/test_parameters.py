@@ -1,4 +1,4 @@
-"""A class runs notebook 02 with settings of its own."""
+"""A class can run notebook 02 with other settings."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from cells import NOTEBOOKS
 def test_a_cell_after_the_parameters_changes_the_training(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """papermill looks for the tag, and puts a cell with other values behind the one that has it."""
+    """papermill finds the cell by its tag, and inserts one with other values after it."""
     monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
     names: dict[str, object] = {}
     cells = iter(nbformat.read(NOTEBOOKS / "02_train.ipynb", as_version=4).cells)

@@ -1,4 +1,4 @@
-"""Paths with something else than the expected file."""
+"""Paths that do not lead to the expected file."""
 
 import contextlib
 import os
@@ -135,7 +135,7 @@ def test_panels_open_in_a_folder_without_permission(workplace: Path, tiny: Mnist
 
 @contextlib.contextmanager
 def as_a_plain_user() -> Iterator[None]:
-    """Without the rights of root, whom no permission stops."""
+    """Drop the rights of root, who may access everything."""
     before = os.geteuid()
     os.seteuid(before or 65534)
     try:

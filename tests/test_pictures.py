@@ -1,4 +1,4 @@
-"""A digit in a picture of any kind comes out as MNIST would have it."""
+"""A digit in any picture is prepared like MNIST's images."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ Clutter = Callable[[Image.Image], Image.Image]
 
 
 def picture(width: int = 24, size: tuple[int, int] = (640, 480)) -> Image.Image:
-    """A 3 drawn white on black."""
+    """Return a picture of a 3, white on black."""
     image = Image.new("L", size)
     ImageDraw.Draw(image).line(
         [(200 + 2.5 * x, 60 + 2.5 * y) for x, y in THREE.tolist()], 255, width, joint="curve"
@@ -33,14 +33,14 @@ def picture(width: int = 24, size: tuple[int, int] = (640, 480)) -> Image.Image:
 
 
 def saved(image: Image.Image, form: str, **options: Any) -> bytes:
-    """A picture as a file holds it."""
+    """Return the bytes of a picture's file."""
     file = io.BytesIO()
     image.save(file, form, **options)
     return file.getvalue()
 
 
 def photo(dark: bool) -> Image.Image:
-    """The same on paper in slanting light, with grain; or chalk on a board."""
+    """Return the same on paper in slanting light, with grain, or as chalk on a board."""
     ink = np.asarray(picture().filter(ImageFilter.GaussianBlur(1.5)), np.float64) / 255
     light = 90 + 100 * np.linspace(0, 1, 640)[None] * np.linspace(1, 0.8, 480)[:, None]
     grain = np.random.default_rng(0).normal(0, 5, ink.shape)
@@ -158,7 +158,7 @@ class TestFromImage:
     def test_a_file_of_another_format_starts_no_program(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """An EPS file, whatever its name, would have Pillow start Ghostscript."""
+        """For an EPS file, whatever its name, Pillow would start Ghostscript."""
         photo = tmp_path / "photo.png"
         Image.new("RGB", (20, 20), "white").save(photo, "EPS")
         monkeypatch.setattr("subprocess.Popen", None)
@@ -191,8 +191,8 @@ class TestFromImage:
         assert_like_mnist(from_image(big))
 
     def test_other_ways_to_write_colours(self) -> None:
-        """CMYK as printers have it; LAB; red on a green of the same lightness; neither has any grey
-        to go by."""
+        """CMYK as printers use it, LAB, and red on a green of equal lightness, which differ in no
+        grey value."""
         grey = picture()
         expected = from_image(grey)
         cmyk = Image.merge("CMYK", [Image.new("L", grey.size)] * 3 + [grey])
@@ -295,7 +295,7 @@ def half_in_shadow(page: Image.Image) -> Image.Image:
 
 
 def photographed(page: Image.Image | NDArray[np.float64]) -> Image.Image:
-    """The page as a photo with grain."""
+    """Return the page as a photo with grain."""
     levels = 0.8 * np.asarray(page)
     grain = np.random.default_rng(0).normal(0, 3, levels.shape)
     return Image.fromarray((levels + grain).clip(0, 255).astype(np.uint8))
@@ -403,7 +403,7 @@ def test_a_damaged_tiff_is_read_or_refused_in_words(compression: str | None) -> 
 
 
 def test_grain_does_not_hide_a_stroke_that_crosses_rules() -> None:
-    """Rules join the stroke to the edge, so that only specks of grain are free of it."""
+    """The ruled lines connect the stroke to the edge, so that only grain is separate from it."""
     page = Image.new("L", (420, 360), 205)
     pen = ImageDraw.Draw(page)
     for y in range(24, 360, 42):

@@ -1,4 +1,4 @@
-"""Figures: made without pyplot, shown by themselves, and about the numbers they were given."""
+"""Figures do not need pyplot, display themselves, and show the given numbers."""
 
 import json
 from inspect import isfunction
@@ -42,7 +42,7 @@ FIGURES = [
 
 
 def figures(data, run, evaluation):
-    """For each figure a call that makes it."""
+    """Return a call for each figure that makes it."""
     images, first = data.test.images, data.test.images[0]
     both = {"a": evaluation, "b": evaluation}
     stats = image_stats(images)

@@ -1,4 +1,4 @@
-"""MNIST's five preparation steps, held to what is known of its images."""
+"""The five preparation steps give images with the known properties of MNIST's."""
 
 import numpy as np
 import pytest

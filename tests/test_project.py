@@ -51,11 +51,11 @@ class TestDependencies:
 
 
 class TestImports:
-    """The checks of `make lint` find violations."""
+    """The import checks of `make lint` find violations."""
 
     @pytest.fixture
     def copy(self, tmp_path: Path) -> Path:
-        """A folder with a copy of the package and of the settings."""
+        """A folder with a copy of the package and its settings."""
         ignored = shutil.ignore_patterns("__pycache__", "pretrained", "sample")
         shutil.copytree(PACKAGE, tmp_path / "mnist_nb", ignore=ignored)
         shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -153,7 +153,7 @@ def test_git_ignores_files_of_users() -> None:
 
 @pytest.mark.slow
 def test_the_comparison_of_outputs_does_compare(tmp_path: Path) -> None:
-    """`make test` relies on it. Of a widget it compares the text that cleaning keeps."""
+    """`make test` relies on it. Of a widget, only the text is compared."""
     slider = "import ipywidgets\nipywidgets.IntSlider(3, 0, 9)"
     cells = [
         code_cell("print(6 * 7)", "42"),
@@ -172,7 +172,7 @@ def test_the_comparison_of_outputs_does_compare(tmp_path: Path) -> None:
 
 
 def code_cell(source: str, printed: str = "", result: str = "") -> NotebookNode:
-    """A cell that was executed, with what it printed or its result as text."""
+    """Return an executed cell with this output, printed or as a result."""
     outputs = []
     if printed:
         outputs.append(nbformat.v4.new_output("stream", name="stdout", text=f"{printed}\n"))

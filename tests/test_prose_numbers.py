@@ -1,6 +1,6 @@
-"""Every number in the notebooks' text is printed by a cell, stands in a cell's code, follows from
-kept experiments, or is listed here with its source. Bare whole numbers up to ten are left out: most
-of them are digits' names."""
+"""Every number in the notebooks' text is printed by a cell, is in a cell's code, follows from the
+saved experiments, or is listed here with its source. Whole numbers up to ten are not checked: most
+are names of digits."""
 
 import json
 import re
@@ -102,14 +102,14 @@ def name_of(path: Path) -> str:
 
 
 def numbers(text: str) -> list[tuple[str, bool]]:
-    """Each number in a text, and whether it is a share or a difference of shares."""
+    """Return each number in a text, and whether it is a share or a difference of shares."""
     return [(number.rstrip(","), bool(unit)) for number, unit in NUMBER.findall(text)]
 
 
 @cache
 def experiments() -> set[float]:
-    """Median, least and largest of each row of the kept experiments, as they are, in per cent, and
-    the rest to 100."""
+    """Return median, minimum and maximum of each row of the saved experiments, as they are, in per
+    cent, and subtracted from 100 %."""
     found = set()
     for experiment in json.loads(
         (NOTEBOOKS / "experiments.json").read_text(encoding="utf-8")
@@ -124,7 +124,7 @@ def experiments() -> set[float]:
 
 
 def rows(values: object) -> list[list[float]]:
-    """The innermost lists of numbers, and all single numbers as lists of one."""
+    """Return the innermost lists of numbers, and all single numbers as lists of one."""
     if isinstance(values, dict):
         return [row for value in values.values() for row in rows(value)]
     if isinstance(values, list):
@@ -135,7 +135,7 @@ def rows(values: object) -> list[list[float]]:
 
 
 def told(path: Path) -> set[float]:
-    """What the cells print and hold, shares also in per cent."""
+    """Return the numbers that cells print or contain, shares also in per cent."""
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     texts = [re.sub(r"(?<=\d)_(?=\d)", "", cell.source) for cell in cells]
     outputs = [output for cell in cells for output in cell.outputs]
@@ -147,7 +147,7 @@ def told(path: Path) -> set[float]:
 
 
 def claimed(path: Path) -> list[str]:
-    """The numbers of the text cells that something must bear out."""
+    """Return the numbers of the text cells that need a source."""
     cells = nbformat.read(path, as_version=4).cells
     prose = "\n\n".join(
         NOT_PROSE.sub("]", cell.source) for cell in cells if cell.cell_type == "markdown"

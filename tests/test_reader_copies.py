@@ -1,5 +1,4 @@
-"""Your own notebooks: nothing is answered before it is asked, and nothing of theirs is
-lost."""
+"""Copies of the notebooks do not give away answers, and never overwrite your own work."""
 
 import shutil
 from functools import partial

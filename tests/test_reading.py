@@ -1,5 +1,4 @@
-"""Whole numbers: what belongs together is read together, wherever and in whatever order it was
-written."""
+"""Whole numbers are read correctly, wherever and in whatever order their strokes were drawn."""
 
 import itertools
 from typing import Any
@@ -30,7 +29,7 @@ GLYPHS: dict[str, list[list[tuple[float, float]]]] = {  # 60 wide, 100 high
 
 
 def written(text: str, gap: float = 20, scale: float = 1, lean: float = 0) -> Strokes:
-    """Digits in lines, as strokes."""
+    """Return the strokes of digits written in lines."""
     strokes = []
     for down, line in enumerate(text.split("\n")):
         for across, digit in enumerate(line):
@@ -112,7 +111,7 @@ def test_a_digit_alone_is_the_image_that_the_sketch_makes(cnn: nn.Module) -> Non
 
 
 def test_a_doubtful_digit_is_read_in_several_forms() -> None:
-    """An untaught network doubts all it sees."""
+    """An untrained network is unsure of every image."""
     model, (stroke, bar) = (
         build_model("mlp", seed=0),
         (path + np.float32([100, 0]) for path in written("5")),
@@ -187,12 +186,12 @@ def test_noise_is_read_or_refused() -> None:
 
 
 def in_large_pixels(pattern: NDArray[np.integer[Any]], size: int) -> NDArray[np.uint8]:
-    """A picture of black and white squares."""
+    """Return a picture of black and white squares."""
     return np.kron(255 * pattern, np.ones((size, size))).astype(np.uint8)
 
 
 def digits_in_a_row(sample: Mnist, count: int) -> NDArray[np.uint8]:
-    """The first test images side by side, black on white."""
+    """Return the first test images side by side, black on white."""
     return 255 - np.concatenate(list(sample.test.images[:count].numpy()), axis=1)
 
 
@@ -248,7 +247,7 @@ READ_KINDS = [kind for kind in KINDS if kind not in UNREAD_KINDS]  # the others 
 
 @pytest.mark.parametrize("kind", READ_KINDS)
 def test_made_pages_are_read(kind: str, sample: Mnist, cnn: nn.Module) -> None:
-    """Of four pages of each kind at least one is read whole."""
+    """Of four pages of each kind, at least one is read without mistakes."""
     whole = 0
     for seed in range(2000, 2004):
         page = make_page(kind, seed, sample.train)

@@ -1,4 +1,4 @@
-""" "None of these": how sure a network is that an image shows a digit at all."""
+"""The answer "none of these": the score of an image as a digit at all."""
 
 import copy
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_the_shipped_networks_refuse_letters_and_not_digits(name: str, sample: M
 def test_a_file_without_refusal_head_loads_and_reads_the_same(
     name: str, sample: Mnist, path: Path
 ) -> None:
-    """As files were before, and as a program sees it that asks for the other names alone."""
+    """Older files have none, and other programs ignore it."""
     tensors = safetensors.torch.load_file(PRETRAINED / f"{name}.safetensors")
     old = {key: tensor for key, tensor in tensors.items() if not key.startswith("reject.")}
     assert {key: tensor.shape for key, tensor in old.items()} == {
@@ -109,7 +109,7 @@ def test_handwriting_augmentation_teaches_to_refuse(network: str, tiny: Mnist, p
 
 
 def test_learning_to_refuse_never_moves_the_ten_outputs(tiny: Mnist) -> None:
-    """Whatever it begins with, the ten outputs end the same."""
+    """From the same start, the ten outputs end the same with and without a refusal head."""
     first, second = build_model("cnn", seed=1), build_model("cnn", seed=1)
     add_refusal_head(second)
     head = refusal_head(second)

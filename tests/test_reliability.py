@@ -1,4 +1,4 @@
-"""Sudden ends, two writers at once, and files made to do harm."""
+"""Killed processes, two writers at once, and malicious files."""
 
 import json
 import os
@@ -39,8 +39,8 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot f
 
 
 def forked(work: Callable[[], object]) -> int:
-    """Do the work in a copy of this process, which ends with it; its number. Quicker than a new
-    Python by seconds."""
+    """Run the work in a fork of this process, and return its id. This is seconds quicker than a new
+    Python."""
     child = os.fork()
     if child:
         return child
@@ -53,7 +53,7 @@ def forked(work: Callable[[], object]) -> int:
 
 
 def killed(work: Callable[[], object], seconds: float) -> None:
-    """Let the work go on for so long in a process of its own, then end that without a warning."""
+    """Run the work in a process of its own for a while, then kill it."""
     child = forked(work)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
@@ -127,7 +127,7 @@ def test_two_programs_can_save_one_file_at_once(path: Path) -> None:
 
 
 class Harmful:
-    """Unpickled, it would leave a mark."""
+    """An object that leaves a mark when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark

@@ -1,5 +1,4 @@
-"""Training states with a valid checksum that no training wrote: an error in words, and the weights
-stay usable."""
+"""Forged training states with a valid checksum raise a clear error, and the weights stay usable."""
 
 import contextlib
 import copy
@@ -43,7 +42,7 @@ def path(workplace: Path) -> Path:
 
 
 def forge(path: Path, state: str, tensors: dict[str, torch.Tensor]) -> None:
-    """Write a training state that claims to belong to the model, with a checksum that fits."""
+    """Write a training state for the model, with a matching checksum."""
     weights = load_checkpoint(path).state_dict()
     tensors = {f"model.{name}": tensor for name, tensor in weights.items()} | tensors
     told = {"weights": digest(weights), "state": state, "replaces": "null"}
@@ -98,7 +97,7 @@ WRONG_VALUES = [
 
 
 def save_half_a_run(data: Mnist, optimizer: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Stop and save a run in its second epoch; return its state."""
+    """Stop and save a run in its second epoch, and return its state."""
     settings = dataclasses.replace(SETTINGS, optimizer=optimizer)
     run, _ = continue_run("model.safetensors", data, settings, fresh=True)
     list(run.epochs(lambda run: run.stop() if run.steps_done == 15 else None))
@@ -109,7 +108,8 @@ def save_half_a_run(data: Mnist, optimizer: str) -> tuple[dict[str, torch.Tensor
 
 
 def check_opens_and_trains(path: Path, data: Mnist, settings: Hyperparameters) -> None:
-    """A studio opens, and the run is rejected with a sentence or trains to its end."""
+    """Assert that a studio opens, and that it rejects the run with a sentence or trains it to its
+    end."""
     TrainingSession(data, path, device="cpu").close()
     refusal = ""
     try:
@@ -133,7 +133,7 @@ def check_opens_and_trains(path: Path, data: Mnist, settings: Hyperparameters) -
 
 
 def places_in(value: Any) -> list[tuple[Any, ...]]:
-    """The keys and indices that lead to each value in a JSON value, itself included."""
+    """Return the keys and indices that lead to each value in a JSON value, including itself."""
     places: list[tuple[Any, ...]] = [()]
     items: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, dict):
@@ -146,7 +146,7 @@ def places_in(value: Any) -> list[tuple[Any, ...]]:
 
 
 def with_value_at(values: Any, place: tuple[Any, ...], wrong: Any) -> Any:
-    """A copy of a JSON value in which one place is missing, or holds another value."""
+    """Return a copy of a JSON value in which one place is missing or has another value."""
     if not place:
         return {} if wrong == "missing" else wrong
     changed = copy.copy(values)
@@ -172,7 +172,7 @@ def test_any_wrong_value_is_refused_or_resumes(workplace: Path, tiny: Mnist) -> 
 
 
 def wrong_tensors(tensor: torch.Tensor) -> list[torch.Tensor]:
-    """Tensors of other types, shapes or numbers."""
+    """Return tensors of other types, shapes or numbers."""
     others = [torch.zeros(0), torch.zeros(()), tensor[None], tensor.ravel()[:-1].clone()]
     others += [tensor.to(kind) for kind in (torch.bool, torch.int64, torch.complex64)]
     for number in (math.nan, math.inf, -math.inf, -1.0, 1e30):

@@ -1,4 +1,5 @@
-"""A run that was stopped anywhere ends with the weights, bit for bit, of one that was not."""
+"""A run that was stopped anywhere ends with the same weights, bit for bit, as an uninterrupted
+one."""
 
 import dataclasses
 import itertools
@@ -57,13 +58,13 @@ def uninterrupted(data, settings):
 
 
 def stop_after(run, steps):
-    """Train for so many steps, then stop between two batches."""
+    """Train for a number of steps, then stop between two batches."""
     end = run.steps_done + steps
     list(run.epochs(lambda run: run.stop() if run.steps_done >= end else None))
 
 
 def saved_after(steps, data, path):
-    """A new run that was stopped after so many steps, and saved."""
+    """Return a new run that was stopped after a number of steps, and saved."""
     run, _ = continue_run(path, data, SGD)
     stop_after(run, steps)
     save_run(run, path)
@@ -71,7 +72,7 @@ def saved_after(steps, data, path):
 
 
 def resumed_from(path, data):
-    """The run that goes on from the training state beside the file."""
+    """Return the run resumed from the training state next to the file."""
     run, start = continue_run(path, data, SGD)
     assert start.kind is Start.RESUMED
     return run
@@ -292,8 +293,7 @@ def test_a_run_that_explodes_at_once_keeps_the_unfinished_one(tiny, path):
 
 
 def crash_at(monkeypatch, number):
-    """Let the file system fail at the so-many-th renaming, as in a killed process: nothing after it
-    is reached."""
+    """Let the nth renaming of a file fail as in a killed process: nothing after it is executed."""
     real_replace, calls = os.replace, []
 
     def replace(source, target):
@@ -326,7 +326,7 @@ def test_a_crash_while_saving_resumes_the_latest_state(tiny, path, monkeypatch, 
 @pytest.mark.slow
 @pytest.mark.promise("exact resume")
 def test_a_killed_process_is_resumed_from_its_last_checkpoint(sample, tmp_path, path):
-    """A real process, killed in mid-epoch; the run goes on here, in another process."""
+    """A real process is killed in mid-epoch, and the run is resumed in this one."""
     program = textwrap.dedent(
         """
         import os, signal, sys

@@ -1,5 +1,4 @@
-"""Corrupted images: what each corruption does to ink that is easy to follow, and what a model reads
-in them."""
+"""Corrupted images: the effect of each corruption on simple ink, and a model's accuracy on them."""
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from mnist_nb.labs.robustness import CORRUPTIONS, accuracy_under
 
 @pytest.fixture
 def dot():
-    """Four images with one full pixel each, at row 10, column 12."""
+    """Return four images with one full pixel each, at row 10, column 12."""
     images = torch.zeros(4, 28, 28, dtype=torch.uint8)
     images[:, 10, 12] = 255
     return images

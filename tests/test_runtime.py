@@ -1,4 +1,4 @@
-"""Steps are whole: interrupts wait for their end."""
+"""Interrupts wait until a step is complete."""
 
 import signal
 import threading

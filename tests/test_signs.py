@@ -1,4 +1,4 @@
-"""Signs drawn by rule, and what the shipped networks say to kinds that they were never taught."""
+"""Signs drawn by rules, and the shipped networks' answers to kinds that they were never taught."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A drawing keeps MNIST's own measures, whatever is drawn and wherever."""
+"""Any drawing, anywhere on the canvas, becomes an image with MNIST's properties."""
 
 import time
 import tracemalloc

@@ -1,4 +1,4 @@
-"""A sweep trains each of its networks as a run of its own would."""
+"""A sweep trains each of its networks exactly as a separate run would."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The tools that make the files of this package run, on a small scale."""
+"""The tools that make the package's files run, on a small scale."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ BENCHMARKS = sorted((Path(__file__).resolve().parent.parent / "benchmarks").glob
 def test_the_sample_is_made_from_mnist_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first 5,000 and 1,000 items of the sample's own files are the sample again."""
+    """The first 5,000 and 1,000 items of the sample's own files are the sample itself."""
     shipped = {path.name: gzip.decompress(path.read_bytes()) for path in SAMPLE.glob("*.gz")}
     full, output = tmp_path / "full", tmp_path / "sample"
     full.mkdir()

@@ -1,4 +1,4 @@
-"""Settings, and runs: learning, stopping, and records."""
+"""Settings and runs: learning, stopping and records."""
 
 import dataclasses
 import json

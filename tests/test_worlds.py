@@ -1,7 +1,7 @@
-"""The notebooks beside any model that a reader may have left: the outputs are as committed.
+"""Next to any model that a reader may have left, the notebooks print the committed outputs.
 
-`pytest --nbval` compares them without a model. Beside a model that reads too little, a quick one is
-trained in its place: it is enough to see that it is the same one.
+`pytest --nbval` compares them without a model. If the model is too weak, a quick one is trained in
+its place: then it is enough to check that it is the same one.
 """
 
 import json
@@ -39,7 +39,7 @@ list."""
 
 
 def with_code(pattern: re.Pattern[str]) -> list[Path]:
-    """The chapters from 03 on whose code holds this."""
+    """Return the chapters from 03 on whose code contains this text."""
     chapters = {
         path: nbformat.read(path, as_version=4).cells
         for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))[2:]
@@ -55,7 +55,7 @@ JUDGES = with_code(JUDGE)
 
 
 def halfway(data: Mnist) -> None:
-    """A run that reads 92 %, with its training state beside it, as the studio leaves it."""
+    """A run with 92 % accuracy and its training state, as the studio leaves them."""
     run = TrainingRun(
         build_model("mlp", seed=0), data, Hyperparameters(epochs=2, learning_rate=0.004)
     )
@@ -64,7 +64,7 @@ def halfway(data: Mnist) -> None:
 
 
 def diverged(data: Mnist) -> None:
-    """All units of the second layer silent, as in notebook 02's exercise with learning rate 1."""
+    """A network whose second layer is dead, as in notebook 02's exercise with learning rate 1."""
     model = build_model("mlp", seed=0)
     with torch.no_grad():
         model.linear2.bias.fill_(-100)
@@ -163,9 +163,9 @@ def test_runs_to_its_end_with_the_sample_too(
 
 
 def keep_digits(per_digit: int, *, are_labelled_wrongly: bool = False) -> None:
-    """Keep so many drawings of each digit in the current folder, as a reader does on the pad.
+    """Save drawings of each digit in the current folder, as the pad does.
 
-    Under wrong labels nearly all are misread, and teaching them cannot help.
+    With wrong labels nearly all are misread, and teaching them cannot help.
     """
     strokes = json.loads((NOTEBOOKS / "handwriting.json").read_text(encoding="utf-8"))
     digits = MyDigits()

@@ -1,4 +1,4 @@
-"""Finding the parts of a panel as a reader does: by what stands on them."""
+"""Find the parts of a panel by their visible labels."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,14 +7,14 @@ from ipywidgets import HTML, Widget
 
 
 def widgets(root: Widget) -> Iterator[Any]:
-    """The widget and all that is in it, in the order in which they stand."""
+    """Yield the widget and all its descendants, in order."""
     yield root
     for child in getattr(root, "children", ()):
         yield from widgets(child)
 
 
 def part(root: Widget, description: str | type[Widget]) -> Any:
-    """The first widget in a panel that bears this description, or is of this class."""
+    """Return the first widget in a panel with this description, or of this class."""
     if isinstance(description, str):
         return next(
             one for one in widgets(root) if getattr(one, "description", None) == description
@@ -23,5 +23,5 @@ def part(root: Widget, description: str | type[Widget]) -> Any:
 
 
 def shown(root: Widget) -> str:
-    """All that a panel shows as HTML."""
+    """Return all HTML that a panel shows."""
     return "\n".join(one.value for one in widgets(root) if isinstance(one, HTML))

@@ -1,7 +1,7 @@
-"""A real JupyterLab and real browsers for the tests in this folder.
+"""JupyterLab and browsers for the tests in this folder.
 
-They are skipped where a browser is not found, and fail there if MNIST_NB_REQUIRE_BROWSER names it.
-Screenshots go to the folder in MNIST_NB_SCREENSHOTS, else to a temporary one.
+Tests are skipped if a browser is not found, and fail if MNIST_NB_REQUIRE_BROWSER names it.
+Screenshots are saved in the folder MNIST_NB_SCREENSHOTS, or in a temporary one.
 """
 
 from __future__ import annotations
@@ -82,8 +82,7 @@ _CELLS = """() => {
 
 @dataclass(frozen=True)
 class Server:
-    """A running JupyterLab, or another that shows notebooks: the address under which their names
-    are, their folder."""
+    """A running JupyterLab, or another server of notebooks: its address and its folder."""
 
     address: str
     folder: Path
@@ -93,12 +92,12 @@ class Server:
         return int(re.findall(r":(\d+)", self.address)[0])
 
     def through(self, port: int) -> Server:
-        """The same, by way of what listens at another port and passes on."""
+        """Return the same server, reached through another port."""
         return Server(self.address.replace(f":{self.port}", f":{port}"), self.folder)
 
 
 class NotebookPage:
-    """One notebook open in JupyterLab, with what a reader does to it."""
+    """A notebook that is open in JupyterLab, and the actions of its reader."""
 
     def __init__(self, page: Page, server: Server, screenshots: Path) -> None:
         self.page = page
@@ -108,8 +107,8 @@ class NotebookPage:
         self.is_open = False
 
     def show(self, *sources: str) -> NotebookPage:
-        """Run these code cells without an error: in place of those of the open notebook, or else in
-        a new one."""
+        """Run these code cells without an error, in place of those of the open notebook, or in a
+        new one."""
         if self.is_open:
             self.page.evaluate(_PUT_CELLS, sources)
         else:
@@ -127,13 +126,13 @@ class NotebookPage:
         return self
 
     def wait_until_ready(self, timeout: float = START_SECONDS) -> None:
-        """Wait until the notebook is drawn and its kernel is ready: once opened, reloaded or
-        restarted."""
+        """Wait until the notebook is drawn and its kernel is ready, after it was opened, reloaded
+        or restarted."""
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=timeout * 1000)
         self._wait_until(lambda: self.page.evaluate(READY), timeout, "the kernel to be ready")
 
     def run_all(self, timeout: float = 300) -> NotebookPage:
-        """Run every cell and wait for the last; the outputs may hold errors, see `errors`."""
+        """Run every cell and wait for the last. The outputs may contain errors; see `errors`."""
         self.page.evaluate(RUN_ALL)
         self._wait_until(
             lambda: self.page.evaluate("window.runAll") != "running", timeout, "all cells to run"
@@ -150,13 +149,12 @@ class NotebookPage:
         self.is_open = False
 
     def code_cells(self) -> list[dict[str, Any]]:
-        """Each code cell's `index`, execution `count` and `outputs` as they stand in the page."""
+        """Return `index`, execution `count` and `outputs` of each code cell in the page."""
         cells: list[dict[str, Any]] = self.page.evaluate(_CELLS)
         return cells
 
     def errors(self) -> list[str]:
-        """What went wrong in cells: tracebacks without their colours, each after its cell's
-        index."""
+        """Return the tracebacks of cells without their colours, each after its cell's index."""
         return [
             f"cell {cell['index']}: {_plain(output)}"
             for cell in self.code_cells()
@@ -165,7 +163,7 @@ class NotebookPage:
         ]
 
     def widget_errors(self) -> list[str]:
-        """Widgets that the page could not show ("model not found", a canvas shown as text)."""
+        """Return the widgets that the page could not show ("model not found", a canvas as text)."""
         area = self.page.locator(
             ".jp-OutputArea-output", has_text=re.compile(r"not found|Error (creating|displaying)")
         )
@@ -175,7 +173,8 @@ class NotebookPage:
         return [*area.all_inner_texts(), *canvases.all_inner_texts()]
 
     def output(self, cell: int) -> Any:
-        """Locator of the output area of the cell with this index (markdown cells count)."""
+        """Return a locator of the output area of the cell with this index; markdown cells count
+        too."""
         locator = self.page.locator(
             f'.jp-Notebook .jp-Cell[data-windowed-list-index="{cell}"] .jp-Cell-outputArea'
         )
@@ -186,8 +185,8 @@ class NotebookPage:
         )
 
     def reveal(self, selector: str, timeout: float = 30) -> Any:
-        """Locator of the first visible match, scrolled into view (JupyterLab draws only the cells
-        in sight)."""
+        """Return a locator of the first visible match, scrolled into view: JupyterLab draws only
+        cells in view."""
         locator = self.page.locator(selector).first
         deadline = time.monotonic() + timeout
         for position in self._positions():
@@ -199,7 +198,7 @@ class NotebookPage:
         return locator
 
     def resize(self, width: int, height: int) -> None:
-        """Give the window another size; a narrow one without the list of files."""
+        """Resize the window. In a narrow one, the list of files is hidden."""
         self.page.set_viewport_size({"width": width, "height": height})
         if width < NARROW and self.page.locator("#filebrowser:visible").count():
             toggle = "window.jupyterapp.commands.execute('application:toggle-left-area')"
@@ -207,7 +206,8 @@ class NotebookPage:
         self.page.wait_for_timeout(500)
 
     def cut_off(self, panel: str) -> list[str]:
-        """What reaches beyond the right edge of a panel, given by its selector."""
+        """Return the elements that extend beyond the right edge of a panel, given by its
+        selector."""
         parts: list[str] = self.page.evaluate(_CUT_OFF, panel)
         return parts
 
@@ -220,7 +220,7 @@ class NotebookPage:
         chosen.wait_for(state="attached")
 
     def barriers(self, panel: str) -> list[str]:
-        """Serious and critical barriers to accessibility in a panel, given by its selector."""
+        """Return serious and critical accessibility problems in a panel, given by its selector."""
         axe = pytest.importorskip(
             "axe_playwright_python.sync_playwright", reason="needs axe-playwright-python"
         ).Axe()
@@ -232,13 +232,14 @@ class NotebookPage:
         return found
 
     def screenshot(self, suffix: str = "") -> Path:
-        """Save what the window shows now; returns the file."""
+        """Save a screenshot of the window, and return its file."""
         path = self.screenshots / f"{self.name}{suffix and '-' + suffix}.png"
         self.page.screenshot(path=path)
         return path
 
     def screenshots_of_all(self) -> list[Path]:
-        """Save the notebook from top to bottom, a window's height at a time."""
+        """Save screenshots of the notebook from top to bottom, one for each height of the
+        window."""
         paths = []
         for number, position in enumerate(self._positions()):
             self._scroll(position)
@@ -246,7 +247,7 @@ class NotebookPage:
         return paths
 
     def _positions(self) -> range:
-        """Scroll positions, in pixels, that show the notebook from top to bottom."""
+        """Return scroll positions, in pixels, that show the notebook from top to bottom."""
         total, height = self.page.evaluate(
             "() => { const box = document.querySelector('.jp-WindowedPanel-outer') ?? "
             "document.documentElement;"
@@ -274,7 +275,7 @@ class NotebookPage:
 
 
 def without(browser: str) -> NoReturn:
-    """Skip the test, or fail it where the browser is required, because it was not found."""
+    """Skip the test, or fail it if the browser is required, because the browser was not found."""
     message = f"no {browser} found (.ci/run installs it on Debian and Ubuntu)"
     if browser in os.environ.get("MNIST_NB_REQUIRE_BROWSER", ""):
         pytest.fail(message)
@@ -283,14 +284,14 @@ def without(browser: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    """The driver of browsers: one is allowed at a time."""
+    """Playwright's driver, of which there may be only one at a time."""
     with sync_playwright() as playwright:
         yield playwright
 
 
 @pytest.fixture(scope="session")
 def chromium_path(playwright: Playwright) -> str:
-    """Where Chromium is: the system's, else playwright's own."""
+    """Return the path of Chromium: the system's, or else playwright's build."""
     path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), own_build(playwright.chromium))
     if path is None:
         without("Chromium")
@@ -298,13 +299,13 @@ def chromium_path(playwright: Playwright) -> str:
 
 
 def own_build(kind: BrowserType) -> str | None:
-    """The path of playwright's own build of a browser, where it was downloaded."""
+    """Return the path of playwright's own build of a browser, if it was downloaded."""
     return kind.executable_path if Path(kind.executable_path).exists() else None
 
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
-    """A Chromium without a window."""
+    """A headless Chromium."""
     sandbox = ["--no-sandbox"] if IS_ROOT else []
     instance = playwright.chromium.launch(executable_path=chromium_path, args=[*QUIET, *sandbox])
     yield instance
@@ -313,7 +314,7 @@ def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that screenshots are saved to."""
+    """The folder for screenshots."""
     chosen = os.environ.get("MNIST_NB_SCREENSHOTS")
     if not chosen:
         return tmp_path_factory.mktemp("screenshots")
@@ -326,15 +327,14 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serving(
     base: Path, *program: str, place: str = "", ready: str = "", **variables: str
 ) -> Iterator[Server]:
-    """A program of Jupyter's, of its own settings and on a free port, over a copy of the notebooks
-    in this folder.
+    """Run a program of Jupyter with its own settings, on a free port, over a copy of the notebooks.
 
     Args:
         base: an empty folder.
-        program: the words that start it.
-        place: the notebooks' address on the server.
-        ready: an address that answers once it has started.
-        variables: of its environment, and so of its kernels'.
+        program: the command that starts it.
+        place: the address of the notebooks on the server.
+        ready: an address that answers once the server has started.
+        variables: for the environment of the server and its kernels.
     """
     folder = base / "notebooks"
     shutil.copytree(
@@ -366,8 +366,8 @@ def serving(
 
 
 def open_to_tests(program: str) -> list[str]:
-    """The words that start JupyterLab ("lab") or Notebook ("notebook") so that a test can look
-    inside."""
+    """Return the command that starts JupyterLab ("lab") or Notebook ("notebook") with access for
+    tests."""
     words = ["jupyter", program, "--ip=127.0.0.1", "--ServerApp.token=", "--ServerApp.password="]
     words += ["--ServerApp.port_retries=0", "--expose-app-in-browser", "--LabApp.news_url="]
     words += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
@@ -380,7 +380,7 @@ def open_to_tests(program: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A JupyterLab of its own."""
+    """A JupyterLab for these tests."""
     base = tmp_path_factory.mktemp("jupyter")
     with serving(base, *open_to_tests("lab"), place="lab/tree", ready="api/status") as server:
         yield server
@@ -390,7 +390,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def blank_page(
     browser: Browser, server: Server, screenshots: Path, name: str = ""
 ) -> Iterator[NotebookPage]:
-    """A fresh browser page for a notebook, named as its screenshots shall be; its kernel is shut
+    """Open a new browser page for a notebook, with a name for its screenshots. Its kernel is shut
     down afterwards."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=True)
     page = context.new_page()
@@ -404,14 +404,14 @@ def blank_page(
 
 @pytest.fixture
 def notebook(browser: Browser, jupyter: Server, screenshots: Path) -> Iterator[NotebookPage]:
-    """A page for this test alone."""
+    """A page for one test."""
     with blank_page(browser, jupyter, screenshots) as notebook:
         yield notebook
 
 
 @pytest.fixture(scope="module")
 def page_of_file(browser: Browser, jupyter: Server, screenshots: Path) -> Iterator[NotebookPage]:
-    """A page for all tests of a file; they ask for `shared_notebook`."""
+    """A page for all tests of a file, which use `shared_notebook`."""
     with blank_page(browser, jupyter, screenshots) as notebook:
         yield notebook
 
@@ -431,7 +431,7 @@ def shared_notebook(page_of_file: NotebookPage, request: pytest.FixtureRequest) 
 
 
 def write_notebook(folder: Path, name: str, *sources: str) -> str:
-    """Write a notebook of these code cells into the server's folder; returns its name."""
+    """Write a notebook of these code cells into the server's folder, and return its name."""
     content = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in sources]
     )

@@ -1,5 +1,4 @@
-"""A slow line between a page and Jupyter: all that goes through arrives later, in order, and
-nothing is lost."""
+"""A slow connection between a page and Jupyter: everything arrives later, in order and complete."""
 
 from __future__ import annotations
 
@@ -10,11 +9,11 @@ from collections.abc import Iterator
 
 
 class SlowLine:
-    """Passes TCP connections on to a port of this machine.
+    """Forwards TCP connections to a port of this machine.
 
     Attributes:
-        delay: seconds by which everything is late, each way; may be changed at any time.
-        port: where it listens.
+        delay: seconds added in each direction; may be changed at any time.
+        port: the port on which it listens.
     """
 
     def __init__(self, to: int) -> None:
@@ -59,7 +58,7 @@ class SlowLine:
 
 @contextlib.contextmanager
 def slow_line(to: int) -> Iterator[SlowLine]:
-    """A line to this port, in a thread of its own."""
+    """Start a slow connection to this port, in a thread of its own."""
     line, ready = SlowLine(to), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(line.serve(ready)), daemon=True)
     thread.start()

@@ -1,5 +1,4 @@
-"""The panels where else readers have them: in Notebook 7, and in Voila, which shows a notebook as a
-page."""
+"""The panels in Notebook 7, and in Voila, which shows a notebook as a web page."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ STUDIO = (
 
 
 def draw_and_train(notebook: NotebookPage) -> None:
-    """A digit is read, and a run can be started and stopped."""
+    """Draw a digit that is read, then start and stop a run."""
     notebook.page.set_default_timeout(LONG_WAIT)
     pad = Pad(notebook)
     pad.mouse(THREE)

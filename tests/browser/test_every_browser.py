@@ -1,5 +1,5 @@
-"""Chromium, Firefox and WebKit: the page that needs no Python reads as Python does, and the panels
-work in JupyterLab."""
+"""In Chromium, Firefox and WebKit, the exported page reads as Python does, and the panels work in
+JupyterLab."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_what_is_drawn_on_the_page_is_read(
     screenshots: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    """By mouse in light, by touch or pen in dark."""
+    """With a mouse in a light theme, and with touch or a pen in a dark one."""
     is_dark = request.node.callspec.params["window"] in DARK
     pointer = window.pointers[-1] if is_dark else "mouse"
     window.open(pages["cnn"])
@@ -171,8 +171,8 @@ def test_what_is_drawn_on_the_page_is_read(
 
 
 def draw_on_paper(window: Window, drawing: dict[str, Any], pointer: str) -> dict[str, Any]:
-    """Draw strokes on the page's paper; returns them with the places, in whole pixels of the
-    window, where the pointer was, and with the page's own pen."""
+    """Draw strokes on the paper. Return them at the pointer's positions, which are whole pixels of
+    the window, and with the page's pen."""
     size = drawing["size"]
     box = window.box("#paper")
     corner, scale = np.array([box["left"], box["top"]]), box["width"] / size
@@ -232,7 +232,7 @@ def test_the_panels_work_in_jupyterlab(
 
 
 def train_for_a_while(window: Window) -> None:
-    """Wait until the studio has trained further, and stop it."""
+    """Wait until the studio has trained further, then stop it."""
     done = window.run(DONE)
     window.wait_for(f"done => ({DONE})() > done", done)
     window.click(BUTTON, "Stop")

@@ -1,4 +1,4 @@
-"""The explorers in a real page, driven by the keyboard alone."""
+"""The explorers in a browser, used with the keyboard alone."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ HEAD = (
 
 
 class Explorer:
-    """One explorer in a page, and the keys that a reader presses."""
+    """An explorer in a page, and the keys that its reader presses."""
 
     def __init__(self, notebook: NotebookPage, kind: str) -> None:
         self.notebook, self.page = notebook, notebook.page
         self.panel = notebook.show(HEAD, f"{kind}(data)").reveal(".mnist-pad")
 
     def press(self, slider: str, key: str, times: int = 1) -> None:
-        """Put the focus on a slider and press a key."""
+        """Focus a slider and press a key."""
         self.panel.locator(".widget-slider", has_text=slider).locator('[role="slider"]').focus()
         for _ in range(times):
             self.page.keyboard.press(key)
 
     def tab_to(self, title: str) -> None:
-        """Walk on with Tab, from where the focus is, until it is on the button with this title."""
+        """Press Tab until the focus is on the button with this title."""
         for _ in range(20):
             if self.page.evaluate("document.activeElement.title").startswith(title):
                 return
@@ -43,7 +43,7 @@ class Explorer:
         self.panel.locator("p, .pad-say, figcaption", has_text=text).first.wait_for()
 
     def bars(self) -> list[str]:
-        """The ten digits and their percentages."""
+        """Return the ten digits and their percentages."""
         return self.panel.locator("svg text").all_text_contents()
 
     def done(self) -> None:

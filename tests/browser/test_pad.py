@@ -1,4 +1,4 @@
-"""The drawing pad in a real page: a mouse, a finger and a keyboard, and what the page says then."""
+"""The drawing pad in a browser: its answers to a mouse, a finger and a keyboard."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ IN_KERNEL = """async ([code, wait]) => {
 
 
 class Pad:
-    """A pad in a page, and what a reader does with it."""
+    """A pad in a page, and the actions of its reader."""
 
     def __init__(self, notebook: NotebookPage) -> None:
         self.notebook, self.page = notebook, notebook.page
@@ -93,7 +93,7 @@ class Pad:
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     def rest_a_second_finger(self) -> None:
-        """Touch the paper with one finger, then with another, and lift both."""
+        """Touch the paper with one finger, then with a second, and lift both."""
         session = self.page.context.new_cdp_session(self.page)
         fingers = [{"x": x, "y": y} for x, y in self.places([(60, 60), (200, 200)])]
         for kind, touching in (("touchStart", 1), ("touchStart", 2), ("touchEnd", 0)):
@@ -111,12 +111,12 @@ class Pad:
         self.page.get_by_role("tab", name=name).click()
 
     def in_kernel(self, code: str, *, wait: bool = True) -> str:
-        """Run code in the kernel, and return what it printed."""
+        """Run code in the kernel, and return its output."""
         printed: str = self.page.evaluate(IN_KERNEL, [code, wait])
         return printed
 
     def strokes(self) -> list[list[list[float]]]:
-        """The points of each stroke, as the kernel knows them."""
+        """Return the points of each stroke in the kernel."""
         points = "[stroke.points.tolist() for stroke in pad.state.drawing.strokes]"
         strokes: list[list[list[float]]] = json.loads(self.in_kernel(f"print({points})"))
         return strokes
@@ -125,7 +125,7 @@ class Pad:
         self.page.locator(f".mnist-pad {where}", has_text=text).first.wait_for()
 
     def bars(self) -> str:
-        """The ten digits and their percentages, the guess with its sign."""
+        """Return the ten digits and their percentages, and the prediction with its mark."""
         return self.page.locator(".mnist-pad svg").text_content() or ""
 
     def ink(self) -> int:
@@ -133,7 +133,8 @@ class Pad:
         return ink
 
     def settled_ink(self) -> int:
-        """The ink once the page has drawn all that it was sent: the same for a second."""
+        """Return the ink once the page has drawn everything: when it has not changed for a
+        second."""
         counts = [self.ink()]
         for _ in range(300):
             self.page.wait_for_timeout(100)
@@ -265,8 +266,8 @@ def test_a_letter_is_refused_unless_the_reader_switches_that_off(pad: Pad) -> No
 
 
 def test_a_photo_is_shown_with_its_digit_in_a_frame_and_cropped(pad: Pad) -> None:
-    """A made-up photo: a 7 on ruled paper, a shadow over half of the page, a scribble beside it to
-    be cropped away."""
+    """The artificial photo shows a 7 on ruled paper, half in shadow, next to a scribble to crop
+    away."""
     page = Image.new("L", (640, 480), 210)
     pen = ImageDraw.Draw(page)
     for top in range(30, 480, 50):
@@ -310,7 +311,8 @@ BAR = [(22, 70), (56, 68)]
 
 
 def test_a_number_is_written_and_read(pad: Pad) -> None:
-    """On the wide page, with the mouse: it is read above its digits and below."""
+    """It is drawn with the mouse on the wide page, and its reading is shown above its digits and
+    below."""
     page = pad.page
     page.set_viewport_size({"width": 1366, "height": 768})
     pad.tab("Whole numbers")

@@ -1,5 +1,4 @@
-"""The page that needs no Python, opened by its file in a real Chromium: it reads as the package
-does."""
+"""The exported page, opened from its file in Chromium, reads as the package does."""
 
 from __future__ import annotations
 
@@ -51,7 +50,7 @@ READ_ALL = """(name, drawings) => drawings.map(({strokes, size}) => {
 
 @pytest.fixture(scope="module")
 def networks(sample: Mnist) -> dict[str, nn.Module]:
-    """Both that are shipped, one taught mirrored writing, one that never refuses, and networks of
+    """Both shipped networks, one taught mirrored writing, one that never refuses, and networks of
     other layers, with and without a refusal head."""
     hand = Split(sample.test.images[:60].flip(2), sample.test.labels[:60], "mirrored")
     shipped = {name: load_pretrained(name) for name in ("cnn", "mlp")}
@@ -68,7 +67,7 @@ def networks(sample: Mnist) -> dict[str, nn.Module]:
 
 
 def with_statistics(network: Network) -> Network:
-    """The network as if trained: with other statistics, and logits that differ."""
+    """Return the network with statistics and distinct logits, as if it were trained."""
     generator = torch.Generator().manual_seed(0)
     for layer in network.layers.values():
         if isinstance(layer, nn.BatchNorm2d):
@@ -98,8 +97,8 @@ def pages(
 
 @pytest.fixture
 def open_page(browser: Browser, pages: dict[str, Path]) -> Iterator[Any]:
-    """Open a network's page; whatever it asks the network for or says in the console fails the
-    test."""
+    """Open a network's page. The test fails if the page requests anything or writes to the
+    console."""
     contexts, heard = [], []
 
     def start(name: str = "cnn", **options: Any) -> Page:
@@ -122,8 +121,8 @@ def open_page(browser: Browser, pages: dict[str, Path]) -> Iterator[Any]:
 
 
 def recorded(count: int) -> list[dict[str, Any]]:
-    """Drawings by seed: a made-up hand, turned and stretched, and scribbles; some are rubbed out,
-    some cut off."""
+    """Return recorded drawings, varied by seed: digits, turned and stretched, and scribbles, partly
+    erased or off the canvas."""
     generator = np.random.default_rng(7)
     hand = list(json.loads(HANDWRITING.read_text()).values())
     drawings = []
@@ -161,7 +160,7 @@ def recorded(count: int) -> list[dict[str, Any]]:
 
 
 def dense_scribble() -> dict[str, Any]:
-    """More points than are all drawn."""
+    """Return a scribble with more points than are drawn."""
     angle = np.linspace(0, 40, 6_000)
     path = 140 + 100 * np.stack([np.sin(angle), np.cos(1.3 * angle)], axis=1)
     line = {"points": path.round(3).tolist(), "width": 9, "erase": False}
@@ -170,7 +169,7 @@ def dense_scribble() -> dict[str, Any]:
 
 
 def number(text: str, seed: int) -> dict[str, Any]:
-    """A number as the made-up hand writes it, each digit a little otherwise; in lines."""
+    """Return a number in lines, each of whose digits varies a little."""
     generator, hand = np.random.default_rng(seed), json.loads(HANDWRITING.read_text())
     strokes, place, high = [], np.array([20.0, 20.0]), generator.uniform(40, 60)
     for sign in text:
@@ -212,8 +211,8 @@ def in_python(drawing: dict[str, Any]) -> np.ndarray[Any, Any] | None:
 
 
 def in_page(page: Page, function: str, drawings: list[dict[str, Any]]) -> Any:
-    """What a function of the page answers to each drawing; None where it has no ink. As JSON, ten
-    times as fast."""
+    """Return the answers of a function of the page to drawings, None if there is no ink. As JSON
+    this is ten times as fast."""
     script = f"([name, drawings]) => JSON.stringify(({READ_ALL})(name, JSON.parse(drawings)))"
     return json.loads(page.evaluate(script, [function, json.dumps(drawings)]))
 
@@ -381,7 +380,7 @@ def test_a_number_is_written_and_a_scribble_is_refused(
 
 
 def upright_lines(count: int) -> list[dict[str, Any]]:
-    """So many upright lines close to each other, in one row."""
+    """Return upright lines, close to each other in a row."""
     return [
         {"points": [[x, y], [x + 1, y + 24], [x, y + 48]], "width": 5, "erase": False}
         for x, y in ((20 + 3 * n, 100) for n in range(count))
@@ -510,14 +509,14 @@ def test_no_bar_says_100_per_cent_of_a_digit(open_page: Any) -> None:
 
 
 def key_in(page: Page, keys: str) -> None:
-    """Type on the paper: a digit's key draws it."""
+    """Type on the paper: the key of a digit draws it."""
     page.locator("#paper").focus()
     page.keyboard.type(keys)
 
 
 def wait_until(page: Page, condition: str) -> None:
-    """Wait until a JavaScript expression, or function, is true: playwright's own way needs `eval`,
-    which the page forbids."""
+    """Wait until a JavaScript expression or function is true. Playwright's own function needs
+    `eval`, which the page forbids."""
     deadline = time.monotonic() + 5
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
@@ -532,7 +531,8 @@ class Fingers:
         self._screen = page.context.new_cdp_session(page)
 
     def send(self, kind: str, *places: tuple[float, float], radius: float = 10) -> None:
-        """Send an event: each finger's place in parts of the paper's width, radius in pixels."""
+        """Send an event with the place of each finger, in parts of the paper's width, and its
+        radius in pixels."""
         box = self._page.locator("#paper").bounding_box()
         assert box
         points = []

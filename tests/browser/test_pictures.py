@@ -1,5 +1,4 @@
-"""The pictures of the README, which `make screenshots` takes again; other tests draw and train as
-they do."""
+"""The README's pictures, which `make screenshots` takes again."""
 
 from __future__ import annotations
 
@@ -41,14 +40,14 @@ STUDIO = (
 
 @pytest.fixture
 def pictures() -> Path:
-    """Where the pictures go: the folder in MNIST_NB_PICTURES."""
+    """The folder for the pictures: MNIST_NB_PICTURES, or a temporary one."""
     folder = Path(os.environ["MNIST_NB_PICTURES"]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def smooth(points: list[tuple[float, float]], steps: int = 60) -> np.ndarray:
-    """A curve through the points, as a hand draws it."""
+    """Return a smooth curve through the points."""
     from scipy.interpolate import CubicSpline
 
     places = np.linspace(0, len(points) - 1, steps)
@@ -56,7 +55,8 @@ def smooth(points: list[tuple[float, float]], steps: int = 60) -> np.ndarray:
 
 
 def take(panel: Locator, path: Path, height: int) -> None:
-    """A picture of the upper part of a panel, in few colours: a README should open at once."""
+    """Save a picture of the upper part of a panel, in few colours, so that the README loads
+    quickly."""
     panel.page.add_style_tag(
         content=".Toastify { display: none }"
     )  # JupyterLab asking whether one wants its news

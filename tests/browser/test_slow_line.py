@@ -1,4 +1,4 @@
-"""The pad over a slow line: as much as on a quick one, only later."""
+"""Over a slow connection, the pad does the same as over a fast one, only later."""
 
 from __future__ import annotations
 

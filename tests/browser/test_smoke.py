@@ -1,6 +1,6 @@
-"""Notebooks with a studio and a pad in a real browser: each runs to its end, and shows them.
+"""Notebooks with a studio and a pad run to their end in a browser, and show both.
 
-The kernels know the sample alone: `pytest --nbval` runs the same notebooks on the full MNIST.
+The kernels use only the sample; `pytest --nbval` runs the same notebooks on the full MNIST.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def jupyter(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A JupyterLab whose kernels have no data but the sample."""
+    """A JupyterLab whose kernels have only the sample."""
     base = tmp_path_factory.mktemp("sample")
     with serving(
         base, *open_to_tests("lab"), place="lab/tree", ready="api/status", MNIST_NB_SOURCE="sample"

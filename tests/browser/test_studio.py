@@ -1,4 +1,4 @@
-"""The training studio in a real browser: what a reader does with it, click by click."""
+"""The training studio in a browser: the actions of a reader, click by click."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ _RUN_CELL = """async index => {
 
 
 class StudioPage:
-    """What a reader sees of a studio, and does with it."""
+    """A studio in a page, and the actions of its reader."""
 
     def __init__(self, notebook: NotebookPage) -> None:
         self.notebook = notebook
@@ -89,7 +89,8 @@ class StudioPage:
         return self.panel.locator("button").filter(has_text=re.compile(rf"^\s*{name}\s*$")).first
 
     def slider(self, label: str) -> Locator:
-        """The slider with this label; one on a logarithmic scale has a number field beside it."""
+        """Return the slider with this label; one with a logarithmic scale has a number field next
+        to it."""
         log_slider = self.panel.locator(".studio-log-slider", has_text=label)
         if log_slider.count():
             return log_slider.first
@@ -107,7 +108,7 @@ class StudioPage:
         return self.slider(label).locator(".widget-readout:visible").inner_text()
 
     def move(self, label: str, key: str = "ArrowRight") -> str:
-        """Move a slider one step with the keyboard; returns what it shows then."""
+        """Move a slider one step with the keyboard, and return its new label."""
         before = self.readout(label)
         self.slider(label).locator(".noUi-handle").press(key)
         self.until(lambda: self.readout(label) != before, f"{label} moves")
@@ -118,14 +119,14 @@ class StudioPage:
         expect(self.button("Stop")).to_be_enabled(timeout=LONG_WAIT)
 
     def stop(self) -> float:
-        """Milliseconds from the click to the sentence that says where the run stands."""
+        """Stop the run, and return the milliseconds until the sentence about it appears."""
         expect(self.button("Stop")).to_be_enabled(timeout=LONG_WAIT)
         milliseconds: float = self.panel.evaluate(_STOP)
         expect(self.button("Train")).to_be_enabled(timeout=LONG_WAIT)
         return milliseconds
 
     def done(self) -> float:
-        """The share of the run that is done, in percent."""
+        """Return the share of the run that is done, in per cent."""
         return float(self.panel.locator(".studio-done").evaluate("bar => 100 * bar.value"))
 
     def points(self, curve: int = 0) -> int:

@@ -1,8 +1,9 @@
-"""One small interface to Chromium, Firefox and WebKit: open a page, run a script, move a pointer.
+"""A small common interface to Chromium, Firefox and WebKit: open a page, run a script, move a
+pointer.
 
-Chromium is driven by playwright. Stock Firefox and WebKitGTK are not within its reach: Firefox is
-driven by WebDriver BiDi, JSON over a websocket, and WebKitGTK by WebDriver, JSON over HTTP. Where
-they are missing, on macOS and Windows, playwright's own builds take their place.
+Playwright drives Chromium. It cannot drive stock Firefox and WebKitGTK, which are driven with
+WebDriver BiDi (JSON over a websocket) and WebDriver (JSON over HTTP). Where these browsers are
+missing, on macOS and Windows, playwright's own builds are used.
 """
 
 from __future__ import annotations
@@ -60,14 +61,14 @@ class Window(ABC):
 
     @abstractmethod
     def screenshot(self, path: Path) -> None:
-        """Save what the window shows as PNG."""
+        """Save a screenshot of the window as PNG."""
 
     @abstractmethod
     def _evaluate(self, expression: str) -> str:
-        """The text that a promise resolves to."""
+        """Return the text that a promise resolves to."""
 
     def run(self, function: str, *arguments: Any) -> Any:
-        """Call a JavaScript function, which may be asynchronous; what goes in and out is JSON."""
+        """Call a JavaScript function, which may be asynchronous. Arguments and results are JSON."""
         call = f"({function})(...{json.dumps(arguments)})"
         [result] = json.loads(self._evaluate(f"(async () => JSON.stringify([await {call}]))()"))
         return result
@@ -77,13 +78,13 @@ class Window(ABC):
         return wait_until(lambda: self.run(function, *arguments), seconds, function)
 
     def box(self, selector: str, text: str = "") -> dict[str, float]:
-        """Scroll the first visible match, with this text if one is given, into view; return its
+        """Scroll the first visible match, with this text if one is given, into view. Return its
         left, top, width and height."""
         box: dict[str, float] = self.wait_for(_BOX, selector, text)
         return box
 
     def click(self, selector: str, text: str = "") -> None:
-        """Click in the middle of the first visible match, with this text if one is given."""
+        """Click the centre of the first visible match, with this text if one is given."""
         box = self.box(selector, text)
         self.draw([(box["left"] + box["width"] / 2, box["top"] + box["height"] / 2)])
 
@@ -218,12 +219,13 @@ class WebKitWindow(Window):
 
 
 def find_firefox() -> str | None:
-    """The path of a stock Firefox on Linux."""
+    """Return the path of a stock Firefox on Linux."""
     return shutil.which("firefox-esr") or shutil.which("firefox")
 
 
 def find_webkit() -> Path | None:
-    """The path of WebKitGTK's MiniBrowser, where its driver and a screen for it are installed."""
+    """Return the path of WebKitGTK's MiniBrowser, if its driver and a display for it are
+    installed."""
     if not shutil.which("WebKitWebDriver") or not shutil.which("Xvfb"):
         return None
     return next(Path("/usr").glob("lib*/**/webkit2gtk-4.*/MiniBrowser"), None)
@@ -231,7 +233,7 @@ def find_webkit() -> Path | None:
 
 @contextmanager
 def open_by_playwright(browser: Browser, is_dark: bool) -> Iterator[Window]:
-    """A window of a browser that playwright has started."""
+    """Open a window of a browser that playwright has started."""
     scheme = "dark" if is_dark else "light"
     page = browser.new_page(color_scheme=scheme, viewport={"width": WIDTH, "height": HEIGHT})
     yield PlaywrightWindow(page)
@@ -240,7 +242,7 @@ def open_by_playwright(browser: Browser, is_dark: bool) -> Iterator[Window]:
 
 @contextmanager
 def open_firefox(program: str, is_dark: bool) -> Iterator[Window]:
-    """A window of stock Firefox in a profile of its own."""
+    """Open a window of stock Firefox in a new profile."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         scheme = 0 if is_dark else 1
         preference = "layout.css.prefers-color-scheme.content-override"
@@ -258,7 +260,7 @@ def open_firefox(program: str, is_dark: bool) -> Iterator[Window]:
 
 @contextmanager
 def open_webkit(program: Path, is_dark: bool) -> Iterator[Window]:
-    """A window of WebKitGTK on a screen that nobody sees."""
+    """Open a window of WebKitGTK on a virtual screen."""
     screen = ["Xvfb", "-displayfd", "1", "-screen", "0", f"{WIDTH}x{HEIGHT}x24"]
     with _running([*screen, "-nolisten", "tcp"], stdout=subprocess.PIPE) as server:
         display = server.stdout.readline().decode().strip()
@@ -273,7 +275,7 @@ def open_webkit(program: Path, is_dark: bool) -> Iterator[Window]:
 
 
 def free_port() -> int:
-    """A port of this machine at which nothing listens."""
+    """Return a port of this machine that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -281,7 +283,8 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Return the first truthy result of a condition; fail with what was waited for."""
+    """Return the first truthy result of a condition; on a timeout, fail with the description of the
+    condition."""
     deadline = time.monotonic() + seconds
     while True:
         result = condition()
@@ -294,7 +297,7 @@ def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 
 @contextmanager
 def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that is ended with the block."""
+    """Run a program until the block ends."""
     silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     with subprocess.Popen(command, **(silent | options), stderr=subprocess.DEVNULL) as process:
         try:
@@ -312,7 +315,7 @@ def _answers(port: int) -> bool:
 
 
 def _stroke(path: Path2D, pointer: str) -> dict[str, Any]:
-    """The actions of WebDriver that draw a path."""
+    """Return WebDriver's actions that draw a path."""
     moves = [{"type": "pointerMove", "x": round(x), "y": round(y)} for x, y in path]
     press = {"type": "pointerDown", "button": 0}
     release = {"type": "pointerUp", "button": 0}

@@ -1,5 +1,5 @@
-"""What the studio advises after a run: which sentence follows from the records, and, every night,
-that the sentence is true of real runs."""
+"""The studio's advice after a run: the sentence that follows from the records, and, in nightly
+tests, whether it is true of real runs."""
 
 import dataclasses
 from functools import cache
@@ -55,7 +55,7 @@ def test_the_records_decide_the_sentence(sentence: str, tiny: Mnist) -> None:
 
 
 def said_after(run: TrainingRun, records: list[EpochRecord]) -> list[str]:
-    """The sentences that the studio says of a finished run."""
+    """Return the studio's sentences about a finished run."""
     epochs = len(records)
     kept = RunRecord(
         1, "run", run.hyperparameters, run.model, run.batches_per_epoch, 0, epochs, records
@@ -66,7 +66,8 @@ def said_after(run: TrainingRun, records: list[EpochRecord]) -> list[str]:
 
 @cache
 def begun(settings: Hyperparameters, shipped: bool) -> TrainingRun:
-    """A run; the shipped network has seen all images: it is shown a part of them again."""
+    """Return a new run. A shipped network has seen all images, so it is shown a part of them
+    again."""
     model, data = build_model(settings.network, seed=settings.seed), load_mnist()
     if shipped:
         model, data = load_pretrained("mlp"), dataclasses.replace(data, train=data.train.take(3000))
@@ -76,8 +77,8 @@ def begun(settings: Hyperparameters, shipped: bool) -> TrainingRun:
 def trained(
     settings: Hyperparameters, shipped: bool = False
 ) -> tuple[TrainingRun, list[EpochRecord]]:
-    """A run of at least so many epochs, and the records of these; without a schedule a longer one
-    begins alike."""
+    """Return a run of at least this many epochs, and its records. Without a schedule, a longer run
+    begins the same way."""
     run = begun(
         dataclasses.replace(settings, epochs=1) if settings.schedule == "constant" else settings,
         shipped,
@@ -88,20 +89,21 @@ def trained(
 
 
 def accuracy(settings: Hyperparameters, shipped: bool = False) -> float:
-    """The mean validation accuracy of the last two epochs."""
+    """Return the mean validation accuracy of the last two epochs."""
     last = [record.validation_accuracy for record in trained(settings, shipped)[1][-2:]]
     return sum(last) / len(last)
 
 
 def says(sentence: str, settings: Hyperparameters, shipped: bool = False) -> float:
-    """The accuracy of a run after which the studio says this sentence and none of the others."""
+    """Return the accuracy of a run after which the studio shows this sentence and none of the
+    others."""
     run, records = trained(settings, shipped)
     assert said_after(run, records) == [sentence]
     return accuracy(settings, shipped)
 
 
 def longer(settings: Hyperparameters, shipped: bool = False) -> float:
-    """The accuracy after twice the epochs."""
+    """Return the accuracy after twice the epochs."""
     return accuracy(dataclasses.replace(settings, epochs=2 * settings.epochs), shipped)
 
 

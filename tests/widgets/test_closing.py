@@ -1,5 +1,4 @@
-"""No thread, widget or network outlives its panel: what `close` ends and frees, and what it leaves
-as it was."""
+"""No thread, widget or network outlives its panel: `close` ends, frees and restores everything."""
 
 import gc
 import threading
@@ -55,7 +54,7 @@ def test_closing_a_pad_while_data_load_leaves_no_thread(
 
 
 def widgets_alive() -> int:
-    """With ipycanvas's own, which is there for good, if it has been imported."""
+    """Return the live widgets, including ipycanvas's permanent one if it was imported."""
     return sum(issubclass(type(one), Widget) for one in gc.get_objects())
 
 

@@ -1,4 +1,4 @@
-"""The controls of the studio: one for each setting, whatever a field's range, scale or choices."""
+"""The studio has a control for each setting, whatever its range, scale or choices."""
 
 import dataclasses
 from types import MappingProxyType
@@ -22,7 +22,7 @@ def field(default: Any, label: str, hint: str = "a hint", **rules: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class MoreSettings(Hyperparameters):
-    """Settings with one field of each kind that a reader might add."""
+    """Settings with one more field of each kind that a reader might add."""
 
     not_round: float = field(0.004, "Not round", low=1e-4, high=1.0, scale="log")
     from_zero: float = field(0.0, "From 0", low=0.0, high=10.0, scale="log")

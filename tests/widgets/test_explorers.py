@@ -1,5 +1,4 @@
-"""The explorers: what they show is what the network says of the image and the settings that are
-chosen."""
+"""The explorers show the network's results for the chosen image and settings."""
 
 import re
 from pathlib import Path
@@ -27,7 +26,7 @@ def press(explorer: Any, label: str) -> None:
 
 
 def click(explorer: Any, row: int, column: int) -> None:
-    """Click in the middle of one of the squares, as the page tells of it."""
+    """Click the centre of a square, as the page reports it."""
     canvas = part(explorer, Canvas)
     side = canvas.width / (28 if isinstance(explorer, PixelEditor) else 8)
     place = {"x": (column + 0.5) * side, "y": (row + 0.5) * side}

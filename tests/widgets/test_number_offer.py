@@ -1,4 +1,5 @@
-"""A number on the paper for one digit: the pad says so and opens the page for numbers."""
+"""If several digits are drawn on the paper for one, the pad says so and offers the page for
+numbers."""
 
 import io
 
@@ -18,7 +19,7 @@ def write(pad: DrawingPad, text: str) -> None:
 
 
 def offer(pad: DrawingPad) -> str:
-    """The sentence about the number; empty while it is hidden."""
+    """Return the sentence about the number; empty if it is hidden."""
     row = part(pad, NumberOffer)
     return shown(row) if row.layout.visibility == "visible" else ""
 

@@ -1,5 +1,5 @@
-"""The drawing pad: whatever a hand or a keyboard does to it, what it reads is what the network says
-of its image."""
+"""The drawing pad reads its image as the network does, whatever a reader does with mouse or
+keyboard."""
 
 import datetime as dt
 import io
@@ -36,12 +36,12 @@ SEVEN = [(80, 60), (195, 60), (150, 140), (120, 230)]
 
 
 def event(pad: DrawingPad | InkCanvas, kind: str, **content: Any) -> None:
-    """What ipycanvas receives from the page."""
+    """Send an event as ipycanvas receives it from the page."""
     part(pad, Canvas)._handle_frontend_event(None, {"event": kind, **content}, [])
 
 
 def mouse(pad: DrawingPad, points: list[tuple[float, float]], last: str = "mouse_up") -> None:
-    """A stroke of the mouse, in pixels of the page."""
+    """Draw a stroke with the mouse, in pixels of the page."""
     places = [{"x": x * RESOLUTION, "y": y * RESOLUTION} for x, y in points]
     event(pad, "mouse_down", **places[0])
     for place in places[1:]:
@@ -147,7 +147,7 @@ EVENTS = st.lists(
 
 
 def apply(pad: DrawingPad, kind: str, values: list[Any]) -> None:
-    """Do to the pad what a reader does with this kind of event."""
+    """Do a reader's action of this kind."""
     if kind.startswith("mouse"):
         event(pad, kind, x=values[0], y=values[1])
     elif kind.startswith("touch"):
@@ -293,7 +293,7 @@ def test_its_text_is_the_same_every_time(pad: DrawingPad) -> None:
 
 
 def press(pad: DrawingPad, title: str) -> None:
-    """Click the button with this tooltip, wherever on the pad it is."""
+    """Click the button with this tooltip, anywhere on the pad."""
     next(one for one in widgets(pad) if getattr(one, "tooltip", None) == title).click()
 
 
@@ -363,7 +363,7 @@ def test_what_a_change_does(
 
 
 def upload(name: str, content: bytes) -> tuple[dict[str, Any], ...]:
-    """What a file chosen in the browser arrives as."""
+    """Return the value of a file chosen in the browser."""
     about = {"type": "", "size": len(content), "last_modified": dt.datetime.now(dt.UTC)}
     return ({"name": name, "content": memoryview(content), **about},)
 
@@ -381,7 +381,7 @@ def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny:
 
 
 def photo_of_digits(tiny: Mnist, count: int) -> bytes:
-    """A PNG file with the first test digits in a row: 7, 2, 1, 0."""
+    """Return a PNG file with the first test digits in a row: 7, 2, 1, 0."""
     row = np.concatenate(list(tiny.test.images[:count].numpy()), axis=1)
     image = 255 - np.kron(np.pad(row, 8), np.ones((4, 4), np.uint8))
     buffer = io.BytesIO()

@@ -1,5 +1,4 @@
-"""Hundreds of random clicks, moves and names on the studio: whatever their order, it stays
-whole."""
+"""Hundreds of random clicks, moves and names leave the studio consistent."""
 
 import dataclasses
 import tempfile
@@ -25,8 +24,7 @@ SETTINGS = Hyperparameters(epochs=3, batch_size=10, learning_rate=0.01)
 
 
 class Studio(RuleBasedStateMachine):
-    """A studio over a few hundred images, saved to a file, and a reader who does anything in any
-    order."""
+    """A studio over a few hundred images, saved to a file, with random actions of a reader."""
 
     data: Mnist
 
@@ -37,7 +35,7 @@ class Studio(RuleBasedStateMachine):
         self.studio = TrainingStudio(self.data, path, SETTINGS, device="cpu")
 
     def click(self, label: str, number: int = 0) -> None:
-        """What the page does for a click on a button that is not greyed out."""
+        """Click a button as the page does, unless it is disabled."""
         found = [
             part
             for part in widgets(self.studio)

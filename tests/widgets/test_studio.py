@@ -1,5 +1,4 @@
-"""The training studio without a browser: whatever is clicked, one run at most, and nothing learnt
-is lost."""
+"""The training studio without a browser: there is at most one run, and no result is lost."""
 
 import _thread
 import dataclasses
@@ -51,8 +50,8 @@ Make = Callable[..., TrainingStudio]
 
 @pytest.fixture
 def make(tiny: Mnist, workplace: Path) -> Iterator[Make]:
-    """Makes studios over a few hundred images, in memory unless a path is given, and closes
-    them."""
+    """Return a function that makes studios over a few hundred images, in memory unless a path is
+    given. They are closed afterwards."""
     made: list[TrainingStudio] = []
 
     def studio(settings: Hyperparameters | None = SHORT, path: str | None = None) -> TrainingStudio:
@@ -69,7 +68,7 @@ def buttons(studio: TrainingStudio, label: str) -> list[Button]:
 
 
 def click(studio: TrainingStudio, label: str, number: int = 0) -> None:
-    """What the page does for a click on a button that is not greyed out."""
+    """Click a button as the page does, unless it is disabled."""
     button = buttons(studio, label)[number]
     if not button.disabled:
         button.click()
@@ -98,13 +97,13 @@ def stop_and_wait(studio: TrainingStudio) -> None:
 
 
 def begin(studio: TrainingStudio) -> None:
-    """A run that is on its way."""
+    """Start a run, and wait until it is training."""
     click(studio, "Train")
     wait_until(lambda: steps(studio) > 5)
 
 
 def train_a_little(studio: TrainingStudio) -> None:
-    """A run that is stopped in mid-epoch."""
+    """Start a run, and stop it in mid-epoch."""
     begin(studio)
     stop_and_wait(studio)
 
@@ -114,7 +113,7 @@ def running_threads() -> list[threading.Thread]:
 
 
 def trained(data: Mnist, settings: Hyperparameters, stop_at: int | None = None) -> nn.Module:
-    """The network that an uninterrupted run gives, or one stopped after so many steps."""
+    """Return the network of an uninterrupted run, or of one stopped after `steps` steps."""
     run = TrainingRun(
         build_model(settings.network, seed=settings.seed), data, settings, device="cpu"
     )
@@ -795,7 +794,7 @@ def test_a_stopped_run_survives_the_restoring_of_another(
 
 
 def test_a_training_state_alone_is_resumed(make: Make, tiny: Mnist) -> None:
-    """The disk was full when the weights of the first save should have been written."""
+    """The disk was full when the weights should have been saved for the first time."""
     settings = dataclasses.replace(SHORT, batch_size=4)
     run = TrainingRun(build_model("mlp", seed=settings.seed), tiny, settings, device="cpu")
     run.step()

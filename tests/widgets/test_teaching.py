@@ -1,4 +1,4 @@
-"""Teaching handwriting on the pad: asking for digits, saving each, and an honest report."""
+"""Teaching handwriting on the pad: it asks for digits, saves each, and reports honestly."""
 
 from __future__ import annotations
 
