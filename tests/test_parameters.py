@@ -7,20 +7,38 @@ import nbformat
 import pytest
 from cells import NOTEBOOKS
 
+from mnist_nb import Mnist
+
+
+def run_with(changes: dict[str, object], until: str = "") -> None:
+    """Run the notebook as papermill does: it inserts a cell after the one with the parameters.
+
+    Args:
+        changes: the parameters to change.
+        until: the text of the last cell to run; all cells run if empty.
+    """
+    names: dict[str, object] = {}
+    for cell in nbformat.read(NOTEBOOKS / "02_train.ipynb", as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        exec(cell.source, names)
+        if "parameters" in cell.metadata.get("tags", []):
+            names |= changes
+        if until and until in cell.source:
+            break
+
 
 def test_a_cell_after_the_parameters_changes_the_training(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """papermill finds the cell by its tag, and inserts one with other values after it."""
     monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
-    names: dict[str, object] = {}
-    cells = iter(nbformat.read(NOTEBOOKS / "02_train.ipynb", as_version=4).cells)
-    for cell in cells:
-        if cell.cell_type == "code":
-            exec(cell.source, names)
-        if "parameters" in cell.metadata.get("tags", []):
-            break
-    names |= {"epochs": 2, "learning_rate": 0.02}
-    capsys.readouterr()
-    exec(next(cells).source, names)
+    run_with({"epochs": 2, "learning_rate": 0.02}, until="studio.train(")
     assert re.findall(r"epoch +(\d+)", capsys.readouterr().out) == ["1", "2"]
+
+
+@pytest.mark.slow
+def test_other_parameters_run_to_the_end_of_the_notebook(
+    workplace: Path, full_mnist: Mnist
+) -> None:
+    run_with({"epochs": 1, "learning_rate": 0.03})
+    assert Path("model.safetensors").exists()
