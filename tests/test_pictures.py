@@ -148,6 +148,7 @@ class TestFromImage:
             (np.full((9, 9), np.nan), "0..255"),
             (np.array([["a"]]), "as an array"),
             (np.zeros((0, 5)), "at least one pixel"),
+            pytest.param(Image.new("La", (30, 30)), "not a readable picture", id="a rare mode"),
         ],
     )
     def test_what_is_no_picture(self, source: object, words: str) -> None:

@@ -46,10 +46,9 @@ def load_grey(source: Picture, crop: Crop = WHOLE_PICTURE) -> Floats:
         raise ValueError(f"crop must be four shares from 0 to 1, got {crop}")
     picture = _open(source)
     try:
-        picture = _crop(_upright(picture), crop)
-    except Exception as error:  # Pillow raises many types for a damaged file
+        picture = _to_8_bits(_crop(_upright(picture), crop))
+    except Exception as error:  # Pillow raises many types for a damaged file or a rare mode
         raise _unreadable(source, error) from error
-    picture = _to_8_bits(picture)
     width, height = picture.size
     picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE), Image.Resampling.BOX)
     if min(picture.size) < min(_SMALLEST_SIDE, width, height):
