@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from sklearn.metrics import roc_curve
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, evaluate, plots, read_number
+from mnist_nb.evaluation import Evaluation
 from mnist_nb.handwriting.pictures import picture_steps
 from mnist_nb.handwriting.preprocessing import preparation_steps
 from mnist_nb.labs.images import image_stats
@@ -37,7 +39,7 @@ def evaluation(run, tiny):
 FIGURES = [
     name
     for name, value in vars(plots).items()
-    if isfunction(value) and name not in ("smooth", "new_figure")
+    if isfunction(value) and name not in ("smooth", "new_figure", "show_image")
 ]
 
 
@@ -221,3 +223,54 @@ def test_the_lines_of_many_runs_are_told_apart(run):
     lines = plots.training_curves([run] * 10, [str(number) for number in range(10)]).axes[0].lines
     assert lines[7].get_color() == lines[0].get_color()
     assert lines[7].get_linestyle() != lines[0].get_linestyle()
+
+
+def test_blue_adds_and_orange_takes_away_in_every_figure(tiny, run):
+    blue, white, orange = (0, 0.447, 0.698), (1, 1, 1), (0.835, 0.369, 0)
+    weights = run.model.linear1.weight.detach()
+    parts = weighted_sum(run.model, 3, tiny.test.images[0])
+    saliency = plots.saliency_maps(tiny.test.images[0], {"a": torch.eye(28)}, ["unit"])
+    drawn = [
+        plots.signed_images(weights[:2]).axes[0],
+        *plots.sum_written_out(tiny.test.images[0], parts).axes[1:3],
+        saliency.axes[1],
+    ]
+    for axes in drawn:
+        picture = axes.images[0]
+        low, high = picture.get_clim()
+        colours = picture.to_rgba([high, 0, low])[:, :3]
+        assert colours == pytest.approx(np.array([blue, white, orange]), abs=0.01)
+
+
+def luminance(colour):
+    """Of an sRGB colour, as WCAG 2.2 defines it."""
+    encoded = np.array(to_rgb(colour))
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return linear @ (0.2126, 0.7152, 0.0722)
+
+
+def test_numbers_in_the_confusion_matrix_are_legible():
+    labels = torch.zeros(300, dtype=torch.long)
+    predictions = torch.repeat_interleave(torch.arange(10), torch.arange(3, 63, 6))
+    probabilities = torch.nn.functional.one_hot(predictions, 10).double()
+    evaluation = Evaluation(probabilities, labels[: len(predictions)])
+    axes = plots.confusion_matrix(evaluation, rates=True).axes[0]
+    picture = axes.images[0]
+    shades = picture.to_rgba(picture.get_array()).reshape(-1, 4)
+    for text, shade in zip(axes.texts, shades, strict=True):
+        dark, light = sorted([luminance(text.get_color()), luminance(shade[:3])])
+        assert (light + 0.05) / (dark + 0.05) > 4
+
+
+def test_images_have_a_frame_and_blank_panels_none():
+    axes = plots.image_grid(torch.zeros(3, 28, 28), columns=2).axes
+    assert [panel.axison for panel in axes] == [True, True, True, False]
+    assert axes[0].spines["left"].get_visible()
+    assert not axes[0].get_xticks().size
+
+
+def test_1s_and_4s_on_a_map_differ_in_lightness():
+    points = np.arange(20).reshape(10, 2)
+    digits = plots.digit_maps({"here": points}, np.arange(10)).axes[0].collections
+    one, four = (luminance(digits[digit].get_facecolor()[0][:3]) for digit in (1, 4))
+    assert abs(one - four) > 0.3

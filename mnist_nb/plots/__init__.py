@@ -11,7 +11,7 @@ from mnist_nb.plots.experiments import (
 )
 from mnist_nb.plots.network import digit_maps, layer_by_layer, saliency_maps
 from mnist_nb.plots.network import score_histograms, signed_images, sum_written_out, units_by_digit
-from mnist_nb.plots.style import COLOURS, TICK, new_figure
+from mnist_nb.plots.style import COLOURS, SIGNED, TICK, new_figure, show_image
 from mnist_nb.plots.training import smooth, training_curves
 from mnist_nb.plots.trust import (
     corrupted_images,

@@ -12,6 +12,8 @@ from mnist_nb.evaluation import Evaluation
 from mnist_nb.plots import style
 from mnist_nb.plots.data import image_grid
 
+DARK_SHADE = 0.7  # of the full shade of "Blues": on darker cells white is easier to read
+
 
 def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
     """Show label (row) against prediction (column).
@@ -35,7 +37,8 @@ def confusion_matrix(evaluation: Evaluation, *, rates: bool = False) -> Figure:
     for (label, predicted), number in np.ndenumerate(shown):
         text = "·" if rates and number == 0 else number_format.format(number)
         weight = "bold" if label == predicted else "normal"
-        colour = "white" if mistakes[label, predicted] > mistakes.max() / 2 else "black"
+        is_dark = mistakes[label, predicted] > DARK_SHADE * mistakes.max()
+        colour = "white" if is_dark else "black"
         look = {"fontsize": 8, "weight": weight, "color": colour}
         style.write_centred(axes, predicted, label, text, **look)
     axes.set(xlabel="what the network read", ylabel="what was written (label)")

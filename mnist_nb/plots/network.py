@@ -1,7 +1,6 @@
 """Figures of the inside of a network: weights, units, and the pixels an output depends on.
 
-Signed numbers are dark blue below zero and yellow above. The colour map cividis increases steadily
-in lightness, so it can also be read in grey.
+Signed numbers are orange below zero, white at zero and blue above (`style.SIGNED`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ def signed_images(
     """Show images of signed numbers `[N, 28, 28]` on one scale that has zero in its middle.
 
     The few largest numbers are clipped to the ends of the scale; otherwise all others would look
-    grey. `label` is the scale's label.
+    pale. `label` is the scale's label.
     """
     pictures = np.asarray(images, dtype=np.float64).reshape(-1, SIDE, SIDE)
     rows, columns = style.grid_shape(len(pictures), columns)
@@ -37,7 +36,7 @@ def signed_images(
     figure, grid = style.new_panels(width, height, rows, columns, squeeze=False)
     sizes = np.abs(pictures)
     end = float(np.quantile(sizes, SHARE_ON_SCALE)) or float(sizes.max()) or 1.0
-    style.show_images(grid, pictures, titles, low=-end, high=end, colours="cividis")
+    style.show_images(grid, pictures, titles, low=-end, high=end, colours=style.SIGNED)
     first_picture = grid[0, 0].images[0]
     shrink = min(1.0, 2.4 / rows)
     figure.colorbar(first_picture, ax=grid, label=label, shrink=shrink, aspect=14, extend="both")
@@ -56,7 +55,7 @@ def saliency_maps(image: ArrayLike, maps: Mapping[str, ArrayLike], units: Sequen
     style.show_image(panels[0], pixels, "the image")
     for axes, (name, values), unit in zip(panels[1:], maps.items(), units, strict=True):
         drawn = _show_signed(axes, values, name)
-        axes.contour(pixels, levels=[127], colors="white", linewidths=1.1)
+        axes.contour(pixels, levels=[127], colors="black", linewidths=1.1)
         figure.colorbar(drawn, ax=axes, label=unit, shrink=0.85)
     return figure
 
@@ -113,7 +112,9 @@ def _show_units(axes: Axes, activations: ArrayLike, name: str) -> None:
     """Show the activations of a layer's units as squares, with a colour bar."""
     numbers = np.asarray(activations)
     squares = in_rows(numbers, UNITS_A_ROW)
-    drawn = axes.imshow(squares, cmap="viridis", vmin=0)
+    drawn = axes.pcolormesh(squares, cmap="viridis", vmin=0, edgecolors="white", linewidth=0.8)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()  # the first row at the top, as in images
     fire = np.count_nonzero(numbers > 0)
     axes.set_title(f"{name}: {fire} of\n{len(numbers)} units fire", fontsize=9)
     axes.set(xticks=[], yticks=[])
@@ -198,4 +199,4 @@ def _show_signed(axes: Axes, values: ArrayLike, title: str) -> AxesImage:
     """Show signed numbers on a scale with zero in the middle and the largest number at its end."""
     numbers = np.asarray(values)
     largest = float(np.abs(numbers).max()) or 1.0
-    return style.show_image(axes, numbers, title, low=-largest, high=largest, colours="cividis")
+    return style.show_image(axes, numbers, title, low=-largest, high=largest, colours=style.SIGNED)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
@@ -18,9 +19,24 @@ from mnist_nb.data import CLASSES
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 MARKERS = "osD^vPX"
-# one per digit: these, and wine, olive and grey of Paul Tol's muted and bright schemes (2021)
-DIGIT_COLOURS = (*COLOURS, "#882255", "#999933", "#808080")
+# one per digit: these, and wine, olive and grey of Paul Tol's muted and bright schemes (2021);
+# 1 is black, because 1s and 4s overlap on maps and the 4s are orange
+DIGIT_COLOURS = (
+    COLOURS[0],
+    COLOURS[6],
+    *COLOURS[2:6],
+    COLOURS[1],
+    "#882255",
+    "#999933",
+    "#808080",
+)
 GREY = "0.7"  # of bars that are not the prediction
+FRAME_GREY = "0.8"  # around images, and between small ones
+# of signed numbers: orange below 0, white at 0, blue above; an odd number of colours has a middle
+BELOW_ZERO, ABOVE_ZERO = COLOURS[1], COLOURS[0]
+SIGNED: Colormap = LinearSegmentedColormap.from_list(
+    "signed", [BELOW_ZERO, "white", ABOVE_ZERO], N=257
+).with_extremes(bad=FRAME_GREY)
 TICK, CROSS = "✓", "✗"
 
 
@@ -74,12 +90,14 @@ def show_image(
     *,
     low: float = 0,
     high: float = 255,
-    colours: str = "gray_r",
+    colours: str | Colormap = "gray_r",
 ) -> AxesImage:
-    """Draw an image without axes, by default as dark ink on white paper."""
+    """Draw an image in a thin frame without ticks, by default as dark ink on white paper."""
     drawn = axes.imshow(np.asarray(image), cmap=colours, vmin=low, vmax=high)
     axes.set_title(title, fontsize=9)
-    axes.set_axis_off()
+    axes.set_axis_on()
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(color=FRAME_GREY, linewidth=0.6)
     return drawn
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from ipywidgets import HTML, BoundedIntText, Button, Dropdown, HBox, IntSlider
+from matplotlib.colors import Colormap
 from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from mnist_nb.data import SIDE, Mnist
 from mnist_nb.labs import inside
 from mnist_nb.labs.pruning import prune
 from mnist_nb.models import Network, loss_and_accuracy
+from mnist_nb.plots.style import SIGNED
 from mnist_nb.widgets.callbacks import LOCK
 from mnist_nb.widgets.common import Panel, make_button, on_change, page_parts, page_script
 from mnist_nb.widgets.markup import message, picture_tag, probability_bars
@@ -279,7 +281,7 @@ class LayerExplorer(_Explorer):
             "×",
             _figure(parts.weights, 5, f"weights of unit {unit}"),
             "=",
-            _figure(parts.products, 5, "products: dark blue against, yellow for"),
+            _figure(parts.products, 5, "products: blue for, orange against"),
         )
         result = f"it passes on {parts.answer:.2f}"
         if parts.total <= 0:
@@ -476,17 +478,17 @@ def _figure(
     numbers: ArrayLike,
     scale: int,
     caption: str,
-    colours: str = "cividis",
+    colours: str | Colormap = SIGNED,
     high: float | None = None,
 ) -> str:
     """Return numbers `[h, w]` as coloured squares with a caption.
 
-    Signed numbers are dark blue below 0, grey at 0 and yellow above. With `high`, the colours go
+    Signed numbers are orange below 0, white at 0 and blue above. With `high`, the colours go
     from 0 to `high`.
     """
     low = 0.0
     if high is None:
-        high = float(np.abs(np.asarray(numbers)).max()) or 1.0
+        high = float(np.nanmax(np.abs(np.asarray(numbers)))) or 1.0
         low = -high
     picture = Image.fromarray(colours_of(numbers, colours, low, high))
     tag = picture_tag(picture, caption, scale)
@@ -508,7 +510,7 @@ def _first_weights(network: Network) -> str:
     """Return the weights of some units of the first layer as small images."""
     weights = network.linear_layers[0].weight.detach()[:MAX_WEIGHT_IMAGES]
     images = weights.view(-1, SIDE, SIDE).numpy()
-    sheet = mosaic(images, min(UNITS_A_ROW, len(images)), gap=2)
+    sheet = mosaic(images, min(UNITS_A_ROW, len(images)), gap=2, fill=np.nan)
     return _figure(sheet, 2, f"the weights of {len(images)} units of the first layer")
 
 

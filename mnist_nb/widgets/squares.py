@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from ipycanvas import Canvas
 from matplotlib import colormaps
+from matplotlib.colors import Colormap
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_nb.widgets.callbacks import LOCK
@@ -16,21 +17,25 @@ FRAME = "#D55E00"
 DOT = "#E69F00"
 
 
-def colours_of(values: ArrayLike, name: str, low: float, high: float) -> NDArray[np.uint8]:
+def colours_of(
+    values: ArrayLike, colour_map: str | Colormap, low: float, high: float
+) -> NDArray[np.uint8]:
     """Return numbers `[h, w]` as colours `[h, w, 3]` of a colour map from `low` to `high`."""
     shares = (np.asarray(values, dtype=np.float64) - low) / (high - low)
-    colours = colormaps[name](np.clip(shares, 0, 1), bytes=True)  # [h, w, (r, g, b, opacity)]
+    to_colour = colormaps.get_cmap(colour_map)
+    colours = to_colour(np.clip(shares, 0, 1), bytes=True)  # [h, w, (r, g, b, opacity)]
     return np.asarray(colours[..., :3])
 
 
-def mosaic(images: NDArray[Any], columns: int, gap: int) -> NDArray[np.float64]:
+def mosaic(images: NDArray[Any], columns: int, gap: int, fill: float = 0) -> NDArray[np.float64]:
     """Return images `[N, height, width]` as one image, in rows of `columns`.
 
     Args:
-        gap: empty pixels (0) to the right of each image and below it.
+        gap: empty pixels to the right of each image and below it.
+        fill: the number in the empty pixels. NaN shows the gaps in the colour map's grey.
     """
     missing = -len(images) % columns  # in the last row
-    tiles = np.pad(images, ((0, missing), (0, gap), (0, gap)))
+    tiles = np.pad(images, ((0, missing), (0, gap), (0, gap)), constant_values=fill)
     _, height, width = tiles.shape
     grid = tiles.reshape(-1, columns, height, width)  # [row, column, y, x]
     return grid.swapaxes(1, 2).reshape(-1, columns * width)

@@ -1,13 +1,17 @@
 """The explorers show the network's results for the chosen image and settings."""
 
+import base64
+import io
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from ipycanvas import Canvas
 from networks import ConvDropout, OneLayer, fully_connected
+from PIL import Image
 from tree import part
 
 from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
@@ -220,3 +224,13 @@ class TestPruning:
     def test_a_network_of_few_units_fits_in(self, tiny: Mnist) -> None:
         explorer = PruningExplorer(tiny, build_model("mlp", seed=0, hidden=(3, 2)))
         assert "3 units" in page(explorer)
+
+
+def test_grey_gaps_separate_the_pictures_of_weights(tiny: Mnist) -> None:
+    explorer = PruningExplorer(tiny, load_pretrained("mlp"))
+    explorer.percent.value = 90
+    [encoded] = re.findall(r'base64,([^"]+)" alt="the weights of', page(explorer))
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+    pixels = np.asarray(picture)  # [y, x, (r, g, b)]
+    assert (pixels[-1] == 204).all()  # the gap below the last row
+    assert (pixels[0] == 255).all(axis=1).mean() > 0.5  # weights of 0 are white

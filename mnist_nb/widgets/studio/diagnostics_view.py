@@ -6,9 +6,10 @@ from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageColor
 
 from mnist_nb.labs.diagnostics import HEALTHY_RATIO, Diagnostics
+from mnist_nb.plots.style import ABOVE_ZERO, BELOW_ZERO
 from mnist_nb.widgets.markup import data_url
 from mnist_nb.widgets.squares import mosaic
 
@@ -21,7 +22,7 @@ MUCH_DEAD = 0.5
 _COLUMNS = 10  # images in a row
 _SIDES_PER_GAP = 14  # an image's side divided by the gap after it, which is at least a pixel
 _SHADES = 7  # on each side of 0: few, because they are sent five times a second
-_BLUE, _ORANGE = (0, 114, 178), (213, 94, 0)  # as in the charts: above 0 and below it
+_ABOVE_ZERO, _BELOW_ZERO = ImageColor.getrgb(ABOVE_ZERO), ImageColor.getrgb(BELOW_ZERO)
 _FULL_SHADE = 2.5  # standard deviations at which weights have the full colour
 _LOW, _HIGH = -6, 0  # powers of ten at the ends of the axis
 _TICKS = ("1e-6", "0.0001", "0.01", "1")
@@ -57,7 +58,7 @@ def _two_colour_png(numbers: NDArray[np.float64]) -> str:
     palette: list[int] = []
     opacity: list[int] = []
     for shade in range(-_SHADES, _SHADES + 1):
-        palette.extend(_ORANGE if shade < 0 else _BLUE)
+        palette.extend(_BELOW_ZERO if shade < 0 else _ABOVE_ZERO)
         opacity.append(round(255 * abs(shade) / _SHADES))
     shades = np.rint(numbers * _SHADES)
     indices = np.clip(shades + _SHADES, 0, 2 * _SHADES)
