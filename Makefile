@@ -56,7 +56,7 @@ coverage: $(INSTALLED_TEST)  ## measure branch coverage; at least 95 % is requir
 lint: $(INSTALLED_TEST)  ## check style, spelling, types and imports between packages, notebooks included
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(VENV)/bin/codespell -D- -D tools/words.txt
+	$(VENV)/bin/codespell -D- -D tools/words.txt $$(git ls-files 2>/dev/null)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
 	@if $(ESLINT) --version >/dev/null 2>&1; then echo "eslint mnist_nb/widgets"; $(ESLINT) mnist_nb/widgets; \
