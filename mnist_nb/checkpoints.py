@@ -206,10 +206,8 @@ def continue_run(
 def _check_replaceable(path: str | Path) -> None:
     """Check that a network may be saved here: no file, or one with the tensors of a network."""
     names, metadata = files.read_header(path)
-    is_network = (
-        any(names == set(model().state_dict()) for model in MODELS.values()) if names else False
-    )
-    files.check_replaceable(path, "network", ours=_MODEL_KEY in metadata or is_network)
+    known = [set(model().state_dict()) for model in MODELS.values()]
+    files.check_replaceable(path, "network", ours=_MODEL_KEY in metadata or names in known)
 
 
 def _checked_weights(model: nn.Module, path: str | Path) -> tuple[str, dict[str, Tensor]]:
@@ -224,8 +222,9 @@ def _checked_weights(model: nn.Module, path: str | Path) -> tuple[str, dict[str,
 
 
 def _weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Return copies of the weights on the CPU: a file cannot store tensors that share memory."""
     state = model.state_dict()
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 
 
 def _write_weights(

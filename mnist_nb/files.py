@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import shutil
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -173,10 +172,10 @@ def _read_bounded(path: str | Path, name: str, max_bytes: int) -> bytes:
 
 def _header_length(content: bytes) -> int:
     """The length of a safetensors header, stored in the first 8 bytes."""
-    (length,) = struct.unpack("<Q", content[:8])
+    length = int.from_bytes(content[:8], "little")
     if length > MAX_HEADER_BYTES:
         raise ValueError(f"its header claims to be {length:,} bytes long")
-    return int(length)
+    return length
 
 
 def write_tensors(
@@ -242,7 +241,7 @@ def read_header(path: str | Path) -> tuple[set[str], dict[str, str]]:
 
     Both are empty if the file does not exist or has no valid header.
     """
-    with contextlib.suppress(OSError, ValueError, TypeError, struct.error, AttributeError):
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         with open(regular_file(path), "rb") as file:
             start = file.read(8)
             header = parse_json(file.read(_header_length(start)))

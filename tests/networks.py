@@ -40,6 +40,39 @@ class ConvDropout(Network):
         )
 
 
+class TiedWeights(Network):
+    """Two of the layers share a weight matrix."""
+
+    name = "tied-weights"
+
+    def __init__(self) -> None:
+        super().__init__(
+            flatten=nn.Flatten(),
+            narrow=nn.Linear(784, 12),
+            relu_a=nn.ReLU(),
+            first=nn.Linear(12, 12),
+            relu_b=nn.ReLU(),
+            second=nn.Linear(12, 12),
+            relu_c=nn.ReLU(),
+            output=nn.Linear(12, 10),
+        )
+        self.second.weight = self.first.weight
+
+
+class WithoutBiases(Network):
+    """A hidden layer, and no biases."""
+
+    name = "without-biases"
+
+    def __init__(self) -> None:
+        super().__init__(
+            flatten=nn.Flatten(),
+            hidden=nn.Linear(784, 12, bias=False),
+            relu=nn.ReLU(),
+            output=nn.Linear(12, 10, bias=False),
+        )
+
+
 def fully_connected(*hidden: int) -> Network:
     """Return a network with these hidden layers, each followed by a ReLU."""
     layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}

@@ -13,18 +13,19 @@ import torch
 from faults import full_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import same_weights
+from networks import TiedWeights, same_weights
 
 from mnist_nb import Hyperparameters, TrainingRun, build_model, load_or_train, load_pretrained
 from mnist_nb.checkpoints import (
     CheckpointError,
+    continue_run,
     load_checkpoint,
     read_metadata,
     save_checkpoint,
     save_run,
 )
 from mnist_nb.files import write_atomically
-from mnist_nb.models import loss_and_accuracy
+from mnist_nb.models import MODELS, loss_and_accuracy
 
 # ---- there and back
 
@@ -42,6 +43,20 @@ def test_a_model_comes_back_bit_for_bit(path, name):
 def test_a_wider_mlp_comes_back_as_wide(path):
     save_checkpoint(build_model("mlp", hidden=(32, 16)), path)
     assert load_checkpoint(path).linear2.weight.shape == (16, 32)
+
+
+def test_a_run_of_tied_weights_is_saved_and_resumed(path, sample, monkeypatch):
+    monkeypatch.setitem(MODELS, TiedWeights.name, TiedWeights)
+    settings = Hyperparameters(network=TiedWeights.name, epochs=1)
+    run, _ = continue_run(path, sample, settings, device="cpu")
+    for _ in range(3):
+        run.step()
+    save_run(run, path)
+    resumed, _ = continue_run(path, sample, settings, device="cpu")
+    assert resumed.steps_done == 3
+    assert resumed.step() == run.step()
+    assert resumed.model.second.weight is resumed.model.first.weight
+    assert same_weights(resumed.model, run.model)
 
 
 def test_the_file_holds_the_six_tensors_and_string_metadata_only(path):

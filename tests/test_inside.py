@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from networks import ConvDropout, OneLayer, same_weights
+from networks import ConvDropout, OneLayer, WithoutBiases, same_weights
 from sklearn.metrics.pairwise import cosine_similarity
 from torch import Tensor, nn
 
@@ -77,6 +77,11 @@ class TestWeightedSum:
         before = copy.deepcopy(model)
         parts.weights.zero_()
         assert same_weights(model, before)
+
+    def test_has_no_bias_in_a_layer_without(self, tiny: Mnist) -> None:
+        parts = inside.weighted_sum(WithoutBiases(), 0, tiny.test.images[0])
+        assert parts.bias == 0
+        assert parts.total == pytest.approx(float(parts.products.sum()))
 
     @pytest.mark.parametrize("unit", [-1, 128])
     def test_a_unit_that_is_not_there_is_refused(

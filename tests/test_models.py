@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from mnist_nb import build_model, predict
-from mnist_nb.models import loss_and_accuracy, to_input
+from mnist_nb.models import Network, loss_and_accuracy, to_input
 
 
 def test_the_mlp_has_the_six_tensors_of_the_rust_program():
@@ -78,3 +79,23 @@ def test_loss_and_accuracy_agree_with_pytorchs(sample):
     logits = model(to_input(images))
     assert loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), abs=1e-5)
     assert accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
+
+
+RELU = nn.ReLU()
+
+
+@pytest.mark.parametrize(
+    ("layers", "reason"),
+    [
+        ({"flat": nn.Flatten(), "head": nn.Linear(784, 10)}, "head is named like a part"),
+        (
+            {"flat": nn.Flatten(), "a": RELU, "b": RELU, "c": nn.Linear(784, 10)},
+            "b is also another layer",
+        ),
+        ({"conv": nn.Conv2d(1, 10, 28), "flat": nn.Flatten()}, "must be nn.Linear, but flat"),
+    ],
+    ids=["a name in use", "one object twice", "no logits of a linear layer"],
+)
+def test_layers_that_cannot_work_are_refused(layers, reason):
+    with pytest.raises(ValueError, match=reason):
+        Network(**layers)

@@ -54,5 +54,6 @@ def initialise(model: nn.Module, kind: str, seed: int) -> nn.Module:
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
             draw(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     return model

@@ -100,7 +100,7 @@ def weighted_sum(model: nn.Module, unit: int, image: Any) -> WeightedSum:
     pixels = to_input(images)[0]
     weights = first_layer.weight[unit].detach().cpu().view(SIDE, SIDE).clone()
     products = pixels * weights
-    bias = float(first_layer.bias[unit])
+    bias = 0.0 if first_layer.bias is None else float(first_layer.bias[unit])
     return WeightedSum(weights, products, bias, total=float(products.sum()) + bias)
 
 

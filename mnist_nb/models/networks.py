@@ -47,6 +47,10 @@ class Network(nn.Module):
     Args:
         layers: the layers by name, in order. Tensors in files have these names, by which
             `load_checkpoint` recognizes the network: they must differ from other networks' names.
+
+    Raises:
+        ValueError: if a name is that of an attribute of this class, if one object is used as two
+            layers, or if the last layer is not linear.
     """
 
     name = ""
@@ -54,7 +58,13 @@ class Network(nn.Module):
     def __init__(self, **layers: nn.Module) -> None:
         super().__init__()
         for name, layer in layers.items():
+            if name in dir(self):
+                raise ValueError(f"the layer {name} is named like a part of Network: rename it")
+            if layer in self.children():
+                raise ValueError(f"the layer {name} is also another layer: make an object for each")
             self.add_module(name, layer)
+        if not isinstance(layer, nn.Linear):
+            raise ValueError(f"the last layer must be nn.Linear, but {name} is not: add one")
 
     @classmethod
     def options_from(cls, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
@@ -114,10 +124,13 @@ class Network(nn.Module):
 
     @property
     def is_fully_connected(self) -> bool:
-        """Whether the layers are Flatten, then Linear layers with a ReLU between each two."""
+        """Whether the layers are Flatten, then Linear layers with a ReLU between each two.
+
+        Each has weights and biases of its own.
+        """
         kinds = [type(layer) for layer in self.layers.values()]
-        hidden_layers = len(kinds) // 2 - 1
-        return kinds == [nn.Flatten, *[nn.Linear, nn.ReLU] * hidden_layers, nn.Linear]
+        expected = [nn.Flatten, *[nn.Linear, nn.ReLU] * (len(kinds) // 2 - 1), nn.Linear]
+        return kinds == expected and len(layer_parameters(self)) == 2 * len(self.linear_layers)
 
 
 class Mlp(Network):
@@ -219,8 +232,7 @@ def as_maps(images: Tensor) -> Tensor:
 
 
 def layer_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of a network's layers, excluding auxiliary heads."""
+    """Return the parameters of a network's layers, each once, excluding auxiliary heads."""
     if not isinstance(model, Network):
         return list(model.parameters())
-    layers = model.layers.values()
-    return [parameter for layer in layers for parameter in layer.parameters()]
+    return list(nn.ModuleList(model.layers.values()).parameters())

@@ -349,10 +349,7 @@ class TrainingRun:
         """Restore the last good weights and raise an error with advice."""
         self.diverged = True
         self.model.load_state_dict(self._last_good)
-        if math.isfinite(loss):
-            event = f"exploded to {loss:.2g}"
-        else:
-            event = "became NaN" if math.isnan(loss) else "became infinite"
+        event = "became NaN" if math.isnan(loss) else f"exploded to {loss:.2g}"
         raise TrainingDivergedError(
             f"the loss {event} in epoch {self.epoch + 1}, batch {self.batch + 1}: each step "
             "overshot further than the one before, so the learning rate "
