@@ -431,7 +431,7 @@ class TestNetwork:
         ("fault", "reason"),
         [
             (html, "Not a gzipped file"),
-            (truncated, "IncompleteRead"),
+            (truncated, "IncompleteRead|file ended before"),
             (another_file, "is not the published file"),
             (forbidden, "HTTP Error 403"),
             (endless_redirect, "infinite loop"),
@@ -453,6 +453,14 @@ class TestNetwork:
         with pytest.warns(SampleWarning, match=rf"torchvision \(127.0.0.1:\d+\): .*{reason}"):
             load_mnist(tmp_path)
         assert not (tmp_path / "MNIST").exists()
+
+    def test_a_mirror_cannot_fill_the_memory(
+        self, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(downloads, "MAX_FILE_BYTES", 100)
+        serve(whole)
+        with pytest.warns(SampleWarning, match=r"torchvision .* is not the published file"):
+            load_mnist(tmp_path)
 
     @pytest.mark.parametrize(
         ("proxy", "reason"),

