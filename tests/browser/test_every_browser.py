@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Playwright
 from torch import nn
 
@@ -30,6 +31,7 @@ from .test_page import (
     sketch_of,
 )
 from .windows import (
+    ANSWER_SECONDS,
     Window,
     find_firefox,
     find_webkit,
@@ -37,6 +39,7 @@ from .windows import (
     open_by_playwright,
     open_firefox,
     open_webkit,
+    wait_until,
 )
 
 pytestmark = pytest.mark.browser
@@ -64,6 +67,7 @@ BUTTON = ".mnist-studio button"
 SAYS = """(selector, words) => [...document.querySelectorAll(selector)]
     .some(part => part.textContent.includes(words))"""
 DONE = "() => document.querySelector('.studio-done').value"
+SCROLL = "top => document.querySelector('.jp-WindowedPanel-outer').scrollTo(0, top)"
 SHUT_DOWN = "() => window.jupyterapp.serviceManager.sessions.shutdownAll()"
 
 LIGHT = [f"{name}-light" for name in ("Chromium", "Firefox", "WebKit")]
@@ -218,7 +222,13 @@ def test_the_panels_work_in_jupyterlab(
     box = window.box(PAPER)
     window.draw([(box["left"] + x, box["top"] + y) for x, y in THREE])
     window.wait_for(SAYS, ".mnist-pad .pad-words", "I read a 3")
-    window.screenshot(screenshots / f"{request.node.name}-pad.png")
+    picture = screenshots / f"{request.node.name}-pad.png"
+    ink = ink_in_sight(window, picture)
+    assert ink > 0.05
+    window.run(SCROLL, 100_000)
+    window.wait_for("() => document.querySelector('.jp-WindowedPanel-outer').scrollTop > 400")
+    window.run(SCROLL, 0)
+    wait_until(lambda: ink_in_sight(window, picture) == ink, ANSWER_SECONDS, "the ink to return")
 
     window.click(BUTTON, "Train")
     train_for_a_while(window)
@@ -229,6 +239,17 @@ def test_the_panels_work_in_jupyterlab(
     window.box(".mnist-studio")
     window.screenshot(screenshots / f"{request.node.name}-studio.png")
     window.run(SHUT_DOWN)
+
+
+def ink_in_sight(window: Window, path: Path) -> float:
+    """Save a screenshot; return the share of the pad's paper that is dark in it."""
+    box = window.box(PAPER)
+    window.screenshot(path)
+    picture = Image.open(path).convert("L")
+    scale = picture.width / window.run("() => innerWidth")
+    right, bottom = box["left"] + box["width"], box["top"] + box["height"]
+    place = [round(scale * edge) for edge in (box["left"], box["top"], right, bottom)]
+    return float((np.asarray(picture.crop(place)) < 64).mean())
 
 
 def train_for_a_while(window: Window) -> None:

@@ -158,6 +158,11 @@ def test_nothing_is_cut_off_and_a_laptop_shows_the_panel(
     page = studio.page
     studio.train()
     studio.until(lambda: studio.panel.locator(".studio-inside").count(), "the look inside")
+    digit = studio.panel.locator(".studio-pinned img").bounding_box()
+    bars = studio.panel.locator(".studio-pinned svg").bounding_box()
+    assert digit
+    assert bars
+    assert bars["x"] > digit["x"] + digit["width"]
     for width, height in ((1366, 768), (1024, 768), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})
         if width < 700:

@@ -43,4 +43,13 @@ if (!window.mnistPaper) {
     const canvas = event.target.closest?.(".mnist-pad canvas"); // also a canvas that is not paper
     if (canvas) event.stopPropagation(); // ipycanvas would prevent the page from scrolling
   });
+
+  // WebKit shows nothing of a canvas that was scrolled away or changed its theme, until something
+  // is drawn on it.
+  const showPapers = () => {
+    for (const paper of document.querySelectorAll(".mnist-pad canvas")) {
+      paper.getContext("2d").clearRect(-1, -1, 1, 1); // outside the canvas: changes no pixel
+    }
+  };
+  window.setInterval(showPapers, 500); // milliseconds
 }
