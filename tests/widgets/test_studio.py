@@ -260,6 +260,29 @@ def test_clicks_from_several_threads_leave_one_run_at_most(make: Make) -> None:
     assert studio.train(fresh=True, **dataclasses.asdict(SHORT)).state is State.FINISHED
 
 
+def test_a_cell_run_again_offers_its_run_up_to_the_last_step(make: Make) -> None:
+    first = make(LONG, "model.safetensors")
+    click(first, "Train")
+    wait_until(lambda: steps(first) > 5)
+    make(LONG, "other.safetensors")
+    assert first.session.is_running
+    second = make(None, "model.safetensors")
+    assert first.session.state is State.STOPPED
+    assert steps(second) == steps(first)
+
+
+def test_a_click_in_mid_run_is_answered_at_once(
+    make: Make, tiny: Mnist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PUBLISH_EVERY", "MAX_PAUSE"):
+        monkeypatch.setattr(f"mnist_nb.widgets.studio.observer.{name}", 1000.0)
+    studio = make(LONG)
+    click(studio, "Train")
+    wait_until(lambda: steps(studio) > 20)
+    studio.pin(tiny.test.images[0].numpy(), "my seven")
+    wait_until(lambda: "my seven" in shown(studio))
+
+
 def test_a_second_studio_stops_the_run_of_the_first(make: Make) -> None:
     first, second = make(LONG), make(SHORT)
     click(first, "Train")

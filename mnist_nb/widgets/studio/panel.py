@@ -253,7 +253,9 @@ class TrainingStudio(Panel):
     def _refresh(self) -> None:
         """Update everything, including the rows. Not for the training thread."""
         self._table.rebuild()
-        if not self.session.is_running:  # otherwise its thread updates within a fifth of a second
+        if self.session.is_running:
+            self.session.publish_soon()
+        else:
             self._paint()
 
     def _paint(self) -> None:

@@ -43,7 +43,7 @@ class TrainingSession:
     Args:
         data: from `load_mnist`.
         path: the checkpoint that runs continue from and are saved to; None keeps everything in
-            memory.
+            memory. A run of another session with this checkpoint is stopped, and can be resumed.
         device: "cpu", "cuda" or "mps"; None chooses the fastest available.
         publish: called from the training thread, at most every `PUBLISH_EVERY` seconds and when a
             run has ended.
@@ -89,6 +89,8 @@ class TrainingSession:
         self._is_closed = False
         self._worker: Worker | None = None
         self._lock = threading.RLock()
+        if self.path is not None:  # a cell run again: its run is offered here, up to its last batch
+            self._stop_other_sessions(self.path)
         _SESSIONS.add(self)
         self._offer_unfinished()
 
@@ -198,6 +200,10 @@ class TrainingSession:
                 return
             if rate != self.run.learning_rate:
                 self.run.learning_rate = rate
+
+    def publish_soon(self) -> None:
+        """Let the training thread publish at its next steps, not after its usual pause."""
+        self._pace.make_due()
 
     # ---- the pinned digit
 
@@ -343,9 +349,11 @@ class TrainingSession:
         worker.start()
         return record
 
-    def _stop_other_sessions(self) -> None:
+    def _stop_other_sessions(self, path: Path | None = None) -> None:
+        """Stop and save the runs of other sessions, or only of those with this checkpoint."""
         for other in list(_SESSIONS):
-            if other is not self and other.is_running:
+            is_meant = other is not self and path in (None, other.path)
+            if is_meant and other.is_running:
                 other.stop()
                 other.wait()
 
