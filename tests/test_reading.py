@@ -15,6 +15,8 @@ from torch import nn
 
 from mnist_nb import EmptySketchError, Sketch, build_model, load_pretrained, predict, read_number
 from mnist_nb.data import Mnist
+from mnist_nb.handwriting import raster
+from mnist_nb.handwriting.pieces import stroke_pieces
 
 Strokes = list[NDArray[np.float32]]
 GLYPHS: dict[str, list[list[tuple[float, float]]]] = {  # 60 wide, 100 high
@@ -134,6 +136,23 @@ def test_what_was_erased_is_not_read(cnn: nn.Module) -> None:
     assert read_number(sketch, cnn).text == "202"
     sketch.undo()
     assert read_number(sketch, cnn).text == "2026"
+
+
+def test_each_eraser_is_drawn_once_for_all_strokes(monkeypatch: pytest.MonkeyPatch) -> None:
+    sketch = Sketch(400)
+    for x in range(20, 380, 20):
+        sketch.add_stroke([(x, 20), (x, 120)], 8)
+    for y in (40, 70, 100):
+        sketch.add_stroke([(0, y), (400, y)], 10, erase=True)
+    drawn = []
+
+    def counting_discs(*arguments: Any) -> Any:
+        drawn.append(arguments)
+        return raster.discs(*arguments)
+
+    monkeypatch.setattr("mnist_nb.handwriting.sketch.discs", counting_discs)
+    assert len(stroke_pieces(sketch)) == 4 * 18
+    assert len(drawn) == 3
 
 
 def test_an_eraser_parts_two_digits_of_one_stroke(cnn: nn.Module) -> None:

@@ -168,7 +168,8 @@ def _check_confidences(confidences: Sequence[float]) -> None:
     """Raise ValueError if a picture does not show a number."""
     if not confidences:
         raise ValueError(
-            "this picture does not look like a number: nothing in it looks like a digit"
+            "this picture does not look like a number: nothing in it looks like a digit; "
+            "crop it to the number"
         )
     unlikely = sum(confidence < MIN_CONFIDENCE for confidence in confidences)
     if unlikely >= MAX_UNLIKELY * len(confidences):

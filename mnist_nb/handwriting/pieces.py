@@ -18,7 +18,15 @@ from mnist_nb.handwriting.preprocessing import (
     Pixels,
     prepare,
 )
-from mnist_nb.handwriting.sketch import Sketch, Stroke, VisibleLine, ink_along, visible_lines
+from mnist_nb.handwriting.sketch import (
+    DENSE_POINTS,
+    ErasedPlaces,
+    Sketch,
+    Stroke,
+    VisibleLine,
+    ink_along,
+    visible_lines,
+)
 
 STEPS_PER_EXTENT = 20  # a stroke's points are closer than this share of its extent
 INKED = 0.25  # ink of at least this strength connects pixels
@@ -127,12 +135,17 @@ def check_piece_count(pieces: Sequence[Piece]) -> None:
 def stroke_pieces(sketch: Sketch) -> list[Piece]:
     """Find the visible parts of each stroke. An eraser may leave several."""
     pieces: list[Piece] = []
-    for position, stroke in enumerate(sketch.strokes):
-        later_erasers = [later for later in sketch.strokes[position:] if later.erase]
-        lines, _ = visible_lines((stroke, *later_erasers), sketch.size)
+    erased = ErasedPlaces(sketch.size)
+    for stroke in reversed(sketch.strokes):
+        if stroke.erase:
+            erased.add(stroke, is_dense=len(stroke.points) > DENSE_POINTS)
+            continue
+        parts: list[Piece] = []
+        lines, _ = visible_lines((stroke,), sketch.size, erased)
         for line in lines:
             for part in _split_at_jumps(line.points, stroke.width):
-                pieces.append(StrokePiece(part, stroke.width))
+                parts.append(StrokePiece(part, stroke.width))
+        pieces = parts + pieces
     return pieces
 
 

@@ -55,6 +55,37 @@ class Eraser(NamedTuple):
     width: float
 
 
+class ErasedPlaces:
+    """The cells of a grid over the canvas that erasers have passed.
+
+    Args:
+        size: width and height of the canvas.
+    """
+
+    def __init__(self, size: float) -> None:
+        self._size = size
+        self._scale = ERASER_GRID / size
+        self._is_erased = np.zeros((ERASER_GRID, ERASER_GRID), np.bool_)  # [y, x]
+
+    def __bool__(self) -> bool:
+        return bool(self._is_erased.any())
+
+    def add(self, stroke: Stroke, is_dense: bool) -> Eraser:
+        """Add the path of an eraser, thinned if `is_dense`, and return it."""
+        start, stop = _clip(stroke, self._size)
+        points = _walk_eraser(stroke, start, stop, self._size, is_dense)
+        radius = stroke.width / 2
+        self._is_erased |= discs(points * self._scale, radius * self._scale, ERASER_GRID)
+        return Eraser(points, stroke.width)
+
+    def remove_from(self, points: Floats) -> Floats:
+        """Return the points whose cells are not erased, for any pen that redraws their line."""
+        cells = (points * self._scale).astype(np.int64).clip(0, ERASER_GRID - 1)
+        x, y = cells.T
+        kept: Floats = points[~self._is_erased[y, x]]
+        return kept
+
+
 class Sketch:
     """A drawing: strokes on a square canvas, each of which can be undone.
 
@@ -246,7 +277,7 @@ def _split_points(points: NDArray[Any], lengths: NDArray[Any]) -> list[NDArray[A
 
 
 def visible_lines(
-    strokes: tuple[Stroke, ...], size: float
+    strokes: tuple[Stroke, ...], size: float, erased: ErasedPlaces | None = None
 ) -> tuple[list[VisibleLine], list[Eraser]]:
     """Return the visible points of each stroke, and the erasers, latest first.
 
@@ -255,6 +286,7 @@ def visible_lines(
     Args:
         strokes: oldest first.
         size: width and height of the canvas.
+        erased: places erased after these strokes. Those that the strokes erase are added.
     """
     segments = [_clip(stroke, size) for stroke in strokes]
     box = _ink_box(strokes, segments)
@@ -266,22 +298,15 @@ def visible_lines(
     line_sieve = (
         Sieve(corner, _drawn_side(strokes, extent), QUARTERS * RASTER) if is_dense else None
     )
-    grid_scale = ERASER_GRID / size
-    is_erased = np.zeros((ERASER_GRID, ERASER_GRID), np.bool_)  # [y, x]
+    erased = ErasedPlaces(size) if erased is None else erased
     lines: list[VisibleLine] = []
     erasers: list[Eraser] = []
     for stroke, (start, stop) in zip(reversed(strokes), reversed(segments), strict=True):
         if stroke.erase:
-            points = _walk_eraser(stroke, start, stop, size, is_dense)
-            erasers.append(Eraser(points, stroke.width))
-            is_erased |= discs(points * grid_scale, stroke.width / 2 * grid_scale, ERASER_GRID)
+            erasers.append(erased.add(stroke, is_dense))
             continue
-        step = spacing / QUARTERS if is_erased.any() else spacing
-        points = walk_sparsely(start, stop, step, line_sieve)
-        # a point in an erased cell is omitted, for any width of the pen that redraws the line
-        cells = (points * grid_scale).astype(np.int64).clip(0, ERASER_GRID - 1)
-        x, y = cells.T
-        points = points[~is_erased[y, x]]
+        step = spacing / QUARTERS if erased else spacing
+        points = erased.remove_from(walk_sparsely(start, stop, step, line_sieve))
         if len(points):
             lines.append(VisibleLine(points, len(erasers)))
     return lines, erasers

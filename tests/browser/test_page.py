@@ -285,6 +285,19 @@ def test_lists_of_points_are_strokes_and_none_is_an_error(open_page: Any) -> Non
     assert said == "there is no ink on the canvas: draw something first"
 
 
+@pytest.mark.parametrize("read", ["read", "readNumber"])
+def test_more_ink_than_a_sketch_takes_is_refused(open_page: Any, read: str) -> None:
+    page = open_page()
+    said = page.evaluate(
+        """(read) => {
+          const strokes = Array.from({ length: 100000 }, (_, i) => [[i % 280, i / 400]]);
+          try { window.mnistReader[read](strokes, 280); } catch (error) { return String(error); }
+        }""",
+        read,
+    )
+    assert said.startswith("RangeError: there is too much ink here, over 1000 strokes")
+
+
 def draw_seven(page: Page, touch: bool = False) -> None:
     box = page.locator("#paper").bounding_box()
     assert box

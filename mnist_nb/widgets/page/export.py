@@ -51,6 +51,8 @@ SHARED_CONSTANTS = {
         "DENSE_POINTS",
         "QUARTERS",
         "STEPS_PER_ERASER",
+        "MAX_STROKES",
+        "MAX_POINTS",
     ),
     pieces: ("MAX_PIECES", "STEPS_PER_EXTENT"),
     grouping: (

@@ -13,6 +13,7 @@ const model = JSON.parse(document.getElementById("model").textContent);
 const { SIDE, BOX, PEN_WIDTH, RASTER, SMALLEST_SIDE, CENTRE } = model.constants;
 const { CANVAS, ERASER_GRID, DOT_EXTENT, DENSE_POINTS, QUARTERS, STEPS_PER_ERASER } =
   model.constants;
+const { MAX_STROKES, MAX_POINTS } = model.constants;
 const DEFAULT_WIDTH = 16; // of a stroke given without one, in pixels of a canvas of default size
 
 /** An error: no ink is visible on the canvas. */
@@ -41,6 +42,17 @@ function checkStroke(stroke, size) {
   if (!(width > 0 && width < Infinity))
     throw new RangeError("the width of a stroke must be a positive number of pixels");
   return { points: path, width, erase: Boolean(erase) };
+}
+
+/** Return the valid strokes of a drawing that has no more of them than a Sketch in Python. */
+function checkStrokes(strokes, size) {
+  const checked = strokes.slice(0, MAX_STROKES).map((stroke) => checkStroke(stroke, size));
+  const count = checked.reduce((sum, { points }) => sum + points.length, 0);
+  if (strokes.length > MAX_STROKES || count > MAX_POINTS)
+    throw new RangeError(
+      `there is too much ink here, over ${MAX_STROKES} strokes or ${MAX_POINTS} points: clear it`,
+    );
+  return checked;
 }
 
 /**
@@ -134,11 +146,26 @@ function sieve([left, top], side, cells) {
   };
 }
 
+/** Return a grid over the canvas, on which erased places are marked. */
+const makeGrid = () => new Uint8Array(ERASER_GRID * ERASER_GRID);
+
+/** Mark the places that an eraser passes on the grid, and return its path. */
+function eraseAlong({ width }, segments, size, isErased, isDense) {
+  const step = Math.max(width / STEPS_PER_ERASER, size / ERASER_GRID);
+  const side = size + width;
+  const keep = sieve([-width / 2, -width / 2], side, Math.ceil((QUARTERS * side) / step));
+  const path = walk(segments, step).filter((point) => !isDense || keep(point));
+  const scale = ERASER_GRID / size;
+  const onGrid = path.map(([x, y]) => [x * scale, y * scale]);
+  discs(onGrid, (width / 2) * scale, ERASER_GRID, isErased);
+  return path;
+}
+
 /**
  * Return lines and erasers as closely spaced points, latest first. Points off the canvas and erased
- * points are omitted.
+ * points are omitted. `isErased` has the places erased after these strokes.
  */
-function visibleLines(strokes, size) {
+function visibleLines(strokes, size, isErased = makeGrid()) {
   const paths = strokes.map((stroke) => [stroke, clip(stroke, size)]);
   const [low, high] = bounds(
     paths.flatMap(([stroke, segments]) => (stroke.erase ? [] : segments.flat())),
@@ -154,24 +181,18 @@ function visibleLines(strokes, size) {
     QUARTERS * RASTER,
   );
   const cell = (value) => Math.min(Math.max(Math.trunc(value * gridScale), 0), ERASER_GRID - 1);
-  const onGrid = (points) => points.map(([x, y]) => [x * gridScale, y * gridScale]);
-  const isErased = new Uint8Array(ERASER_GRID * ERASER_GRID);
   const lines = [];
-  let hasEraser = false;
-  for (const [{ width, erase }, segments] of paths.reverse()) {
+  for (const [stroke, segments] of paths.reverse()) {
+    const { width, erase } = stroke;
     if (erase) {
-      const step = Math.max(width / STEPS_PER_ERASER, size / ERASER_GRID);
-      const side = size + width;
-      const keep = sieve([-width / 2, -width / 2], side, Math.ceil((QUARTERS * side) / step));
-      const points = walk(segments, step).filter((point) => !isDense || keep(point));
-      discs(onGrid(points), (width / 2) * gridScale, ERASER_GRID, isErased);
+      const points = eraseAlong(stroke, segments, size, isErased, isDense);
       lines.push({ points, width, erase });
-      hasEraser = true;
       continue;
     }
-    let points = walk(segments, hasEraser && isErased.includes(1) ? spacing / QUARTERS : spacing);
+    const hasErased = isErased.includes(1);
+    let points = walk(segments, hasErased ? spacing / QUARTERS : spacing);
     if (isDense) points = points.filter(lineSieve);
-    if (hasEraser) points = points.filter(([x, y]) => !isErased[cell(y) * ERASER_GRID + cell(x)]);
+    if (hasErased) points = points.filter(([x, y]) => !isErased[cell(y) * ERASER_GRID + cell(x)]);
     if (points.length) lines.push({ points, width, erase });
   }
   return lines;
@@ -524,15 +545,23 @@ const longerSide = ([left, top, right, bottom]) => Math.max(right - left, bottom
 
 /** Return the visible parts of each stroke, {points, width, box}. An eraser may leave several. */
 function strokePieces(strokes, size) {
-  const pieces = [];
-  strokes.forEach((stroke, i) => {
-    if (stroke.erase) return;
-    const laterErasers = strokes.slice(i + 1).filter(({ erase }) => erase);
-    const lines = visibleLines([stroke, ...laterErasers], size).filter(({ erase }) => !erase);
-    for (const { points, width } of lines)
-      for (const part of splitAtJumps(points, width))
-        pieces.push({ points: part, width, box: bounds(part).flat() });
-  });
+  let pieces = [];
+  const isErased = makeGrid();
+  for (const stroke of [...strokes].reverse()) {
+    if (stroke.erase) {
+      const isDense = stroke.points.length > DENSE_POINTS;
+      eraseAlong(stroke, clip(stroke, size), size, isErased, isDense);
+      continue;
+    }
+    const parts = visibleLines([stroke], size, isErased).flatMap(({ points, width }) =>
+      splitAtJumps(points, width).map((part) => ({
+        points: part,
+        width,
+        box: bounds(part).flat(),
+      })),
+    );
+    pieces = [...parts, ...pieces];
+  }
   return pieces;
 }
 
@@ -742,7 +771,7 @@ function arrangeInLines(digits) {
  * score in [0, 1]}.
  */
 function read(strokes, size = CANVAS) {
-  const checked = strokes.map((stroke) => checkStroke(stroke, size));
+  const checked = checkStrokes(strokes, size);
   const lines = visibleLines(checked, size);
   return readLines(lines, widestBrush(checked));
 }
@@ -823,7 +852,7 @@ function readClosely({ pieces, box, image, probabilities, score }) {
  */
 function readNumber(strokes, size = CANVAS) {
   [previousReadings, currentReadings] = [currentReadings, new Map()];
-  const checked = strokes.map((stroke) => checkStroke(stroke, size));
+  const checked = checkStrokes(strokes, size);
   const allPieces = strokePieces(checked, size);
   if (!allPieces.length) throw new NoInkError("there is no ink here: draw a number first");
   const scale = digitHeight(allPieces);
