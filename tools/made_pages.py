@@ -148,6 +148,7 @@ class Kind:
     Attributes:
         lines, digits: the minimum and maximum of lines, and of digits in each.
         height: of a digit, in pixels.
+        sizes: of each digit, as multiples of that height.
         gap: between the boxes of consecutive digits.
         pitch: between the centres of consecutive digits; used instead of a gap.
         spread: the largest distance of a digit from its line, up or down.
@@ -161,6 +162,7 @@ class Kind:
     lines: tuple[int, int] = (1, 1)
     digits: tuple[int, int] = (3, 9)
     height: Range = (22, 60)
+    sizes: Range = (0.85, 1.1)
     gap: Range = (0.1, 0.6)
     pitch: Range | None = None
     spread: float = 0.08
@@ -439,8 +441,18 @@ KINDS = {
     "blackboard": Kind(camera=replace(DRAWING, is_negative=True)),
     "scan": Kind(camera=SCAN),
     "touching": Kind(gap=(-0.1, 0.05), digits=(2, 6)),
+    "touching in a drawing": Kind(gap=(-0.1, 0.05), digits=(3, 6), camera=DRAWING),
+    "uneven": Kind(sizes=(0.35, 1.1), digits=(3, 6), camera=DRAWING),
     "lines": Kind(lines=(2, 5), digits=(2, 8)),
     "close lines": Kind(lines=(2, 4), leading=(1.1, 1.35), pitch=(1, 1.3), camera=DRAWING),
+    "small sheet": Kind(
+        lines=(3, 5),
+        digits=(5, 10),
+        height=(16, 20),
+        pitch=(1.4, 1.7),
+        leading=(1.4, 1.6),
+        camera=DRAWING,
+    ),
     "columns": Kind(lines=(2, 5), digits=(2, 5), pitch=(1.5, 3), leading=(1.5, 3)),
     "raised": Kind(spread=0.5, digits=(4, 7), gap=(0.2, 0.6)),
     "boxes": Kind(pitch=SLOTS, digits=(4, 6), draw=(boxes,), camera=FORM),
@@ -463,6 +475,9 @@ KINDS = {
     "side light": Kind(lines=(1, 3), margin=(1, 3), camera=replace(PHOTO, light=lit_from_a_side)),
     "shadow": Kind(lines=(1, 3), margin=(1, 3), camera=replace(PHOTO, light=in_shadow)),
     "dark corners": Kind(margin=(1, 3), camera=replace(PHOTO, light=dark_corners)),
+    "red pen in dark corners": Kind(
+        margin=(1, 3), camera=replace(PHOTO, ink=(90, 140), light=dark_corners)
+    ),
     "page on a table": Kind(lines=(1, 5), margin=(0.8, 2), camera=replace(PHOTO, has_table=True)),
     "columns on a table": Kind(
         lines=(3, 5),
@@ -506,9 +521,10 @@ def make_page(kind: str, seed: int, split: Split) -> Page:
 
 
 class Layout(NamedTuple):
-    """The measures of one sheet, in pixels except for the pen."""
+    """The measures of one sheet, in pixels except for the sizes and the pen."""
 
     height: float  # of a digit
+    sizes: Range  # of each digit, as multiples of the height
     pen: float  # a multiple of MNIST's
     margin: float
     leading: float
@@ -522,6 +538,7 @@ class Layout(NamedTuple):
         height = random.uniform(*kind.height)
         return cls(
             height=height,
+            sizes=kind.sizes,
             pen=random.uniform(*kind.pen),
             margin=(random.uniform(*kind.margin) + kind.spread + 0.1) * height,
             leading=random.uniform(*kind.leading) * height,
@@ -566,7 +583,7 @@ def write_line(
     x = layout.margin
     for _ in range(count):
         index = int(random.integers(len(split)))
-        tall = layout.height * random.uniform(0.85, 1.1)
+        tall = layout.height * random.uniform(*layout.sizes)
         mask = digit_mask(split.images[index].numpy(), tall, layout.pen)
         mask_height, mask_width = mask.shape
         step = mask_width + layout.gap
