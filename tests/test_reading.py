@@ -260,22 +260,22 @@ def test_any_strokes_give_a_reading_or_a_clear_error(
         assert again.text == number.text
 
 
-UNREAD_KINDS = (
-    "touching",
-    "touching in a drawing",
-    "small sheet",
-    "boxes",
-    "tight boxes",
+HARD_KINDS = (
+    "close lines",
     "comb",
-    "form remains",
-    "columns on a table",
+    "creased",
+    "cut close",
+    "photo cut close",
+    "small sheet",
+    "thin",
+    "touching",
+    "words",
 )
-READ_KINDS = [kind for kind in KINDS if kind not in UNREAD_KINDS]  # the others are often misread
 
 
-@pytest.mark.parametrize("kind", READ_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_made_pages_are_read(kind: str, sample: Mnist, cnn: nn.Module) -> None:
-    """Of four pages of each kind, at least one is read without mistakes."""
+    """Of four pages of each kind at least two are read whole; of hard kinds, at least one."""
     whole = 0
     for seed in range(2000, 2004):
         page = make_page(kind, seed, sample.train)
@@ -283,4 +283,4 @@ def test_made_pages_are_read(kind: str, sample: Mnist, cnn: nn.Module) -> None:
             whole += read_number(page.picture, cnn).text == page.text
         except ValueError:
             continue
-    assert whole >= 1
+    assert whole >= (1 if kind in HARD_KINDS else 2)
