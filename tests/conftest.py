@@ -13,7 +13,7 @@ from mnist_nb.data import Mnist, SampleWarning, load_mnist, load_sample
 
 # A shell ignores SIGINT for background processes, and the tests' processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# The tests' networks are small: on a busy machine more threads wait for each other.
+# The tests' networks are small: more threads would only wait for each other.
 torch.set_num_threads(1)
 
 

@@ -48,7 +48,7 @@ def hand(sample: Mnist) -> tuple[Split, Split]:
     return mirrored(sample.test, 0, 60), mirrored(sample.test, 60, 300)
 
 
-def test_it_learns_a_hand_and_keeps_mnist(
+def test_it_learns_a_handwriting_and_remembers_mnist(
     model: nn.Module, hand: tuple[Split, Split], sample: Mnist
 ) -> None:
     taught = adapt(model, hand[0], sample, max_forgetting=0.02)
@@ -100,14 +100,14 @@ def test_a_model_whose_answers_are_no_numbers_is_not_taught(tiny: Mnist) -> None
     """This holds even if unlimited forgetting is allowed."""
     mlp = build_model("mlp", seed=0)
     for weight in mlp.parameters():
-        nn.init.constant_(weight, 1e20)  # finite, but a layer's sums are not
+        nn.init.constant_(weight, 1e20)  # the weights are finite, but a layer's sums are not
     with pytest.warns(ForgettingWarning, match="old weights were kept"):
         taught = adapt(mlp, tiny.test.take(30), tiny, steps=2, max_forgetting=1)
     assert same_weights(taught, mlp)
 
 
 @pytest.mark.slow
-def test_it_goes_only_as_far_as_forgetting_allows(
+def test_weights_move_only_as_far_as_forgetting_allows(
     model: nn.Module, hand: tuple[Split, Split], sample: Mnist
 ) -> None:
     """The weights move as far towards the taught ones as the limit on forgetting allows."""

@@ -89,7 +89,7 @@ def test_numpys_numbers_are_numbers(tiny: Mnist) -> None:
 
 
 @pytest.mark.parametrize("grey", [1e-320, 5e-324, 1e-160, 1e300])
-def test_ink_however_faint_or_strong_is_the_same_digit(grey: float) -> None:
+def test_faint_and_strong_ink_give_the_same_digit(grey: float) -> None:
     solid = np.zeros((40, 40))
     solid[5:30, 10:14] = 1
     np.testing.assert_array_equal(prepare(solid * grey), prepare(solid))

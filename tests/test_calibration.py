@@ -34,7 +34,7 @@ def test_every_image_is_in_one_bin(evaluation):
         evaluation.n_correct
     )
     assert all(part.low < part.confidence <= part.high for part in bins if part.images)
-    assert bins[0].images == 0  # the likeliest of ten has at least a tenth, here always more
+    assert bins[0].images == 0  # the most probable of ten has at least 0.1, and more here
     assert np.isnan(bins[0].accuracy)
 
 
@@ -69,7 +69,7 @@ def test_the_brier_score_sums_the_binary_ones_of_scikit_learn(evaluation):
     assert calibration.brier_score(evaluation) == pytest.approx(sum(binary))
 
 
-def test_perfect_and_hopeless_models_reach_the_ends_of_scales():
+def test_the_best_and_worst_models_reach_the_limits():
     perfect = Evaluation(torch.eye(10), torch.arange(10))
     hopeless = Evaluation(torch.eye(10), torch.arange(10).roll(1))
     assert (calibration.brier_score(perfect), calibration.brier_score(hopeless)) == (0, 2)

@@ -27,11 +27,11 @@ from mnist_nb.checkpoints import (
 from mnist_nb.files import write_atomically
 from mnist_nb.models import MODELS, loss_and_accuracy
 
-# ---- there and back
+# ---- Save and load
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_a_model_comes_back_bit_for_bit(path, name):
+def test_a_loaded_model_is_identical_bit_for_bit(path, name):
     model = build_model(name, seed=7)
     save_checkpoint(model, path)
     loaded = load_checkpoint(path)
@@ -40,7 +40,7 @@ def test_a_model_comes_back_bit_for_bit(path, name):
     assert same_weights(loaded, model)
 
 
-def test_a_wider_mlp_comes_back_as_wide(path):
+def test_a_loaded_mlp_keeps_its_width(path):
     save_checkpoint(build_model("mlp", hidden=(32, 16)), path)
     assert load_checkpoint(path).linear2.weight.shape == (16, 32)
 
@@ -89,7 +89,7 @@ def test_any_file_name_will_do(tmp_path, name):
     assert load_checkpoint(str(tmp_path / name)).name == "mlp"
 
 
-# ---- files that are not checkpoints
+# ---- Files that are not checkpoints
 
 
 def without(key):
@@ -143,7 +143,7 @@ def test_the_wrong_tensors_are_refused_with_the_reason(path, damage, reason):
 @pytest.mark.promise("bounded reading")
 def test_a_huge_file_is_refused_unread(path):
     with path.open("wb") as file:
-        file.truncate(2**40)  # sparse: a terabyte that takes no room
+        file.truncate(2**40)  # a sparse file: a terabyte that takes no space
     with pytest.raises(CheckpointError, match=r"is longer than .* choose another file"):
         load_checkpoint(path)
 
@@ -190,7 +190,7 @@ def test_a_damaged_file_is_an_error_or_a_finite_model(path, content):
     assert all(torch.isfinite(tensor).all() for tensor in model.state_dict().values())
 
 
-# ---- nothing half-written
+# ---- No incomplete files
 
 
 @pytest.mark.promise("failed write")
@@ -204,7 +204,7 @@ def test_a_failed_write_keeps_the_old_file_and_no_other(path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_a_killed_programs_rest_is_removed_by_a_later_save(path):
+def test_files_of_a_killed_program_are_removed_by_a_later_save(path):
     killed = "import os, sys; from mnist_nb.files import write_atomically as write\n"
     killed += "os.replace = lambda *_: os._exit(9); write(sys.argv[1], b'half')"
     for _ in range(2):
@@ -219,7 +219,7 @@ def test_a_killed_programs_rest_is_removed_by_a_later_save(path):
         file.write_text("not of a save")
         os.utime(file, (1e9, 1e9))
     save_checkpoint(build_model("mlp"), path)
-    assert {*path.parent.iterdir()} == {path, young, *mine}  # the young one may still be written
+    assert {*path.parent.iterdir()} == {path, young, *mine}  # the recent one may still be in use
 
 
 def test_a_missing_folder_or_a_folder_is_one_clear_error(tmp_path):
@@ -275,7 +275,7 @@ def test_permissions_are_kept_and_new_files_have_the_users_own(path):
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"two", 0o640)
 
 
-# ---- the shipped networks
+# ---- The shipped networks
 
 
 def test_without_a_model_a_quick_one_is_trained(path, sample):

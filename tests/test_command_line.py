@@ -31,7 +31,7 @@ def mnist_nb(workplace, monkeypatch, capsys):
         capsys.readouterr()
         try:
             status = main(words)
-        except SystemExit as exit:  # how argparse ends
+        except SystemExit as exit:  # argparse exits this way
             status = exit.code
         output = capsys.readouterr()
         return SimpleNamespace(returncode=status, stdout=output.out, stderr=output.err)
@@ -40,7 +40,7 @@ def mnist_nb(workplace, monkeypatch, capsys):
     return run
 
 
-def test_with_no_word_it_trains_and_writes_the_model(mnist_nb):
+def test_without_a_subcommand_it_trains_and_saves(mnist_nb):
     result = mnist_nb("--epochs", "1")
     assert result.returncode == 0, result.stderr
     first, second = result.stdout.splitlines()[:2]
@@ -49,7 +49,7 @@ def test_with_no_word_it_trains_and_writes_the_model(mnist_nb):
     assert second == "A new mlp begins."
     assert re.search(r"epoch +1  loss [\d.]+ \([\d.]+ to [\d.]+\).*accuracy [\d.]+%", result.stdout)
     assert load_checkpoint(mnist_nb.folder / "model.safetensors").name == "mlp"
-    assert result.stderr == ""  # no bar where there is no terminal
+    assert result.stderr == ""  # no progress bar without a terminal
 
 
 def test_it_continues_from_the_file_and_says_so(mnist_nb):
@@ -189,7 +189,7 @@ def test_draw_without_any_notebooks_says_so(mnist_nb, installed):
     assert "reinstall mnist_nb" in result.stderr
 
 
-# ---- Ctrl-C, given to a process of its own
+# ---- Ctrl-C, sent to a separate process
 
 
 def interruptible(test):
@@ -218,7 +218,7 @@ def test_ctrl_c_lets_jupyterlab_shut_down(tmp_path):
         env=os.environ | {"PYTHONPATH": path},
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # a group of its own, which gets Ctrl-C as from a terminal
+        start_new_session=True,  # in its own group, which receives Ctrl-C as from a terminal
     )
     assert process.stdout.readline() == "up\n"
     os.killpg(process.pid, signal.SIGINT)

@@ -65,7 +65,7 @@ class ConvDropout(Network):
 def network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a network of one's own: the example of the page, or a larger one."""
     monkeypatch.setitem(MODELS, ConvDropout.name, ConvDropout)
-    monkeypatch.setitem(MODELS, "linear", nn.Module)  # so that it goes away again
+    monkeypatch.setitem(MODELS, "linear", nn.Module)  # so that it is removed afterwards
     exec(EXAMPLES["network"], {})
     return request.param
 
@@ -136,7 +136,7 @@ class TestNetwork:
 
     @pytest.mark.slow
     @pytest.mark.parametrize("name", ["03_evaluate", "08_look_inside"])
-    def test_notebooks_run_beside_it(
+    def test_notebooks_run_with_it(
         self, name: str, trained: nn.Module, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("MNIST_NB_SOURCE", "sample")

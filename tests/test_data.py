@@ -375,7 +375,7 @@ class TestCache:
         with pytest.warns(SampleWarning, match="cache: train-images.* is missing"):
             assert load_mnist(tmp_path).is_sample
 
-    def test_unknown_wish_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_unknown_source_is_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MNIST_NB_SOURCE", "internet")
         with pytest.raises(DataError, match='"any", "cache" or "sample", got "internet"'):
             load_mnist()
@@ -480,14 +480,16 @@ class TestNetwork:
         monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://127.0.0.1:9/"])
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.setenv("http_proxy", proxy)
-        monkeypatch.setattr("urllib.request._opener", None)  # it has seen the proxies of before
+        monkeypatch.setattr(
+            "urllib.request._opener", None
+        )  # it has already read the earlier proxies
         with pytest.warns(SampleWarning, match=reason):
             assert load_mnist(tmp_path).is_sample
 
     def test_two_processes_loading_first_at_once(self, tmp_path: Path, npm: Npm) -> None:
         meeting = (
             tmp_path / "meeting"
-        )  # each npm waits for the other, so that both downloads happen side by side
+        )  # each npm waits for the other, so that both downloads overlap
         meeting.mkdir()
         arrived = f"$(/bin/ls '{meeting}' | /usr/bin/wc -l)"
         npm(f"> '{meeting}'/$$; while [ {arrived} -lt 2 ]; do /bin/sleep 0.05; done; {PACK}")

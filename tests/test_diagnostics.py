@@ -74,7 +74,7 @@ def test_the_first_layer_is_shown_as_it_is(model, tiny):
     assert found.update_ratios == {}
 
 
-def test_looking_changes_nothing(model, tiny):
+def test_diagnosing_changes_nothing(model, tiny):
     model.train()
     before = copy.deepcopy(model)
     diagnose(model, tiny.validation.images)

@@ -50,7 +50,7 @@ def filled(path: Path, per_digit: int = 3) -> MyDigits:
     return digits
 
 
-# ---- keeping
+# ---- Saving
 
 
 def test_images_and_drawings_with_their_strokes_come_back(workplace: Path) -> None:
@@ -107,7 +107,7 @@ def test_only_images_as_the_network_sees_them_are_kept(workplace: Path, wrong: A
 
 def test_a_drawing_that_could_not_be_read_again_is_refused(workplace: Path) -> None:
     digits = filled(workplace / "d.safetensors", 1)
-    endless = Sketch(1e300)  # becomes infinite in the file's numbers
+    endless = Sketch(1e300)  # overflows in the number format of the file
     endless.add_stroke([(1, 1), (2, 2)], 1.0)
     with pytest.raises(DigitsError, match="this drawing cannot be saved"):
         digits.add(endless, 1)
@@ -130,7 +130,7 @@ def test_relabel_delete_and_bring_back(workplace: Path) -> None:
             change(-5)
 
 
-def test_every_third_drawing_is_kept_apart_for_good(workplace: Path) -> None:
+def test_every_third_drawing_is_held_out_permanently(workplace: Path) -> None:
     digits = filled(workplace / "d.safetensors")
     teaching, held_out = digits.split()
     assert (len(teaching), len(held_out)) == (20, 10)
@@ -146,7 +146,7 @@ def test_every_third_drawing_is_kept_apart_for_good(workplace: Path) -> None:
     ] * 10  # of 6 or 7
 
 
-# ---- damaged files
+# ---- Damaged files
 
 
 def written(records: Any, images: Any = None, **more: np.ndarray) -> bytes:
@@ -204,7 +204,7 @@ def test_a_file_with_wrong_contents_is_refused_and_left_alone(
         MyDigits()
     with pytest.raises(
         DigitsError, match="rename it"
-    ):  # nor does a kernel that knew the old file write over it
+    ):  # a kernel that knew the old file does not overwrite it either
         digits.add(image(2), 2)
     assert digits.path.read_bytes() == content
     assert len(digits) == 2
@@ -253,7 +253,7 @@ def small_file() -> bytes:
 
 def test_a_file_that_is_too_large_is_not_read(workplace: Path) -> None:
     with Path("my_digits.safetensors").open("wb") as file:
-        file.truncate(2**40)  # a hole: it takes no room
+        file.truncate(2**40)  # a sparse file takes no space
     with pytest.raises(DigitsError, match="is longer than"):
         MyDigits()
 
@@ -268,7 +268,7 @@ def test_no_file_holds_more_digits_than_it_should(
     assert len(digits) == len(MyDigits(digits.path)) == 10
 
 
-# ---- places that cannot be written to, and others that write
+# ---- Read-only places, and other writers
 
 
 def test_a_path_that_is_a_folder_or_has_no_folder_is_refused(workplace: Path) -> None:
@@ -328,7 +328,7 @@ def test_a_disk_that_fails_loses_nothing(
     assert len(digits) == 10
     assert digits.undo_delete() is None
     assert not [path for path in workplace.iterdir() if path.suffix == ".part"]
-    digits.add(image(99), 1)  # once there is room again
+    digits.add(image(99), 1)  # once there is space again
     assert len(MyDigits(digits.path)) == 11
 
 
@@ -425,7 +425,7 @@ def test_a_change_of_folder_leaves_the_digits_where_they_are(
     assert not list(Path.cwd().iterdir())
 
 
-# ---- sharing
+# ---- Sharing
 
 
 def zipped(folder: Path, packing: int = zipfile.ZIP_STORED, inside: str = "") -> Path:
@@ -484,13 +484,13 @@ def test_an_export_can_be_looked_at_and_imported(workplace: Path, name: str) -> 
     with pytest.raises(DigitsError, match="never overwrites"):
         digits.export(name)
 
-    assert digits.import_(name) == 0  # all are here already
+    assert digits.import_(name) == 0  # all exist already
     other = MyDigits("other.safetensors")
     only = other.add(image(5), 9)
     assert other.import_(name) == 20
     assert other.import_(name) == 0
     assert other.ids[0] == only
-    assert other.labels[0] == 9  # the label given here stays
+    assert other.labels[0] == 9  # the label given here is kept
     fresh = MyDigits("fresh.safetensors")
     assert fresh.import_(name) == 21
     assert torch.equal(fresh.images, digits.images)
@@ -568,7 +568,7 @@ def test_digits_of_a_newer_version_are_left_alone(workplace: Path) -> None:
     assert Path("mine.safetensors").read_bytes() == newer
 
 
-def test_a_friends_file_comes_with_its_strokes(workplace: Path) -> None:
+def test_a_friends_file_includes_its_strokes(workplace: Path) -> None:
     mine, friends = filled(workplace / "mine.safetensors"), MyDigits("friend.safetensors")
     friends.add(drawing(), 4)
     assert mine.import_("friend.safetensors") == 1
@@ -613,7 +613,7 @@ def png(side: int) -> bytes:
         "no file",
     ],
 )
-def test_a_spoilt_import_adds_nothing(
+def test_a_failed_import_adds_nothing(
     workplace: Path, name: str, content: bytes | None, reason: str, in_zip: bool
 ) -> None:
     digits = filled(workplace / "mine.safetensors", 1)

@@ -40,7 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file():
             (sources / name).parent.mkdir(parents=True, exist_ok=True)
             (sources / name).write_bytes((ROOT / name).read_bytes())
-    # no network: the builder is the setuptools that the tests were installed with
+    # no internet: build with the setuptools of the test environment
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, sources, folder=folder)
     return folder
 

@@ -8,7 +8,7 @@ import pytest
 import mnist_nb
 from mnist_nb import Mnist
 
-WORD_LIMITS = {"README.md": 800, "docs": 600}  # so that each page is read to its end
+WORD_LIMITS = {"README.md": 800, "docs": 600}  # so that people read each page to its end
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
 
@@ -54,7 +54,7 @@ def test_pages_are_short(page: Path) -> None:
     assert len(words) <= WORD_LIMITS.get(place, len(words))
 
 
-def test_the_readme_says_what_it_is_before_anything_else() -> None:
+def test_the_readme_begins_with_what_the_project_is() -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     places = [page.index(text) for text in ("images/pad.png", "make lab", "## Notebooks")]
     assert places == sorted(places)

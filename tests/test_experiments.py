@@ -90,7 +90,7 @@ class TestInitialisation:
 
 class TestRounding:
     @pytest.mark.parametrize("bits", range(2, 9))
-    def test_no_value_moves_by_more_than_half_a_step(self, bits: int) -> None:
+    def test_no_value_changes_by_more_than_half_a_step(self, bits: int) -> None:
         values = torch.randn(1000, generator=torch.Generator().manual_seed(bits))
         numbers, step = quantize(values, bits)
         assert int(numbers.abs().max()) == 2 ** (bits - 1) - 1
@@ -122,7 +122,7 @@ class TestRounding:
         assert (
             quantize_model(model, "float32")[1] == (tmp_path / "whole.safetensors").stat().st_size
         )
-        save_checkpoint(model, tmp_path / "model.safetensors")  # the same, and a line of metadata
+        save_checkpoint(model, tmp_path / "model.safetensors")  # the same size plus metadata
         assert (tmp_path / "model.safetensors").stat().st_size - quantize_model(model, "float32")[
             1
         ] < 1000
@@ -156,7 +156,7 @@ class TestRounding:
     @pytest.mark.parametrize("kind", ["float16", "bfloat16", "int8"])
     def test_a_convolutional_network_can_be_rounded_too(self, kind: str, sample: Mnist) -> None:
         model = build_model("cnn", seed=0)
-        model.norm1.num_batches_tracked.fill_(100_001)  # more than float16 can count
+        model.norm1.num_batches_tracked.fill_(100_001)  # too large for float16
         copied, _ = quantize_model(model, kind)
         assert int(copied.norm1.num_batches_tracked) == 100_001
         images = sample.test.images[:20]
@@ -197,7 +197,7 @@ class TestExperiments:
         model.linear3.bias.data[3] = 1
         assert run.accuracy(model, Split(images, labels)) == 1
 
-    def test_the_file_is_kept_whole(self, run: ModuleType, tmp_path: Path) -> None:
+    def test_the_file_is_saved_completely(self, run: ModuleType, tmp_path: Path) -> None:
         run.keep(KEPT, tmp_path / "experiments.json")
         written = (tmp_path / "experiments.json").read_bytes()
         assert written == (ROOT / "notebooks" / "experiments.json").read_bytes()

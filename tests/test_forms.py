@@ -17,7 +17,7 @@ Grey = NDArray[np.float64]
 Form = Callable[[ImageDraw.ImageDraw], None]
 
 COUNT = 4
-STEP, LEFT, TOP = 110, 40, 60  # of the digits' places, in pixels
+STEP, LEFT, TOP = 110, 40, 60  # the pitch of the digits, in pixels
 SIZE = 480, 240
 
 
@@ -105,7 +105,7 @@ def assert_only_threes(ink: Grey) -> None:
 
 class TestForms:
     @pytest.mark.parametrize("form", FORMS)
-    def test_printed_lines_around_digits_are_no_ink(self, form: Form) -> None:
+    def test_printed_lines_around_digits_are_not_ink(self, form: Form) -> None:
         for prepared in (lambda page: page, photographed):
             page = threes()
             form(ImageDraw.Draw(page))
@@ -125,7 +125,7 @@ class TestForms:
         assert holes == COUNT + 1
 
     @pytest.mark.parametrize("width", [3, 8, 20])
-    def test_square_digits_are_no_boxes(self, width: int) -> None:
+    def test_square_digits_are_not_boxes(self, width: int) -> None:
         page = Image.new("L", (300, 240), 255)
         for left in (40, 170):
             ImageDraw.Draw(page).rectangle((left, 40, left + 80, 200), outline=0, width=width)
@@ -144,7 +144,7 @@ class TestForms:
 
 
 class TestLight:
-    def test_dark_corners_are_no_ink(self) -> None:
+    def test_dark_corners_are_not_ink(self) -> None:
         y, x = np.mgrid[: SIZE[1], : SIZE[0]]
         distance = np.hypot((x - 240) / 240, (y - 120) / 120)
         light = 1 - 0.45 * ((distance - 0.45) / 0.75).clip(0, 1) ** 1.5

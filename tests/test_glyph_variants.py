@@ -46,7 +46,7 @@ def test_a_one_gets_a_flag_at_the_upper_left() -> None:
     assert added[:, 4:14, 17:].sum() == 0
 
 
-def test_some_ones_stand_on_a_foot() -> None:
+def test_some_ones_get_a_foot() -> None:
     right_of_the_heel = _restyle(_bar(), 1, 200)[:, 20:, 17:].sum((1, 2)) > 1
     assert 0.1 < right_of_the_heel.float().mean() < 0.3
 
@@ -93,7 +93,7 @@ def test_share_is_the_part_of_the_digits_that_changes() -> None:
 @pytest.mark.parametrize(
     "image", [torch.zeros(28, 28), torch.ones(28, 28), torch.eye(28)], ids=["empty", "full", "line"]
 )
-def test_odd_images_stay_images(image: Tensor, label: int) -> None:
+def test_unusual_images_stay_images(image: Tensor, label: int) -> None:
     changed = _restyle(image, label)
     assert changed.isfinite().all()
     assert changed.min() >= 0

@@ -17,7 +17,7 @@ def test_every_notebook_becomes_a_page_with_working_links(
 ) -> None:
     tool = str(ROOT / "tools" / "make_html.py")
     monkeypatch.setattr(sys, "argv", [tool, str(tmp_path)])
-    runpy.run_path(tool, run_name="__main__")  # a Python of its own would load torch again
+    runpy.run_path(tool, run_name="__main__")  # a new Python would import torch again
     notebooks = [
         path.relative_to(ROOT / "notebooks") for path in (ROOT / "notebooks").rglob("[0-9]*.ipynb")
     ]

@@ -53,7 +53,7 @@ class TestActivations:
         ],
         ids=["cnn", "conv with dropout", "no Network"],
     )
-    def test_another_kind_of_network_is_refused_in_words(
+    def test_another_kind_of_network_raises_a_clear_error(
         self, network: nn.Module, words: str, tiny: Mnist
     ) -> None:
         with pytest.raises(ValueError, match=f"expected a fully connected network.*{words}"):
@@ -106,7 +106,7 @@ class TestSaliency:
     @pytest.mark.parametrize("network", ["mlp", "cnn"])
     def test_the_gradient_predicts_a_small_step(self, network: str) -> None:
         model = load_pretrained(network).double().eval()
-        # noise, since on equal pixels of paper a maximum has no gradient of its own
+        # noise, because a maximum of equal pixels has no unique gradient
         image, digit = (
             torch.randint(0, 256, (28, 28), generator=torch.Generator().manual_seed(0)).to(
                 torch.uint8
@@ -117,7 +117,7 @@ class TestSaliency:
             pixels = image.double()[None] / 255
             steps = 1e-6 * torch.eye(784, dtype=torch.float64).view(-1, 28, 28)[::37]
             difference = (model(pixels + steps) - model(pixels - steps))[:, digit] / 2e-6
-        # in double precision the quotient is exact to many digits; the saliency is asked in single
+        # the quotient is precise in double precision; the saliency is computed in single
         # precision
         found = inside.gradient_saliency(load_pretrained(network), image, digit).flatten()[::37]
         np.testing.assert_allclose(found, difference, atol=2e-3)
@@ -185,7 +185,7 @@ class TestActivationMaximization:
         answers = inside.activations(model, both)[layer][:, unit]
         assert int(answers.argmax()) == 0
 
-    def test_without_rules_it_is_answered_more_strongly_still(self, model: nn.Module) -> None:
+    def test_without_constraints_it_is_answered_more_strongly(self, model: nn.Module) -> None:
         kinds: tuple[dict[str, float], ...] = ({}, {"decay": 0, "blur": 0})
         images = [inside.activation_maximization(model, "linear3", 8, **rules) for rules in kinds]
         pixels = (torch.stack(images) * 255).to(torch.uint8)

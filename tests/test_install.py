@@ -68,7 +68,7 @@ def test_pypi_has_the_right_build_elsewhere(
 
 
 @pytest.mark.promise("installation")
-def test_without_pytorchs_index_it_goes_on(
+def test_without_pytorchs_index_it_continues(
     pip: Pip, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pip.index_fails = True

@@ -29,7 +29,7 @@ def test_digits_far_apart_are_one_line() -> None:
 
 
 @pytest.mark.parametrize("height", [0.7, 0.82])
-def test_a_raised_digit_is_no_line_of_its_own(height: float) -> None:
+def test_a_raised_digit_is_not_a_separate_line(height: float) -> None:
     line = [(0, 0), (1.2, 0.4), (2.4, -height), (3.6, 0.3), (4.8, -0.1)]
     assert lines_of(line) == [[0, 1, 2, 3, 4]]
 

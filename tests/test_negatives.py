@@ -48,7 +48,7 @@ def test_corrupted_digits_are_no_longer_the_digits(sample: Mnist) -> None:
 
 
 @pytest.mark.parametrize("digit", [0, 1, 8])
-def test_a_turned_digit_that_stays_one_is_not_used(digit: int, sample: Mnist) -> None:
+def test_a_turned_digit_that_is_still_a_digit_is_not_used(digit: int, sample: Mnist) -> None:
     """A 0, 1 or 8 turned upside down is still a digit, so none of them is used."""
     images, labels = digits(sample, 5000)
     images = images[labels == digit][:400]

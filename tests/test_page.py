@@ -31,7 +31,7 @@ from mnist_nb.widgets.page import export
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_one_file_of_700_kb_at_most_with_nothing_from_elsewhere(name: str, workplace: Path) -> None:
+def test_one_file_of_at_most_700_kb_without_other_resources(name: str, workplace: Path) -> None:
     export_page(load_pretrained(name), "page.html")
     text = Path("page.html").read_text(encoding="utf-8")
     assert len(text.encode()) <= 700_000

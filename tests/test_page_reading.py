@@ -41,7 +41,7 @@ def test_the_likeliest_division_is_found_with_its_probability(sample: Mnist) -> 
         assert division.probability == pytest.approx(1 / shares.sum())
 
 
-def test_each_piece_is_dealt_exactly_once(sample: Mnist) -> None:
+def test_each_piece_is_used_exactly_once(sample: Mnist) -> None:
     described = describe_page(
         find_ink(make_page("form remains", 1, sample.train).picture), load_pretrained()
     )

@@ -51,7 +51,7 @@ def photo(dark: bool) -> Image.Image:
 class TestFromImage:
     @pytest.mark.slow
     @given(st.integers(0, 2**32 - 1))
-    def test_an_image_made_like_mnist_comes_back(self, seed: int) -> None:
+    def test_an_image_like_mnists_is_unchanged(self, seed: int) -> None:
         generator = np.random.default_rng(seed)
         original = sketch_of([generator.uniform(20, 260, (5, 2)).astype(np.float32)]).to_mnist()
         for source in (original, 255 - original):
@@ -93,7 +93,7 @@ class TestFromImage:
         assert_like_mnist(image)
         assert difference_in_shape(from_image(picture()), image) < 0.2
 
-    def test_dust_on_the_paper_is_no_ink(self) -> None:
+    def test_dust_on_the_paper_is_not_ink(self) -> None:
         dusty = photo(dark=False)
         for x, y in [(50, 40), (600, 450), (560, 60), (90, 400)]:
             ImageDraw.Draw(dusty).ellipse([x, y, x + 3, y + 3], 0)
@@ -117,7 +117,7 @@ class TestFromImage:
             from_image(opened)
             assert opened.size == (3000, 3000)
 
-    @pytest.mark.filterwarnings("error")  # NumPy's about the mean of no pixels
+    @pytest.mark.filterwarnings("error")  # NumPy's warning about a mean without pixels
     def test_a_smooth_gradient_gives_no_warning(self) -> None:
         gradient = np.tile(np.linspace(0, 255, 512).astype(np.uint8), (512, 1))
         with contextlib.suppress(EmptySketchError):
@@ -151,7 +151,7 @@ class TestFromImage:
             pytest.param(Image.new("La", (30, 30)), "not a readable picture", id="a rare mode"),
         ],
     )
-    def test_what_is_no_picture(self, source: object, words: str) -> None:
+    def test_other_files_are_not_pictures(self, source: object, words: str) -> None:
         with pytest.raises(ValueError, match=words):
             from_image(source)  # type: ignore[arg-type]
 
@@ -204,7 +204,7 @@ class TestFromImage:
         for source in (cmyk, Image.merge("LAB", [grey, level, level]), red_on_green):
             assert difference(expected, from_image(source)) < 0.02
 
-    def test_a_blank_first_frame_is_passed_over(self) -> None:
+    def test_a_blank_first_frame_is_skipped(self) -> None:
         frames = [Image.new("L", (640, 480)), picture(), Image.new("L", (640, 480), 255)]
         moving = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
         with Image.open(io.BytesIO(moving)) as animation:
@@ -222,7 +222,7 @@ class TestFromImage:
         assert difference(from_image(picture()), from_image(cropped)) < 0.02
 
 
-# ---- a 3 in dark ink on white, with what real pictures have around it
+# ---- A 3 in dark ink on white, with surroundings of real pictures
 
 
 def with_frame(page: Image.Image) -> Image.Image:
@@ -334,7 +334,7 @@ class TestFindInk:
         pieces = ndimage.label(find_ink(page))[1]
         assert pieces == 3
 
-    def test_a_thin_one_beside_touching_digits_is_ink(self) -> None:
+    def test_a_thin_one_next_to_touching_digits_is_ink(self) -> None:
         page = Image.new("L", (1500, 500))
         digit = picture().crop((190, 0, 370, 480))
         for left in range(500, 1300, 180):
@@ -387,10 +387,10 @@ class TestFindInk:
         assert difference(from_image(usual), from_image(moved)) < 0.02
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's about tags
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's warning about tags
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "jpeg"])
 @pytest.mark.promise("any picture")
-def test_a_damaged_tiff_is_read_or_refused_in_words(compression: str | None) -> None:
+def test_a_damaged_tiff_is_read_or_raises_a_clear_error(compression: str | None) -> None:
     content = saved(picture(size=(320, 240)).convert("L"), "TIFF", compression=compression)
     random = Random(0)
     for _ in range(100):
@@ -418,7 +418,7 @@ def test_grain_does_not_hide_a_stroke_that_crosses_rules() -> None:
     assert np.count_nonzero(find_ink(photo)) > 2000  # a line of about 400 by 7 pixels
 
 
-def test_a_long_stem_is_no_rule_of_creased_paper() -> None:
+def test_a_long_stem_is_not_a_ruled_line() -> None:
     paper = Image.new("L", (160, 290), 165)
     pages = [paper, paper.copy()]
     creases = ImageDraw.Draw(pages[1])

@@ -130,7 +130,7 @@ def test_the_confusion_matrix_writes_every_count(evaluation):
     ] == evaluation.confusion.flatten().tolist()
 
 
-def test_titles_tell_label_prediction_and_whether_it_is_correct(tiny, evaluation):
+def test_titles_show_label_prediction_and_correctness(tiny, evaluation):
     right = int(torch.nonzero(evaluation.is_correct)[0])
     figure = plots.read_images(tiny.test.images, evaluation, [right])
     label = int(evaluation.labels[right])
@@ -158,7 +158,7 @@ def test_a_rejected_label_is_marked_in_words(tiny, evaluation):
     assert axes[1].get_title().endswith("label rejected")
 
 
-def test_robustness_curves_stand_at_the_severities(evaluation):
+def test_robustness_curves_have_a_point_for_each_severity(evaluation):
     figure = plots.robustness_curves(
         {"turned": {"a": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]}}, CORRUPTIONS
     )
@@ -168,7 +168,7 @@ def test_robustness_curves_stand_at_the_severities(evaluation):
     assert figure.axes[0].get_xlabel() == CORRUPTIONS["turned"].unit
 
 
-def test_units_stand_in_the_order_of_their_favourite_digit():
+def test_units_are_ordered_by_their_favourite_digit():
     means = torch.zeros(10, 4)
     means[[7, 0, 3, 3], [0, 1, 2, 3]] = torch.tensor([1.0, 2.0, 3.0, 4.0])
     drawn = np.asarray(plots.units_by_digit(means).axes[0].images[0].get_array())
@@ -211,7 +211,7 @@ def test_the_figure_of_a_sum_tells_its_total(tiny, run):
     assert f"answer {parts.answer:.2f}" in titles
 
 
-def test_the_share_refused_is_written_beside_its_histogram():
+def test_the_share_refused_is_next_to_its_histogram():
     axes = plots.score_histograms(
         {"digits": [1.0, 2, 3, 4], "noise": [0.0]}, 1.5, label="score"
     ).axes
@@ -219,7 +219,7 @@ def test_the_share_refused_is_written_beside_its_histogram():
     assert axes[1].get_title("left") == "noise: 100% refused"
 
 
-def test_the_lines_of_many_runs_are_told_apart(run):
+def test_the_lines_of_many_runs_are_distinguishable(run):
     lines = plots.training_curves([run] * 10, [str(number) for number in range(10)]).axes[0].lines
     assert lines[7].get_color() == lines[0].get_color()
     assert lines[7].get_linestyle() != lines[0].get_linestyle()

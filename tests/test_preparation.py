@@ -49,7 +49,7 @@ def test_area_coverage() -> None:
     assert resampled == pytest.approx(np.full((20, 20), 0.5))
 
 
-def test_a_narrow_image_stands_in_the_middle_of_its_square() -> None:
+def test_a_narrow_image_is_in_the_middle_of_its_square() -> None:
     square = preparation_steps(np.ones((40, 20))).square
     assert square[:, 10:30].all()
     assert square.sum() == 40 * 20

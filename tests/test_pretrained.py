@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike
 from mnist_nb import Hyperparameters, Sketch, evaluate, load_pretrained, predict, read_metadata
 from mnist_nb.handwriting.pretrained import PRETRAINED
 
-# A few digits of one hand, written down for this test: points of a 280-pixel canvas, a list for
-# each stroke.
+# A few handwritten digits, as points on a 280-pixel canvas: a list for each stroke.
 DRAWINGS = {
     0: [
         [
@@ -107,7 +106,7 @@ def test_it_reads_drawings_wherever_and_however_large_they_are(name):
             assert int(predict(model, sketch.to_mnist()[None]).argmax()) == digit
 
 
-def test_without_a_name_it_is_the_one_that_reads_hands_best():
+def test_the_default_is_the_best_reader_of_handwriting():
     assert load_pretrained().name == "cnn"
 
 

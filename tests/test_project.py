@@ -85,7 +85,7 @@ class TestImports:
             ("widgets.pad.gallery", "widgets.pad.reading"),
         ],
     )
-    def test_an_import_of_a_package_above_is_found(
+    def test_an_import_of_a_higher_package_is_found(
         self, module: str, imported: str, copy: Path
     ) -> None:
         path = copy / "mnist_nb" / f"{module.replace('.', '/')}.py"

@@ -24,7 +24,7 @@ def test_copies_have_the_sources_and_no_outputs(tmp_path: Path) -> None:
     assert original.read_bytes() == before
 
 
-def test_data_comes_along_and_solutions_keep_outputs(
+def test_data_files_are_copied_and_solutions_keep_outputs(
     tmp_path: Path,
 ) -> None:
     copy_missing(tmp_path)
@@ -47,7 +47,7 @@ def test_a_changed_copy_stays_and_a_deleted_one_is_recreated(
     assert (tmp_path / "02_train.ipynb").read_text() == "mine"
 
 
-def test_a_model_beside_the_notebooks_is_copied(tmp_path: Path) -> None:
+def test_a_model_next_to_the_notebooks_is_copied(tmp_path: Path) -> None:
     series = tmp_path / "notebooks"
     series.mkdir()
     (series / "model.safetensors").write_bytes(b"weights")

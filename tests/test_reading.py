@@ -87,7 +87,7 @@ def test_the_shipped_network_reads_if_none_is_given() -> None:
     assert read_number(sketch_of(written("2026"))).text == "2026"
 
 
-def test_neither_order_nor_place_nor_size_of_the_page_matters(cnn: nn.Module) -> None:
+def test_order_position_and_canvas_size_do_not_matter(cnn: nn.Module) -> None:
     strokes = written("574")
     for order in itertools.permutations(strokes):
         assert read_number(sketch_of(list(order)), cnn).text == "574"
@@ -100,7 +100,7 @@ def test_neither_order_nor_place_nor_size_of_the_page_matters(cnn: nn.Module) ->
     )
 
 
-def test_the_boxes_lie_around_the_digits(cnn: nn.Module) -> None:
+def test_the_boxes_enclose_the_digits(cnn: nn.Module) -> None:
     first, second = read_number(sketch_of(written("57")), cnn).digits
     assert np.allclose(first.box, (28, 25, 70, 112), atol=1)
     assert np.allclose(second.box, (108, 28, 152, 115), atol=1)
@@ -118,7 +118,7 @@ def test_a_doubtful_digit_is_read_in_several_forms() -> None:
         build_model("mlp", seed=0),
         (path + np.float32([100, 0]) for path in written("5")),
     )
-    model.linear3.weight.data.mul_(10)  # so that it sees a difference between the forms
+    model.linear3.weight.data.mul_(10)  # so that the forms differ visibly
     changes = (1, 0), (1, -0.2), (1, 0.2), (0.8, 0), (1.25, 0)  # of the width, and x per y
     forms = [np.float32([[across, 0], [slant, 1]]) for across, slant in changes]
     images = np.stack([sketch_of([stroke @ form, bar @ form]).to_mnist() for form in forms])
@@ -128,7 +128,7 @@ def test_a_doubtful_digit_is_read_in_several_forms() -> None:
     assert not np.allclose(digit.probabilities, expected[0], atol=5e-3)
 
 
-def test_what_was_erased_is_not_read(cnn: nn.Module) -> None:
+def test_erased_ink_is_not_read(cnn: nn.Module) -> None:
     sketch = sketch_of(written("2026"))
     sketch.add_stroke(
         [(260, 20), (260, 130), (290, 130), (290, 20), (320, 20), (320, 130)], 40, erase=True
@@ -155,7 +155,7 @@ def test_each_eraser_is_drawn_once_for_all_strokes(monkeypatch: pytest.MonkeyPat
     assert len(drawn) == 3
 
 
-def test_an_eraser_parts_two_digits_of_one_stroke(cnn: nn.Module) -> None:
+def test_an_eraser_splits_a_stroke_into_two_digits(cnn: nn.Module) -> None:
     two, other = written("22", gap=40)
     sketch = sketch_of([np.concatenate([two, other])])
     sketch.add_stroke([(99, 20), (99, 140)], 36, erase=True)
@@ -169,7 +169,7 @@ def test_a_picture_of_a_number_is_read(text: str, cnn: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("text", ["2064", "664"])
-def test_digits_that_touch_in_a_picture_are_parted(text: str, cnn: nn.Module) -> None:
+def test_touching_digits_in_a_picture_are_separated(text: str, cnn: nn.Module) -> None:
     assert read_number(picture_of(written(text, gap=-12)), cnn).text == text
 
 
@@ -189,7 +189,7 @@ def test_no_ink_is_a_clear_error() -> None:
 @pytest.mark.parametrize(
     "wrong", [None, 7, "no such file.png", b"no picture", np.zeros((2, 3, 4, 5)), ["2026"]]
 )
-def test_what_is_no_picture_is_a_clear_error(wrong: object) -> None:
+def test_anything_but_a_picture_is_a_clear_error(wrong: object) -> None:
     with pytest.raises(ValueError, match="picture") as error:
         read_number(wrong)
     assert len(str(error.value)) > 10
@@ -215,7 +215,7 @@ def digits_in_a_row(sample: Mnist, count: int) -> NDArray[np.uint8]:
 
 
 @pytest.mark.promise("any picture")
-def test_a_picture_of_no_number_is_refused_in_words(sample: Mnist) -> None:
+def test_a_picture_without_a_number_raises_a_clear_error(sample: Mnist) -> None:
     checkerboard = np.indices((8, 8)).sum(axis=0) % 2
     like_a_qr_code = np.random.default_rng(0).integers(0, 2, (25, 25))
     pictures = [in_large_pixels(checkerboard, 16), in_large_pixels(like_a_qr_code, 8)]

@@ -141,11 +141,11 @@ def test_an_adapted_model_knows_the_digits_and_still_refuses(sample: Mnist) -> N
     assert int(is_refused(taught, digit_score(taught, letters)).sum()) >= len(letters) - 1
 
 
-# ---- on the pad
+# ---- On the pad
 
 
 @pytest.mark.promise("refusal")
-def test_the_pad_says_that_a_letter_is_no_digit(pad: DrawingPad) -> None:
+def test_the_pad_says_that_a_letter_is_not_a_digit(pad: DrawingPad) -> None:
     assert "not think" not in shown(pad)
     guess = pad.replay(LETTERS["K"])
     assert guess is not None

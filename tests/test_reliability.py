@@ -249,7 +249,7 @@ def test_a_damaged_training_state_does_not_cost_the_weights(tiny, path: Path, fi
     for number in range(files):
         damaged = bytearray(content)
         for _ in range(bits.randint(1, 4)):
-            reach = len(content) if number % 2 else 8 + header  # half of them in the words
+            reach = len(content) if number % 2 else 8 + header  # half of them in the header's text
             damaged[bits.randrange(reach)] ^= 1 << bits.randrange(8)
         state.write_bytes(damaged)
         resumed, start = continue_run(path, tiny, settings, device="cpu")
@@ -259,7 +259,7 @@ def test_a_damaged_training_state_does_not_cost_the_weights(tiny, path: Path, fi
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")
 @pytest.mark.promise("Jupyter's safety")
-def test_nothing_weakens_jupyters_own_safety() -> None:
+def test_jupyters_own_security_is_not_weakened() -> None:
     root = Path(__file__).resolve().parent.parent
     patterns = ["mnist_nb/**/*.py", "notebooks/**/*.ipynb", "tools/*"]
     patterns += ["Makefile", "environment.yml", "pyproject.toml"]

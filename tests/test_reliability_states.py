@@ -67,7 +67,7 @@ def forge(path: Path, state: str, tensors: dict[str, torch.Tensor]) -> None:
     ids=lambda state: state[:24],
 )
 @pytest.mark.promise("damaged state")
-def test_a_forged_training_state_is_refused_in_words(path: Path, tiny: Mnist, state: str) -> None:
+def test_a_forged_training_state_raises_a_clear_error(path: Path, tiny: Mnist, state: str) -> None:
     forge(path, state, {})
     with pytest.raises(
         CheckpointError,
@@ -89,7 +89,7 @@ def test_unknown_tensors_of_a_training_state_are_ignored(path: Path, tiny: Mnist
     assert (run.epoch, run.steps_done) == (1, 0)
 
 
-# ---- one field or tensor of a real state is wrong
+# ---- One field or tensor of a real state is wrong
 
 WRONG_VALUES = [
     "missing", None, True, "1", [1], {}, -1, 0, 0.5, 10**9, 10**400, math.nan, math.inf,

@@ -277,7 +277,7 @@ def test_a_diverged_run_saves_its_good_weights_and_no_state(tiny, path):
     assert all(torch.isfinite(tensor).all() for tensor in again.model.state_dict().values())
 
 
-def test_a_run_that_explodes_at_once_keeps_the_unfinished_one(tiny, path):
+def test_a_run_that_diverges_at_once_keeps_the_unfinished_one(tiny, path):
     run = saved_after(9, tiny, path)
     wild, start = continue_run(
         path, tiny, dataclasses.replace(SGD, optimizer="adam", learning_rate=10.0)

@@ -59,11 +59,11 @@ def test_a_shift_moves_the_ink_in_four_directions(dot):
 
 def test_a_turn_is_clockwise():
     images = torch.zeros(1, 28, 28, dtype=torch.uint8)
-    images[0, 2:6, 13:15] = 255  # at twelve o'clock
+    images[0, 2:6, 13:15] = 255  # at the top
     turned = CORRUPTIONS["turned"](images, 90).numpy()[0]
     assert np.argwhere(turned > 128).mean(0) == pytest.approx(
         [13.5, 24.0 - 0.5], abs=0.1
-    )  # at three
+    )  # at the right
 
 
 def test_the_pen_adds_and_removes_the_four_neighbours(dot):

@@ -23,10 +23,10 @@ def test_an_interrupt_waits_until_the_work_is_done():
         work()
     assert done == ["work"]
     with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)  # and is an interrupt again
+        signal.raise_signal(signal.SIGINT)  # and interrupts work again
 
 
-def test_it_comes_where_it_is_called_for():
+def test_an_interrupt_arrives_where_it_is_allowed():
     done = []
 
     def work():
@@ -42,7 +42,7 @@ def test_it_comes_where_it_is_called_for():
     assert done == ["first"]
 
 
-def test_who_handles_interrupts_already_still_does():
+def test_an_existing_handler_of_interrupts_is_kept():
     heard = []
     before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     with defer_interrupts():

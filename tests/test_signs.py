@@ -18,7 +18,7 @@ def test_every_kind_of_sign_is_drawn(kind: str) -> None:
     assert images.shape == (50, 28, 28)
     assert bool(((images >= 0) & (images <= 1)).all())
     assert bool((images.sum((1, 2)) > 2).all())
-    assert float(images.std(0).max()) > 0.1  # none is like the other
+    assert float(images.std(0).max()) > 0.1  # all differ
     again = random_signs(50, torch.Generator().manual_seed(1), [kind])
     assert torch.equal(images, again)
 
@@ -35,7 +35,7 @@ def test_no_dash_is_upright() -> None:
     assert bool((step[:, 0] > 1.5 * step[:, 1]).all())
 
 
-def test_no_kind_kept_apart_is_taught() -> None:
+def test_no_held_out_kind_is_taught() -> None:
     assert not set(KINDS) & {*kept_apart.FORMS, *kept_apart.CURVES}
     taught = {form.strip() for forms in FORMS.values() for form in forms.split(",")}
     apart = {form.strip() for forms in kept_apart.FORMS.values() for form in forms.split(",")}
@@ -53,14 +53,14 @@ def test_signs_of_kinds_never_taught_are_refused(name: str, least: float) -> Non
 @pytest.mark.promise("refusal")
 @pytest.mark.parametrize("slip", [0, 3, 7])
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_a_tap_is_no_digit(name: str, slip: float) -> None:
+def test_a_tap_is_not_a_digit(name: str, slip: float) -> None:
     model = load_pretrained(name)
     image = sketch_of([[(140, 140), (140, 140 + slip)]], width=16).to_mnist()
     assert is_refused(model, digit_score(model, image[None])).all()
 
 
 @pytest.mark.promise("refusal")
-def test_the_pad_says_that_a_dot_is_no_digit(pad: DrawingPad) -> None:
+def test_the_pad_says_that_a_dot_is_not_a_digit(pad: DrawingPad) -> None:
     guess = pad.replay([[(100, 100)]])
     assert guess is not None
     assert guess.refused

@@ -133,7 +133,7 @@ class TestNoInk:
             sketch.to_mnist()
 
     @given(points(-500, -20, least=1))
-    def test_a_stroke_beside_the_canvas(self, path: NDArray[np.float32]) -> None:
+    def test_a_stroke_outside_the_canvas(self, path: NDArray[np.float32]) -> None:
         sketch = sketch_of([path], 30)
         assert not sketch
         with pytest.raises(EmptySketchError):
@@ -201,7 +201,7 @@ class TestHistory:
             assert tuple(stroke.width for stroke in sketch.strokes) == now
             assert len(sketch) == len(now)
 
-    def test_a_copy_goes_its_own_way(self) -> None:
+    def test_a_copy_is_independent(self) -> None:
         sketch = sketch_of(SEVEN)
         twin = sketch.copy()
         twin.undo()
@@ -278,7 +278,7 @@ class TestEraser:
 
 class TestStorage:
     @given(drawings(-100, 400), st.floats(1, 50), st.booleans())
-    def test_there_and_back(self, strokes: Strokes, width: float, erase: bool) -> None:
+    def test_arrays_recreate_the_sketch(self, strokes: Strokes, width: float, erase: bool) -> None:
         sketch = sketch_of(strokes, width, 300)
         sketch.add_stroke(THREE, 7, erase=erase)
         again = Sketch.from_arrays(**sketch.to_arrays())  # type: ignore[arg-type]
@@ -323,7 +323,7 @@ class TestDenseDrawings:
         finally:
             tracemalloc.stop()
         assert_like_mnist(image)
-        assert took < 2  # seconds; under 1 on a machine with nothing else to do
+        assert took < 2  # seconds; under 1 on an idle machine
         assert peak < 300e6
 
     def test_repeating_a_line_changes_nothing(self) -> None:

@@ -45,7 +45,7 @@ def test_each_member_ends_where_a_run_of_its_own_does(tiny, settings):
         assert ours == theirs
 
 
-def test_one_that_explodes_does_not_disturb_the_others(tiny):
+def test_a_diverging_member_does_not_affect_the_others(tiny):
     calm, wild = sweep(tiny, variants(learning_rate=[0.05, 10.0]))
     (alone,) = sweep(tiny, variants(learning_rate=[0.05]))
     assert (calm.diverged, wild.diverged) == (False, True)

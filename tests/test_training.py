@@ -22,7 +22,7 @@ def weights(model):
     return torch.cat([tensor.double().flatten() for tensor in model.state_dict().values()])
 
 
-# ---- the settings
+# ---- Settings
 
 
 def test_the_defaults_are_the_series_own():
@@ -84,14 +84,16 @@ def test_a_presets_price_and_result_are_the_measured_ones(preset):
     assert accuracy == pytest.approx(np.mean([epoch["validation"] for epoch in last]), abs=0.0005)
 
 
-# ---- learning
+# ---- Learning
 
 
 @pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 0.05), ("adam", 0.002), ("adamw", 0.002)])
 def test_a_short_training_learns_to_read(sample, optimizer, rate):
     settings = Hyperparameters(epochs=3, optimizer=optimizer, learning_rate=rate)
     records = list(train(build_model(seed=0), sample, settings))
-    assert records[0].max_loss == pytest.approx(math.log(10), abs=0.3)  # knowing nothing is ln 10
+    assert records[0].max_loss == pytest.approx(
+        math.log(10), abs=0.3
+    )  # blind guessing has a loss of ln 10
     assert records[-1].mean_loss < records[0].mean_loss
     assert records[-1].validation_accuracy > 0.85
 
@@ -145,7 +147,7 @@ def test_a_batch_larger_than_the_data_is_the_whole_data(tiny):
     assert run.batches_per_epoch == len(run.batch_losses) == 1
 
 
-def test_one_class_alone_can_be_learnt(tiny):
+def test_a_single_class_can_be_learned(tiny):
     only_ones = tiny.train.subset(tiny.train.labels == 1)
     data = Mnist(only_ones, only_ones, only_ones, "test")
     records = list(
@@ -162,7 +164,7 @@ def test_an_empty_split_is_named(tiny, split):
         TrainingRun(build_model("mlp"), data, FAST)
 
 
-# ---- stopping, and changing one's mind
+# ---- Stopping, and changing settings
 
 
 def test_the_learning_rate_can_change_in_mid_run(tiny):
@@ -189,7 +191,7 @@ def test_a_rate_too_high_ends_with_advice_and_good_weights(tiny):
         list(run.epochs())
     assert torch.equal(weights(model), good)
     assert run.diverged
-    assert list(run.epochs()) == []  # there is nothing to go on with
+    assert list(run.epochs()) == []  # there is nothing to resume
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run(tiny):
@@ -204,7 +206,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(tiny):
     assert torch.equal(weights(model), good)
 
 
-# ---- schedules
+# ---- Schedules
 
 
 def test_constant_stays_at_one_and_cosine_falls_to_zero():
@@ -233,8 +235,8 @@ def test_the_optimiser_is_given_the_scheduled_rate(tiny):
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_a_run_ends_where_the_plain_loop_does(tiny, network, momentum):
-    # small steps for the cnn: a unit that lies within rounding of 0 may otherwise fire in one loop
-    # and not in the other
+    # small steps for the cnn: otherwise a unit within rounding of 0 may fire in only one of the
+    # loops
     rate = {"mlp": 0.02, "cnn": 0.005}[network]
     settings = Hyperparameters(
         network=network, epochs=2, batch_size=50, learning_rate=rate, momentum=momentum, seed=3

@@ -120,7 +120,7 @@ def test_beside_a_weak_model_the_usual_quick_one_is_judged(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", with_code(PANELS), ids=lambda path: path.stem)
-def test_its_panels_open_beside_any_model(
+def test_its_panels_open_next_to_any_model(
     path: Path, workplace: Path, full_mnist: Mnist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNIST_NB_SOURCE", "sample")
@@ -131,7 +131,7 @@ def test_its_panels_open_beside_any_model(
     ]
     panels = [source for source in cells if PANELS.search(source)]
     names: dict[str, Any] = {"__name__": "__main__"}
-    assert printed_by_cells(path, names, until=panels[-1])  # no later cell knows of the model
+    assert printed_by_cells(path, names, until=panels[-1])  # no later cell uses the model
     for world in WORLDS.values():
         for file in workplace.glob("model*"):
             file.unlink()

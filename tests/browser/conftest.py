@@ -373,7 +373,7 @@ def open_to_tests(program: str) -> list[str]:
     words += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     unbuilt = {
         "page_config_data": {"buildAvailable": False, "buildCheck": False}
-    }  # else Node is started by every page
+    }  # otherwise every page starts Node
     words += [f"--ServerApp.tornado_settings={unbuilt}"]
     return words + (["--allow-root"] if IS_ROOT else [])
 

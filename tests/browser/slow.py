@@ -25,7 +25,7 @@ class SlowLine:
         server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-        loop.set_exception_handler(lambda *_: None)  # of connections that are cut off at the end
+        loop.set_exception_handler(lambda *_: None)  # of connections that are closed at the end
         self.stop = lambda: loop.call_soon_threadsafe(stopped.set)
         ready.set()
         await stopped.wait()

@@ -45,7 +45,7 @@ from .windows import (
 pytestmark = pytest.mark.browser
 
 PENS = {280: 16, 560: 12}  # widths of the pen, by the size of the page's papers
-# Before the page's own scripts and its policy: keeps all that it says and is refused.
+# Runs before the page's own scripts and policy: records its messages and blocked requests.
 EAR = """<script>
     window.heard = [];
     for (const kind of ["debug", "log", "info", "warn", "error"])
@@ -61,7 +61,7 @@ HEARD = """() => {
 }"""
 TEXT = "selector => document.querySelector(selector).textContent"
 IS_DARK = "() => matchMedia('(prefers-color-scheme: dark)').matches"
-PANELS = f"{CELLS[-1].removesuffix('pad')}display(pad)\n{STUDIO}"  # both below one cell
+PANELS = f"{CELLS[-1].removesuffix('pad')}display(pad)\n{STUDIO}"  # both sliders are below one cell
 PAPER = '.mnist-pad canvas[title="Paper to draw a digit on"]'
 BUTTON = ".mnist-studio button"
 SAYS = """(selector, words) => [...document.querySelectorAll(selector)]
@@ -124,7 +124,7 @@ def pages(
 
 
 @in_each_browser
-def test_what_a_page_says_and_wants_is_heard(window: Window, tmp_path: Path) -> None:
+def test_messages_and_requests_of_a_page_are_recorded(window: Window, tmp_path: Path) -> None:
     path, server = tmp_path / "loud.html", f"http://127.0.0.1:{free_port()}"
     path.write_text(
         f"{EAR}{POLICY} content=\"img-src 'none'\"><img src='{server}/a.png'>"
@@ -133,7 +133,7 @@ def test_what_a_page_says_and_wants_is_heard(window: Window, tmp_path: Path) -> 
         encoding="utf-8",
     )
     window.open(path.as_uri())
-    error = "broken|Script error"  # WebKit says no more of a file's script
+    error = "broken|Script error"  # WebKit gives no details about a file's script
     for words in ("beware", error, f"refused {server}/a.png", f"{server}/a.css"):
         window.wait_for(f"words => ({HEARD})().some(said => said.match(words))", words)
 

@@ -35,7 +35,7 @@ class Explorer:
                 return
             on_squares = self.page.evaluate("document.activeElement.tagName") == "CANVAS"
             self.page.keyboard.press("Tab")
-            if on_squares:  # they keep the key, and the kernel is asked to move the focus on
+            if on_squares:  # they handle the key, and the kernel moves the focus
                 self.page.wait_for_function("document.activeElement.tagName != 'CANVAS'")
         pytest.fail(f"Tab does not lead to {title!r}")
 
@@ -117,5 +117,5 @@ def test_pruning_breaks_the_network_at_the_end(shared_notebook: NotebookPage) ->
     explorer.press("Percent", "End")
     explorer.says("100 % of the weights are 0")
     words = explorer.panel.locator("p").first.text_content() or ""
-    assert float(words.split(": ")[1].split()[0]) < 25  # hardly more than a tenth
+    assert float(words.split(": ")[1].split()[0]) < 25  # barely over 10 %
     explorer.notebook.screenshot("end")

@@ -165,7 +165,7 @@ def test_draw_leave_undo_and_reload(pad: Pad) -> None:
     three = pad.settled_ink()
     pad.notebook.screenshot("three")
 
-    # a stroke that is released outside ends there: the return of the mouse draws nothing
+    # a stroke released outside ends there: when the mouse returns, it draws nothing
     pad.mouse([(40, 250), (-60, 250)], release=False)
     pad.page.mouse.up()
     more = pad.settled_ink()
@@ -173,7 +173,7 @@ def test_draw_leave_undo_and_reload(pad: Pad) -> None:
     pad.page.mouse.move(*pad.places([(140, 20)])[0], steps=5)
     assert (
         abs(pad.settled_ink() - more) < 0.02 * more
-    )  # a line to there would be several times that
+    )  # a line to that point would have several times this ink
     pad.undo()
     pad.wait_for_ink(three)
     pad.says("I read a 3")
@@ -185,7 +185,7 @@ def test_draw_leave_undo_and_reload(pad: Pad) -> None:
     seven = pad.settled_ink()
     pad.notebook.screenshot("seven")
 
-    # the keyboard leaves the paper with Tab, and Enter presses what it comes to
+    # Tab leaves the paper, and Enter presses the focused button
     pad.mouse(THREE)
     pad.page.keyboard.press("Tab")
     pad.page.wait_for_function("document.activeElement.title.startsWith('Undo')")
@@ -199,7 +199,7 @@ def test_draw_leave_undo_and_reload(pad: Pad) -> None:
     pad.find()
     pad.says("a 7")
     pad.wait_for_ink(seven)
-    pad.mouse([(20, 270), (40, 270)])  # and draws on
+    pad.mouse([(20, 270), (40, 270)])  # and continues drawing
     pad.undo()
     pad.wait_for_ink(seven)
 
@@ -339,7 +339,7 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
         pad.mouse([(450 + x, 40 + y) for x, y in path])
     pad.says("I read 2027, ")
 
-    # the keyboard leaves the paper with Tab, backwards too
+    # Tab leaves the paper, also backwards
     page.keyboard.press("Tab")
     page.wait_for_function(
         "document.activeElement.title.startsWith('Undo the last stroke of the number')"
@@ -351,7 +351,7 @@ def test_a_number_is_written_and_read(pad: Pad) -> None:
     pad.says("Write a number")
     page.wait_for_timeout(300)
     hint: int = pad.canvas.evaluate(INK)
-    assert hint < 500  # nothing but the hint
+    assert hint < 500  # only the hint
 
 
 def test_a_number_on_the_small_paper_moves_to_its_page(pad: Pad) -> None:
@@ -449,7 +449,7 @@ def test_an_accessibility_scan_finds_nothing_serious(pad: Pad) -> None:
             assert (theme, name, pad.notebook.barriers(".mnist-pad")) == (theme, name, [])
 
 
-def test_a_stroke_with_shift_held_is_drawn_whole(pad: Pad) -> None:
+def test_a_stroke_with_shift_held_is_drawn_completely(pad: Pad) -> None:
     pad.page.keyboard.down("Shift")
     pad.mouse(THREE)
     pad.page.keyboard.up("Shift")
@@ -464,7 +464,7 @@ def test_the_wheel_over_the_paper_scrolls_the_page(pad: Pad) -> None:
     assert abs(pad.canvas.bounding_box()["y"] - top) > 30
 
 
-def test_a_stroke_goes_on_along_the_rim_and_ends_outside(pad: Pad) -> None:
+def test_a_stroke_continues_along_the_edge_and_ends_outside(pad: Pad) -> None:
     pad.mouse([(60, 140), (-40, 140), (-40, 200), (60, 200)])
     pad.settled_ink()
     [stroke] = pad.strokes()

@@ -268,14 +268,14 @@ def test_numbers_are_read_as_python_reads_them(
     drawings[0]["strokes"].append({"points": [[30, 10], [30, 90]], "width": 9, "erase": True})
     dots = [
         {"points": [[x, 50]], "width": 9, "erase": False} for x in (40, 120)
-    ]  # of no height: without larger digits beside them they are read
+    ]  # without height: they are read if there are no larger digits
     drawings.append({"strokes": dots, "size": 300})
     for name in ("cnn", "mlp", "plain"):
         found = in_page(open_page(name), "readNumber", drawings)
         assert_numbers_read_alike(found, drawings, networks[name])
 
 
-def test_lists_of_points_are_strokes_and_none_is_an_error(open_page: Any) -> None:
+def test_lists_of_points_are_strokes_and_no_strokes_an_error(open_page: Any) -> None:
     page = open_page()
     reading = page.evaluate("window.mnistReader.read([[[140, 40], [140, 240]]], 280)")
     assert np.argmax(reading["probabilities"]) == 1
@@ -349,7 +349,7 @@ def test_a_seven_is_drawn_undone_rubbed_out_and_read(
 
 def test_every_digit_can_be_drawn_and_read_with_the_keyboard(open_page: Any) -> None:
     page = open_page(**DESK)
-    for _ in range(3):  # past the two that choose what to draw
+    for _ in range(3):  # past the two buttons that choose the paper
         page.keyboard.press("Tab")
     expect(page.locator("#paper")).to_be_focused()
     for digit in range(10):
@@ -380,7 +380,7 @@ def test_a_number_is_written_and_a_scribble_is_refused(
     expect(page.locator("#words")).to_have_text("Draw a digit: zero to nine.")
     box = page.locator("#paper").bounding_box()
     assert box
-    for across in (0.1, 0.3, 0.5, 0.7, 0.9):  # a fence, which is no digit
+    for across in (0.1, 0.3, 0.5, 0.7, 0.9):  # a fence, which is not a digit
         page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * 0.1)
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * 0.9)
@@ -440,7 +440,7 @@ def test_slow_readings_leave_time_to_draw(open_page: Any, pages: dict[str, Path]
     assert busy < 0.6
 
 
-def test_what_cannot_be_read_is_not_called_no_ink(open_page: Any, pages: dict[str, Path]) -> None:
+def test_unreadable_ink_is_not_reported_as_no_ink(open_page: Any, pages: dict[str, Path]) -> None:
     page = open_page("mlp")
     page.add_init_script("""
         let refusing;
@@ -495,7 +495,9 @@ def test_a_page_saved_from_the_browser_is_the_same(
     page.locator("#erase").click()
     saved = tmp_path / "saved.html"
     saved.write_text(f"<!DOCTYPE html>{page.content()}", encoding="utf-8")
-    with browser.new_context(offline=True) as context:  # its bars' old widths are blocked, aloud
+    with browser.new_context(
+        offline=True
+    ) as context:  # the policy blocks the old widths of its bars, with messages
         page = context.new_page()
         page.goto(saved.as_uri())
         expect(page.locator("#bars li")).to_have_count(10)
@@ -556,7 +558,7 @@ class Fingers:
 
 
 @pytest.mark.parametrize("reason", ["no script", "damaged"])
-def test_where_nothing_can_read_the_page_says_what_to_do(
+def test_without_a_running_script_the_page_explains_what_to_do(
     browser: Browser, pages: dict[str, Path], tmp_path: Path, reason: str
 ) -> None:
     path = tmp_path / "page.html"
@@ -571,7 +573,7 @@ def test_where_nothing_can_read_the_page_says_what_to_do(
         expect(page.locator("#words")).to_contain_text("put it on a web server")
 
 
-def test_how_sure_means_the_same_for_a_digit_and_a_number(open_page: Any) -> None:
+def test_sureness_means_the_same_for_a_digit_and_a_number(open_page: Any) -> None:
     page = open_page("mlp")
     key_in(page, "1")
     expect(page.locator("#words")).to_have_text("I read a 1, over 99 % sure.")
@@ -655,7 +657,7 @@ def test_damaged_storage_is_ignored(open_page: Any) -> None:
 
 @pytest.mark.parametrize("mode", ["one", "many"])
 @pytest.mark.parametrize("size", [(667, 375), (844, 390), (1366, 600), (683, 384), (568, 320)])
-def test_sideways_the_paper_and_what_is_read_are_in_view(
+def test_sideways_both_paper_and_reading_are_in_view(
     open_page: Any, size: tuple[int, int], mode: str
 ) -> None:
     width, height = size
@@ -710,10 +712,10 @@ def test_text_of_twice_the_size_overlaps_nothing(open_page: Any, size: tuple[int
     assert all(row and row["height"] >= 1.2 * text_height for row in rows)
 
 
-def test_a_stroke_goes_on_when_the_finger_comes_back(open_page: Any) -> None:
+def test_a_stroke_continues_when_the_finger_returns(open_page: Any) -> None:
     page = open_page(**PHONE)
     fingers = Fingers(page)
-    down = [(0.5, 0.2), (0.5, 0.6), (0.6, 1.2), (0.5, 0.9)]  # past the lower edge, and back
+    down = [(0.5, 0.2), (0.5, 0.6), (0.6, 1.2), (0.5, 0.9)]  # beyond the lower edge, and back
     fingers.send("touchStart", down[0])
     for place in down:
         fingers.send("touchMove", place)
@@ -726,7 +728,7 @@ def test_a_stroke_goes_on_when_the_finger_comes_back(open_page: Any) -> None:
 def test_a_second_finger_and_a_palm_draw_nothing(open_page: Any) -> None:
     page = open_page(**PHONE)
     fingers = Fingers(page)
-    fingers.send("touchStart", (0.8, 0.8), radius=60)  # a palm, then a finger beside it
+    fingers.send("touchStart", (0.8, 0.8), radius=60)  # a palm, then a finger next to it
     fingers.send("touchEnd")
     expect(page.locator("#undo")).to_be_disabled()
     fingers.send("touchStart", (0.5, 0.1))
@@ -739,7 +741,7 @@ def test_a_second_finger_and_a_palm_draw_nothing(open_page: Any) -> None:
     expect(page.locator("#undo")).to_be_disabled()
 
 
-def test_a_hand_that_holds_a_pen_draws_nothing_between_strokes(open_page: Any) -> None:
+def test_a_palm_draws_nothing_between_strokes_of_a_pen(open_page: Any) -> None:
     page = open_page(**PHONE)
     fingers = Fingers(page)
     box = page.locator("#paper").bounding_box()
@@ -777,7 +779,7 @@ def test_a_double_tap_does_not_zoom_and_turning_keeps_drawings(open_page: Any) -
     )
 
 
-def test_a_screen_reader_hears_each_drawing_once(open_page: Any) -> None:
+def test_a_screen_reader_announces_each_drawing_once(open_page: Any) -> None:
     page = open_page(**DESK)
     page.evaluate("""() => {
         window.heard = [];
@@ -828,7 +830,7 @@ def test_a_picture_is_saved_and_shared(open_page: Any, pages: dict[str, Path]) -
     page = open_page(**DESK)
     expect(page.locator("#save")).to_be_disabled()
     key_in(page, "7")
-    for name in ("save", "share"):  # no sheet to share with here
+    for name in ("save", "share"):  # there is no share sheet here
         with page.expect_download() as download:
             page.locator(f"#{name}").click()
         assert download.value.suggested_filename == "read-as-7.png"
@@ -857,7 +859,7 @@ def test_an_accessibility_scan_finds_nothing(open_page: Any, scheme: str) -> Non
             page.locator(f"#{mode}").click()
             draw_seven(page, touch="has_touch" in options)
             page.locator("#right").click()
-            page.locator("#clear").click()  # one more among the earlier drawings
+            page.locator("#clear").click()  # adds one to the earlier drawings
             draw_seven(page, touch="has_touch" in options)
             results = axe.run(page)
             assert not results.response["violations"], results.generate_report()

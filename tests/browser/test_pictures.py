@@ -19,7 +19,7 @@ pytestmark = [
     ),
 ]
 
-FIVE = (  # two strokes, as a hand writes them: down and around, then the bar
+FIVE = (  # two strokes, as people write them: down and around, then the bar
     [(96, 62), (92, 92), (88, 122), (106, 112), (134, 108), (162, 122), (176, 150), (168, 184),
      (140, 208), (104, 212), (78, 196)],
     [(96, 62), (126, 58), (158, 56), (186, 50)],
@@ -59,7 +59,7 @@ def take(panel: Locator, path: Path, height: int) -> None:
     quickly."""
     panel.page.add_style_tag(
         content=".Toastify { display: none }"
-    )  # JupyterLab asking whether one wants its news
+    )  # JupyterLab's question about its news
     box = panel.bounding_box()
     assert box is not None
     clip = {

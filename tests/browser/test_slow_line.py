@@ -33,7 +33,7 @@ def test_a_slow_line_loses_no_stroke(line: SlowLine, notebook: NotebookPage) -> 
     pad.mouse(THREE)
     pad.says("I read a 3")
     pad.wait_for_ink(three)
-    pad.mouse(SEVEN)  # more at once, faster than anything comes back
+    pad.mouse(SEVEN)  # more strokes, faster than the answers arrive
     pad.mouse(THREE)
     pad.undo()
     pad.undo()

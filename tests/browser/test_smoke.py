@@ -32,5 +32,5 @@ def test_notebook_runs_to_its_end(name: str, notebook: NotebookPage) -> None:
     assert notebook.errors() == []
     assert notebook.widget_errors() == []
     assert all(cell["count"] for cell in notebook.code_cells() if cell["outputs"])
-    with pytest.raises(AssertionError, match="ZeroDivisionError"):  # errors in cells are seen
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):  # makes errors in cells visible
         notebook.show("1 + 1", "1 / 0")

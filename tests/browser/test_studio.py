@@ -236,7 +236,7 @@ def test_twenty_rapid_clicks_leave_the_panel_alive(studio: StudioPage) -> None:
     labels = [("Train", "Stop", "Resume")[number * number % 7 % 3] for number in range(1, 21)]
     assert len(set(labels)) == 3
     studio.page.evaluate(_STORM, [studio.panel.element_handle(), labels])
-    studio.run_cell(2)  # the kernel has dealt with every click before it
+    studio.run_cell(2)  # the kernel has handled all earlier clicks
     expect(studio.rows.first).to_be_visible(timeout=LONG_WAIT)
     studio.until(
         lambda: studio.button("Train").is_enabled() != studio.button("Stop").is_enabled(),

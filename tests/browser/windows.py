@@ -140,7 +140,7 @@ class FirefoxWindow(Window):
         )
         self._n_sent = 0
         self._send("session.new", capabilities={})
-        # a new tab has the focus, without which JupyterLab knows no current notebook
+        # JupyterLab needs a tab with the focus to have a current notebook
         self._tab = self._send("browsingContext.create", type="tab")["context"]
         viewport = {"width": WIDTH, "height": HEIGHT}
         self._send("browsingContext.setViewport", context=self._tab, viewport=viewport)
@@ -249,7 +249,7 @@ def open_firefox(program: str, is_dark: bool) -> Iterator[Window]:
         Path(profile, "user.js").write_text(f'user_pref("{preference}", {scheme});\n')
         command = [program, "--headless", "--no-remote", "--profile", profile]
         with _running([*command, "--remote-debugging-port=0"]):
-            place = Path(profile, "WebDriverBiDiServer.json")  # written when it listens
+            place = Path(profile, "WebDriverBiDiServer.json")  # written once it is listening
             wait_until(lambda: place.exists() and place.read_text(), START_SECONDS, "Firefox")
             server = json.loads(place.read_text())
             address = f"ws://{server['ws_host']}:{server['ws_port']}"

@@ -125,12 +125,12 @@ class TestAdvice:
     def test_more_epochs_help_where_it_says_so(self, settings: Hyperparameters) -> None:
         assert longer(settings) > says(MORE_EPOCHS, settings) + 0.003
 
-    def test_learnt_by_heart_more_epochs_hardly_help(self) -> None:
+    def test_after_overfitting_more_epochs_hardly_help(self) -> None:
         runs = [dataclasses.replace(FAST, seed=seed) for seed in range(3)]
         gains = [longer(settings) - says(BY_HEART, settings) for settings in runs]
         assert mean(gains) < 0.003
 
-    def test_augmentation_helps_one_that_has_learnt_by_heart(self) -> None:
+    def test_augmentation_helps_after_overfitting(self) -> None:
         runs = [dataclasses.replace(FAST, epochs=12, seed=seed) for seed in range(2)]
         augmented = [dataclasses.replace(settings, augmentation="affine") for settings in runs]
         reached = [says(BY_HEART, settings) for settings in runs]
@@ -145,7 +145,7 @@ class TestAdvice:
         assert accuracy(dataclasses.replace(rate, learning_rate=0.05)) > reached + 0.01
         assert accuracy(dataclasses.replace(rate, schedule="one-cycle")) > reached + 0.01
 
-    def test_a_lower_rate_helps_where_the_loss_leapt(self) -> None:
+    def test_a_lower_rate_helps_if_the_loss_jumped(self) -> None:
         wild = Hyperparameters(epochs=2, learning_rate=1.0)
         assert longer(wild) < says(LEAPT, wild) + 0.1
         assert accuracy(dataclasses.replace(wild, learning_rate=0.1)) > 0.9
@@ -156,7 +156,7 @@ class TestAdvice:
         assert accuracy(dataclasses.replace(crawling, epochs=6)) > reached + 0.1
         assert accuracy(dataclasses.replace(crawling, learning_rate=0.001)) > reached + 0.1
 
-    def test_levelled_off_nothing_changes_any_more(self) -> None:
+    def test_after_levelling_off_nothing_changes(self) -> None:
         idle = Hyperparameters(epochs=2, learning_rate=1e-6, augmentation="handwriting")
         assert says(LEVEL, idle, shipped=True) == pytest.approx(
             longer(idle, shipped=True), abs=0.001

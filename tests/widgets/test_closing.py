@@ -27,7 +27,7 @@ def own_threads() -> list[str]:
 def test_closing_a_pad_ends_its_teaching_without_a_file(
     workplace: Path, filled_pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(teaching, "STEPS", 600)  # four lessons long
+    monkeypatch.setattr(teaching, "STEPS", 600)  # as long as four lessons
     pad = filled_pad
     pad.teaching.teach()
     assert pad.teaching.is_teaching
@@ -107,16 +107,14 @@ def test_a_closed_panel_is_forgotten_with_all_that_it_held(
     panel, held = make(tiny)
     alive = [weakref.ref(one) for one in (panel, *held)]
     panel.close()
-    panel.close()  # once more does no harm
+    panel.close()  # closing twice is harmless
     del panel, held
     gc.collect()
     assert [reference() for reference in alive] == [None] * len(alive)
     assert widgets_alive() == before
 
 
-def test_a_closed_pad_still_answers_code_and_silences_no_other(
-    workplace: Path, tiny: Mnist
-) -> None:
+def test_a_closed_pad_answers_code_and_blocks_no_other_pad(workplace: Path, tiny: Mnist) -> None:
     closed, other = DrawingPad(tiny), DrawingPad(tiny)
     closed.close()
     for pad in (closed, other):

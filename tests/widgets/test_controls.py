@@ -104,7 +104,7 @@ def test_a_preset_leaves_added_settings_as_they_are() -> None:
 
 
 def test_any_allowed_setting_is_shown_exactly() -> None:
-    # none of them is a step of its slider
+    # not a step of its slider
     odd = Hyperparameters("cnn", 200, 777, 1 / 30, 1 / 3, "adamw", "one-cycle", "affine", 2**31 - 1)
     assert Controls(odd).value == odd
 

@@ -47,7 +47,7 @@ def message(explorer: Any) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 class TestAll:
-    def test_another_image_is_read_anew(self, kind: Any, tiny: Mnist) -> None:
+    def test_another_image_is_read_again(self, kind: Any, tiny: Mnist) -> None:
         explorer = kind(tiny)
         for number in (0, 5, 199):
             explorer.number.value = number
@@ -84,7 +84,7 @@ class TestAll:
         assert message(explorer) == ""
 
     @pytest.mark.parametrize("network", [OneLayer, ConvDropout])
-    def test_a_network_of_ones_own_is_shown_or_refused_in_words(
+    def test_your_own_network_is_shown_or_clearly_rejected(
         self, kind: Any, network: Any, tiny: Mnist
     ) -> None:
         shown_by = {PixelEditor: (OneLayer, ConvDropout), PruningExplorer: (OneLayer,)}
@@ -137,7 +137,7 @@ class TestLayers:
         assert [key for _, key in explorer.network.options] == ["shipped:mlp"]
         assert message(explorer) == ""
 
-    def test_a_click_chooses_a_unit_and_none_where_there_is_none(self, tiny: Mnist) -> None:
+    def test_a_click_chooses_a_unit_if_there_is_one(self, tiny: Mnist) -> None:
         explorer = LayerExplorer(tiny)
         click(explorer, 3, 5)
         assert explorer.unit.value == 29

@@ -33,12 +33,12 @@ def test_several_digits_side_by_side_are_a_number(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["4", "5", "7", "2\n6"])
-def test_one_digit_or_two_lines_are_no_number(text: str) -> None:
+def test_one_digit_or_two_lines_are_not_a_number(text: str) -> None:
     assert find_number(sketch_of(written(text))) is None
     assert find_number(picture_of(written(text))) is None
 
 
-def test_digits_that_touch_are_no_plain_number() -> None:
+def test_touching_digits_are_not_a_plain_number() -> None:
     assert find_number(sketch_of(written("20", gap=-14))) is None
 
 

@@ -49,7 +49,7 @@ def mouse(pad: DrawingPad, points: list[tuple[float, float]], last: str = "mouse
     event(pad, last, **places[-1])
 
 
-# ---- a hand
+# ---- Drawing
 
 
 def test_mouse_and_finger_draw_digits_that_are_read(pad: DrawingPad) -> None:
@@ -66,7 +66,7 @@ def test_mouse_and_finger_draw_digits_that_are_read(pad: DrawingPad) -> None:
     assert "a 7" in shown(pad)
 
 
-def test_replayed_strokes_are_read_like_a_hand_s(pad: DrawingPad) -> None:
+def test_replayed_strokes_are_read_like_drawn_ones(pad: DrawingPad) -> None:
     replayed = pad.replay([THREE])
     image = pad.image
     pad.clear()
@@ -83,7 +83,7 @@ def test_leaving_ends_a_stroke_and_moves_alone_draw_nothing(
     event(pad, "mouse_down", x=100, y=100)
     event(pad, "mouse_move", x=300, y=100)
     event(pad, "mouse_out", x=900, y=100)
-    event(pad, "mouse_move", x=200, y=300)  # the release outside was never heard of
+    event(pad, "mouse_move", x=200, y=300)  # the release outside was not reported
     (stroke,) = pad.state.drawing.strokes
     np.testing.assert_array_equal(stroke.points, [(50, 50), (150, 50), (SIZE, 50)])
     event(pad, "touch_start", touches=[{"x": 40, "y": 40}])
@@ -227,7 +227,7 @@ def test_a_view_that_comes_later_gets_the_whole_drawing(
     assert all(f"{x * RESOLUTION:.1f}, {y * RESOLUTION:.1f}" in sent[0] for x, y in THREE)
 
 
-def test_an_error_while_drawing_silences_no_other_canvas(
+def test_an_error_while_drawing_blocks_no_other_canvas(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ink = InkCanvas(50)
@@ -239,7 +239,7 @@ def test_an_error_while_drawing_silences_no_other_canvas(
     assert sent
 
 
-# ---- words
+# ---- Sentences
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_its_text_is_the_same_every_time(pad: DrawingPad) -> None:
     assert pad._repr_mimebundle_()["text/plain"] == "DrawingPad()"
 
 
-# ---- without a pen
+# ---- Without a pen
 
 
 def press(pad: DrawingPad, title: str) -> None:
@@ -368,7 +368,7 @@ def upload(name: str, content: bytes) -> tuple[dict[str, Any], ...]:
     return ({"name": name, "content": memoryview(content), **about},)
 
 
-def test_a_photo_is_read_and_a_file_that_is_none_is_named(pad: DrawingPad, tiny: Mnist) -> None:
+def test_a_photo_is_read_and_any_other_file_is_named(pad: DrawingPad, tiny: Mnist) -> None:
     image = 255 - np.kron(np.pad(tiny.test.images[0].numpy(), 8), np.ones((6, 6), np.uint8))
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png")
@@ -420,13 +420,13 @@ def test_a_photo_of_no_number_is_shown_with_the_reason(pad: DrawingPad) -> None:
     assert pad.numbers.photo.result.layout.display == "none"
 
 
-def test_a_doubtful_number_in_a_photo_is_said_to_be_none() -> None:
+def test_a_doubtful_number_in_a_photo_may_be_none() -> None:
     doubtful = Number("72", [], 0.1)
     assert photo_sentence(doubtful).startswith("I am not sure that there is a number")
     assert photo_sentence(doubtful._replace(confidence=0.97)) == "I read 72, 97 % sure."
 
 
-# ---- which network reads
+# ---- The choice of the network
 
 
 def test_the_best_shipped_network_reads_until_another_is_chosen(
@@ -471,7 +471,7 @@ def test_a_network_is_opened_from_an_upload(pad: DrawingPad, workplace: Path) ->
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "shipped:cnn", "model", "taken"])
-def test_an_upload_takes_no_other_network_s_place(workplace: Path, tiny: Mnist, name: str) -> None:
+def test_an_upload_replaces_no_other_network(workplace: Path, tiny: Mnist, name: str) -> None:
     own, friends = build_model("mlp", seed=1), build_model("mlp", seed=2)
     save_checkpoint(own, "model.safetensors")
     save_checkpoint(friends, "friend.safetensors")
@@ -520,7 +520,7 @@ def test_an_upload_may_have_any_name(pad: DrawingPad, workplace: Path, name: str
     assert pad.state.message.text.startswith(("the file", "long"))
 
 
-def test_where_no_network_is_found_it_says_so_and_draws_on(
+def test_without_any_network_it_says_so_and_still_draws(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mnist_nb.handwriting.pretrained.PRETRAINED", workplace)
@@ -566,7 +566,7 @@ def test_networks_stay_in_their_folder_after_chdir(
     assert pad.state.save_page() == workplace / "model.html"
 
 
-# ---- the state alone
+# ---- The state without widgets
 
 
 def test_an_invalid_stroke_or_picture_changes_nothing() -> None:

@@ -41,7 +41,7 @@ from mnist_nb.widgets.studio.session import TrainingSession
 
 LONG = Hyperparameters(
     epochs=200, learning_rate=0.001, batch_size=4
-)  # 31,000 steps: no test waits for its end
+)  # 31,000 steps, far more than any test waits for
 SHORT = Hyperparameters(epochs=2, learning_rate=0.01, batch_size=50)  # 26 steps
 EXPLODING = dataclasses.replace(SHORT, optimizer="adam", learning_rate=10.0)
 
@@ -122,7 +122,7 @@ def trained(data: Mnist, settings: Hyperparameters, stop_at: int | None = None) 
     return run.model
 
 
-# ---- the controls
+# ---- Controls
 
 
 def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
@@ -135,7 +135,7 @@ def test_while_it_runs_only_the_learning_rate_can_be_moved(make: Make) -> None:
     assert not any(control.disabled for control in studio.controls.by_name.values())
 
 
-# ---- train, stop, resume
+# ---- Train, stop, resume
 
 
 def test_buttons_and_calls_fit_the_state_of_the_session(make: Make) -> None:
@@ -220,9 +220,7 @@ def test_rapid_clicks_leave_one_run_at_most_and_every_weight(
         if seed % 3:
             click(studio, label)
         else:
-            buttons(studio, label)[
-                0
-            ].click()  # clicks that were under way before the button was greyed out
+            buttons(studio, label)[0].click()  # clicks sent before the button was disabled
         assert len(running_threads()) <= 1
         time.sleep(dice.choice([0, 0, 0.01, 0.05]))
     studio.stop()
@@ -302,7 +300,7 @@ def test_closing_leaves_no_thread(make: Make) -> None:
         studio.train()
 
 
-# ---- the learning rate in mid-run
+# ---- Changing the learning rate during a run
 
 
 def test_a_studio_keeps_its_file_when_the_folder_changes(
@@ -395,7 +393,7 @@ def test_a_rate_with_many_decimals_resumes_its_run(make: Make, tiny: Mnist) -> N
     assert same_weights(later.model, trained(tiny, settings))
 
 
-# ---- what goes wrong
+# ---- Errors
 
 
 def test_a_rate_too_high_ends_with_the_last_good_weights(make: Make, tiny: Mnist) -> None:
@@ -405,7 +403,9 @@ def test_a_rate_too_high_ends_with_the_last_good_weights(make: Make, tiny: Mnist
     assert "is too high" in kept.summary
     assert "try 1." in kept.summary
     assert kept.summary in shown(studio)
-    assert same_weights(kept.model, build_model("mlp", seed=0))  # with which the epoch began
+    assert same_weights(
+        kept.model, build_model("mlp", seed=0)
+    )  # the weights at the start of the epoch
     assert same_weights(load_checkpoint("model.safetensors"), kept.model)
     assert buttons(studio, "Resume")[0].disabled
     studio.controls.value = SHORT
@@ -454,7 +454,7 @@ def test_an_interrupt_stops_the_run_and_keeps_its_weights(make: Make, tiny: Mnis
     studio = make(LONG)
 
     def interrupt() -> None:
-        # long enough for the main thread to be waiting, as it is when somebody reaches for the
+        # long enough for the main thread to be waiting, as when someone presses the
         # button
         wait_until(lambda: studio.session.run is not None and steps(studio) > 2000)
         _thread.interrupt_main()
@@ -475,7 +475,7 @@ def test_an_interrupt_while_starting_locks_no_session(tiny: Mnist, workplace: Pa
 
     def publish() -> None:
         if not session.is_running:
-            may_end.wait(30)  # the last painting of the run that has ended
+            may_end.wait(30)  # the last update of the finished run
 
     session = TrainingSession(tiny, device="cpu", publish=publish)
     session.start(SHORT)
@@ -495,7 +495,7 @@ def test_an_interrupt_while_starting_locks_no_session(tiny: Mnist, workplace: Pa
     session.close()
 
 
-# ---- the runs kept
+# ---- Saved runs
 
 
 def test_the_model_is_a_copy_and_needs_training_first(make: Make) -> None:
@@ -567,7 +567,7 @@ def test_a_runs_weights_can_be_restored_and_trained_on(make: Make) -> None:
     assert same_weights(first.model, studio.model)
     assert same_weights(load_checkpoint("model.safetensors"), first.model)
     assert "The weights of first are in use" in shown(studio)
-    click(studio, "Train")  # goes on from them
+    click(studio, "Train")  # continues from them
     studio.session.wait()
     third = studio.runs[2]
     assert third.first_epoch == 2
@@ -625,7 +625,7 @@ def test_train_uses_the_controls_and_changes_them_for_one_call(make: Make) -> No
     assert studio.controls.value == SHORT
 
 
-def test_a_new_network_is_preselected_beside_a_file_too(make: Make) -> None:
+def test_a_new_network_is_preselected_even_if_a_file_exists(make: Make) -> None:
     save_checkpoint(build_model("mlp", seed=9), "model.safetensors")
     studio = make(SHORT, "model.safetensors")
     assert studio.train().first_epoch == 0
@@ -648,7 +648,7 @@ def test_labels_spread_as_little_as_needed_and_in_the_plot() -> None:
     assert spread_labels([174.0, 174.0]) == [163.0, 174.0]
 
 
-# ---- the pinned digit
+# ---- The pinned digit
 
 
 def test_the_pinned_digits_probabilities_follow_the_training(make: Make, tiny: Mnist) -> None:
@@ -675,7 +675,7 @@ def test_the_pinned_digits_probabilities_follow_the_training(make: Make, tiny: M
         studio.pin(image[:5])
 
 
-# ---- a look inside
+# ---- Diagnostics
 
 
 def test_diagnostics_are_drawn_and_described_in_words(make: Make) -> None:
@@ -705,7 +705,7 @@ def lines_of_layers(studio: TrainingStudio) -> str:
     return shown(studio).partition('class="studio-layers"')[2]
 
 
-# ---- settings that travel
+# ---- Settings as code
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -737,7 +737,7 @@ def test_the_code_of_a_run_names_changes_of_its_rate(make: Make) -> None:
     assert eval(code_of(run), {"Hyperparameters": Hyperparameters}) == LONG
 
 
-# ---- no run is lost
+# ---- No run is lost
 
 
 def test_a_resumed_run_is_saved_over_another_studios_file(make: Make, tiny: Mnist) -> None:
@@ -784,7 +784,7 @@ def test_a_failed_restore_leaves_the_stopped_run_resumable(make: Make) -> None:
 
 @pytest.mark.parametrize("path", [None, "model.safetensors"])
 @pytest.mark.parametrize("fresh", [True, False])
-def test_an_exploded_run_leaves_the_one_before_it_resumable(
+def test_after_a_diverged_run_the_previous_one_can_resume(
     path: str | None, fresh: bool, make: Make, tiny: Mnist
 ) -> None:
     settings = dataclasses.replace(SHORT, batch_size=4)
@@ -793,7 +793,7 @@ def test_an_exploded_run_leaves_the_one_before_it_resumable(
     exploded = studio.train(fresh=fresh, optimizer="adam", learning_rate=10.0)
     assert exploded.state is State.FAILED
     assert "run 1 is still there: Resume continues it" in shown(studio)
-    if path is not None:  # for another studio too, or the command line
+    if path is not None:  # also for another studio or the command line
         assert "Resume continues it" in shown(make(None, path))
     assert same_weights(studio.resume().model, trained(tiny, settings))
 
@@ -811,7 +811,7 @@ def test_a_stopped_run_survives_the_restoring_of_another(
     assert "run 2 stays in the table: use its weights, and Resume continues it" in shown(studio)
     studio.train(fresh=False, epochs=1)
     click(studio, "Use these weights", 1)
-    if path is not None:  # for another studio too, or the command line
+    if path is not None:  # also for another studio or the command line
         assert "Resume continues it" in shown(make(None, path))
     assert same_weights(studio.resume().model, trained(tiny, settings))
 
@@ -829,7 +829,7 @@ def test_a_training_state_alone_is_resumed(make: Make, tiny: Mnist) -> None:
     assert same_weights(studio.resume().model, trained(tiny, settings))
 
 
-# ---- data of other kinds
+# ---- Other data
 
 
 def test_the_readers_last_digit_is_pinned(make: Make, tiny: Mnist) -> None:

@@ -135,7 +135,7 @@ def test_a_full_disk_keeps_all_digits_of_a_number_or_none(
     assert len(MyDigits(FILE)) == 0
 
 
-def test_an_empty_pad_is_not_kept_nor_too_few_digits_taught(pad: DrawingPad) -> None:
+def test_an_empty_pad_is_not_saved_nor_too_few_digits_taught(pad: DrawingPad) -> None:
     press(pad, "Save as a 7 among my digits")
     assert "⚠" in shown(pad)
     assert "empty" in shown(pad)
@@ -159,7 +159,7 @@ def test_digits_are_relabelled_deleted_and_brought_back(filled_pad: DrawingPad) 
     assert shown(gallery).count("<img") == 30
 
 
-def test_a_kept_drawing_comes_back_to_the_pad_with_its_strokes(pad: DrawingPad) -> None:
+def test_a_saved_drawing_returns_to_the_pad_with_its_strokes(pad: DrawingPad) -> None:
     pad.replay([THREE])
     pad.state.keep(3)
     image = pad.image
@@ -209,7 +209,7 @@ def test_the_score_counts_and_shows_mistakes(filled_pad: DrawingPad) -> None:
     part(gallery, "Digit number").value, part(gallery, "is a").value = (
         1,
         5,
-    )  # the first 0 is called a 5
+    )  # the first 0 is labelled 5
     filled_pad.digits.relabel(filled_pad.digits.ids[0], 5)
     press(filled_pad, "How many of my digits does the network read?")
     score = gallery.score()
@@ -237,7 +237,7 @@ def test_teaching_saves_a_new_network_and_compares_both(
     assert Path(filled_pad.state.model_key).name == "cnn.my-hand-2.safetensors"
 
 
-def test_where_it_would_forget_the_old_network_stays(
+def test_the_old_network_stays_if_it_would_forget(
     filled_pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forgets(model: Any, *args: Any, **kwargs: Any) -> Any:
