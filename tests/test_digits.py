@@ -547,7 +547,7 @@ def test_a_pipe_in_place_of_an_image_is_named(
     filled(workplace / "mine.safetensors", 1).export("folder")
     image = next(Path("folder").glob("*.png"))
     image.write_bytes(b"no picture")
-    with pytest.raises(DigitsError, match=f"{image.name}': it is no PNG"):
+    with pytest.raises(DigitsError, match=f"{image.name}': it is not a PNG"):
         MyDigits("new.safetensors").import_("folder")
     image.unlink()
     os.mkfifo(image)

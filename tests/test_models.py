@@ -87,7 +87,7 @@ RELU = nn.ReLU()
 @pytest.mark.parametrize(
     ("layers", "reason"),
     [
-        ({"flat": nn.Flatten(), "head": nn.Linear(784, 10)}, "head is named like a part"),
+        ({"flat": nn.Flatten(), "head": nn.Linear(784, 10)}, "head has the name of an attribute"),
         (
             {"flat": nn.Flatten(), "a": RELU, "b": RELU, "c": nn.Linear(784, 10)},
             "b is also another layer",

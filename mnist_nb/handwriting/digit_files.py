@@ -1,4 +1,4 @@
-"""Files of digits: safetensors with strokes for your own, and folders of PNG files to share."""
+"""Files of digits: safetensors files with images and strokes, and folders of PNG files to share."""
 
 import contextlib
 import csv
@@ -56,7 +56,7 @@ class SavedDigit:
     Attributes:
         image: uint8 `[28, 28]`, bright ink on black.
         label: 0 to 9.
-        strokes: its strokes in the form of `Sketch.to_arrays`; None for an image.
+        strokes: the result of `Sketch.to_arrays`; None for an image.
         id: a permanent identifier of the digit.
         held_out: whether it is held out from teaching, to measure the result.
 
@@ -131,7 +131,7 @@ def read_digits(source: Path | bytes, name: str) -> tuple[SavedDigit, ...]:
 def _not_whole(name: str, reason: BaseException) -> DigitsError:
     return DigitsError(
         f"{name} is not a complete file of digits ({reason}). It was not changed: rename it to "
-        "start a new one, or replace it by a copy"
+        "start a new one, or replace it with a copy"
     )
 
 
@@ -310,7 +310,7 @@ def _read_labels(file: Folder) -> list[dict[str, str | None]]:
 
 
 def _read_png(folder: Folder, name: str, label: str) -> SavedDigit:
-    if not name or Path(name).name != name:  # names must not lead out of the folder
+    if not name or Path(name).name != name:  # a name must not lead out of the folder
         raise ValueError(
             f"{LABELS} must have the columns file and label, and file names without folders"
         )
@@ -335,7 +335,7 @@ def _read_bounded(file: Folder, max_bytes: int) -> bytes:
 
 @contextlib.contextmanager
 def _explain_fault(name: str) -> Iterator[None]:
-    """Raise any problem with a file of an export as an error that names the file."""
+    """Raise DigitsError, with the name of the file, for any problem with a file of an export."""
     faults = (OSError, SyntaxError, ValueError, KeyError, csv.Error, Image.DecompressionBombError)
     try:
         yield
@@ -344,5 +344,5 @@ def _explain_fault(name: str) -> Iterator[None]:
         if isinstance(error, UnicodeDecodeError):
             reason = "not UTF-8 text: save it as CSV UTF-8"
         elif isinstance(error, UnidentifiedImageError):
-            reason = "it is no PNG"
+            reason = "it is not a PNG file"
         raise DigitsError(f"{name}: {reason}. Nothing was imported") from error

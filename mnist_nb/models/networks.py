@@ -59,9 +59,9 @@ class Network(nn.Module):
         super().__init__()
         for name, layer in layers.items():
             if name in dir(self):
-                raise ValueError(f"the layer {name} is named like a part of Network: rename it")
+                raise ValueError(f"the layer {name} has the name of an attribute: rename it")
             if layer in self.children():
-                raise ValueError(f"the layer {name} is also another layer: make an object for each")
+                raise ValueError(f"the layer {name} is also another layer: create a second one")
             self.add_module(name, layer)
         if not isinstance(layer, nn.Linear):
             raise ValueError(f"the last layer must be nn.Linear, but {name} is not: add one")
@@ -124,9 +124,9 @@ class Network(nn.Module):
 
     @property
     def is_fully_connected(self) -> bool:
-        """Whether the layers are Flatten, then Linear layers with a ReLU between each two.
+        """Whether the layers are Flatten, then Linear layers with a ReLU after each but the last.
 
-        Each has weights and biases of its own.
+        No two layers may share weights or biases.
         """
         kinds = [type(layer) for layer in self.layers.values()]
         expected = [nn.Flatten, *[nn.Linear, nn.ReLU] * (len(kinds) // 2 - 1), nn.Linear]

@@ -1,4 +1,4 @@
-"""Background work, during which a panel stays usable."""
+"""Background work, which keeps a panel responsive."""
 
 from collections.abc import Callable
 from threading import Thread
@@ -13,7 +13,7 @@ class BackgroundWork:
         report: called with any error that a task raises.
 
     Attributes:
-        is_closed: whether no further task may start.
+        is_closed: whether new tasks are ignored.
     """
 
     def __init__(self, report: Callable[[Exception], object]) -> None:
@@ -22,7 +22,7 @@ class BackgroundWork:
         self._last: Thread | None = None
 
     def start(self, work: Work) -> Thread | None:
-        """Run a task after those started before. Do nothing if closed."""
+        """Run a task after all earlier ones. Do nothing if closed."""
         if self.is_closed:
             return None
         arguments = (self._last, work)
