@@ -14,6 +14,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from abc import ABC, abstractmethod
@@ -219,7 +220,9 @@ class WebKitWindow(Window):
 
 
 def find_firefox() -> str | None:
-    """Return the path of a stock Firefox on Linux."""
+    """Return the path of a stock Firefox on Linux; elsewhere playwright's own build is tested."""
+    if sys.platform != "linux":
+        return None
     return shutil.which("firefox-esr") or shutil.which("firefox")
 
 
