@@ -50,6 +50,14 @@ def test_signs_of_kinds_never_taught_are_refused(name: str, least: float) -> Non
     assert float(is_refused(model, digit_score(model, images)).float().mean()) >= least
 
 
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+@pytest.mark.parametrize("kind", ["tree", "hash"])
+def test_most_signs_of_a_kind_never_taught_are_refused(kind: str, name: str) -> None:
+    model = load_pretrained(name)
+    images = kept_apart.draw_kinds({kind: kept_apart.FORMS[kind]}, {}, seed=1, count=50)[kind]
+    assert float(is_refused(model, digit_score(model, images)).float().mean()) >= 0.84
+
+
 @pytest.mark.promise("refusal")
 @pytest.mark.parametrize("slip", [0, 3, 7])
 @pytest.mark.parametrize("name", ["mlp", "cnn"])

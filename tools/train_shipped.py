@@ -9,7 +9,8 @@
    Wortsman and others, "Robust fine-tuning of zero-shot models", 2022).
 3. Divide the logits by a temperature, which changes the confidence but no prediction.
 4. Train the head that refuses images without a digit, on the hidden units of the finished network.
-   The ten outputs are not changed.
+   For the mlp, continue three times with other seeds and fewer signs, and keep the mean of the
+   weights: this refuses more letters. The ten outputs are not changed.
 
 With --refusal, do only step 4, on the networks that ship: minutes instead of half an hour.
 With --quick, train only a few steps on the sample, to try the command.
@@ -18,12 +19,14 @@ With --quick, train only a few steps on the sample, to try the command.
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import json
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from mnist_nb import PRESETS, Hyperparameters, build_model, load_mnist, save_checkpoint, train
 from mnist_nb.data import Mnist, Split, load_sample
@@ -45,8 +48,9 @@ AUGMENTATIONS["more variants"] = MORE_VARIANTS
 VARIANTS_KEPT = 0.7  # of the change of the weights in the second training
 
 SIGN_SHARE = 0.42  # of the images without a digit; letters have an equal share
+REFINING_SIGN_SHARE = 0.2
 REFUSAL_BATCH = 256  # digits, and an equal number of negatives
-REFUSAL_LEARNING_RATE = 0.004
+REFUSAL_LEARNING_RATE, REFINING_LEARNING_RATE = 0.004, 0.001
 REFUSED_DIGITS = 0.007  # share of MNIST's validation digits; about 1 % of other people's
 
 
@@ -61,6 +65,8 @@ class Recipe:
     refusal_decay: float  # of the head's weights
     refusal_epochs: int = 12  # over the training digits, to collect hidden units
     refusal_steps: int = 10_000
+    refining_steps: int = 3_000
+    refining_seeds: int = 0  # trainings of the head that start from the first one
 
     def shortened(self) -> Recipe:
         """Return a recipe with one epoch of each training, to try the command."""
@@ -70,6 +76,7 @@ class Recipe:
             variants=dataclasses.replace(self.variants, epochs=1),
             refusal_epochs=1,
             refusal_steps=20,
+            refining_steps=20,
         )
 
 
@@ -95,6 +102,7 @@ RECIPES = {
         temperature=1.0,
         refusal_noise=0.2,
         refusal_decay=0.5,
+        refining_seeds=3,
     ),
     "cnn": Recipe(
         training=dataclasses.replace(PRESETS["best for drawing, cnn"], epochs=16),
@@ -145,22 +153,29 @@ def divide_logits(model: Network, temperature: float) -> None:
 
 def teach_refusal(model: Network, data: Mnist, recipe: Recipe) -> None:
     """Add a refusal head to the network, and train it on the hidden units."""
-    negatives, digits = collect_hidden(model.eval(), data.train, recipe.refusal_epochs)
+    model.eval()
     head = RefusalHead(model.hidden_units)
     model.add_module(HEAD_NAME, head)
-    fit_head(head, negatives, digits, recipe)
+    epochs = recipe.refusal_epochs
+    hidden = collect_hidden(model, data.train, epochs, SIGN_SHARE)
+    fit_head(head, hidden, recipe, recipe.refusal_steps, REFUSAL_LEARNING_RATE)
+    if recipe.refining_seeds:
+        hidden = collect_hidden(model, data.train, epochs, REFINING_SIGN_SHARE)
+        refine_head(head, hidden, recipe)
     set_threshold(model, head, data.validation)
 
 
 @torch.no_grad()
-def collect_hidden(model: Network, split: Split, epochs: int) -> tuple[Tensor, Tensor]:
+def collect_hidden(
+    model: Network, split: Split, epochs: int, sign_share: float
+) -> tuple[Tensor, Tensor]:
     """Return the hidden units for negatives and for digits: each `[N, hidden_units]`."""
     generator = torch.Generator().manual_seed(0)
     of_negatives, of_digits = [], []
     for epoch in range(epochs):
         for rows in permutation(0, epoch, len(split)).split(1000):
             images, labels = to_input(split.images[rows]), split.labels[rows]
-            negatives = make_negatives(images, labels, generator, SIGN_SHARE)
+            negatives = make_negatives(images, labels, generator, sign_share)
             count = 2 * len(negatives)
             digits = MORE_VARIANTS(images[:count], generator, labels[:count])
             negatives = MORE_VARIANTS(negatives, generator)
@@ -169,20 +184,38 @@ def collect_hidden(model: Network, split: Split, epochs: int) -> tuple[Tensor, T
     return torch.cat(of_negatives), torch.cat(of_digits)
 
 
-def fit_head(head: RefusalHead, negatives: Tensor, digits: Tensor, recipe: Recipe) -> None:
+def refine_head(head: RefusalHead, hidden: tuple[Tensor, Tensor], recipe: Recipe) -> None:
+    """Train the head further with several seeds, and keep the mean of the weights."""
+    mean = AveragedModel(head)
+    for seed in range(recipe.refining_seeds):
+        refined = copy.deepcopy(head)
+        fit_head(refined, hidden, recipe, recipe.refining_steps, REFINING_LEARNING_RATE, seed)
+        mean.update_parameters(refined)
+    head.load_state_dict(mean.module.state_dict())
+
+
+def fit_head(
+    head: RefusalHead,
+    hidden_units: tuple[Tensor, Tensor],
+    recipe: Recipe,
+    steps: int,
+    learning_rate: float,
+    seed: int = 0,
+) -> None:
     """Train the head on noisy hidden units, half of which are from digits."""
-    generator = torch.Generator().manual_seed(0)
+    negatives, digits = hidden_units
+    generator = torch.Generator().manual_seed(seed)
     optimizer = Adam(head.parameters(), decay=recipe.refusal_decay)
     noise = recipe.refusal_noise * digits.std(0)
     labels = torch.arange(2).repeat_interleave(REFUSAL_BATCH)  # 0: not a digit, 1: a digit
-    for step in range(recipe.refusal_steps):
+    for step in range(steps):
         some_negatives = draw_rows(negatives, generator)
         some_digits = draw_rows(digits, generator)
         hidden = torch.cat([some_negatives, some_digits])
         hidden += noise * torch.randn(hidden.shape, generator=generator)
         autograd_gradients(head, hidden, labels)
-        progress = step / recipe.refusal_steps
-        optimizer.step(REFUSAL_LEARNING_RATE * schedule_factor("one-cycle", progress))
+        progress = step / steps
+        optimizer.step(learning_rate * schedule_factor("one-cycle", progress))
 
 
 def draw_rows(hidden: Tensor, generator: torch.Generator) -> Tensor:
