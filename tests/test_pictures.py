@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
 from test_pretrained import sketch_of
 
+from mnist_nb.handwriting.picture_files import load_grey
 from mnist_nb.handwriting.pictures import find_ink, from_image, picture_steps
 from mnist_nb.handwriting.preprocessing import EmptySketchError
 
@@ -46,6 +48,20 @@ def photo(dark: bool) -> Image.Image:
     grain = np.random.default_rng(0).normal(0, 5, ink.shape)
     paper = light * (1 - 0.7 * ink) + grain
     return Image.fromarray((255 - paper if dark else paper).clip(0, 255).astype(np.uint8))
+
+
+def test_a_large_picture_of_16_bits_takes_little_memory() -> None:
+    values = np.full((6200, 6200), 60_000, np.uint16)
+    values[1500:4700, 3000:3300] = 300
+    picture = Image.fromarray(values)
+    tracemalloc.start()
+    grey = load_grey(picture)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * values.nbytes
+    assert grey.shape == (512, 512)
+    assert grey.min() < 10
+    assert grey.max() == 255
 
 
 class TestFromImage:

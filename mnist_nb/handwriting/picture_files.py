@@ -46,10 +46,12 @@ def load_grey(source: Picture, crop: Crop = WHOLE_PICTURE) -> Floats:
         raise ValueError(f"crop must be four shares from 0 to 1, got {crop}")
     picture = _open(source)
     try:
-        picture = _to_8_bits(_crop(_upright(picture), crop))
+        picture = _upright(picture)  # frees the opened file
+        picture = _crop(picture, crop)
+        width, height = picture.size
+        picture = _to_8_bits(_reduce(picture))
     except Exception as error:  # Pillow raises many types for a damaged file or a rare mode
         raise _unreadable(source, error) from error
-    width, height = picture.size
     picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE), Image.Resampling.BOX)
     if min(picture.size) < min(_SMALLEST_SIDE, width, height):
         raise ValueError(
@@ -158,6 +160,20 @@ def _crop(picture: Image.Image, crop: Crop) -> Image.Image:
     right_pixel = max(round(right * picture.width), left_pixel + 1)
     bottom_pixel = max(round(bottom * picture.height), top_pixel + 1)
     return picture.crop((left_pixel, top_pixel, right_pixel, bottom_pixel))
+
+
+def _reduce(picture: Image.Image) -> Image.Image:
+    """Shrink a large picture before its conversions, each of which copies it."""
+    factor = max(picture.size) // (4 * _LARGEST_SIDE)
+    if factor < 2:
+        return picture
+    if picture.has_transparency_data and picture.mode != "RGBA":
+        picture = picture.convert("RGBA")
+    elif picture.mode in ("1", "P"):
+        picture = picture.convert("L" if picture.mode == "1" else "RGB")
+    elif picture.mode.startswith("I;"):
+        picture = picture.convert("I")
+    return picture.reduce(factor)
 
 
 def _to_8_bits(picture: Image.Image) -> Image.Image:
