@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = make_parser(words[0]).parse_args(words)
         return int(options.run(options))
-    except (ValueError, TypeError, ArithmeticError, MemoryError, OSError) as error:
+    except (ValueError, TypeError, ArithmeticError, MemoryError, OSError, RuntimeError) as error:
         print(f"mnist_nb {words[0]}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

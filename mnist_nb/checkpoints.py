@@ -244,8 +244,9 @@ def _network_from(tensors: Mapping[str, Tensor]) -> Network:
         ValueError: if no network has these tensors; the message says why.
     """
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    of_layers = {name for name in shapes if name.partition(".")[0] not in AUXILIARY_HEADS}
     for network_class in MODELS.values():
-        if set(network_class().state_dict()) == _layer_names(shapes):
+        if set(network_class().state_dict()) == of_layers:
             network = network_class(**network_class.options_from(shapes))
             _add_heads(network, shapes)
             _check_tensors(tensors, network.state_dict())
@@ -253,11 +254,6 @@ def _network_from(tensors: Mapping[str, Tensor]) -> Network:
             return network
     names = ", ".join(sorted(tensors)[:6]) or "none"
     raise ValueError(f"its tensors ({names}) belong to no known network")
-
-
-def _layer_names(names: Mapping[str, Any]) -> set[str]:
-    """Return the names of tensors that belong to no auxiliary head."""
-    return {name for name in names if name.partition(".")[0] not in AUXILIARY_HEADS}
 
 
 def _add_heads(network: Network, names: Mapping[str, Any]) -> None:

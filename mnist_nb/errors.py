@@ -1,5 +1,7 @@
 """The base class of the package's errors, and a range check."""
 
+from numbers import Real
+
 
 class MnistNbError(Exception):
     """The base class of the package's errors. Each is also a standard error such as ValueError."""
@@ -9,7 +11,7 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
     """Check that a number is between `low` and `high`, both included.
 
     Raises:
-        ValueError: if it is not. NaN and bools are rejected.
+        ValueError: if it is not. NaN, bools and text are rejected.
     """
-    if isinstance(value, bool) or not low <= value <= high:
+    if not isinstance(value, Real) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{name} must be between {low:,} and {high:,}, got {value!r}")

@@ -70,6 +70,8 @@ class LabelsInFloats:
         ("two or more runs", lambda data: spread([0.98])),
         ("above 0", lambda data: tempered(data, 0.0)),
         ("above 0", lambda data: tempered(data, NAN)),
+        ("seed must be", lambda data: build_model(seed="7")),
+        ("pen_width must be", lambda data: Sketch().to_mnist(np.True_)),
         ("image 1 has no ink", lambda data: image_stats([np.eye(28), np.zeros((28, 28))])),
         ("shape", lambda data: image_stats(np.eye(28))),
     ],

@@ -258,6 +258,16 @@ def test_ctrl_c_at_the_end_of_a_saved_run_does_not_crash(workplace):
     assert load_checkpoint("model.safetensors").name == "mlp"
 
 
+def test_an_error_of_pytorch_is_one_line(mnist_nb, monkeypatch):
+    def without_memory(*_):
+        raise RuntimeError("can't allocate memory")
+
+    monkeypatch.setattr("mnist_nb.evaluate", without_memory)
+    save_checkpoint(build_model("mlp"), "model.safetensors")
+    result = mnist_nb("test")
+    assert (result.returncode, result.stderr) == (2, "mnist_nb test: can't allocate memory\n")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk to print to")
 def test_a_log_on_a_full_disk_is_one_line(mnist_nb, monkeypatch, capsys):
     with open("/dev/full", "w") as full:
