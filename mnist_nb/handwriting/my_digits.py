@@ -324,8 +324,8 @@ def _position(digits: Sequence[SavedDigit], digit_id: int) -> int:
         if isinstance(digit_id, int | np.integer) and digit.id == digit_id:
             return position
     raise DigitsError(
-        f"there is no digit with the id {reprlib.repr(digit_id)}: it may have been deleted in "
-        "another notebook"
+        f"there is no digit with the id {reprlib.repr(digit_id)} in the file: it was deleted in "
+        "another notebook, or the file was removed. Draw it again, or import a copy of the file"
     )
 
 

@@ -409,6 +409,14 @@ def test_a_scribble_on_the_page_for_numbers_replaces_the_reading(pad: DrawingPad
     assert "at most 400" in pad.numbers.children[2].value
 
 
+def test_a_drawing_whose_file_was_removed_is_saved_again(pad: DrawingPad) -> None:
+    pad.replay([THREE])
+    pad.state.keep(7)
+    pad.state.collection.digits.path.unlink()
+    pad.state.keep(1)
+    assert [digit.label for digit in pad.state.collection.kept] == [1]
+
+
 def test_a_photo_of_no_number_is_shown_with_the_reason(pad: DrawingPad) -> None:
     pattern = 255 * np.random.default_rng(0).integers(0, 2, (25, 25)).astype(np.uint8)
     buffer = io.BytesIO()

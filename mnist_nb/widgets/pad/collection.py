@@ -98,6 +98,7 @@ class DigitCollection(HasTraits):
 
     def keep(self, drawings: Sequence[Drawn], labels: Sequence[int]) -> None:
         """Save drawings with these labels. Drawings that were saved last only get new labels."""
+        self.digits.reload()  # those saved last may be gone: then they are saved again
         images = [_image_of(drawing).tobytes() for drawing in drawings]
         is_repeated = images == list(self._last_kept.values())
         ids = self._relabel_last_kept(labels) if is_repeated else {}
