@@ -6,9 +6,9 @@ closed and contain ink, and rules run across the picture.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from scipy import ndimage
@@ -154,21 +154,24 @@ def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     places = ndimage.find_objects(blobs)
     proven = [box for box in closed if _has_free_ink(box, places) or _is_in_a_row(box, closed)]
     alike = [box for box in closed if any(box.is_like(other) for other in proven)]
-    sizes: list[_Box] = []
-    for box in proven:
-        if not any(box.is_like(other) for other in sizes):
-            sizes.append(box)
-            alike += _boxes_of_size(box, mask)
     alike.sort(key=lambda box: box.width * box.height, reverse=True)
     kept: list[_Box] = []
-    for box in alike:
-        if not any(_is_double(box, larger) for larger in kept):
+    for box in itertools.chain(alike, _boxes_of_sizes(proven, mask)):
+        if not any(_is_double(box, other) for other in kept):
             kept.append(box)
     return kept
 
 
+def _boxes_of_sizes(models: Sequence[_Box], mask: Mask) -> Iterator[_Box]:
+    """Find upright boxes of the same sizes, also where digits touch their lines."""
+    done: list[_Box] = []
+    for model in models:
+        if not any(model.is_like(other) for other in done):
+            done.append(model)
+            yield from _boxes_of_size(model, mask)
+
+
 def _boxes_of_size(model: _Box, mask: Mask) -> Iterator[_Box]:
-    """Find upright boxes of the same size, also where digits touch their lines."""
     width, height = round(model.width) - 1, round(model.height)
     thick = _thickened(mask)
     is_fit = _coverage_of_sides(thick, width, height).min(axis=0) >= CLOSED
@@ -209,7 +212,7 @@ def _closed_boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     ordered = sorted(lines, key=lambda line: line.start[1])
     boxes: list[_Box] = []
     for index, top in enumerate(ordered):
-        boxes += islice(_boxes_below(top, ordered[index + 1 :], thick), NESTED)
+        boxes += itertools.islice(_boxes_below(top, ordered[index + 1 :], thick), NESTED)
     return boxes
 
 
@@ -269,11 +272,11 @@ def _is_in_a_row(box: _Box, boxes: Sequence[_Box]) -> bool:
     return False
 
 
-def _is_double(box: _Box, larger: _Box) -> bool:
-    """Return whether one of two equal boxes has a stroke as its side."""
-    across = abs(box.centre[0] - larger.centre[0])
-    down = abs(box.centre[1] - larger.centre[1])
-    return box.is_like(larger) and across < larger.width / 4 and down < larger.height / 4
+def _is_double(box: _Box, other: _Box) -> bool:
+    """Return whether two boxes are the same, one of them perhaps with a stroke as its side."""
+    across = abs(box.centre[0] - other.centre[0])
+    down = abs(box.centre[1] - other.centre[1])
+    return box.is_like(other) and across < other.width / 4 and down < other.height / 4
 
 
 # ---- rules
