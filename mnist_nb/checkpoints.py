@@ -205,8 +205,8 @@ def continue_run(
 
 def _check_replaceable(path: str | Path) -> None:
     """Check that a network may be saved here: no file, or one with the tensors of a network."""
-    names, metadata = files.read_header(path)
     known = [set(model().state_dict()) for model in MODELS.values()]
+    names, metadata = files.read_header(path)
     files.check_replaceable(path, "network", ours=_MODEL_KEY in metadata or names in known)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ink import THREE, assert_like_mnist, difference, difference_in_shape
 from numpy.typing import NDArray
@@ -67,6 +67,8 @@ def test_a_large_picture_of_16_bits_takes_little_memory() -> None:
 class TestFromImage:
     @pytest.mark.slow
     @given(st.integers(0, 2**32 - 1))
+    @example(34)  # once taken for a box
+    @example(536071)  # once taken for rules
     def test_an_image_like_mnists_is_unchanged(self, seed: int) -> None:
         generator = np.random.default_rng(seed)
         original = sketch_of([generator.uniform(20, 260, (5, 2)).astype(np.float32)]).to_mnist()

@@ -31,7 +31,7 @@ from mnist_nb.handwriting.ruled_lines import (
 # The numbers below were tuned on pictures like those of benchmarks/pictures.py.
 _NO_GRAIN = 0.5  # grey levels; a picture with less is a drawing by a program
 _MIN_CONTRAST = 6  # of ink, in standard deviations of the paper's grain
-_SMALLEST_RULED = 64  # pixels; no rules are looked for in smaller pictures
+_SMALLEST_RULED = 64  # pixels; in smaller pictures, digits look like boxes and rules
 _STROKES = 4  # the width of the window that finds the paper, in widths of a stroke
 _SPECK = 10  # pixels; less connected ink is grain
 _FREE_SHARE = 0.1  # of the strokes that do not touch the edge; with less, all are measured
@@ -145,12 +145,8 @@ def ink_of_grey(grey: Floats) -> Floats:
             "there is no digit in this picture: nothing in it stands out from its background"
         )
     is_faint = ink > max(5 * grain, 0.25 * full)
-    is_faint &= ~find_box_lines(is_faint, ink)  # before rules, which would leave boxes open
-    if layers.is_photo and min(ink.shape) > _SMALLEST_RULED:
-        is_fainter = ink > max(4 * grain, 0.1 * full)
-        rules = find_paper_rules(is_faint, ink) | find_paper_rules(is_fainter, ink)
-        is_faint &= ~rules
-    is_faint &= ~find_rules(is_faint, ink)
+    if max(ink.shape) > _SMALLEST_RULED:
+        is_faint &= ~_printed_lines(layers, full, is_faint)
     is_strong = is_faint & (ink > 0.5 * full)
     is_line = ndimage.binary_propagation(is_strong, mask=is_faint)
     is_near = ndimage.binary_dilation(is_line, EIGHT_NEIGHBOURS)
@@ -159,6 +155,19 @@ def ink_of_grey(grey: Floats) -> Floats:
     if not ink.any():
         raise EmptySketchError("there is no digit in this picture: there are only lines in it")
     return np.where(writing_mask(ink), ink, 0)
+
+
+def _printed_lines(layers: _Layers, full: float, is_faint: Mask) -> Mask:
+    """Find boxes and rules in the pixels with ink.
+
+    Boxes come before rules, which would leave them open.
+    """
+    ink = layers.above_paper
+    lines = find_box_lines(is_faint, ink)
+    if layers.is_photo and min(ink.shape) > _SMALLEST_RULED:
+        is_fainter = ink > max(4 * layers.grain, 0.1 * full)
+        lines |= find_paper_rules(is_faint & ~lines, ink) | find_paper_rules(is_fainter, ink)
+    return lines | find_rules(is_faint & ~lines, ink)
 
 
 def _is_light_paper(grey: Floats) -> bool:

@@ -173,7 +173,7 @@ def _boxes_of_sizes(models: Sequence[_Box], mask: Mask) -> Iterator[_Box]:
 
 def _boxes_of_size(model: _Box, mask: Mask) -> Iterator[_Box]:
     width, height = round(model.width) - 1, round(model.height)
-    thick = _thickened(mask)
+    thick = ndimage.maximum_filter(mask, 3)
     is_fit = _coverage_of_sides(thick, width, height).min(axis=0) >= CLOSED
     fits = np.where(is_fit, _coverage_of_sides(mask, width, height).sum(axis=0), 0)
     best = ndimage.maximum_filter(fits, (height // 2 + 1, width // 2 + 1))

@@ -363,6 +363,7 @@ def test_a_number_on_the_small_paper_moves_to_its_page(pad: Pad) -> None:
     place = below.bounding_box()
     pad.mouse([(60 + x, 60 + y) for x, y in TWO])
     pad.says("I read a 2")
+    page.wait_for_timeout(500)  # until its bars have replaced those of earlier readings
     bars = page.locator(".mnist-bars").bounding_box()
     pad.mouse([(150 + x, 60 + y) for x, y in SIX])
     pad.says("This looks like 26.", ".widget-html-content")
