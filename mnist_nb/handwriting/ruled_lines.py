@@ -140,6 +140,12 @@ def _upright_line(start: Point, stop: Point, thickness: float) -> Line:
     return Line(start, stop, thickness, np.stack([rows, columns]))
 
 
+def _level_line(start: Point, length: int, thickness: float) -> Line:
+    """Return the horizontal line from its left end, a pixel wider for its blur."""
+    x, y = start
+    return _upright_line((y, x), (y, x + length), thickness).transposed()
+
+
 def points_between(start: Point, stop: Point) -> Integers:
     """Rows and columns of the pixels on a straight line, `[2, point]`."""
     longer = max(abs(stop[1] - start[1]), abs(stop[0] - start[0]))
@@ -162,27 +168,26 @@ def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     return kept
 
 
-def _boxes_of_sizes(models: Sequence[_Box], mask: Mask) -> Iterator[_Box]:
+def _boxes_of_sizes(examples: Sequence[_Box], mask: Mask) -> Iterator[_Box]:
     """Find upright boxes of the same sizes, also where digits touch their lines."""
-    done: list[_Box] = []
-    for model in models:
-        if not any(model.is_like(other) for other in done):
-            done.append(model)
-            yield from _boxes_of_size(model, mask)
+    searched: list[_Box] = []
+    for example in examples:
+        if not any(example.is_like(other) for other in searched):
+            searched.append(example)
+            yield from _boxes_of_size(example, mask)
 
 
-def _boxes_of_size(model: _Box, mask: Mask) -> Iterator[_Box]:
-    width, height = round(model.width) - 1, round(model.height)
+def _boxes_of_size(example: _Box, mask: Mask) -> Iterator[_Box]:
+    """Find upright boxes of the same size: all four sides are ink."""
+    width, height = round(example.width) - 1, round(example.height)
     thick = ndimage.maximum_filter(mask, 3)
     is_fit = _coverage_of_sides(thick, width, height).min(axis=0) >= CLOSED
     fits = np.where(is_fit, _coverage_of_sides(mask, width, height).sum(axis=0), 0)
     best = ndimage.maximum_filter(fits, (height // 2 + 1, width // 2 + 1))
-    thickness = min(model.first.thickness, model.second.thickness)
+    thickness = min(example.first.thickness, example.second.thickness)
     for row, column in np.argwhere(is_fit & (fits == best)).tolist():
-        top, bottom = (
-            _upright_line((y, column), (y, column + width), thickness).transposed()
-            for y in (row, row + height)
-        )
+        top = _level_line((column, row), width, thickness)
+        bottom = _level_line((column, row + height), width, thickness)
         yield _Box(top, bottom)
 
 
@@ -199,16 +204,10 @@ def _coverage_of_sides(mask: Mask, width: int, height: int) -> Floats:
     return np.stack([top, bottom, left, right])
 
 
-def _thickened(mask: Mask) -> Mask:
-    """Widen ink by a pixel, and add the picture's edge, which closes boxes that it cuts off."""
-    thick: Mask = ndimage.maximum_filter(mask, 3)
-    thick[[0, -1]] = True
-    thick[:, [0, -1]] = True
-    return thick
-
-
 def _closed_boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
-    thick = _thickened(mask)
+    thick = ndimage.maximum_filter(mask, 3)
+    thick[[0, -1]] = True  # the picture's edge closes boxes that it cuts off
+    thick[:, [0, -1]] = True
     ordered = sorted(lines, key=lambda line: line.start[1])
     boxes: list[_Box] = []
     for index, top in enumerate(ordered):
