@@ -159,6 +159,17 @@ def test_digits_are_relabelled_deleted_and_brought_back(filled_pad: DrawingPad) 
     assert shown(gallery).count("<img") == 30
 
 
+def test_delete_changes_only_the_digit_that_is_shown(filled_pad: DrawingPad) -> None:
+    filled_pad.state.collection.refresh()
+    elsewhere = MyDigits(FILE)
+    shown_id, next_id = elsewhere.ids[:2]
+    elsewhere.delete(shown_id)  # in another notebook
+    press(filled_pad, "Delete this digit")
+    assert "deleted in another notebook" in shown(filled_pad)
+    assert MyDigits(FILE).ids[0] == next_id
+    assert shown(filled_pad.gallery).count("<img") == 29
+
+
 def test_a_saved_drawing_returns_to_the_pad_with_its_strokes(pad: DrawingPad) -> None:
     pad.replay([THREE])
     pad.state.keep(3)

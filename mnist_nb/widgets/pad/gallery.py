@@ -83,9 +83,13 @@ class Gallery(VBox):  # type: ignore[misc]
         self._label.value = digits[chosen].label
 
     def _chosen(self) -> SavedDigit:
-        digits = list(self._collection.existing_digits())
-        number: int = min(self._number.value, len(digits))
-        return digits[number - 1]
+        """Return the digit that is shown as chosen, and then show changes of other programs."""
+        digits = self._collection.existing_digits()
+        shown = self._collection.kept or tuple(digits)  # a cell may have added the first digits
+        chosen = shown[self._number.value - 1]
+        digits.reload()
+        self._collection.refresh()
+        return chosen
 
     def _relabel(self) -> None:
         label = self._label.value
