@@ -77,6 +77,16 @@ def narrow_boxes(draw: ImageDraw.ImageDraw) -> None:
         draw.rectangle((left, top, right - 32, bottom), outline=130, width=3)
 
 
+def pale_boxes(draw: ImageDraw.ImageDraw) -> None:
+    """Draw boxes as pale as the palest ink, so that only half of their pixels count as ink."""
+    for place in range(COUNT):
+        left, top, right, bottom = box(place)
+        draw.rectangle((left, top, right - 32, bottom), outline=182, width=3)
+        for y in range(top, bottom, 2):
+            draw.line((left, y, left + 3, y), 160)
+            draw.line((right - 35, y, right - 32, y), 160)
+
+
 def crossed_boxes(draw: ImageDraw.ImageDraw) -> None:
     """Draw boxes that the 3s cross on one side, at the top and at the bottom."""
     for place in range(COUNT):
@@ -90,7 +100,7 @@ def underline(draw: ImageDraw.ImageDraw) -> None:
     draw.line((0, TOP + 128, SIZE[0], TOP + 128), 40, 3)
 
 
-FORMS = (boxes, comb, tilted_comb, table, narrow_boxes, crossed_boxes)
+FORMS = (boxes, comb, tilted_comb, table, narrow_boxes, pale_boxes, crossed_boxes)
 
 
 def assert_only_threes(ink: Grey) -> None:
