@@ -126,6 +126,17 @@ class TestForms:
         ImageDraw.Draw(page).line((0, 140, SIZE[0], 140), 40, 3)
         assert_only_threes(find_ink(page))
 
+    def test_rules_that_cross_digits_are_no_measure_of_the_pen(self) -> None:
+        """Two rules join all digits to the picture's edge, and two end before it."""
+        page = threes(width=14)
+        for y in (TOP - 30, TOP + 135):
+            ImageDraw.Draw(page).line((9, y, SIZE[0] - 9, y - 4), 150, 3)
+        for y in (TOP + 30, TOP + 80):
+            ImageDraw.Draw(page).line((0, y, SIZE[0], y - 4), 150, 3)
+        ink = find_ink(photographed(page))
+        is_stroke = np.asarray(threes(width=8)) < 100
+        assert (ink[is_stroke] > 0.5).mean() > 0.9
+
     def test_a_rule_along_its_foot_leaves_a_digit_closed(self) -> None:
         page = Image.new("L", (480, 130), 255)
         for left in range(30, 430, 110):

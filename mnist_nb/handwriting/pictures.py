@@ -34,7 +34,8 @@ _MIN_CONTRAST = 6  # of ink, in standard deviations of the paper's grain
 _SMALLEST_RULED = 64  # pixels; in smaller pictures, digits look like boxes and rules
 _STROKES = 4  # the width of the window that finds the paper, in widths of a stroke
 _SPECK = 10  # pixels; less connected ink is grain
-_FREE_SHARE = 0.1  # of the strokes that do not touch the edge; with less, all are measured
+_FREE_SHARE = 0.1  # of the strokes that do not follow the edge; with less, all are measured
+_ALONG_EDGE = 0.6  # of height plus width of ink; with more of it at the edge, it follows the edge
 _THINNEST = 1.0  # line of MNIST, in pixels of the 20x20 box
 
 
@@ -231,17 +232,17 @@ def _full_strength(layers: _Layers) -> float:
 def _stroke_width(layers: _Layers) -> float:
     """Measure the width of the strokes, in pixels: nine tenths of the ink are in thinner ones.
 
-    Shadows and dark edges are wider than any stroke: if possible, ink that touches the picture's
-    edge is ignored.
+    Shadows and dark edges are wider than any stroke: if possible, ink that runs along the picture's
+    edge is ignored. Rules that end there count, because digits may touch them.
     """
     mask = layers.above_paper > max(5 * layers.grain, 0.25 * _full_strength(layers))
     blobs, _ = ndimage.label(mask, EIGHT_NEIGHBOURS)
-    is_at_rim = np.isin(blobs, blobs[_rim(mask.shape)])
+    is_at_edge = _runs_along_edge(blobs)[blobs]
     is_speck = np.bincount(blobs.ravel())[blobs] < _SPECK
     padded = np.pad(mask, 1)
     depth = ndimage.distance_transform_cdt(padded, "chessboard")[1:-1, 1:-1]
     is_ridge = mask & (depth == ndimage.maximum_filter(depth, 3))
-    is_free_ridge = is_ridge & ~is_at_rim & ~is_speck
+    is_free_ridge = is_ridge & ~is_at_edge & ~is_speck
     if is_free_ridge.sum() > _FREE_SHARE * is_ridge.sum():
         is_ridge = is_free_ridge
     if not is_ridge.any():
@@ -296,7 +297,7 @@ def writing_mask(ink: Floats) -> Mask:
     contact = ndimage.sum_labels((ink > 0) & _rim(ink.shape), groups, labels)
     heights, widths = _group_sizes(groups)
 
-    runs_along_edge = contact > 0.6 * (heights + widths - 4 * reach)
+    runs_along_edge = contact > _ALONG_EDGE * (heights + widths - 4 * reach)
     is_frame = np.isin(labels, groups[_frames(ink)])
     is_edge = runs_along_edge | is_frame
     is_large = np.maximum(heights, widths) > 0.08 * longest + 2 * reach
@@ -322,6 +323,14 @@ def _typical(amounts: Floats) -> float:
     ordered = np.sort(amounts)
     totals = np.cumsum(ordered)
     return float(ordered[np.searchsorted(totals, totals[-1] / 2)])
+
+
+def _runs_along_edge(blobs: NDArray[np.int32]) -> Mask:
+    """Return for each label whether its ink follows the picture's edge."""
+    heights, widths = _group_sizes(blobs)
+    at_rim = blobs[_rim(blobs.shape)]
+    contact = np.bincount(at_rim, minlength=len(heights))
+    return np.asarray(contact > _ALONG_EDGE * (heights + widths))
 
 
 def _rim(shape: tuple[int, ...]) -> Mask:
