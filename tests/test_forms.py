@@ -171,6 +171,12 @@ class TestLight:
         light = 1 - 0.45 * ((distance - 0.45) / 0.75).clip(0, 1) ** 1.5
         assert_only_threes(find_ink(photographed(threes(level=70), light)))
 
+    def test_a_sheet_on_a_wide_table(self) -> None:
+        """Most dark pixels are the table's."""
+        page = Image.new("L", (2 * SIZE[0], 2 * SIZE[1]), 60)
+        page.paste(threes(), (120, 60))
+        assert_only_threes(find_ink(photographed(page)))
+
 
 def test_walls_of_a_photographed_comb_go_with_its_lines() -> None:
     page = Image.new("L", (2 * SIZE[0], SIZE[1]), 220)

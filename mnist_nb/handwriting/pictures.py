@@ -32,6 +32,8 @@ from mnist_nb.handwriting.ruled_lines import (
 _NO_GRAIN = 0.5  # grey levels; a picture with less is a drawing by a program
 _MIN_CONTRAST = 6  # of ink, in standard deviations of the paper's grain
 _SMALLEST_RULED = 64  # pixels; in smaller pictures, digits look like boxes and rules
+_NARROW = 0.05  # the window that shows both sides of a stroke, in longer sides of the picture
+_CLEAR_SURPLUS = 0.2  # of light windows over dark ones; 0.2 and 0.3 decide pictures alike
 _STROKES = 4  # the width of the window that finds the paper, in widths of a stroke
 _SPECK = 10  # pixels; less connected ink is grain
 _FREE_SHARE = 0.1  # of the strokes that do not follow the edge; with less, all are measured
@@ -175,13 +177,13 @@ def _printed_lines(layers: _Layers, full: float, is_faint: Mask) -> Mask:
 def _is_light_paper(grey: Floats) -> bool:
     """Return whether the paper is lighter than the ink.
 
-    Paper surrounds most of the ink. If that is not clear, the ink is in fewer pieces.
+    Paper is on both sides of a stroke, but on one side of a sheet's edge. If strokes are too wide
+    to tell, paper surrounds most of the ink. If that is not clear, the ink is in fewer pieces.
     """
-    window = max(3, round(0.3 * max(grey.shape)))
-    darkest = ndimage.minimum_filter(grey, window)
-    lightest = ndimage.maximum_filter(grey, window)
-    contrast = lightest - darkest
-    is_around_ink = contrast >= min(np.ptp(grey) / 2, contrast.max())  # never empty
+    surplus = _surplus_of_light(grey)
+    if abs(surplus) > _CLEAR_SURPLUS:
+        return surplus > 0
+    darkest, lightest, is_around_ink = _ink_in_windows(grey, 0.3)
     is_light = grey > (darkest + lightest) / 2
     light_share = is_light[is_around_ink].mean()
     if 0.35 < light_share < 0.65:
@@ -190,6 +192,32 @@ def _is_light_paper(grey: Floats) -> bool:
         if light_pieces != dark_pieces:
             return bool(light_pieces > dark_pieces)
     return bool(light_share > 0.5)
+
+
+def _surplus_of_light(grey: Floats) -> float:
+    """Return the share of narrow windows that are mainly light, less that of mainly dark ones."""
+    darkest, lightest, is_around_ink = _ink_in_windows(grey, _NARROW)
+    mean = ndimage.uniform_filter(grey, _window(grey, _NARROW))
+    lightness = (mean - darkest) / np.maximum(lightest - darkest, 1)
+    is_light = lightness[is_around_ink] > 0.65
+    is_dark = lightness[is_around_ink] < 0.35
+    return float(is_light.mean() - is_dark.mean())
+
+
+def _ink_in_windows(grey: Floats, share: float) -> tuple[Floats, Floats, Mask]:
+    """Return each window's darkest and lightest grey `[H, W]`, and whether both are far apart."""
+    window = _window(grey, share)
+    darkest = ndimage.minimum_filter(grey, window)
+    lightest = ndimage.maximum_filter(grey, window)
+    contrast = lightest - darkest
+    is_around_ink = contrast >= min(np.ptp(grey) / 2, contrast.max())  # never empty
+    return darkest, lightest, is_around_ink
+
+
+def _window(grey: Floats, share: float) -> int:
+    """Return the side of a window that is this share of the picture, in pixels."""
+    longer_side: int = max(grey.shape)
+    return max(3, round(share * longer_side))
 
 
 def _separate(grey: Floats, is_light: bool) -> _Layers:
@@ -258,7 +286,7 @@ def _open_with_window(grey: Floats, share: float, mode: str) -> _Layers:
     The opening removes everything that is brighter than its surroundings and narrower than the
     window, which is this share of the picture. The rest is paper.
     """
-    window = max(3, round(share * max(grey.shape)))
+    window = _window(grey, share)
     outside = np.quantile(grey, 0.1)
     paper = ndimage.grey_opening(grey, window, mode=mode, cval=outside)
     ink = grey - paper
