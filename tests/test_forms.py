@@ -171,9 +171,10 @@ class TestLight:
         light = 1 - 0.45 * ((distance - 0.45) / 0.75).clip(0, 1) ** 1.5
         assert_only_threes(find_ink(photographed(threes(level=70), light)))
 
-    def test_a_sheet_on_a_wide_table(self) -> None:
+    @pytest.mark.parametrize("table", [10, 60])
+    def test_a_sheet_on_a_wide_table(self, table: int) -> None:
         """Most dark pixels are the table's."""
-        page = Image.new("L", (2 * SIZE[0], 2 * SIZE[1]), 60)
+        page = Image.new("L", (3 * SIZE[0] // 2, 3 * SIZE[1] // 2), table)
         page.paste(threes(), (120, 60))
         assert_only_threes(find_ink(photographed(page)))
 
