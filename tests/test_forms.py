@@ -6,10 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from ink import THREE, difference_in_shape
+from made_pages import make_page
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
+from mnist_nb import Mnist
 from mnist_nb.handwriting.pictures import find_ink, from_image
 from mnist_nb.handwriting.preprocessing import prepare
 
@@ -120,6 +122,12 @@ class TestForms:
             page = threes()
             form(ImageDraw.Draw(page))
             assert_only_threes(find_ink(prepared(page)))
+
+    def test_strokes_of_neighbours_are_no_sides_of_a_box(self, sample: Mnist) -> None:
+        """Two strokes and the halves of two boxes look like a box of the same size."""
+        page = make_page("boxes", 69, sample.train)
+        is_digit = page.owners >= 0
+        assert (find_ink(page.picture)[is_digit] > 0).mean() > 0.9
 
     def test_a_rule_that_touches_all_digits(self) -> None:
         page = threes().crop((0, TOP - 10, SIZE[0], TOP + 160))

@@ -30,6 +30,8 @@ SAME_STRENGTH = 2.5  # rules of one sheet differ by at most this factor
 SAME_SIZE = 0.2  # boxes of one form differ by at most this share
 CLOSED = 0.8  # of the side of a box is ink
 FREE_INK = 0.25  # the height of ink in a box that is not a box itself, in heights of the box
+DOUBLE = 0.25  # the distance of a box and the same one with a stroke as its side, in its sizes
+APART = 0.8  # the least distance of two boxes of a form, likewise
 NESTED = 3  # so many boxes may share their top; higher ones enclose several rows
 ROW = 3  # so many boxes side by side need no free ink
 STROKE_STRENGTH = 1.7  # of strokes that are darker than the lines they cross
@@ -162,8 +164,12 @@ def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     alike = [box for box in closed if any(box.is_like(other) for other in proven)]
     alike.sort(key=lambda box: box.width * box.height, reverse=True)
     kept: list[_Box] = []
-    for box in itertools.chain(alike, _boxes_of_sizes(proven, mask)):
-        if not any(_is_double(box, other) for other in kept):
+    for box in alike:
+        if not any(_is_double(box, other, DOUBLE) for other in kept):
+            kept.append(box)
+    for box in _boxes_of_sizes(proven, mask):
+        # half of two neighbours and a stroke of each digit may look like a box between them
+        if not any(_is_double(box, other, APART) for other in kept):
             kept.append(box)
     return kept
 
@@ -263,7 +269,7 @@ def _is_in_a_row(box: _Box, boxes: Sequence[_Box]) -> bool:
     for other in boxes:
         is_level = abs(other.centre[1] - box.centre[1]) < SAME_SIZE * box.height
         if is_level and box.is_like(other):
-            is_apart = all(abs(other.centre[0] - x) > 0.8 * box.width for x in places)
+            is_apart = all(abs(other.centre[0] - x) > APART * box.width for x in places)
             if is_apart:
                 places.append(other.centre[0])
         if len(places) == ROW:
@@ -271,11 +277,11 @@ def _is_in_a_row(box: _Box, boxes: Sequence[_Box]) -> bool:
     return False
 
 
-def _is_double(box: _Box, other: _Box) -> bool:
-    """Return whether two boxes are the same, one of them perhaps with a stroke as its side."""
+def _is_double(box: _Box, other: _Box, distance: float) -> bool:
+    """Return whether two boxes of the same size are nearer than this share of it."""
     across = abs(box.centre[0] - other.centre[0])
     down = abs(box.centre[1] - other.centre[1])
-    return box.is_like(other) and across < other.width / 4 and down < other.height / 4
+    return box.is_like(other) and across < distance * other.width and down < distance * other.height
 
 
 # ---- rules
