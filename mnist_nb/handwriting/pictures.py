@@ -168,7 +168,9 @@ def _printed_lines(layers: _Layers, full: float, is_faint: Mask) -> Mask:
     ink = layers.above_paper
     is_fainter = ink > max(4 * layers.grain, 0.1 * full)
     lines = find_box_lines(is_faint, ink)
-    lines |= find_box_lines(is_fainter & ~lines, ink)
+    pale_lines = find_box_lines(is_fainter & ~lines, ink)
+    if np.count_nonzero(pale_lines & is_faint) < np.count_nonzero(pale_lines) / 2:  # no texture
+        lines |= pale_lines
     if layers.is_photo and min(ink.shape) > _SMALLEST_RULED:
         lines |= find_paper_rules(is_faint & ~lines, ink) | find_paper_rules(is_fainter, ink)
     return lines | find_rules(is_faint & ~lines, ink)

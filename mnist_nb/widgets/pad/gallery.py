@@ -86,7 +86,8 @@ class Gallery(VBox):  # type: ignore[misc]
         """Return the digit that is shown as chosen, and then show changes of other programs."""
         digits = self._collection.existing_digits()
         shown = self._collection.kept or tuple(digits)  # a cell may have added the first digits
-        chosen = shown[self._number.value - 1]
+        number: int = self._number.value
+        chosen = shown[number - 1]
         digits.reload()
         self._collection.refresh()
         return chosen
