@@ -77,6 +77,11 @@ def test_connected_ink_may_be_dropped_as_a_whole(sample: Mnist) -> None:
     assert all(members in dropped for members in blobs.values())
 
 
+def test_touching_digits_are_not_left_out_together(sample: Mnist) -> None:
+    page = make_page("touching", 32, sample.validation)
+    assert len(read_number(page.picture).text) >= len(page.text) - 1
+
+
 @pytest.mark.parametrize("kind", ["comma", "comma in a drawing", "point", "minus", "specks"])
 def test_no_sign_between_digits_is_read_as_one(kind: str, sample: Mnist) -> None:
     extra = 0

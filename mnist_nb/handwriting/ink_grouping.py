@@ -94,6 +94,7 @@ class DroppedFeatures:
         dropped_cut_ink: the length of its cuts through connected ink.
         dropped_offset: the distance from the nearest line of digits, at most 1.
         dropped_in_line: 1 if it is about as high as a digit, and in a line, else 0.
+        dropped_width_in_line: in the same case its width beyond 0.9, else 0: several digits.
         dropped_loneliness: 1 / (1 + the number of certain digits in that line).
     """
 
@@ -106,6 +107,7 @@ class DroppedFeatures:
     dropped_cut_ink: float
     dropped_offset: float
     dropped_in_line: float
+    dropped_width_in_line: float
     dropped_loneliness: float
 
 
@@ -283,6 +285,7 @@ class InkLayout:
         is_other = np.ones(len(self._boxes), np.bool_)
         is_other[members] = False
         offset, loneliness = self._place_in_line(members)
+        is_in_line = self.is_tall(members) and abs(offset) < MAX_LINE_OFFSET
         return DroppedFeatures(
             dropped=1,
             dropped_size=math.log(max(width, height, SMALLEST)),
@@ -292,7 +295,8 @@ class InkLayout:
             dropped_crowding=self._crowding(members, is_other),
             dropped_cut_ink=self._cut_ink(members, is_other),
             dropped_offset=abs(offset),
-            dropped_in_line=float(self.is_tall(members) and abs(offset) < MAX_LINE_OFFSET),
+            dropped_in_line=float(is_in_line),
+            dropped_width_in_line=max(width - TYPICAL_WIDTH, 0) if is_in_line else 0,
             dropped_loneliness=loneliness,
         )
 
