@@ -31,6 +31,14 @@ def test_each_box_of_a_page_has_ink(kind: str, sample: Mnist) -> None:
         assert number in page.owners[place]
 
 
+def test_digits_that_the_edge_cuts_off_stay_legible(sample: Mnist) -> None:
+    for seed in range(8):
+        page = make_page("cut close", seed, sample.train)
+        for number, (_, top, _, bottom) in enumerate(page.boxes):
+            rows, _ = np.nonzero(page.owners == number)
+            assert np.ptp(rows) > 0.6 * (bottom - top)
+
+
 def test_a_contact_sheet_is_drawn(
     tmp_path: Path, sample: Mnist, monkeypatch: pytest.MonkeyPatch
 ) -> None:

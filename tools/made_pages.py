@@ -243,8 +243,11 @@ class Sheet:
         return np.asarray(image, float) / 255
 
     def stamp(self, mask: Floats, left: int, top: int, owner: int = NOBODY) -> None:
-        """Put written ink `[H, W]` on the sheet."""
+        """Put written ink `[H, W]` on the sheet. Ink beyond its edges is cut off."""
+        cut_left, cut_top = max(-left, 0), max(-top, 0)
+        mask = mask[cut_top:, cut_left:]
         height, width = mask.shape
+        left, top = max(left, 0), max(top, 0)
         place = (slice(top, top + height), slice(left, left + width))
         ink = self.ink[place]
         visible = mask[: ink.shape[0], : ink.shape[1]]
