@@ -7,16 +7,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ink import difference_in_shape
 from made_pages import KINDS, make_page
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.interpolate import PchipInterpolator
 from torch import nn
 
-from mnist_nb import EmptySketchError, Sketch, build_model, load_pretrained, predict, read_number
+from mnist_nb import (
+    EmptySketchError,
+    Sketch,
+    build_model,
+    find_ink,
+    load_pretrained,
+    predict,
+    read_number,
+)
 from mnist_nb.data import Mnist
 from mnist_nb.handwriting import raster
-from mnist_nb.handwriting.pieces import stroke_pieces
+from mnist_nb.handwriting.page_reading import FORMS
+from mnist_nb.handwriting.pieces import draw_pieces, ink_pieces, stroke_pieces
 
 Strokes = list[NDArray[np.float32]]
 GLYPHS: dict[str, list[list[tuple[float, float]]]] = {  # 60 wide, 100 high
@@ -284,3 +294,13 @@ def test_made_pages_are_read(kind: str, sample: Mnist, cnn: nn.Module) -> None:
         except ValueError:
             continue
     assert whole >= (1 if kind in HARD_KINDS else 2)
+
+
+@pytest.mark.parametrize(("stretch", "slant"), FORMS)
+def test_strokes_and_ink_are_drawn_in_the_same_forms(stretch: float, slant: float) -> None:
+    strokes = written("5")
+    drawn = stroke_pieces(sketch_of(strokes, width=9))
+    of_ink = draw_pieces(ink_pieces(find_ink(picture_of(strokes))), stretch, slant)
+    difference = difference_in_shape(draw_pieces(drawn, stretch, slant), of_ink)
+    assert difference < 0.4  # the width of the pen
+    assert difference < difference_in_shape(draw_pieces(drawn), of_ink)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.handwriting.grouping import Layout, best_division, group_worth
-from mnist_nb.handwriting.page_reading import PageDigit, confidence_of, read_page
+from mnist_nb.handwriting.page_reading import PageDigit, confidence_of, read_doubtful, read_page
 from mnist_nb.handwriting.pictures import find_ink
 from mnist_nb.handwriting.pieces import (
     Box,
@@ -18,7 +18,6 @@ from mnist_nb.handwriting.pieces import (
     StrokePiece,
     check_piece_count,
     draw_pieces,
-    draw_strokes,
     enclosing_box,
     stroke_pieces,
     without_small,
@@ -27,20 +26,11 @@ from mnist_nb.handwriting.preprocessing import EmptySketchError, Floats, Pixels
 from mnist_nb.handwriting.pretrained import load_pretrained
 from mnist_nb.handwriting.refusal import is_refused, predict_and_score, score_logits
 from mnist_nb.handwriting.sketch import Sketch, Stroke
-from mnist_nb.models import predict
 
 MIN_PIECE_SIZE = 0.15  # in heights of a digit; smaller pieces are specks
 MIN_DIGIT_SIZE = 0.3  # in heights of a digit; smaller groups are dots
 MIN_LINE_OVERLAP = 0.35  # of two digits of a line, in heights of the lower one
 MIN_PIECE_HEIGHT = 1e-3  # of a piece, where heights are compared
-
-DOUBTFUL = 0.95  # a drawn digit read with less probability is read in these forms as well
-FORMS = (
-    (1, -0.2),
-    (1, 0.2),
-    (0.8, 0),
-    (1.25, 0),
-)  # stretch and slant; the mean over the forms is better
 
 # Of 400 single test digits, 0.8 % are read with less; most of QR codes and checkerboards, and half
 # of the letters in a text.
@@ -233,10 +223,8 @@ def _read_closely(reading: _Reading, model: nn.Module) -> ReadDigit:
     """Return the digit or its refusal. A doubtful drawn digit is read in several forms."""
     pieces, box, image, probabilities, score = reading
     strokes = [piece for piece in pieces if isinstance(piece, StrokePiece)]
-    if strokes and probabilities.max() < DOUBTFUL:
-        forms = np.stack([draw_strokes(strokes, stretch, slant) for stretch, slant in FORMS])
-        of_forms = predict(model, forms).numpy()
-        probabilities = np.vstack([probabilities, of_forms]).mean(axis=0)
+    if strokes:
+        probabilities = read_doubtful(strokes, probabilities, model)
     drawn = [piece.to_stroke() for piece in strokes]
     return _name(PageDigit(box, image, probabilities, score), model, drawn)
 

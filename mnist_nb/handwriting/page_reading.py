@@ -28,6 +28,7 @@ from mnist_nb.handwriting.lines import find_lines
 from mnist_nb.handwriting.pieces import (
     Box,
     InkPiece,
+    Piece,
     check_piece_count,
     draw_pieces,
     enclosing_box,
@@ -36,11 +37,20 @@ from mnist_nb.handwriting.pieces import (
 )
 from mnist_nb.handwriting.preprocessing import Floats, Pixels
 from mnist_nb.handwriting.refusal import predict_and_score, score_logits
+from mnist_nb.models import predict
 
 MIN_PIECE_SIZE = 0.1  # in heights of a digit; smaller pieces are specks
 MAX_CHOICES = 2000  # twice as many as made pages of digits and words have
 TINY = 1e-9  # lower probabilities count as this one, so that logarithms are finite
 UNSURE_WEIGHT = 0.05  # of the height of ink that does not look like a digit
+
+DOUBTFUL = 0.95  # a digit read with less probability is read in these forms as well
+FORMS = (
+    (1, -0.2),
+    (1, 0.2),
+    (0.8, 0),
+    (1.25, 0),
+)  # stretch and slant; the mean over the forms is better
 
 
 class PageDigit(NamedTuple):
@@ -243,9 +253,32 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     page = describe_page(ink, model)
     weights = load_weights()
     groups, probability = choose_digits(page, weights)
-    digits = page.reader.read(groups)
+    digits = []
+    for pieces, digit in zip(groups, page.reader.read(groups), strict=True):
+        probabilities = read_doubtful(pieces, digit.probabilities, model)
+        digits.append(digit._replace(probabilities=probabilities))
     confidence = math.exp(-weighted_sum(doubts_about(digits, probability), weights))
     return FoundDigits(arrange_in_lines(digits, page.scale), confidence)
+
+
+def read_doubtful(
+    pieces: Sequence[Piece], probabilities: NDArray[np.float32], model: nn.Module
+) -> NDArray[np.float32]:
+    """Read a doubtful digit in several forms as well.
+
+    Args:
+        pieces: of the digit.
+        probabilities: the network's reading of them, `[10]`.
+        model: the network.
+
+    Returns:
+        The mean over the forms if the reading is doubtful, else the same probabilities.
+    """
+    if probabilities.max() >= DOUBTFUL:
+        return probabilities
+    forms = np.stack([draw_pieces(pieces, stretch, slant) for stretch, slant in FORMS])
+    of_forms = predict(model, forms).numpy()
+    return np.asarray(np.vstack([probabilities, of_forms]).mean(axis=0))
 
 
 def doubts_about(digits: Sequence[PageDigit], probability: float) -> Doubts:

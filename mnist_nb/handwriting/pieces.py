@@ -240,17 +240,18 @@ def _choose_cuts(crossed: Integers, height: int) -> list[int]:
 # ---- drawing pieces
 
 
-def draw_pieces(pieces: Sequence[Piece]) -> Pixels:
-    """Draw pieces of one source as an image for a network, uint8 `[28, 28]`."""
+def draw_pieces(pieces: Sequence[Piece], stretch: float = 1, slant: float = 0) -> Pixels:
+    """Draw pieces of one source as an image for a network, uint8 `[28, 28]`.
+
+    Args:
+        pieces: strokes, or ink of one picture.
+        stretch: their width is multiplied by this.
+        slant: x per y, added to each point.
+    """
     strokes = [piece for piece in pieces if isinstance(piece, StrokePiece)]
     if strokes:
-        return draw_strokes(strokes)
-    return _draw_ink([piece for piece in pieces if isinstance(piece, InkPiece)])
-
-
-def draw_strokes(pieces: Sequence[StrokePiece], stretch: float = 1, slant: float = 0) -> Pixels:
-    """Draw strokes `stretch` times as wide, and slanted by `slant` (x per y)."""
-    return _draw_lines(tuple(piece.key for piece in pieces), stretch, slant)
+        return _draw_lines(tuple(stroke.key for stroke in strokes), stretch, slant)
+    return _draw_ink([piece for piece in pieces if isinstance(piece, InkPiece)], stretch, slant)
 
 
 @lru_cache(1000)  # most groups do not change between two strokes
@@ -264,10 +265,27 @@ def _draw_lines(lines: tuple[tuple[bytes, float], ...], stretch: float, slant: f
     return prepare(ink_along(paths, [], max(widths)))
 
 
-def _draw_ink(pieces: Sequence[InkPiece]) -> Pixels:
+def _draw_ink(pieces: Sequence[InkPiece], stretch: float, slant: float) -> Pixels:
     pixels = np.concatenate([piece.pixels for piece in pieces])
     width, height = np.ptp(pixels, axis=0) + 1
     columns, rows = (pixels - pixels.min(axis=0)).T
     ink = np.zeros((height, width))
     ink[rows, columns] = np.concatenate([piece.strengths for piece in pieces])
+    if stretch != 1 or slant != 0:
+        ink = _stretch_and_slant(ink, stretch, slant)
     return prepare(thicken(ink))
+
+
+def _stretch_and_slant(ink: Floats, stretch: float, slant: float) -> Floats:
+    """Return ink `[H, W]` in another form: new x = stretch * x + slant * y, moved to begin at 0."""
+    from scipy import ndimage  # imported late: it is slow, and drawings do not need it
+
+    height, width = ink.shape
+    new_width = int(np.ceil(stretch * width + abs(slant) * height))
+    old_from_new = np.array([[1, 0], [-slant / stretch, 1 / stretch]])  # of (y, x)
+    old_at_origin = (0, min(slant, 0) * height / stretch)
+    return np.asarray(
+        ndimage.affine_transform(
+            ink, old_from_new, old_at_origin, output_shape=(height, new_width), order=1
+        )
+    )

@@ -27,7 +27,15 @@ from mnist_nb.files import (
     regular_file,
     write_atomically,
 )
-from mnist_nb.handwriting import grouping, numbers, pieces, preprocessing, refusal, sketch
+from mnist_nb.handwriting import (
+    grouping,
+    numbers,
+    page_reading,
+    pieces,
+    preprocessing,
+    refusal,
+    sketch,
+)
 from mnist_nb.models import Network, layer_parameters, predict
 from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets import markup, prediction
@@ -73,10 +81,9 @@ SHARED_CONSTANTS = {
         "MIN_PIECE_HEIGHT",
         "MIN_DIGIT_SIZE",
         "MIN_LINE_OVERLAP",
-        "DOUBTFUL",
-        "FORMS",
         "SCORE_FACTOR",
     ),
+    page_reading: ("DOUBTFUL", "FORMS"),
     refusal: ("MIN_SCORE", "MAX_SCORE_LOGIT", "ENERGY_LOGIT_SLOPE", "ENERGY_LOGIT_SHIFT"),
     prediction: ("SURE", "LIKELY", "OVER_99"),
     markup: ("OVER_999",),
