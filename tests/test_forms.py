@@ -123,7 +123,7 @@ class TestForms:
             form(ImageDraw.Draw(page))
             assert_only_threes(find_ink(prepared(page)))
 
-    def test_strokes_of_neighbours_are_no_sides_of_a_box(self, sample: Mnist) -> None:
+    def test_strokes_of_neighbours_are_not_sides_of_a_box(self, sample: Mnist) -> None:
         """Two strokes and the halves of two boxes look like a box of the same size."""
         page = make_page("boxes", 69, sample.train)
         is_digit = page.owners >= 0
@@ -134,7 +134,7 @@ class TestForms:
         ImageDraw.Draw(page).line((0, 140, SIZE[0], 140), 40, 3)
         assert_only_threes(find_ink(page))
 
-    def test_rules_that_cross_digits_are_no_measure_of_the_pen(self) -> None:
+    def test_rules_across_digits_do_not_measure_the_pen(self) -> None:
         """Two rules join all digits to the picture's edge, and two end before it."""
         page = threes(width=14)
         for y in (TOP - 30, TOP + 135):

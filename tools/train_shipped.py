@@ -59,7 +59,7 @@ RAGGED_SHARE = 0.15  # of all images
 
 SIGN_SHARE = 0.46  # of the images without a digit, not counting those laid down
 REFINING_SIGN_SHARE = 0.2
-LAID_DOWN = 30  # digits of 1,000
+LAID_DOWN = 30  # of each 1,000 digits
 REFUSAL_BATCH = 256  # digits, and an equal number of negatives
 REFUSAL_LEARNING_RATE, REFINING_LEARNING_RATE = 0.004, 0.001
 REFUSED_DIGITS = 0.007  # share of MNIST's validation digits; about 1 % of other people's
@@ -224,8 +224,8 @@ def collect_hidden(
         for rows in permutation(0, epoch, len(split)).split(1000):
             images, labels = to_input(split.images[rows]), split.labels[rows]
             negatives = make_negatives(images, labels, generator, sign_share)
-            lying = lay_down(images[-LAID_DOWN:], labels[-LAID_DOWN:])
-            negatives = torch.cat([negatives, lying])
+            laid_down = lay_down(images[-LAID_DOWN:], labels[-LAID_DOWN:])
+            negatives = torch.cat([negatives, laid_down])
             count = 2 * len(negatives)
             digits = MORE_VARIANTS(images[:count], generator, labels[:count])
             negatives = MORE_VARIANTS(negatives, generator)
@@ -235,7 +235,7 @@ def collect_hidden(
 
 
 def lay_down(images: Tensor, labels: Tensor) -> Tensor:
-    """Turn digits by a quarter turn, half of them left, half right.
+    """Rotate digits by 90 degrees, half of them to the left, half to the right.
 
     0s and 1s are left out: a 0 that lies on its side is still a 0, and 1s are dashes, as among the
     signs.

@@ -222,10 +222,8 @@ def _read_groups(pieces: Sequence[Piece], scale: float, model: nn.Module) -> lis
 def _read_closely(reading: _Reading, model: nn.Module) -> ReadDigit:
     """Return the digit or its refusal. A doubtful drawn digit is read in several forms."""
     pieces, box, image, probabilities, score = reading
-    strokes = [piece for piece in pieces if isinstance(piece, StrokePiece)]
-    if strokes:
-        probabilities = read_doubtful(strokes, probabilities, model)
-    drawn = [piece.to_stroke() for piece in strokes]
+    probabilities = read_doubtful(pieces, probabilities, model)
+    drawn = [piece.to_stroke() for piece in pieces if isinstance(piece, StrokePiece)]
     return _name(PageDigit(box, image, probabilities, score), model, drawn)
 
 

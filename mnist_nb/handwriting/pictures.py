@@ -33,6 +33,7 @@ _NO_GRAIN = 0.5  # grey levels; a picture with less is a drawing by a program
 _MIN_CONTRAST = 6  # of ink, in standard deviations of the paper's grain
 _SMALLEST_RULED = 64  # pixels; in smaller pictures, digits look like boxes and rules
 _NARROW = 0.05  # the window that shows both sides of a stroke, in longer sides of the picture
+_MAINLY = 0.65  # more than this share of a mainly light window is light
 _CLEAR_SURPLUS = 0.2  # of light windows over dark ones; 0.2 and 0.3 decide pictures alike
 _STROKES = 4  # the width of the window that finds the paper, in widths of a stroke
 _SPECK = 10  # pixels; less connected ink is grain
@@ -169,7 +170,8 @@ def _printed_lines(layers: _Layers, full: float, is_faint: Mask) -> Mask:
     is_fainter = ink > max(4 * layers.grain, 0.1 * full)
     lines = find_box_lines(is_faint, ink)
     pale_lines = find_box_lines(is_fainter & ~lines, ink)
-    if np.count_nonzero(pale_lines & is_faint) < np.count_nonzero(pale_lines) / 2:  # no texture
+    # the lines of a pattern, such as a tablecloth's, are as dark as ink
+    if np.count_nonzero(pale_lines & is_faint) < np.count_nonzero(pale_lines) / 2:
         lines |= pale_lines
     if layers.is_photo and min(ink.shape) > _SMALLEST_RULED:
         lines |= find_paper_rules(is_faint & ~lines, ink) | find_paper_rules(is_fainter, ink)
@@ -188,7 +190,7 @@ def _is_light_paper(grey: Floats) -> bool:
     darkest, lightest, is_around_ink = _ink_in_windows(grey, 0.3)
     is_light = grey > (darkest + lightest) / 2
     light_share = is_light[is_around_ink].mean()
-    if 0.35 < light_share < 0.65:
+    if 1 - _MAINLY < light_share < _MAINLY:
         _, light_pieces = ndimage.label(is_around_ink & is_light, EIGHT_NEIGHBOURS)
         _, dark_pieces = ndimage.label(is_around_ink & ~is_light, EIGHT_NEIGHBOURS)
         if light_pieces != dark_pieces:
@@ -201,8 +203,8 @@ def _surplus_of_light(grey: Floats) -> float:
     darkest, lightest, is_around_ink = _ink_in_windows(grey, _NARROW)
     mean = ndimage.uniform_filter(grey, _window(grey, _NARROW))
     lightness = (mean - darkest) / np.maximum(lightest - darkest, 1)
-    is_light = lightness[is_around_ink] > 0.65
-    is_dark = lightness[is_around_ink] < 0.35
+    is_light = lightness[is_around_ink] > _MAINLY
+    is_dark = lightness[is_around_ink] < 1 - _MAINLY
     return float(is_light.mean() - is_dark.mean())
 
 

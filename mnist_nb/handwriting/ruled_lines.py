@@ -7,7 +7,7 @@ closed and contain ink, and rules run across the picture.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +30,8 @@ SAME_STRENGTH = 2.5  # rules of one sheet differ by at most this factor
 SAME_SIZE = 0.2  # boxes of one form differ by at most this share
 CLOSED = 0.8  # of the side of a box is ink
 FREE_INK = 0.25  # the height of ink in a box that is not a box itself, in heights of the box
-DOUBLE = 0.25  # the distance of a box and the same one with a stroke as its side, in its sizes
-APART = 0.8  # the least distance of two boxes of a form, likewise
+DOUBLE = 0.25  # boxes closer than this share of their size are one, perhaps with a wrong side
+APART = 0.8  # boxes of a form are at least this share of their size apart
 NESTED = 3  # so many boxes may share their top; higher ones enclose several rows
 ROW = 3  # so many boxes side by side need no free ink
 STROKE_STRENGTH = 1.7  # of strokes that are darker than the lines they cross
@@ -163,15 +163,9 @@ def _boxes(lines: Sequence[Line], mask: Mask) -> list[_Box]:
     proven = [box for box in closed if _has_free_ink(box, places) or _is_in_a_row(box, closed)]
     alike = [box for box in closed if any(box.is_like(other) for other in proven)]
     alike.sort(key=lambda box: box.width * box.height, reverse=True)
-    kept: list[_Box] = []
-    for box in alike:
-        if not any(_is_double(box, other, DOUBLE) for other in kept):
-            kept.append(box)
-    for box in _boxes_of_sizes(proven, mask):
-        # half of two neighbours and a stroke of each digit may look like a box between them
-        if not any(_is_double(box, other, APART) for other in kept):
-            kept.append(box)
-    return kept
+    kept = _add_distant([], alike, DOUBLE)
+    # half of two neighbours and a stroke of each digit may look like a box between them
+    return _add_distant(kept, _boxes_of_sizes(proven, mask), APART)
 
 
 def _boxes_of_sizes(examples: Sequence[_Box], mask: Mask) -> Iterator[_Box]:
@@ -277,8 +271,17 @@ def _is_in_a_row(box: _Box, boxes: Sequence[_Box]) -> bool:
     return False
 
 
-def _is_double(box: _Box, other: _Box, distance: float) -> bool:
-    """Return whether two boxes of the same size are nearer than this share of it."""
+def _add_distant(kept: Sequence[_Box], boxes: Iterable[_Box], distance: float) -> list[_Box]:
+    """Add the boxes that are not too close to a box of the same size."""
+    result = list(kept)
+    for box in boxes:
+        if not any(_is_close(box, other, distance) for other in result):
+            result.append(box)
+    return result
+
+
+def _is_close(box: _Box, other: _Box, distance: float) -> bool:
+    """Return whether two boxes of the same size are closer than this share of it."""
     across = abs(box.centre[0] - other.centre[0])
     down = abs(box.centre[1] - other.centre[1])
     return box.is_like(other) and across < distance * other.width and down < distance * other.height

@@ -83,7 +83,7 @@ class Gallery(VBox):  # type: ignore[misc]
         self._label.value = digits[chosen].label
 
     def _chosen(self) -> SavedDigit:
-        """Return the digit that is shown as chosen, and then show changes of other programs."""
+        """Return the digit that is shown as chosen. Then update the display."""
         digits = self._collection.existing_digits()
         shown = self._collection.kept or tuple(digits)  # a cell may have added the first digits
         number: int = self._number.value
