@@ -392,6 +392,36 @@ def test_a_number_is_written_and_a_scribble_is_refused(
     page.screenshot(path=screenshots / f"page-{kind}-refused.png")
 
 
+def test_a_label_stands_below_a_digit_at_the_upper_edge(open_page: Any, screenshots: Path) -> None:
+    page = open_page(**DESK)
+    page.evaluate(
+        """() => {
+          window.labels = [];
+          const context = CanvasRenderingContext2D.prototype;
+          const { fillText } = context;
+          context.fillText = function (text, x, y) {
+            window.labels.push([text, y]);
+            fillText.call(this, text, x, y);
+          };
+        }"""
+    )
+    page.locator("#many").click()
+    box = page.locator("#paper").bounding_box()
+    assert box
+    for x, top in ((0.3, 0.3), (0.6, 0.01)):
+        page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * top)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * 0.7)
+        page.mouse.up()
+    expect(page.locator("#words")).to_contain_text("11")
+    page.wait_for_function("window.labels.slice(-2).every(([text]) => text === '1')")
+    page.screenshot(path=screenshots / "page-labels.png")
+    (_, above), (_, below) = page.evaluate("window.labels.slice(-2)")
+    height = 280  # of the paper
+    assert above < 0.3 * height
+    assert below > 0.7 * height
+
+
 def upright_lines(count: int) -> list[dict[str, Any]]:
     """Return upright lines, close to each other in a row."""
     return [

@@ -22,7 +22,7 @@ from mnist_nb import build_model, load_pretrained, predict, save_checkpoint
 from mnist_nb.data import Mnist
 from mnist_nb.handwriting.numbers import Number, ReadDigit
 from mnist_nb.handwriting.sketch import Sketch
-from mnist_nb.widgets.canvas import RESOLUTION, InkCanvas, drawing
+from mnist_nb.widgets.canvas import RESOLUTION, InkCanvas, Sheet, drawing
 from mnist_nb.widgets.markup import probability_bars
 from mnist_nb.widgets.model_catalog import ModelCatalog
 from mnist_nb.widgets.pad import DrawingPad
@@ -415,6 +415,19 @@ def test_a_drawing_whose_file_was_removed_is_saved_again(pad: DrawingPad) -> Non
     pad.state.collection.digits.path.unlink()
     pad.state.keep(1)
     assert [digit.label for digit in pad.state.collection.kept] == [1]
+
+
+def test_a_reading_stands_below_a_digit_at_the_upper_edge(
+    pad: DrawingPad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheets: list[Sheet] = []
+    monkeypatch.setattr(InkCanvas, "show", lambda self, sheet: sheets.append(sheet))
+    for top in (40, 8):
+        pad.numbers.replay([[(100, top), (100, top + 100)]])
+    above, below = [sheet.notes[0] for sheet in sheets if sheet.notes]
+    assert above.text == below.text == "1"
+    assert above.y < 40
+    assert below.y > 108
 
 
 def test_a_photo_of_no_number_is_shown_with_the_reason(pad: DrawingPad) -> None:

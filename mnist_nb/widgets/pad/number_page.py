@@ -33,13 +33,13 @@ NAMES = PaperNames(
 )
 NOTHING = Number("", [], 0.0)
 
-_NOTE_ABOVE = 12  # pixels from a digit to its reading
-_NOTE_LEFT, _NOTE_TOP = 8, 9  # pixels between a note and the paper's edges
+_NOTE_GAP = 12  # pixels from a digit to its reading
+_NOTE_X, _NOTE_Y = 8, 9  # pixels between a note and the paper's edges
 _KEPT_MARGIN = 20  # pixels around a saved digit
 
 
 class NumberPage(VBox):  # type: ignore[misc]
-    """Paper for numbers, with the reading above each digit, and the whole number below.
+    """Paper for numbers, with the reading beside each digit, and the whole number below.
 
     Args:
         state: the state of the pad, whose network reads.
@@ -101,7 +101,7 @@ class NumberPage(VBox):  # type: ignore[misc]
     def _show(self, _: Any = None) -> None:
         with LOCK:
             self.number, problem = self._read()
-            self.paper.show(HINT, [_note_above(digit) for digit in self.number.digits])
+            self.paper.show(HINT, [_note_beside(digit) for digit in self.number.digits])
             self._reading.value = pad_markup.number(self.number, problem)
             self.truth.value = self.number.text.replace("\n", " ")
 
@@ -130,11 +130,14 @@ class NumberPage(VBox):  # type: ignore[misc]
         return pad_markup.number_steps(picture, ink, number, problem)
 
 
-def _note_above(digit: ReadDigit) -> Note:
-    left, top, right, _ = digit.box
+def _note_beside(digit: ReadDigit) -> Note:
+    """Return the reading of a digit above it, or below where there is no room above."""
+    left, top, right, bottom = digit.box
     middle = (left + right) / 2
-    x = np.clip(middle, _NOTE_LEFT, WIDTH - _NOTE_LEFT)
-    y = max(top - _NOTE_ABOVE, _NOTE_TOP)
+    x = np.clip(middle, _NOTE_X, WIDTH - _NOTE_X)
+    above = top - _NOTE_GAP
+    below = min(bottom + _NOTE_GAP, HEIGHT - _NOTE_Y)
+    y = above if above >= _NOTE_Y else below
     return Note(float(x), float(y), digit.text)
 
 

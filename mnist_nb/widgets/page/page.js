@@ -10,6 +10,9 @@ const INK = "#14213d";
 const HINT = "#6b7280";
 const ACCENT = "#0072b2";
 const PEN_DOWN = "#d55e00";
+// of the text beside a digit of a number, in pixels of the sheet
+const LABEL_SIZE = 22;
+const LABEL_GAP = 14;
 
 const MIN_PAUSE = 80; // milliseconds between readings while a stroke is drawn
 const ANNOUNCE_AFTER = 700; // milliseconds without a stroke until screen readers get the reading
@@ -396,8 +399,11 @@ function redraw() {
     drawStrokes(paper, strokes);
     ink.textAlign = "center";
     for (const { text, box } of reading?.digits ?? []) {
-      const [left, top, right] = box;
-      writeOnPaper(text, (left + right) / 2, Math.max(top - 14, 22), ACCENT, "bold 22px");
+      const [left, top, right, bottom] = box;
+      const above = top - LABEL_GAP;
+      const below = Math.min(bottom + LABEL_GAP + LABEL_SIZE, HEIGHT - LABEL_GAP);
+      const y = above >= LABEL_SIZE ? above : below;
+      writeOnPaper(text, (left + right) / 2, y, ACCENT, `bold ${LABEL_SIZE}px`);
     }
     if (!strokes.length && !isCursorShown)
       writeOnPaper(sheet.hint, sheet.width / 2, HEIGHT / 2, HINT, sheet.isWide ? "20px" : "15px");
