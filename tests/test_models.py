@@ -92,9 +92,10 @@ RELU = nn.ReLU()
             {"flat": nn.Flatten(), "a": RELU, "b": RELU, "c": nn.Linear(784, 10)},
             "b is also another layer",
         ),
-        ({"conv": nn.Conv2d(1, 10, 28), "flat": nn.Flatten()}, "must be nn.Linear, but flat"),
+        ({"conv": nn.Conv2d(1, 10, 28), "flat": nn.Flatten()}, r"got \['conv', 'flat'\]"),
+        ({}, r"must be nn.Linear, got \[\]"),
     ],
-    ids=["a name in use", "one object twice", "no logits of a linear layer"],
+    ids=["a name in use", "one object twice", "no logits of a linear layer", "no layers"],
 )
 def test_layers_that_cannot_work_are_refused(layers, reason):
     with pytest.raises(ValueError, match=reason):

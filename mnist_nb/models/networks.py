@@ -50,7 +50,7 @@ class Network(nn.Module):
 
     Raises:
         ValueError: if a name is that of an attribute of this class, if one object is used as two
-            layers, or if the last layer is not linear.
+            layers, or if the last layer is not linear or missing.
     """
 
     name = ""
@@ -63,8 +63,8 @@ class Network(nn.Module):
             if layer in self.children():
                 raise ValueError(f"the layer {name} is also another layer: create a second one")
             self.add_module(name, layer)
-        if not isinstance(layer, nn.Linear):
-            raise ValueError(f"the last layer must be nn.Linear, but {name} is not: add one")
+        if not layers or not isinstance(layer, nn.Linear):
+            raise ValueError(f"the last layer must be nn.Linear, got {list(layers)}: add one")
 
     @classmethod
     def options_from(cls, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:

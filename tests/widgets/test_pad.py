@@ -581,7 +581,8 @@ def test_networks_stay_in_their_folder_after_chdir(
     save_checkpoint(own, "model.safetensors")
     pad.choose("model.safetensors")
     monkeypatch.chdir(other)
-    pad.state.refresh_models()
+    part(pad, "Refresh").click()
+    assert "list of networks is up to date" in shown(pad)
     pad.choose(pad.state.model_key)
     assert same_weights(pad.state.model, own)
     assert pad.state.save_page() == workplace / "model.html"

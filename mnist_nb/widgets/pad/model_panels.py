@@ -55,10 +55,16 @@ class ModelFiles(VBox):  # type: ignore[misc]
             attempt, "Open", "Let the network in this file read", self._open_path
         )
         upload = make_upload(attempt, ".safetensors", "Open from this computer", self._open_upload)
-        refresh = make_button(attempt, "Refresh", "Update the list of files", state.refresh_models)
+        refresh = make_button(attempt, "Refresh", "Update the list of files", self._refresh)
         tooltip = "Write this network and a pad into one HTML file"
         page = make_button(attempt, "Save as a page", tooltip, self._save_page)
         super().__init__([HBox([self._path, open_file]), HBox([upload, refresh, page])])
+
+    def _refresh(self) -> None:
+        self._state.refresh_models()
+        if self._state.model is not None:  # else the message explains why not
+            count = len(self._state.model_options)
+            self._state.show_message(f"The list of networks is up to date. It has {count}.")
 
     def _open_path(self) -> None:
         self._state.choose(self._path.value.strip())
