@@ -17,6 +17,7 @@ from mnist_nb.handwriting.ink_grouping import (
     DigitFeatures,
     Doubts,
     DroppedFeatures,
+    SlashFeatures,
     divide,
     load_weights,
     weighted_sum,
@@ -95,21 +96,24 @@ def test_no_sign_between_digits_is_read_as_one(kind: str, sample: Mnist) -> None
 def test_weights_are_fitted_and_written(
     tmp_path: Path, sample: Mnist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = {kind: KINDS[kind] for kind in ("drawing", "comma", "lines")}
+    few = {kind: KINDS[kind] for kind in ("drawing", "comma", "date in a drawing")}
     monkeypatch.setattr(fit_grouping, "KINDS", few)
     monkeypatch.setattr(fit_grouping, "load_mnist", lambda: sample)
     output = tmp_path / "weights.json"
     fit_grouping.main(["--pages", "2", "--output", str(output)])
     weights = json.loads(output.read_text())
-    assert list(weights) == [*fit_grouping.NAMES, *fit_grouping.DOUBTS]
+    names = [*fit_grouping.NAMES, *fit_grouping.SLASHES, *fit_grouping.DOUBTS]
+    assert list(weights) == names
     assert list(weights) == list(load_weights())
     assert all(math.isfinite(weight) for weight in weights.values())
     assert weights["score_logit"] > 0 > weights["dropped"]
+    assert weights["slash_above"] > 0 > weights["slash_thickness"]
 
 
 def test_every_feature_has_a_weight() -> None:
     names = [*DigitFeatures.__annotations__, *DroppedFeatures.__annotations__]
-    assert set(load_weights()) == {*names, *Doubts.__annotations__}
+    names += [*SlashFeatures.__annotations__, *Doubts.__annotations__]
+    assert set(load_weights()) == set(names)
 
 
 @pytest.mark.parametrize("period", [4, 16])

@@ -5,7 +5,9 @@
 1. Describe pages as `read_number` does. The right division of each cluster of ink is known. The
    weights maximize its likelihood among all ways to divide the cluster, minus a small multiple of
    their squares.
-2. Read the pages with these weights. The weights of doubts maximize the likelihood of the pages
+2. Read the pages with these weights. The weights of slashes maximize the likelihood of the slashes
+   and 1s among the signs that are read as 1.
+3. The weights of doubts maximize the likelihood of the pages
    that are read correctly and of those that are not, so that the confidence is calibrated.
 
 The digits are from the first half of MNIST's validation images, which the networks were not trained
@@ -29,7 +31,12 @@ from torch import Tensor, nn
 from mnist_nb import find_ink, load_mnist, load_pretrained
 from mnist_nb.data import Split
 from mnist_nb.handwriting import ink_grouping
-from mnist_nb.handwriting.ink_grouping import DigitFeatures, Doubts, DroppedFeatures
+from mnist_nb.handwriting.ink_grouping import (
+    DigitFeatures,
+    Doubts,
+    DroppedFeatures,
+    SlashFeatures,
+)
 from mnist_nb.handwriting.page_reading import (
     Cluster,
     InkPage,
@@ -39,9 +46,11 @@ from mnist_nb.handwriting.page_reading import (
     doubts_about,
 )
 from mnist_nb.handwriting.pieces import InkPiece
+from mnist_nb.handwriting.slashes import describe_slash, without_slashes
 
 OUTPUT = Path(ink_grouping.__file__).parent / ink_grouping.WEIGHTS_FILE
 NAMES = [one.name for one in (*fields(DigitFeatures), *fields(DroppedFeatures))]
+SLASHES = [one.name for one in fields(SlashFeatures)]
 DOUBTS = [one.name for one in fields(Doubts)]
 MAX_DIVISIONS = 200  # of a cluster; clusters with more are skipped
 MIN_LOGIT = -2  # of a digit's score; digits with less are illegible and skipped
@@ -121,10 +130,56 @@ def read_again(
         groups, probability = choose_digits(described, weights)
         digits = described.reader.read(groups)
         lines = arrange_in_lines(digits, described.scale)
+        lines = [without_slashes(line, weights) for line in lines]
         text = "\n".join("".join(str(d.probabilities.argmax()) for d in line) for line in lines)
         rows.append(list(vars(doubts_about(digits, probability)).values()))
         is_right.append(text == page.text)
     return torch.tensor(rows, dtype=torch.float64), torch.tensor(is_right)
+
+
+def fit_slashes(pages: list[tuple[Page, InkPage]], weights: dict[str, float]) -> dict[str, float]:
+    """Return the weights that tell slashes from 1s, as if both were equally frequent."""
+    rows, is_slash = [], []
+    for page, described in pages:
+        for features, is_written in describe_ones(page, described, weights):
+            rows.append(list(vars(features).values()))
+            is_slash.append(not is_written)
+    features_of_ones = torch.tensor(rows, dtype=torch.float64)
+    target = torch.tensor(is_slash, dtype=torch.float64)
+    ones_per_slash = (1 - target).sum() / target.sum()
+    slash_weights = torch.zeros(len(SLASHES), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([slash_weights], max_iter=STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        total = nn.functional.binary_cross_entropy_with_logits(
+            features_of_ones @ slash_weights, target, pos_weight=ones_per_slash, reduction="sum"
+        )
+        total += DECAY * (slash_weights**2).sum()
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    return dict(zip(SLASHES, slash_weights.detach().tolist(), strict=True))
+
+
+def describe_ones(
+    page: Page, described: InkPage, weights: dict[str, float]
+) -> Iterator[tuple[SlashFeatures, bool]]:
+    """Yield the slash features of all digits and slashes that are read as 1, and whether they are
+    digits."""
+    groups, _ = choose_digits(described, weights)
+    digits = described.reader.read(groups)
+    is_written = {}
+    for pieces, digit in zip(groups, digits, strict=True):
+        owners = [find_owner(piece, page, described.width) for piece in pieces]
+        is_written[digit.box] = any(owner != NOBODY for owner in owners)
+    for line in arrange_in_lines(digits, described.scale):
+        for place, digit in enumerate(line):
+            features = describe_slash(line, place)
+            is_known = is_written[digit.box] or page.has_slashes  # no other ink
+            if features is not None and is_known:
+                yield features, is_written[digit.box]
 
 
 def describe_clusters(page: Page, described: InkPage) -> Iterator[tuple[Tensor, int]]:
@@ -233,6 +288,7 @@ def main(arguments: list[str] | None = None) -> None:
     for page, described in pages:
         clusters += describe_clusters(page, described)
     weights = fit(clusters)
+    weights |= fit_slashes(pages, weights)
     doubts, is_right = read_again(pages, weights)
     print(f"{int(is_right.sum())} of {len(pages)} pages are read correctly")
     weights |= fit_doubts(doubts, is_right)

@@ -42,9 +42,10 @@ class Page(NamedTuple):
     """A generated picture and its text."""
 
     picture: Image.Image  # RGB
-    text: str  # lines are joined by newlines; commas, points and minus signs are left out
+    text: str  # lines are joined by newlines; signs between them are left out
     boxes: list[Box]  # of the digits, in the text's order, in pixels of the picture
     owners: NDArray[np.int64]  # [H, W], the index of the digit that has this ink, or NOBODY
+    has_slashes: bool
 
 
 # ---- Light: factors `[H, W]` that multiply the picture
@@ -190,6 +191,7 @@ class Sheet:
         lines: of digits.
         height: of a digit in pixels.
         pen: the width of the pen in pixels.
+        has_slashes: whether there are slashes between digits.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -199,6 +201,7 @@ class Sheet:
         self.lines: list[list[Digit]] = []
         self.height = 1.0
         self.pen = 1.0
+        self.has_slashes = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -415,6 +418,18 @@ def point(sheet: Sheet, random: Random) -> None:
         sheet.write([(x, y), (x, y + width)], width)
 
 
+def slashes(sheet: Sheet, random: Random) -> None:
+    """Write a slash after the second and the fourth digit of each line, as in a date."""
+    sheet.has_slashes = True
+    for line in sheet.lines:
+        for before, after in (line[1:3], line[3:5]):
+            x = (before.box[2] + after.box[0]) / 2
+            y = (before.box[1] + after.box[3]) / 2 + random.uniform(-0.1, 0.1) * sheet.height
+            reach = random.uniform(0.5, 0.85) * sheet.height
+            slant = random.uniform(0.15, 0.6) * reach
+            sheet.write([(x + slant, y - reach), (x - slant, y + reach)], sheet.pen)
+
+
 def _after_a_digit(line: list[Digit], random: Random) -> tuple[float, float]:
     """Return a point between two digits, at their baseline."""
     place = int(random.integers(len(line) - 1))
@@ -474,6 +489,10 @@ KINDS = {
     "comma": Kind(digits=(2, 6), gap=(0.35, 0.7), draw=(comma,)),
     "comma in a drawing": Kind(digits=(2, 4), gap=(0.35, 0.9), draw=(comma,), camera=DRAWING),
     "point": Kind(digits=(2, 6), gap=(0.35, 0.7), draw=(point,)),
+    "date": Kind(digits=(6, 6), gap=(0.4, 0.7), margin=(0.6, 1.5), draw=(slashes,)),
+    "date in a drawing": Kind(
+        digits=(8, 8), gap=(0.4, 0.7), margin=(0.6, 1.5), draw=(slashes,), camera=DRAWING
+    ),
     "minus": Kind(margin=(1.2, 2), draw=(minus,)),
     "side light": Kind(lines=(1, 3), margin=(1, 3), camera=replace(PHOTO, light=lit_from_a_side)),
     "shadow": Kind(lines=(1, 3), margin=(1, 3), camera=replace(PHOTO, light=in_shadow)),
@@ -655,7 +674,7 @@ def photograph(sheet: Sheet, camera: Camera, random: Random) -> Page:
     pixels = _expose(colours, camera, random)
     text = "\n".join(_text_of(line) for line in sheet.lines)
     picture = _through_jpeg(pixels, random.uniform(*camera.quality))
-    return Page(picture, text, boxes, owners)
+    return Page(picture, text, boxes, owners, sheet.has_slashes)
 
 
 def _text_of(line: list[Digit]) -> str:

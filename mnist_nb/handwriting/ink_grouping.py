@@ -128,16 +128,37 @@ class Doubts:
     score: float
 
 
+@dataclass(frozen=True)
+class SlashFeatures:
+    """The features of a digit that is read as 1 and may be a slash.
+
+    Lengths are in heights of the digits near it.
+
+    Attributes:
+        slash: 1.
+        slash_above: how far it extends above those digits, from -0.2 to 0.4.
+        slash_below: how far it extends below them, likewise.
+        slash_lean: how much more than they it leans to the right, x per y, from -0.2 to 0.5.
+        slash_thickness: of its stroke, in lengths of the stroke, at most 0.5.
+    """
+
+    slash: float
+    slash_above: float
+    slash_below: float
+    slash_lean: float
+    slash_thickness: float
+
+
 @cache
 def load_weights() -> Mapping[str, float]:
-    """The weights of features and doubts."""
+    """The weights of all features and doubts."""
     text = resources.files(__package__).joinpath(WEIGHTS_FILE).read_text(encoding="utf-8")
     weights: dict[str, float] = json.loads(text)
     return MappingProxyType(weights)
 
 
 def weighted_sum(
-    features: DigitFeatures | DroppedFeatures | Doubts, weights: Mapping[str, float]
+    features: DigitFeatures | DroppedFeatures | Doubts | SlashFeatures, weights: Mapping[str, float]
 ) -> float:
     """Return the weighted sum of features."""
     total = 0.0

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mnist_nb.handwriting.grouping import Layout, best_division, group_worth
+from mnist_nb.handwriting.ink_grouping import load_weights
 from mnist_nb.handwriting.page_reading import PageDigit, confidence_of, read_doubtful, read_page
 from mnist_nb.handwriting.pictures import find_ink
 from mnist_nb.handwriting.pieces import (
@@ -26,6 +27,7 @@ from mnist_nb.handwriting.preprocessing import EmptySketchError, Floats, Pixels
 from mnist_nb.handwriting.pretrained import load_pretrained
 from mnist_nb.handwriting.refusal import is_refused, predict_and_score, score_logits
 from mnist_nb.handwriting.sketch import Sketch, Stroke
+from mnist_nb.handwriting.slashes import without_slashes
 
 MIN_PIECE_SIZE = 0.15  # in heights of a digit; smaller pieces are specks
 MIN_DIGIT_SIZE = 0.3  # in heights of a digit; smaller groups are dots
@@ -72,7 +74,8 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     Strokes are never cut: two digits in one stroke are read as one. Touching digits in a picture
     are cut where their ink is thin. The order and the position of strokes do not matter.
 
-    In a picture, ink that does not look like a digit and is not in a line of digits is ignored,
+    Slashes are left out, such as those of a date: "12/05/2026" is read as "12052026". In a picture,
+    ink that does not look like a digit and is not in a line of digits is ignored,
     such as the remains of a form. So are decimal commas, points and minus signs: "-3,5" is read as
     "35".
 
@@ -107,7 +110,7 @@ def _read_strokes(sketch: Sketch, model: nn.Module) -> Number:
     # dots among digits are removed, dots alone are read
     readings = without_small(_read_groups(pieces, scale, model), MIN_DIGIT_SIZE * scale)
     lines = arrange_in_lines([_read_closely(reading, model) for reading in readings])
-    return _number(lines)
+    return _number([without_slashes(line, load_weights()) for line in lines])
 
 
 def read_ink(ink: Floats, model: nn.Module) -> Number:

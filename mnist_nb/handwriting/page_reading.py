@@ -37,6 +37,7 @@ from mnist_nb.handwriting.pieces import (
 )
 from mnist_nb.handwriting.preprocessing import Floats, Pixels
 from mnist_nb.handwriting.refusal import predict_and_score, score_logits
+from mnist_nb.handwriting.slashes import without_slashes
 from mnist_nb.models import predict
 
 MIN_PIECE_SIZE = 0.1  # in heights of a digit; smaller pieces are specks
@@ -257,8 +258,10 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     for pieces, digit in zip(groups, page.reader.read(groups), strict=True):
         probabilities = read_doubtful(pieces, digit.probabilities, model)
         digits.append(digit._replace(probabilities=probabilities))
-    confidence = math.exp(-weighted_sum(doubts_about(digits, probability), weights))
-    return FoundDigits(arrange_in_lines(digits, page.scale), confidence)
+    lines = [without_slashes(line, weights) for line in arrange_in_lines(digits, page.scale)]
+    kept = list(itertools.chain.from_iterable(lines))
+    confidence = math.exp(-weighted_sum(doubts_about(kept, probability), weights))
+    return FoundDigits(lines, confidence)
 
 
 def read_doubtful(
