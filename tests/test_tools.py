@@ -76,6 +76,6 @@ def test_the_threshold_refuses_a_small_share_of_digits(sample: Mnist) -> None:
     assert head is not None
     with torch.no_grad():
         head[-1].bias[1] -= 2
-    train_shipped.set_threshold(model, head, sample.validation)
+    train_shipped.set_threshold(model, head, sample.validation, refused=0.01)
     refused = is_refused(model, digit_score(model, sample.validation.images))
-    assert float(refused.float().mean()) == pytest.approx(train_shipped.REFUSED_DIGITS, abs=0.003)
+    assert float(refused.float().mean()) == pytest.approx(0.01, abs=0.003)

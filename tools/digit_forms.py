@@ -1,8 +1,8 @@
 """Digits drawn by rules, in forms that are rare in MNIST, and digits with ragged edges.
 
-The forms are those of people in much of the world: 1s with a curved flag, 4s as a hook and a short
-bar, 7s with a bar below a round head, 9s with a small loop and a wide tail. The ragged digits
-resemble pictures of few pixels.
+The forms are those of people in much of the world: 1s with a curved flag or a wide foot, 4s as a
+hook and a short bar, 7s with a bar below a round head or with a short top, 9s with a small loop and
+a wide tail. The ragged digits resemble pictures of few pixels.
 """
 
 import functools
@@ -34,14 +34,17 @@ FORMS = {
     "0": "~cfpwtjcg, ~dfkqwsnjdm, ~dbfpwtjdbg, ~ecfpwtjdb",
     "1": combine(
         "~kgd, ~lhd, ~lgd, ~phd, ~pld, qd, kd, ld, ~fhd, ~fgd",  # flags
-        "dw, dv, dx, dw vx",  # stems, one with a foot
+        "dw, dv, dx, dw vx, dw uy",  # stems, two of them with a foot
     ),
     "2": "~fbdiqu uy, ~kbdnqu uwy, bdi iu uy",
-    "3": "bdl ~lnsvp, aem ~mnsxvu, ~fbdhm ~mnsvp, ~acdim ~mtxvu, aeh ~hosvp",
+    "3": "~fbdhm ~mnsv, ~fbdim ~mnrv, ~gbdim ~mnsw, bdl ~lnsvp, aem ~mnsxvu, ~fbdhm ~mnsvp, "
+    "~acdim ~mtxvu, aeh ~hosvp",
     "4": combine(
         "ckn, cko, ~cfkn, ~cgko, ~dhlo, bln, ~chln",  # hooks
         "is, ix, hr, iw, ~isv",  # short stems
     )
+    + ", "
+    + combine("bkn, bln, cln, ~bln", "hr, is, ms, ns")  # low and narrow
     + ", "
     + combine("dgi, dfj, ckn, dko, cfi, dgj, dfi, cgi, dgn", "dx, dw, dy, cx"),  # long stems
     "5": "be bg ~glnsvp, bf ~fhosvp ae, bk ~kinxvu be, bl ~lnsvp be, ~ecg ~gntxvp",
@@ -49,7 +52,11 @@ FORMS = {
     "7": combine(
         "~fbdinw, ~fbdinrw, ~fbdimw, ~gbdinrw, ~kbdinw, faew, bev, fbdv, kaeiw",
         "lo, mo, ln, ps, qs, pr, ~pmo, ~qmo",  # bars
-    ),
+    )
+    + ", "
+    + combine("ae, be, fe, fae, fbe", "ev, ew, eq")  # without a bar
+    + ", "
+    + combine("bd, ad, fbd, fad", "dv, dw"),  # short tops
     "8": "~dcghmswqmid, ~ecfmsxvpmie, ~jdbflmnswupqmnj, ~dbgmswqmid, ~dbgmtxvpmid be, ~dbgmswqmhd",
     "9": combine(
         "~dbghd, ~dbgmid, ~dcghi, ~dcghd",  # loops

@@ -10,8 +10,8 @@
 3. Divide the logits by a temperature, which changes the confidence but no prediction.
 4. The cnn only: train a few more epochs on images that MNIST lacks: digits drawn by rules in other
    people's forms, and digits with ragged edges (`digit_forms.py`). Two in five images stay as they
-   are in MNIST. Again keep seven tenths of the change. More epochs would be worse: the network
-   would learn to recognize drawings by rules.
+   are in MNIST. Keep 85 % of the change. More epochs would be worse: the network would learn to
+   recognize drawings by rules.
 5. Train the head that refuses images without a digit, on the hidden units of the finished network.
    For the mlp, continue three times with other seeds and fewer signs, and keep the mean of the
    weights: this refuses more letters. The ten outputs are not changed.
@@ -51,7 +51,9 @@ OUTPUT = Path(__file__).parent.parent / "build" / "pretrained"
 
 MORE_VARIANTS = dataclasses.replace(HANDWRITING, variants=0.5)
 AUGMENTATIONS["more variants"] = MORE_VARIANTS
-CHANGE_KEPT = 0.7  # of the change of the weights in the second and the third training
+# shares of the change of the weights that are kept
+VARIANTS_KEPT = 0.7
+FORMS_KEPT = 0.85
 
 FORM_SHARES = (0.07, 0.3, 0.07, 0.07, 0.3, 0.07, 0.07, 0.3, 0.15, 0.3)  # of each digit's images
 UNCHANGED_SHARE = 0.4  # of all images
@@ -62,7 +64,6 @@ REFINING_SIGN_SHARE = 0.2
 LAID_DOWN = 30  # of each 1,000 digits
 REFUSAL_BATCH = 256  # digits, and an equal number of negatives
 REFUSAL_LEARNING_RATE, REFINING_LEARNING_RATE = 0.004, 0.001
-REFUSED_DIGITS = 0.007  # share of MNIST's validation digits; about 1 % of other people's
 
 
 class OtherPeople(Augmentation):
@@ -103,6 +104,7 @@ class Recipe:
     temperature: float  # the divisor of the logits
     refusal_noise: float  # on the hidden units, in standard deviations
     refusal_decay: float  # of the head's weights
+    refused_digits: float  # share of MNIST's validation digits; about 1 % of other people's
     refusal_epochs: int = 12  # over the training digits, to collect hidden units
     refusal_steps: int = 10_000
     refining_steps: int = 3_000
@@ -147,6 +149,7 @@ RECIPES = {
         temperature=1.0,
         refusal_noise=0.2,
         refusal_decay=0.5,
+        refused_digits=0.007,
         refining_seeds=3,
     ),
     "cnn": Recipe(
@@ -155,7 +158,8 @@ RECIPES = {
         temperature=1.3,
         refusal_noise=0.2,
         refusal_decay=0.1,
-        forms=further_settings("cnn", 3, 0.0001, "other people"),
+        refused_digits=0.0055,
+        forms=further_settings("cnn", 4, 0.0003, "other people"),
     ),
 }
 
@@ -167,10 +171,10 @@ def make_network(recipe: Recipe, data: Mnist, refusal_alone: bool = False) -> Ne
     else:
         model = build_model(recipe.training.network, seed=recipe.training.seed)
         train_with_log(model, data, recipe.training)
-        train_further(model, data, recipe.variants)
+        train_further(model, data, recipe.variants, VARIANTS_KEPT)
         divide_logits(model, recipe.temperature)
         if recipe.forms is not None:
-            train_further(model, data, recipe.forms)
+            train_further(model, data, recipe.forms, FORMS_KEPT)
     teach_refusal(model, data, recipe)
     return model.eval()
 
@@ -182,14 +186,16 @@ def train_with_log(model: nn.Module, data: Mnist, settings: Hyperparameters) -> 
         print(f"{epoch}: {record.validation_accuracy:.2%} of the validation images")
 
 
-def train_further(model: nn.Module, data: Mnist, settings: Hyperparameters) -> None:
-    """Train, and keep a part of the change of the weights."""
+def train_further(
+    model: nn.Module, data: Mnist, settings: Hyperparameters, change_kept: float
+) -> None:
+    """Train, and keep a share of the change of the weights."""
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     train_with_log(model, data, settings)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             if tensor.is_floating_point():
-                tensor.copy_(before[name].lerp(tensor, CHANGE_KEPT))
+                tensor.copy_(before[name].lerp(tensor, change_kept))
 
 
 @torch.no_grad()
@@ -210,7 +216,7 @@ def teach_refusal(model: Network, data: Mnist, recipe: Recipe) -> None:
     if recipe.refining_seeds:
         hidden = collect_hidden(model, data.train, epochs, REFINING_SIGN_SHARE)
         refine_head(head, hidden, recipe)
-    set_threshold(model, head, data.validation)
+    set_threshold(model, head, data.validation, recipe.refused_digits)
 
 
 @torch.no_grad()
@@ -287,10 +293,10 @@ def draw_rows(hidden: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def set_threshold(model: Network, head: RefusalHead, validation: Split) -> None:
-    """Shift the score so that the threshold refuses the wanted share of digits."""
+def set_threshold(model: Network, head: RefusalHead, validation: Split, refused: float) -> None:
+    """Shift the score so that the threshold refuses this share of digits."""
     scores = digit_score(model.eval(), validation.images).double()
-    logit = torch.logit(scores.quantile(REFUSED_DIGITS))
+    logit = torch.logit(scores.quantile(refused))
     wanted_logit = torch.logit(torch.tensor(HEAD_THRESHOLD, dtype=torch.float64))
     digit_bias = head[-1].bias[1]
     digit_bias += wanted_logit - logit
