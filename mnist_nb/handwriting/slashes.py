@@ -14,13 +14,16 @@ from mnist_nb.handwriting.ink_grouping import SlashFeatures, weighted_sum
 from mnist_nb.handwriting.pieces import Box
 from mnist_nb.handwriting.preprocessing import Floats, Pixels
 
-NEAR = 4  # other digits of the line with which a digit is compared
-FEWEST = 2  # likewise; with fewer, a digit is never a slash
+MAX_COMPARED = 4  # other digits of the line with which a digit is compared
+MIN_COMPARED = 2  # likewise; with fewer, a digit is never a slash
+EXTENSION_RANGE = (-0.2, 0.4)  # beyond the digits near it, in their heights
+LEAN_RANGE = (-0.2, 0.5)  # to the right of the digits near it, x per y
+MAX_THICKNESS = 0.5  # in lengths of the stroke
 
 # Logarithms of how much likelier a slash is than a 1. A date is more frequent than a number with
 # 1s in these two places. Of 292 such numbers, 5 are taken for dates.
-MIN_ALONE = 4.0  # of one slash
-MIN_IN_DATE = -1.0  # the sum of both slashes of a date
+MIN_WORTH_ALONE = 4.0  # of one slash
+MIN_WORTH_IN_DATE = -1.0  # the sum of both slashes of a date
 DAY_OR_MONTH, YEAR = (1, 2), (2, 4)  # numbers of digits
 
 
@@ -60,7 +63,7 @@ def _slash_worth(line: Sequence[Sign], place: int, weights: Mapping[str, float])
 
 def _slashes_of_date(worths: Sequence[float]) -> list[int]:
     """Return the places of the two slashes of a date, or an empty list."""
-    best, best_worth = [], MIN_IN_DATE
+    best, best_worth = [], MIN_WORTH_IN_DATE
     for first, second in combinations(range(len(worths)), 2):
         worth = worths[first] + worths[second]
         counts = (first, second - first - 1, len(worths) - second - 1)
@@ -78,7 +81,7 @@ def _is_date(before: int, between: int, after: int) -> bool:
 
 def _single_slashes(worths: Sequence[float]) -> list[int]:
     """Return the places of signs between digits that are certainly slashes."""
-    return [place for place in range(1, len(worths) - 1) if worths[place] > MIN_ALONE]
+    return [place for place in range(1, len(worths) - 1) if worths[place] > MIN_WORTH_ALONE]
 
 
 # ---- features
@@ -89,8 +92,8 @@ def describe_slash(line: Sequence[Sign], place: int) -> SlashFeatures | None:
     sign = line[place]
     others = [other for other in range(len(line)) if other != place]
     others.sort(key=lambda other: abs(other - place))
-    near = [line[other] for other in others[:NEAR]]
-    if len(near) < FEWEST or sign.probabilities.argmax() != 1:
+    near = [line[other] for other in others[:MAX_COMPARED]]
+    if len(near) < MIN_COMPARED or sign.probabilities.argmax() != 1:
         return None
     boxes = np.array([other.box for other in near])
     _, top, _, bottom = np.median(boxes, axis=0).tolist()
@@ -99,10 +102,10 @@ def describe_slash(line: Sequence[Sign], place: int) -> SlashFeatures | None:
     usual_slant = np.median([_measure_stroke(other.image)[0] for other in near])
     return SlashFeatures(
         slash=1,
-        slash_above=float(np.clip((top - sign.box[1]) / height, -0.2, 0.4)),
-        slash_below=float(np.clip((sign.box[3] - bottom) / height, -0.2, 0.4)),
-        slash_lean=float(np.clip(slant - usual_slant, -0.2, 0.5)),
-        slash_thickness=min(thickness, 0.5),
+        slash_above=float(np.clip((top - sign.box[1]) / height, *EXTENSION_RANGE)),
+        slash_below=float(np.clip((sign.box[3] - bottom) / height, *EXTENSION_RANGE)),
+        slash_lean=float(np.clip(slant - usual_slant, *LEAN_RANGE)),
+        slash_thickness=min(thickness, MAX_THICKNESS),
     )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import dataclasses
 import hashlib
 import json
 from html import escape
@@ -35,7 +36,9 @@ from mnist_nb.handwriting import (
     preprocessing,
     refusal,
     sketch,
+    slashes,
 )
+from mnist_nb.handwriting.ink_grouping import SlashFeatures, load_weights
 from mnist_nb.models import Network, layer_parameters, predict
 from mnist_nb.training import Hyperparameters
 from mnist_nb.widgets import markup, prediction
@@ -84,6 +87,17 @@ SHARED_CONSTANTS = {
         "SCORE_FACTOR",
     ),
     page_reading: ("DOUBTFUL", "FORMS"),
+    slashes: (
+        "MAX_COMPARED",
+        "MIN_COMPARED",
+        "EXTENSION_RANGE",
+        "LEAN_RANGE",
+        "MAX_THICKNESS",
+        "MIN_WORTH_ALONE",
+        "MIN_WORTH_IN_DATE",
+        "DAY_OR_MONTH",
+        "YEAR",
+    ),
     refusal: ("MIN_SCORE", "MAX_SCORE_LOGIT", "ENERGY_LOGIT_SLOPE", "ENERGY_LOGIT_SHIFT"),
     prediction: ("SURE", "LIKELY", "OVER_99"),
     markup: ("OVER_999",),
@@ -189,8 +203,14 @@ def _describe_network(network: Network) -> dict[str, Any]:
         "refused": refusal.refusal_threshold(network),
         "energy": _describe_energy(network),
         "grouping": vars(grouping.GROUP_WEIGHTS),
+        "slashes": _slash_weights(),
         "constants": _shared_constants(),
     }
+
+
+def _slash_weights() -> dict[str, float]:
+    weights = load_weights()
+    return {field.name: weights[field.name] for field in dataclasses.fields(SlashFeatures)}
 
 
 def _encode(tensors: list[Tensor]) -> str:

@@ -4,8 +4,8 @@
 // numbers, and the interface, window.mnistReader.
 //
 // Names and the order of operations follow models/networks.py and handwriting/{sketch,raster,
-// preprocessing,pieces,grouping,numbers}.py, because results must be identical to Python's: tests
-// compare both on hundreds of drawings.
+// preprocessing,pieces,grouping,numbers,slashes}.py, because results must be identical to
+// Python's: tests compare both on hundreds of drawings.
 
 const model = JSON.parse(document.getElementById("model").textContent);
 
@@ -699,12 +699,9 @@ function plausibleGroups(pieces, scale) {
   return groups;
 }
 
-/** Return the log likelihood that a group is one digit: the weighted sum of its features. */
-function groupWorth(features) {
-  return Object.entries(model.grouping).reduce(
-    (sum, [name, weight]) => sum + weight * features[name],
-    0,
-  );
+/** Return the weighted sum of features. */
+function weightedSum(features, weights) {
+  return Object.entries(weights).reduce((sum, [name, weight]) => sum + weight * features[name], 0);
 }
 
 /**
@@ -764,6 +761,109 @@ function arrangeInLines(digits) {
   return lines.sort((first, second) => centreY(first) - centreY(second));
 }
 
+// ---- Slashes, as in dates
+
+const { MAX_COMPARED, MIN_COMPARED, EXTENSION_RANGE, LEAN_RANGE, MAX_THICKNESS } = model.constants;
+const { MIN_WORTH_ALONE, MIN_WORTH_IN_DATE, DAY_OR_MONTH, YEAR } = model.constants;
+
+/** Return the median of numbers. */
+function median(numbers) {
+  const sorted = [...numbers].sort((first, second) => first - second);
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
+}
+
+function clamp(number, [low, high]) {
+  return Math.min(Math.max(number, low), high);
+}
+
+/**
+ * Return the slant of ink to the right, x per y, and its thickness per length: the ratio of the
+ * standard deviations across and along the stroke.
+ */
+function measureStroke(image) {
+  let [total, sumX, sumY] = [0, 0, 0];
+  image.forEach((ink, place) => {
+    total += ink;
+    sumX += ink * (place % SIDE);
+    sumY += ink * Math.floor(place / SIDE);
+  });
+  let [ofX, ofY, ofBoth] = [0, 0, 0]; // variances and covariance
+  image.forEach((ink, place) => {
+    const x = (place % SIDE) - sumX / total;
+    const y = Math.floor(place / SIDE) - sumY / total;
+    ofX += (ink * x * x) / total;
+    ofY += (ink * y * y) / total;
+    ofBoth += (ink * x * y) / total;
+  });
+  const middle = (ofX + ofY) / 2;
+  const radius = Math.hypot((ofX - ofY) / 2, ofBoth); // of the eigenvalues around their middle
+  const [across, along] = [middle - radius, middle + radius];
+  return {
+    slant: -ofBoth / Math.max(ofY, 0.1),
+    thickness: Math.sqrt(Math.max(across, 0) / Math.max(along, 0.1)),
+  };
+}
+
+/** Return the logarithm of how much likelier a digit of a line is a slash than a 1. */
+function slashWorth(line, place) {
+  const { box, image, probabilities } = line[place];
+  const near = line
+    .map((digit, other) => ({ digit, steps: Math.abs(other - place) }))
+    .filter(({ steps }) => steps > 0)
+    .sort((first, second) => first.steps - second.steps)
+    .slice(0, MAX_COMPARED)
+    .map(({ digit }) => digit);
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  if (near.length < MIN_COMPARED || best !== 1) return -Infinity;
+  const [top, bottom] = [1, 3].map((side) => median(near.map((digit) => digit.box[side])));
+  const height = Math.max(bottom - top, 1);
+  const { slant, thickness } = measureStroke(image);
+  const usualSlant = median(near.map((digit) => measureStroke(digit.image).slant));
+  return weightedSum(
+    {
+      slash: 1,
+      slash_above: clamp((top - box[1]) / height, EXTENSION_RANGE),
+      slash_below: clamp((box[3] - bottom) / height, EXTENSION_RANGE),
+      slash_lean: clamp(slant - usualSlant, LEAN_RANGE),
+      slash_thickness: Math.min(thickness, MAX_THICKNESS),
+    },
+    model.slashes,
+  );
+}
+
+/** Return whether so many digits may be day, month and year, or year, month and day. */
+function isDate(before, between, after) {
+  const isYearLast = DAY_OR_MONTH.includes(before) && YEAR.includes(after);
+  const isYearFirst = YEAR.includes(before) && DAY_OR_MONTH.includes(after);
+  return DAY_OR_MONTH.includes(between) && (isYearLast || isYearFirst);
+}
+
+/** Return the places of the two slashes of a date, or an empty list. */
+function slashesOfDate(worths) {
+  let best = [];
+  let bestWorth = MIN_WORTH_IN_DATE;
+  for (let first = 0; first < worths.length; first++)
+    for (let second = first + 1; second < worths.length; second++) {
+      const worth = worths[first] + worths[second];
+      if (worth > bestWorth && isDate(first, second - first - 1, worths.length - second - 1))
+        [best, bestWorth] = [[first, second], worth];
+    }
+  return best;
+}
+
+/** Remove slashes from a line of digits, ordered from left to right. */
+function withoutSlashes(line) {
+  const worths = line.map((_, place) => slashWorth(line, place));
+  const isBetweenDigits = (place) => place > 0 && place < line.length - 1;
+  let slashes = slashesOfDate(worths);
+  if (!slashes.length)
+    slashes = [...line.keys()].filter(
+      (place) => isBetweenDigits(place) && worths[place] > MIN_WORTH_ALONE,
+    );
+  return line.filter((_, place) => !slashes.includes(place));
+}
+
 // ---- The interface: window.mnistReader
 
 /**
@@ -809,14 +909,14 @@ function readGroups(pieces, scale) {
     const ownPieces = members.map((piece) => pieces[piece]);
     const reading = readPieces(ownPieces);
     const { score, probabilities } = reading;
-    const worth = groupWorth({
+    const allFeatures = {
       ...features,
       score_logit: scoreLogit(score),
       four_probability: probabilities[4],
-    });
+    };
     return {
       members,
-      worth,
+      worth: weightedSum(allFeatures, model.grouping), // the log likelihood that it is one digit
       pieces: ownPieces,
       box: enclosingBox(ownPieces.map(({ box }) => box)),
       ...reading,
@@ -871,7 +971,7 @@ function readNumber(strokes, size = CANVAS) {
   ];
   pieces.sort((first, second) => compareLexically(place(first), place(second)));
   const readings = withoutSmall(readGroups(pieces, scale), MIN_DIGIT_SIZE * scale);
-  const lines = arrangeInLines(readings.map(readClosely));
+  const lines = arrangeInLines(readings.map(readClosely)).map(withoutSlashes);
   const digits = lines.flat();
   return {
     text: lines.map((line) => line.map(({ text }) => text).join("")).join("\n"),
