@@ -186,6 +186,15 @@ class TestLight:
         page.paste(threes(), (120, 60))
         assert_only_threes(find_ink(photographed(page)))
 
+    def test_the_texture_of_a_dark_table_is_not_ink(self) -> None:
+        width, height = 3 * SIZE[0] // 2, 2 * SIZE[1]
+        noise = np.random.default_rng(1).normal(size=(height, width))
+        texture = ndimage.gaussian_filter(noise, 3)
+        levels = 25 + 8 * texture / texture.std()
+        page = Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+        page.paste(threes(), (120, 120))
+        assert_only_threes(find_ink(photographed(page)))
+
 
 def test_walls_of_a_photographed_comb_go_with_its_lines() -> None:
     page = Image.new("L", (2 * SIZE[0], SIZE[1]), 220)

@@ -36,6 +36,7 @@ _NARROW = 0.05  # the window that shows both sides of a stroke, in longer sides 
 _MAINLY = 0.65  # more than this share of a mainly light window is light
 _CLEAR_SURPLUS = 0.2  # of light windows over dark ones; 0.2 and 0.3 decide pictures alike
 _STROKES = 4  # the width of the window that finds the paper, in widths of a stroke
+_DARKEST_PAPER = 0.25  # of the brightest; darker paper is a table
 _SPECK = 10  # pixels; less connected ink is grain
 _FREE_SHARE = 0.1  # of the strokes that do not follow the edge; with less, all are measured
 _ALONG_EDGE = 0.6  # of height plus width of ink; with more of it at the edge, it follows the edge
@@ -230,7 +231,8 @@ def _separate(grey: Floats, is_light: bool) -> _Layers:
     A drawing by a program has no grain: its window may be wide, and everything outside the picture
     is paper. A photo's window is only a few strokes wide, so that shadows and dark corners are
     paper; its paper is as bright outside as at the edge, and in shadows there is less light for
-    the ink to absorb than on the brightest tenth of the picture. Its median may be a table.
+    the ink to absorb than on the brightest tenth of the picture. Its median may be a table. There
+    is no ink where it is far darker than any shadow on paper.
 
     Args:
         grey: `[H, W]` in 0..255.
@@ -252,6 +254,7 @@ def _separate(grey: Floats, is_light: bool) -> _Layers:
     light = np.maximum(255 - photo.paper, 1)
     full_light = 255 - np.quantile(photo.paper, 0.1)
     gain = np.minimum(full_light / light, 3)
+    gain[light < _DARKEST_PAPER * full_light] = 0
     return photo._replace(ink=photo.ink * gain)
 
 
