@@ -196,6 +196,31 @@ class TestLight:
         assert_only_threes(find_ink(photographed(page)))
 
 
+def fold(draw: ImageDraw.ImageDraw) -> None:
+    draw.line((0, 115, SIZE[0], 125), 160, 3)
+    draw.line((210, 0, 200, SIZE[1]), 160, 3)
+
+
+def stamp(draw: ImageDraw.ImageDraw) -> None:
+    draw.ellipse((130, 50, 310, 230), outline=150, width=7)
+
+
+@pytest.mark.parametrize("mark", [fold, stamp])
+def test_pale_marks_across_digits_are_not_ink(mark: Form) -> None:
+    page = Image.new("L", SIZE, 220)
+    mark(ImageDraw.Draw(page))
+    darker = np.minimum(np.asarray(page), np.asarray(threes()))
+    assert_only_threes(find_ink(photographed(Image.fromarray(darker))))
+
+
+def test_a_pale_stroke_of_a_digit_stays() -> None:
+    """A digit written with less pressure touches no darker one."""
+    page = threes()
+    ImageDraw.Draw(page).rectangle((LEFT + 2 * STEP - 10, 0, *SIZE), fill=220)
+    page.paste(threes(level=100).crop((LEFT + 2 * STEP - 10, 0, *SIZE)), (LEFT + 2 * STEP - 10, 0))
+    assert_only_threes(find_ink(photographed(page)))
+
+
 def test_walls_of_a_photographed_comb_go_with_its_lines() -> None:
     page = Image.new("L", (2 * SIZE[0], SIZE[1]), 220)
     half = threes()

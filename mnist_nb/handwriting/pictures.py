@@ -1,6 +1,6 @@
 """Find the ink in a picture of handwriting, and prepare it like MNIST's images.
 
-The paper's light and grain, printed lines and specks are removed.
+The paper's light and grain, printed lines, pale marks and specks are removed.
 """
 
 from typing import NamedTuple
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from mnist_nb.handwriting.pale_marks import find_pale_marks
 from mnist_nb.handwriting.picture_files import WHOLE_PICTURE, Crop, Picture, load_grey
 from mnist_nb.handwriting.preprocessing import (
     BOX,
@@ -74,9 +75,9 @@ def from_image(source: Picture) -> Pixels:
 def find_ink(source: Picture, crop: Crop = WHOLE_PICTURE) -> Floats:
     """Find the ink in a picture of one or several digits: float64 `[H, W]`, in (0, 1], paper 0.
 
-    Neither side is over 512 pixels. Shadows, rules, boxes and tables around digits, specks and
-    things at the edge are removed; digits may touch the edge, but not run along it. Arguments and
-    errors are those of `from_image`.
+    Neither side is over 512 pixels. Shadows, rules, boxes and tables around digits, folds, pale
+    stamps, specks and things at the edge are removed; digits may touch the edge, but not run along
+    it. Arguments and errors are those of `from_image`.
     """
     return ink_of_grey(load_grey(source, crop))
 
@@ -152,6 +153,8 @@ def ink_of_grey(grey: Floats) -> Floats:
     is_faint = ink > max(5 * grain, 0.25 * full)
     if max(ink.shape) > _SMALLEST_RULED:
         is_faint &= ~_printed_lines(layers, full, is_faint)
+    if layers.is_photo:
+        is_faint &= ~_pale_marks(is_faint, ink, full)
     is_strong = is_faint & (ink > 0.5 * full)
     is_line = ndimage.binary_propagation(is_strong, mask=is_faint)
     is_near = ndimage.binary_dilation(is_line, EIGHT_NEIGHBOURS)
@@ -160,6 +163,13 @@ def ink_of_grey(grey: Floats) -> Floats:
     if not ink.any():
         raise EmptySketchError("there is no digit in this picture: there are only lines in it")
     return np.where(writing_mask(ink), ink, 0)
+
+
+def _pale_marks(is_faint: Mask, ink: Floats, full: float) -> Mask:
+    """Find pale marks across strokes, but not in a table: `writing_mask` removes it as a whole."""
+    groups, _ = ndimage.label(ndimage.maximum_filter(is_faint, 2 * _reach(ink) + 1))
+    is_at_edge = _runs_along_edge(groups)[groups]
+    return find_pale_marks(is_faint & ~is_at_edge, ink, full)
 
 
 def _printed_lines(layers: _Layers, full: float, is_faint: Mask) -> Mask:
@@ -308,7 +318,7 @@ def _open_with_window(grey: Floats, share: float, mode: str) -> _Layers:
 
 def _without_neighbours(ink: Floats) -> Floats:
     """Remove strokes that reach in from outside, unless the largest part of the ink does too."""
-    reach = max(1, round(max(ink.shape) / 50))
+    reach = _reach(ink)
     groups, _ = ndimage.label(ndimage.maximum_filter(ink, 2 * reach + 1))
     amount = np.bincount(groups.ravel(), weights=ink.ravel())
     reaches_in = np.zeros(len(amount), np.bool_)
@@ -318,6 +328,12 @@ def _without_neighbours(ink: Floats) -> Floats:
     return np.where(reaches_in[groups], 0, ink)
 
 
+def _reach(ink: Floats) -> int:
+    """Return half the distance, in pixels, within which ink belongs together."""
+    longer_side: int = max(ink.shape)
+    return max(1, round(longer_side / 50))
+
+
 def writing_mask(ink: Floats) -> Mask:
     """Return the pixels of handwriting, without specks, frames or things at the picture's edge.
 
@@ -325,7 +341,7 @@ def writing_mask(ink: Floats) -> Mask:
         ink: `[H, W]` in [0, 1], some of it above 0.
     """
     longest = max(ink.shape)
-    reach = max(1, round(longest / 50))  # ink nearer than two of these belongs together
+    reach = _reach(ink)
     groups, count = ndimage.label(ndimage.maximum_filter(ink, 2 * reach + 1))
     labels = np.arange(count + 1)  # 0 is the background
     amount = ndimage.sum_labels(ink, groups, labels)
