@@ -4,12 +4,14 @@ pages."""
 import itertools
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import fit_grouping
 import numpy as np
 import pytest
-from made_pages import KINDS, make_page
+from made_pages import KINDS, NOBODY, Page, make_page
 
 from mnist_nb import find_ink, load_pretrained, read_number
 from mnist_nb.data import Mnist
@@ -23,6 +25,7 @@ from mnist_nb.handwriting.ink_grouping import (
     weighted_sum,
 )
 from mnist_nb.handwriting.page_reading import describe_page, read_page
+from mnist_nb.handwriting.pieces import InkPiece, Piece, ink_pieces
 
 
 def test_the_likeliest_division_is_found_with_its_probability(sample: Mnist) -> None:
@@ -66,6 +69,56 @@ def test_right_pieces_are_those_that_a_digit_owns(sample: Mnist) -> None:
     assert digits == len(page.boxes)
 
 
+@pytest.mark.parametrize(("pen", "height"), [(0.7, 50), (1.3, 50), (1.8, 50), (1, 20), (1, 70)])
+def test_touching_digits_of_any_pen_are_cut_into_few_pieces(
+    pen: float, height: float, sample: Mnist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touching = KINDS["touching in a drawing"]
+    kind = replace(touching, pen=(pen, pen), height=(height, height))
+    monkeypatch.setitem(KINDS, "test", kind)
+    is_apart, piece_count = [], 0
+    for seed in range(8):
+        page = make_page("test", seed, sample.train)
+        pieces = ink_pieces(find_ink(page.picture))
+        piece_count += len(pieces)
+        is_apart += are_cut_apart(pieces, page)
+    assert np.mean(is_apart) > 0.8
+    assert piece_count < 1.8 * len(is_apart)
+
+
+def are_cut_apart(pieces: Sequence[Piece], page: Page) -> list[bool]:
+    """Return for each digit whether its pieces have all of its ink and no other, but for a few
+    pixels."""
+    found = np.full(page.owners.shape, NOBODY)
+    for piece in pieces:
+        assert isinstance(piece, InkPiece)
+        columns, rows = piece.pixels.T
+        found[rows, columns] = fit_grouping.find_owner(piece, page, page.picture.width)
+    found[page.owners == NOBODY] = NOBODY
+    is_apart = []
+    for digit in range(len(page.boxes)):
+        is_digit = page.owners == digit
+        is_wrong = is_digit != (found == digit)
+        is_apart.append(bool(is_wrong.sum() < 0.1 * is_digit.sum()))
+    return is_apart
+
+
+def test_low_ink_is_not_cut() -> None:
+    """A long dash next to digits is one piece."""
+    picture = np.zeros((80, 260), np.uint8)
+    for left in (30, 70, 110):
+        picture[20:60, left : left + 5] = 255
+    picture[38:43, 150:230] = 255
+    described = describe_page(find_ink(picture), load_pretrained())
+    assert len(described.pieces) == 4
+
+
+@pytest.mark.parametrize("seed", [3, 13])
+def test_letters_above_a_number_are_left_out(seed: int, sample: Mnist) -> None:
+    page = make_page("words", seed, sample.train)
+    assert read_number(page.picture).text == page.text
+
+
 def test_connected_ink_may_be_dropped_as_a_whole(sample: Mnist) -> None:
     page = make_page("words", 1, sample.train)
     described = describe_page(find_ink(page.picture), load_pretrained())
@@ -106,7 +159,7 @@ def test_weights_are_fitted_and_written(
     assert list(weights) == names
     assert list(weights) == list(load_weights())
     assert all(math.isfinite(weight) for weight in weights.values())
-    assert weights["score_logit"] > 0 > weights["dropped"]
+    assert weights["score_logit"] > 0 > weights["cut_ink"]
     assert weights["slash_above"] > 0 > weights["slash_thickness"]
 
 

@@ -229,16 +229,29 @@ def test_a_picture_without_a_number_raises_a_clear_error(sample: Mnist) -> None:
     checkerboard = np.indices((8, 8)).sum(axis=0) % 2
     like_a_qr_code = np.random.default_rng(0).integers(0, 2, (25, 25))
     pictures = [in_large_pixels(checkerboard, 16), in_large_pixels(like_a_qr_code, 8)]
-    text = Image.new("L", (500, 160), 255)
-    lines = "The quick brown fox jumps\nover the lazy dog and then\nit sleeps in the sun."
-    ImageDraw.Draw(text).multiline_text((10, 10), lines, font_size=30, fill=0)
-    for picture in (*pictures, text):
+    for picture in pictures:
         with pytest.raises(ValueError, match=r"not look like a number.*crop|only lines"):
             read_number(picture)
     for picture in (digits_in_a_row(sample, 200), np.full((60, 30_000), 255, np.uint8)):
         with pytest.raises(ValueError, match=r"too long and narrow.*crop"):
             read_number(picture)
     assert len(read_number(digits_in_a_row(sample, 12)).text) == 12
+
+
+@pytest.mark.parametrize("size", [20, 30, 42])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The quick brown fox jumps\nover the lazy dog and then\nit sleeps in the sun.",
+        "Please write your name\nbelow with black ink",
+        "Form and signature,\ndate and total amount\nof the bank",
+    ],
+)
+def test_a_picture_of_printed_text_is_refused(text: str, size: int) -> None:
+    picture = Image.new("L", (700, 220), 255)
+    ImageDraw.Draw(picture).multiline_text((10, 10), text, font_size=size, fill=0)
+    with pytest.raises(ValueError, match=r"not look like a number.*crop"):
+        read_number(picture)
 
 
 points = st.tuples(st.floats(-50, 350, width=32), st.floats(-50, 350, width=32))

@@ -412,6 +412,7 @@ class Division(NamedTuple):
     """A way to divide a cluster."""
 
     choices: list[int]  # indices
+    worth: float  # the sum of their worths, a log likelihood up to a constant
     probability: float  # of this division among all
 
 
@@ -447,7 +448,8 @@ def divide(cluster: Sequence[int], choices: Sequence[Choice], worths: Sequence[f
                     _merge(reached, dealt | masks[index], _extend(state, index, worths[index]))
         states = _best_states(reached)
     [state] = states.values()  # only one mask has all pieces
-    return Division(list(state.chosen), math.exp(state.total - state.log_sum))
+    probability = math.exp(state.total - state.log_sum)
+    return Division(list(state.chosen), state.total, probability)
 
 
 def _extend(state: _State, index: int, worth: float) -> _State:

@@ -33,6 +33,7 @@ from mnist_nb.handwriting.pieces import (
     draw_pieces,
     enclosing_box,
     ink_pieces,
+    join_low,
     without_small,
 )
 from mnist_nb.handwriting.preprocessing import Floats, Pixels
@@ -41,6 +42,8 @@ from mnist_nb.handwriting.slashes import without_slashes
 from mnist_nb.models import predict
 
 MIN_PIECE_SIZE = 0.1  # in heights of a digit; smaller pieces are specks
+MIN_CUT_HEIGHT = 0.4  # in heights of a digit; digits do not touch in lower ink
+MIN_WORTH = -4.5  # of a digit; nearly all digits on pages that are read correctly have more
 MAX_CHOICES = 2000  # twice as many as made pages of digits and words have
 TINY = 1e-9  # lower probabilities count as this one, so that logarithms are finite
 UNSURE_WEIGHT = 0.05  # of the height of ink that does not look like a digit
@@ -69,10 +72,13 @@ class FoundDigits(NamedTuple):
     Attributes:
         lines: the lines from top to bottom, each from left to right.
         confidence: the probability that all digits are right, in [0, 1].
+        evidence: the log ratio of the likelihoods of the page with digits and without any, per
+            digit. It is 0 if there are none.
     """
 
     lines: list[list[PageDigit]]
     confidence: float
+    evidence: float
 
 
 @dataclass(frozen=True)
@@ -166,6 +172,7 @@ def describe_page(ink: Floats, model: nn.Module) -> InkPage:
     pieces = [piece for piece in ink_pieces(ink) if isinstance(piece, InkPiece)]
     reader = PieceReader(model)
     scale = _digit_height(pieces, reader)
+    pieces = join_low(pieces, MIN_CUT_HEIGHT * scale)
     kept = without_small(pieces, MIN_PIECE_SIZE * scale)
     check_piece_count(kept)
     layout = InkLayout(kept, scale, ink.shape)
@@ -261,7 +268,7 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     lines = [without_slashes(line, weights) for line in arrange_in_lines(digits, page.scale)]
     kept = list(itertools.chain.from_iterable(lines))
     confidence = math.exp(-weighted_sum(doubts_about(kept, probability), weights))
-    return FoundDigits(lines, confidence)
+    return FoundDigits(lines, confidence, measure_evidence(page, weights))
 
 
 def read_doubtful(
@@ -313,13 +320,44 @@ def choose_digits(
     groups = []
     probability = 1.0
     for cluster in page.clusters:
-        worths = [weighted_sum(features, weights) for features in cluster.features]
+        worths = _weigh_choices(cluster, weights)
         division = divide(cluster.pieces, cluster.choices, worths)
         probability *= division.probability
         for index in division.choices:
             if cluster.choices[index].is_digit:
                 groups.append(_pick(page.pieces, cluster.choices[index].members))
     return groups, probability
+
+
+def _weigh_choices(cluster: Cluster, weights: Mapping[str, float]) -> list[float]:
+    """Return the worth of each choice; that of unlikely digits is minus infinity."""
+    worths = []
+    for choice, features in zip(cluster.choices, cluster.features, strict=True):
+        worth = weighted_sum(features, weights)
+        if choice.is_digit and worth < MIN_WORTH:
+            worth = -math.inf
+        worths.append(worth)
+    return worths
+
+
+def measure_evidence(page: InkPage, weights: Mapping[str, float]) -> float:
+    """Return the log ratio of the likelihoods of a page with digits and without any, per digit.
+
+    Unlikely digits count as well, and there are many of them in a text.
+    """
+    evidence, count = 0.0, 0
+    for cluster in page.clusters:
+        worths = [weighted_sum(features, weights) for features in cluster.features]
+        division = divide(cluster.pieces, cluster.choices, worths)
+        evidence += division.worth
+        count += sum(cluster.choices[index].is_digit for index in division.choices)
+        dropped, of_dropped = [], []
+        for choice, worth in zip(cluster.choices, worths, strict=True):
+            if not choice.is_digit:
+                dropped.append(choice)
+                of_dropped.append(worth)
+        evidence -= divide(cluster.pieces, dropped, of_dropped).worth
+    return evidence / max(count, 1)
 
 
 def arrange_in_lines(digits: Sequence[PageDigit], scale: float) -> list[list[PageDigit]]:

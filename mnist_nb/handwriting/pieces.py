@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from mnist_nb.handwriting.cuts import cut_apart, paint
 from mnist_nb.handwriting.pictures import thicken
 from mnist_nb.handwriting.preprocessing import (
     EIGHT_NEIGHBOURS,
@@ -31,13 +32,6 @@ from mnist_nb.handwriting.sketch import (
 STEPS_PER_EXTENT = 20  # a stroke's points are closer than this share of its extent
 INKED = 0.25  # ink of at least this strength connects pixels
 MAX_PIECES = 400  # of a number
-
-# Cuts through touching digits, tuned on pictures. Lengths are in heights of the ink.
-CUT_SLANTS = np.array([-0.4, -0.2, 0.0, 0.2, 0.4])  # x per y
-MIN_WIDTH_TO_CUT = 0.5
-MAX_INK_CUT = 0.35  # the maximum ink that a cut may cross
-MIN_PART_WIDTH = 0.15  # left of the first cut and right of the last
-MIN_CUT_DISTANCE = 0.2
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -162,11 +156,36 @@ def ink_pieces(ink: Floats) -> list[Piece]:
     """Find connected ink in a picture `[H, W]`, and cut it where digits may touch."""
     pieces: list[Piece] = []
     for blob, pixels in enumerate(_connected_pixels(ink)):
-        for part in cut_apart(pixels):
-            columns, rows = part.T
-            centres = part.astype(np.float64) + 0.5
-            pieces.append(InkPiece(centres, part, ink[rows, columns], blob))
+        columns, rows = pixels.T
+        strengths = ink[rows, columns]
+        for part in cut_apart(pixels, strengths):
+            centres = pixels[part].astype(np.float64) + 0.5
+            pieces.append(InkPiece(centres, pixels[part], strengths[part], blob))
     return pieces
+
+
+def join_low(pieces: Sequence[InkPiece], lowest: float) -> list[InkPiece]:
+    """Join the parts of connected ink again where it is too low for touching digits."""
+    blobs: dict[int, list[InkPiece]] = {}
+    for piece in pieces:
+        blobs.setdefault(piece.blob, []).append(piece)
+    joined = []
+    for parts in blobs.values():
+        _, top, _, bottom = enclosing_box([part.box for part in parts])
+        if bottom - top >= lowest:
+            joined += parts
+        else:
+            joined.append(_join(parts))
+    return joined
+
+
+def _join(parts: Sequence[InkPiece]) -> InkPiece:
+    return InkPiece(
+        points=np.concatenate([part.points for part in parts]),
+        pixels=np.concatenate([part.pixels for part in parts]),
+        strengths=np.concatenate([part.strengths for part in parts]),
+        blob=parts[0].blob,
+    )
 
 
 def _connected_pixels(ink: Floats) -> list[Integers]:
@@ -183,58 +202,6 @@ def _connected_pixels(ink: Floats) -> list[Integers]:
         top, left = place[0].start, place[1].start
         blobs.append(np.stack([columns + left, rows + top], axis=1))
     return blobs
-
-
-def cut_apart(pixels: Integers) -> list[Integers]:
-    """Cut connected ink along straight lines that cross little ink.
-
-    Args:
-        pixels: columns and rows of the pixels, `[pixel, (x, y)]`.
-
-    Returns:
-        The pixels of each part, from left to right.
-    """
-    width, height = np.ptp(pixels, axis=0) + 1
-    if width < MIN_WIDTH_TO_CUT * height:
-        return [pixels]
-    sheared_x = _shear(pixels, height)
-    crossed = _count_crossed(sheared_x, width)
-    best_slants = crossed.argmin(axis=0)  # [x], an index of CUT_SLANTS
-    part_numbers = np.zeros(len(pixels), np.int64)
-    for x in _choose_cuts(crossed.min(axis=0), height):
-        is_right_of_cut = sheared_x[best_slants[x]] > x + 0.5
-        part_numbers += is_right_of_cut
-    return [pixels[part_numbers == number] for number in np.unique(part_numbers)]
-
-
-def _shear(pixels: Integers, height: int) -> Floats:
-    """Return the x of each pixel from the left edge of the ink, sheared for each cut's slant.
-
-    The result is `[slant, pixel]`. Cuts are vertical in these coordinates.
-    """
-    x, y = (pixels - pixels.min(axis=0)).T + 0.5
-    sheared_x: Floats = x - np.multiply.outer(CUT_SLANTS, y - height / 2)
-    return sheared_x
-
-
-def _count_crossed(sheared_x: Floats, width: int) -> Integers:
-    """Return the number of pixels that a cut of each slant at each x crosses: `[slant, x]`."""
-    columns = sheared_x.clip(0, width - 1).astype(np.int64)
-    return np.stack([np.bincount(row, minlength=width) for row in columns])
-
-
-def _choose_cuts(crossed: Integers, height: int) -> list[int]:
-    """Choose cuts, least ink first, from the number of pixels that each x crosses `[x]`."""
-    margin = MIN_PART_WIDTH * height
-    cuts: list[int] = []
-    for x in np.argsort(crossed, kind="stable").tolist():
-        if crossed[x] > MAX_INK_CUT * height:
-            break
-        is_inside = margin < x < len(crossed) - margin
-        is_free = all(abs(x - cut) >= MIN_CUT_DISTANCE * height for cut in cuts)
-        if is_inside and is_free:
-            cuts.append(x)
-    return cuts
 
 
 # ---- drawing pieces
@@ -266,11 +233,8 @@ def _draw_lines(lines: tuple[tuple[bytes, float], ...], stretch: float, slant: f
 
 
 def _draw_ink(pieces: Sequence[InkPiece], stretch: float, slant: float) -> Pixels:
-    pixels = np.concatenate([piece.pixels for piece in pieces])
-    width, height = np.ptp(pixels, axis=0) + 1
-    columns, rows = (pixels - pixels.min(axis=0)).T
-    ink = np.zeros((height, width))
-    ink[rows, columns] = np.concatenate([piece.strengths for piece in pieces])
+    whole = _join(pieces)
+    ink = paint(whole.pixels, whole.strengths)
     if stretch != 1 or slant != 0:
         ink = _stretch_and_slant(ink, stretch, slant)
     return prepare(thicken(ink))
