@@ -1,6 +1,7 @@
 """A digit in any picture is prepared like MNIST's images."""
 
 import contextlib
+import functools
 import io
 import tracemalloc
 from collections.abc import Callable
@@ -396,13 +397,23 @@ class TestFindInk:
 
     @given(st.integers(0, 290), st.integers(0, 170), st.booleans())
     def test_the_place_in_the_frame_changes_nothing(self, left: int, top: int, dark: bool) -> None:
-        three = picture().crop((220, 60, 440, 400))
-        usual, moved = Image.new("L", (512, 512)), Image.new("L", (512, 512))
-        usual.paste(three, (100, 100))
-        moved.paste(three, (left, top))
+        moved = three_at(left, top)
         if dark:
             moved = ImageOps.invert(moved)
-        assert difference(from_image(usual), from_image(moved)) < 0.02
+        assert difference(usual_three(), from_image(moved)) < 0.02
+
+
+def three_at(left: int, top: int) -> Image.Image:
+    """Return a dark picture with a 3 at a place."""
+    frame = Image.new("L", (512, 512))
+    frame.paste(picture().crop((220, 60, 440, 400)), (left, top))
+    return frame
+
+
+@functools.cache
+def usual_three() -> NDArray[np.uint8]:
+    """Return the image of a 3 in the middle."""
+    return from_image(three_at(100, 100))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's warning about tags
