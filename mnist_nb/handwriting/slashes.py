@@ -19,6 +19,7 @@ MIN_COMPARED = 2  # likewise; with fewer, a digit is never a slash
 EXTENSION_RANGE = (-0.2, 0.4)  # beyond the digits near it, in their heights
 LEAN_RANGE = (-0.2, 0.5)  # to the right of the digits near it, x per y
 MAX_THICKNESS = 0.5  # in lengths of the stroke
+MIN_VARIANCE = 0.1  # in pixels squared, of the ink of a dot
 
 # Logarithms of how much likelier a slash is than a 1. A date is more frequent than a number with
 # 1s in these two places. Of 292 such numbers, 5 are taken for dates.
@@ -116,7 +117,10 @@ def _measure_stroke(image: Pixels) -> tuple[float, float]:
     """
     ink = image.astype(np.float64)
     y, x = np.indices(ink.shape)
-    covariance: Floats = np.cov(np.stack([x.ravel(), y.ravel()]), aweights=ink.ravel(), ddof=0)
-    slant = -covariance[0, 1] / max(covariance[1, 1], 0.1)
+    places = np.stack([x.ravel(), y.ravel()])  # [(x, y), pixel]
+    covariance: Floats = np.cov(places, aweights=ink.ravel(), ddof=0)
+    of_both, of_y = covariance[1]
+    slant = -of_both / max(of_y, MIN_VARIANCE)
     across, along = np.linalg.eigvalsh(covariance)
-    return float(slant), math.sqrt(max(across, 0) / max(along, 0.1))
+    ratio = max(across, 0) / max(along, MIN_VARIANCE)
+    return float(slant), math.sqrt(ratio)

@@ -93,6 +93,7 @@ SHARED_CONSTANTS = {
         "EXTENSION_RANGE",
         "LEAN_RANGE",
         "MAX_THICKNESS",
+        "MIN_VARIANCE",
         "MIN_WORTH_ALONE",
         "MIN_WORTH_IN_DATE",
         "DAY_OR_MONTH",

@@ -764,7 +764,7 @@ function arrangeInLines(digits) {
 // ---- Slashes, as in dates
 
 const { MAX_COMPARED, MIN_COMPARED, EXTENSION_RANGE, LEAN_RANGE, MAX_THICKNESS } = model.constants;
-const { MIN_WORTH_ALONE, MIN_WORTH_IN_DATE, DAY_OR_MONTH, YEAR } = model.constants;
+const { MIN_VARIANCE, MIN_WORTH_ALONE, MIN_WORTH_IN_DATE, DAY_OR_MONTH, YEAR } = model.constants;
 
 /** Return the median of numbers. */
 function median(numbers) {
@@ -800,8 +800,8 @@ function measureStroke(image) {
   const radius = Math.hypot((ofX - ofY) / 2, ofBoth); // of the eigenvalues around their middle
   const [across, along] = [middle - radius, middle + radius];
   return {
-    slant: -ofBoth / Math.max(ofY, 0.1),
-    thickness: Math.sqrt(Math.max(across, 0) / Math.max(along, 0.1)),
+    slant: -ofBoth / Math.max(ofY, MIN_VARIANCE),
+    thickness: Math.sqrt(Math.max(across, 0) / Math.max(along, MIN_VARIANCE)),
   };
 }
 
