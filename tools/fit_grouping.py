@@ -7,8 +7,8 @@
    their squares.
 2. Read the pages with these weights. The weights of slashes maximize the likelihood of the slashes
    and 1s among the signs that are read as 1.
-3. The weights of doubts maximize the likelihood of the pages
-   that are read correctly and of those that are not, so that the confidence is calibrated.
+3. The weights of doubts maximize the likelihood of the pages that are read correctly and of those
+   that are not, so that the confidence is calibrated.
 
 The digits are from the first half of MNIST's validation images, which the networks were not trained
 on. The second half is for `benchmarks/whole_numbers.py --made`.

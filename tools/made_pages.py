@@ -42,7 +42,7 @@ class Page(NamedTuple):
     """A generated picture and its text."""
 
     picture: Image.Image  # RGB
-    text: str  # lines are joined by newlines; signs between them are left out
+    text: str  # lines are joined by newlines; signs between digits are left out
     boxes: list[Box]  # of the digits, in the text's order, in pixels of the picture
     owners: NDArray[np.int64]  # [H, W], the index of the digit that has this ink, or NOBODY
     has_slashes: bool

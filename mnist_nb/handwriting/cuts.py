@@ -57,7 +57,7 @@ def paint(pixels: Integers, strengths: Floats) -> Floats:
 def pen_width(ink: Floats) -> float:
     """Return the mean width of the strokes in ink `[H, W]`, in pixels.
 
-    It is twice their area divided by the length of their outline, so it needs few pixels.
+    It is twice their area divided by the length of their outline, so a few pixels are enough.
     """
     padded = np.pad(ink, 1)
     change_across = np.diff(padded, axis=1)[1:]

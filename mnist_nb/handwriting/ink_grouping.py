@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mnist_nb.handwriting.grouping import sample_points, shortest_distance, widest_gap
 from mnist_nb.handwriting.lines import Lines, find_lines
 from mnist_nb.handwriting.pieces import InkPiece
-from mnist_nb.handwriting.preprocessing import Floats, Integers
+from mnist_nb.handwriting.preprocessing import Floats, Integers, weighted_quantile
 
 # Lengths are in heights of a digit.
 MAX_MEMBERS = 5  # of a group
@@ -138,7 +138,7 @@ class SlashFeatures:
         slash: 1.
         slash_above: how far it extends above those digits, from -0.2 to 0.4.
         slash_below: how far it extends below them, likewise.
-        slash_lean: how much more than they it leans to the right, x per y, from -0.2 to 0.5.
+        slash_lean: how much more it leans to the right than they do, x per y, from -0.2 to 0.5.
         slash_thickness: of its stroke, in lengths of the stroke, at most 0.5.
     """
 
@@ -357,9 +357,7 @@ def _measure_paleness(pieces: Sequence[InkPiece]) -> Floats:
     """Return how much fainter each piece is than most ink, `[piece]` in [0, 1]."""
     strengths = np.array([np.quantile(piece.strengths, 0.75) for piece in pieces])
     amounts = np.array([len(piece.pixels) for piece in pieces])
-    order = np.argsort(strengths)
-    shares = np.cumsum(amounts[order])
-    usual = strengths[order][np.searchsorted(shares, shares[-1] / 2)]
+    usual = weighted_quantile(strengths, amounts)
     return np.asarray(np.maximum(usual - strengths, 0))
 
 

@@ -23,7 +23,7 @@ from mnist_nb.handwriting.pieces import (
     stroke_pieces,
     without_small,
 )
-from mnist_nb.handwriting.preprocessing import EmptySketchError, Floats, Pixels
+from mnist_nb.handwriting.preprocessing import EmptySketchError, Floats, Pixels, weighted_quantile
 from mnist_nb.handwriting.pretrained import load_pretrained
 from mnist_nb.handwriting.refusal import is_refused, predict_and_score, score_logits
 from mnist_nb.handwriting.sketch import Sketch, Stroke
@@ -168,9 +168,8 @@ def _check_confidences(confidences: Sequence[float]) -> None:
 
 def _digit_height(pieces: Sequence[Piece]) -> float:
     """Return the height of the digits: the median over pieces, weighted by their heights."""
-    heights = np.sort([max(piece.box[3] - piece.box[1], MIN_PIECE_HEIGHT) for piece in pieces])
-    weights = np.cumsum(heights)
-    return float(heights[np.searchsorted(weights, weights[-1] / 2)])
+    heights = [max(piece.box[3] - piece.box[1], MIN_PIECE_HEIGHT) for piece in pieces]
+    return weighted_quantile(heights, heights)
 
 
 def _from_left_to_right(piece: Piece) -> tuple[float, float, Box]:

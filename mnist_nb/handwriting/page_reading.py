@@ -29,6 +29,7 @@ from mnist_nb.handwriting.pieces import (
     Box,
     InkPiece,
     Piece,
+    by_blob,
     check_piece_count,
     draw_pieces,
     enclosing_box,
@@ -36,7 +37,7 @@ from mnist_nb.handwriting.pieces import (
     join_low,
     without_small,
 )
-from mnist_nb.handwriting.preprocessing import Floats, Pixels
+from mnist_nb.handwriting.preprocessing import Floats, Pixels, weighted_quantile
 from mnist_nb.handwriting.refusal import predict_and_score, score_logits
 from mnist_nb.handwriting.slashes import without_slashes
 from mnist_nb.models import predict
@@ -224,16 +225,12 @@ def _describe(
 def _digit_height(pieces: Sequence[InkPiece], reader: PieceReader) -> float:
     """Return the height of the digits: the median over pieces and connected ink, weighted by their
     height and digit score."""
-    blobs: dict[int, list[InkPiece]] = {}
-    for piece in pieces:
-        blobs.setdefault(piece.blob, []).append(piece)
+    blobs = by_blob(pieces)
     parts = [[piece] for piece in pieces if len(blobs[piece.blob]) > 1]
     digits = reader.read([*blobs.values(), *parts])
     heights = np.array([max(digit.box[3] - digit.box[1], 1) for digit in digits])
     likely = np.array([confidence_of(digit) for digit in digits])
-    order = np.argsort(heights)
-    weights = np.cumsum((heights * (UNSURE_WEIGHT + likely))[order])
-    return float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
+    return weighted_quantile(heights, heights * (UNSURE_WEIGHT + likely))
 
 
 def _sure_digits(
@@ -320,7 +317,7 @@ def choose_digits(
     groups = []
     probability = 1.0
     for cluster in page.clusters:
-        worths = _weigh_choices(cluster, weights)
+        worths = _weigh_choices(cluster, weights, MIN_WORTH)
         division = divide(cluster.pieces, cluster.choices, worths)
         probability *= division.probability
         for index in division.choices:
@@ -329,12 +326,14 @@ def choose_digits(
     return groups, probability
 
 
-def _weigh_choices(cluster: Cluster, weights: Mapping[str, float]) -> list[float]:
-    """Return the worth of each choice; that of unlikely digits is minus infinity."""
+def _weigh_choices(
+    cluster: Cluster, weights: Mapping[str, float], lowest: float = -math.inf
+) -> list[float]:
+    """Return the worth of each choice; that of a digit below the lowest is minus infinity."""
     worths = []
     for choice, features in zip(cluster.choices, cluster.features, strict=True):
         worth = weighted_sum(features, weights)
-        if choice.is_digit and worth < MIN_WORTH:
+        if choice.is_digit and worth < lowest:
             worth = -math.inf
         worths.append(worth)
     return worths
@@ -347,7 +346,7 @@ def measure_evidence(page: InkPage, weights: Mapping[str, float]) -> float:
     """
     evidence, count = 0.0, 0
     for cluster in page.clusters:
-        worths = [weighted_sum(features, weights) for features in cluster.features]
+        worths = _weigh_choices(cluster, weights)
         division = divide(cluster.pieces, cluster.choices, worths)
         evidence += division.worth
         count += sum(cluster.choices[index].is_digit for index in division.choices)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mnist_nb.handwriting.preprocessing import EIGHT_NEIGHBOURS, Floats, Mask
+from mnist_nb.handwriting.preprocessing import EIGHT_NEIGHBOURS, Floats, Mask, weighted_quantile
 
 STRONG = 0.55  # of the ink's full strength; strokes have more, and marks less
 UNEVENNESS = 0.2  # of a mark's strength: the range of its middle half, as a share of its median
@@ -51,13 +51,10 @@ def find_pale_marks(mask: Mask, ink: Floats, full: float) -> Mask:
 
 
 def _typical_height(is_stroke: Mask) -> float:
-    """Return the height of the strokes: half of all heights together are of higher ones."""
+    """Return the height of the strokes: the median, weighted by height."""
     labels, _ = ndimage.label(is_stroke, EIGHT_NEIGHBOURS)
-    heights = np.sort([rows.stop - rows.start for rows, _ in ndimage.find_objects(labels)])
-    if not len(heights):
-        return 0.0
-    totals = np.cumsum(heights)
-    return float(heights[np.searchsorted(totals, totals[-1] / 2)])
+    heights = [rows.stop - rows.start for rows, _ in ndimage.find_objects(labels)]
+    return weighted_quantile(heights, heights) if heights else 0.0
 
 
 def _widened(mask: Mask, reach: float) -> Mask:

@@ -21,6 +21,7 @@ from mnist_nb.handwriting.preprocessing import (
     Mask,
     Pixels,
     prepare,
+    weighted_quantile,
 )
 from mnist_nb.handwriting.raster import discs
 from mnist_nb.handwriting.ruled_lines import (
@@ -292,9 +293,8 @@ def _stroke_width(layers: _Layers) -> float:
         is_ridge = is_free_ridge
     if not is_ridge.any():
         return float(max(mask.shape))
-    widths = np.sort(2 * depth[is_ridge] - 1)
-    areas = np.cumsum(widths)
-    return float(widths[np.searchsorted(areas, 0.9 * areas[-1])])
+    widths = 2 * depth[is_ridge] - 1
+    return weighted_quantile(widths, widths, 0.9)
 
 
 def _open_with_window(grey: Floats, share: float, mode: str) -> _Layers:
@@ -371,9 +371,7 @@ def _frames(ink: Floats) -> Mask:
 
 def _typical(amounts: Floats) -> float:
     """Return the amount of ink of a typical group: half of all ink is in larger groups."""
-    ordered = np.sort(amounts)
-    totals = np.cumsum(ordered)
-    return float(ordered[np.searchsorted(totals, totals[-1] / 2)])
+    return weighted_quantile(amounts, amounts)
 
 
 def _runs_along_edge(blobs: NDArray[np.int32]) -> Mask:

@@ -166,17 +166,22 @@ def ink_pieces(ink: Floats) -> list[Piece]:
 
 def join_low(pieces: Sequence[InkPiece], lowest: float) -> list[InkPiece]:
     """Join the parts of connected ink again where it is too low for touching digits."""
-    blobs: dict[int, list[InkPiece]] = {}
-    for piece in pieces:
-        blobs.setdefault(piece.blob, []).append(piece)
     joined = []
-    for parts in blobs.values():
+    for parts in by_blob(pieces).values():
         _, top, _, bottom = enclosing_box([part.box for part in parts])
         if bottom - top >= lowest:
             joined += parts
         else:
             joined.append(_join(parts))
     return joined
+
+
+def by_blob(pieces: Sequence[InkPiece]) -> dict[int, list[InkPiece]]:
+    """Return the pieces of each blob of connected ink."""
+    blobs: dict[int, list[InkPiece]] = {}
+    for piece in pieces:
+        blobs.setdefault(piece.blob, []).append(piece)
+    return blobs
 
 
 def _join(parts: Sequence[InkPiece]) -> InkPiece:

@@ -162,3 +162,11 @@ def _offset(profile: NDArray[Any]) -> int:
     centre_of_mass = (profile @ np.arange(BOX)) / profile.sum()
     wanted = np.floor(CENTRE + 0.5 - centre_of_mass)
     return int(np.clip(wanted, -first, SIDE - 1 - last))
+
+
+def weighted_quantile(values: ArrayLike, weights: ArrayLike, share: float = 0.5) -> float:
+    """Return the value up to which, in order, the weights reach a share of their sum."""
+    numbers = np.asarray(values)
+    order = np.argsort(numbers)
+    sums = np.cumsum(np.asarray(weights)[order])
+    return float(numbers[order][np.searchsorted(sums, share * sums[-1])])

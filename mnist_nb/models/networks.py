@@ -50,7 +50,7 @@ class Network(nn.Module):
 
     Raises:
         ValueError: if a name is that of an attribute of this class, if one object is used as two
-            layers, or if the last layer is not linear or missing.
+            layers, or if the last layer is missing or not linear.
     """
 
     name = ""
