@@ -75,6 +75,7 @@ class Pad:
         return [(box["x"] + 1 + x, box["y"] + 1 + y) for x, y in points]
 
     def mouse(self, points: Iterable[tuple[float, float]], *, release: bool = True) -> None:
+        self.canvas.hover(trial=True)  # waits until the paper no longer moves
         first, *others = self.places(points)
         self.page.mouse.move(*first)
         self.page.mouse.down()
@@ -102,7 +103,10 @@ class Pad:
             self.page.wait_for_timeout(300)
 
     def press(self, title: str) -> None:
+        """Press a button, and wait until the kernel has answered: what it shows may move the
+        paper."""
         self.page.locator(f'.mnist-pad button[title^="{title}"]').click()
+        self.in_kernel("")
 
     def undo(self) -> None:
         self.page.get_by_title("Undo the last stroke", exact=True).click()
@@ -213,6 +217,7 @@ def test_collect_digits_and_teach_them(pad: Pad) -> None:
         pad.says("I read a 3")
         if number == 1:
             pad.page.keyboard.press("Enter")
+            pad.in_kernel("")
         else:
             pad.press("Save this drawing")
         pad.says(f"{number} of 30", ".widget-html-content")
