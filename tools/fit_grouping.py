@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import fields
@@ -131,8 +132,9 @@ def read_again(
         digits = described.reader.read(groups)
         lines = arrange_in_lines(digits, described.scale)
         lines = [without_slashes(line, weights) for line in lines]
+        kept = list(itertools.chain.from_iterable(lines))
         text = "\n".join("".join(str(d.probabilities.argmax()) for d in line) for line in lines)
-        rows.append(list(vars(doubts_about(digits, probability)).values()))
+        rows.append(list(vars(doubts_about(kept, probability)).values()))
         is_right.append(text == page.text)
     return torch.tensor(rows, dtype=torch.float64), torch.tensor(is_right)
 
