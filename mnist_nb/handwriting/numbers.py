@@ -31,8 +31,16 @@ from mnist_nb.handwriting.slashes import without_slashes
 
 MIN_PIECE_SIZE = 0.15  # in heights of a digit; smaller pieces are specks
 MIN_DIGIT_SIZE = 0.3  # in heights of a digit; smaller groups are dots
+MAX_DASH_HEIGHT = 0.3  # in heights of a digit; refused signs that are lower are dashes
 MIN_LINE_OVERLAP = 0.35  # of two digits of a line, in heights of the lower one
 MIN_PIECE_HEIGHT = 1e-3  # of a piece, where heights are compared
+
+# A comma or a point behind a digit, in heights of a digit. Of 328 ones in drawn numbers, none is so
+# low or so short.
+COMMA_TEXTS = ("1", "?")  # how it is read
+COMMA_TOP = (-0.2, 0.5)  # its top, above the digit's bottom
+COMMA_HEIGHT = 0.55  # its height, at most
+COMMA_REACH = 1  # from the digit's right side to its left side, at most
 
 # Of 400 single test digits, 0.8 % are read with less; most of QR codes and checkerboards, and half
 # of the letters in a text.
@@ -43,8 +51,8 @@ MAX_UNLIKELY = 1 / 3  # the share of digits with less, from which on it is no nu
 MIN_NUMBER_CONFIDENCE = 0.3
 MIN_EVIDENCE = 3.7  # most printed texts have less, a tuning picture of only 1s has 3.85
 
-# Next to other digits a digit is far likelier than on a pad where anything may be drawn, so a tenth
-# of the score suffices.
+# Next to other signs a digit is far likelier than alone on a pad where anything may be drawn, so a
+# tenth of the score suffices.
 SCORE_FACTOR = 10
 
 
@@ -73,10 +81,9 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     Strokes are never cut: two digits in one stroke are read as one. Touching digits in a picture
     are cut apart. The order and the position of strokes do not matter.
 
-    Slashes are left out, such as those of a date: "12/05/2026" is read as "12052026". In a picture,
-    ink that does not look like a digit and is not in a line of digits is ignored,
-    such as the remains of a form. So are decimal commas, points and minus signs: "-3,5" is read as
-    "35".
+    Decimal commas, points and minus signs are left out: "-3,5" is read as "35". So are slashes,
+    such as those of a date: "12/05/2026" is read as "12052026". In a picture, ink that does not
+    look like a digit and is not in a line of digits is ignored, such as the remains of a form.
 
     Args:
         source: a `Sketch`, or a picture as for `find_ink`. Boxes are in pixels of its canvas or
@@ -108,7 +115,9 @@ def _read_strokes(sketch: Sketch, model: nn.Module) -> Number:
     pieces.sort(key=_from_left_to_right)
     # dots among digits are removed, dots alone are read
     readings = without_small(_read_groups(pieces, scale, model), MIN_DIGIT_SIZE * scale)
-    lines = arrange_in_lines([_read_closely(reading, model) for reading in readings])
+    factor = SCORE_FACTOR
+    signs = [_read_closely(reading, model, factor) for reading in readings]
+    lines = arrange_in_lines(_without_punctuation(signs, scale))
     return _number([without_slashes(line, load_weights()) for line in lines])
 
 
@@ -121,7 +130,7 @@ def read_ink(ink: Floats, model: nn.Module) -> Number:
     found = read_page(ink, model)
     lines = []
     for line in found.lines:
-        lines.append([_name(digit, model) for digit in line])
+        lines.append([_name(digit, model, SCORE_FACTOR) for digit in line])
     number = _number(lines)
     _check_confidences([confidence_of(digit) for digit in number.digits])
     if found.confidence < MIN_NUMBER_CONFIDENCE and found.evidence < MIN_EVIDENCE:
@@ -132,10 +141,12 @@ def read_ink(ink: Floats, model: nn.Module) -> Number:
     return number._replace(confidence=found.confidence)
 
 
-def _name(digit: PageDigit, model: nn.Module, strokes: Sequence[Stroke] = ()) -> ReadDigit:
-    """Add a digit's text, "?" if it is refused, and its strokes."""
+def _name(
+    digit: PageDigit, model: nn.Module, factor: float, strokes: Sequence[Stroke] = ()
+) -> ReadDigit:
+    """Add a digit's text, "?" if `factor` times its score is too low, and its strokes."""
     text = str(digit.probabilities.argmax())
-    if is_refused(model, SCORE_FACTOR * digit.score):
+    if is_refused(model, factor * digit.score):
         text = "?"
     return ReadDigit(text, *digit, strokes)
 
@@ -211,12 +222,42 @@ def _read_groups(pieces: Sequence[Piece], scale: float, model: nn.Module) -> lis
     return readings
 
 
-def _read_closely(reading: _Reading, model: nn.Module) -> ReadDigit:
+def _read_closely(reading: _Reading, model: nn.Module, factor: float) -> ReadDigit:
     """Return the digit or its refusal. A doubtful drawn digit is read in several forms."""
     pieces, box, image, probabilities, score = reading
     probabilities = read_doubtful(pieces, probabilities, model)
     drawn = [piece.to_stroke() for piece in pieces if isinstance(piece, StrokePiece)]
-    return _name(PageDigit(box, image, probabilities, score), model, drawn)
+    return _name(PageDigit(box, image, probabilities, score), model, factor, drawn)
+
+
+# ---- commas, points and dashes
+
+
+def _without_punctuation(signs: Sequence[ReadDigit], scale: float) -> Sequence[ReadDigit]:
+    """Remove dashes, and commas and points behind digits, unless there is nothing else."""
+    kept = []
+    for sign in signs:
+        is_comma = any(_is_comma_behind(other, sign, scale) for other in signs)
+        if not is_comma and not _is_dash(sign, scale):
+            kept.append(sign)
+    return kept or signs
+
+
+def _is_dash(sign: ReadDigit, scale: float) -> bool:
+    _, top, _, bottom = sign.box
+    return sign.text == "?" and bottom - top < MAX_DASH_HEIGHT * scale
+
+
+def _is_comma_behind(digit: ReadDigit, sign: ReadDigit, scale: float) -> bool:
+    """Return whether a sign that may be a comma is low and short, and to the right of a digit."""
+    left, top, _, bottom = sign.box
+    _, digit_top, digit_right, digit_bottom = digit.box
+    height = max(digit_bottom - digit_top, scale)
+    lowest, highest = COMMA_TOP
+    is_low = lowest < (digit_bottom - top) / height < highest
+    is_short = bottom - top < COMMA_HEIGHT * height
+    is_behind = _centre_x(digit) < left < digit_right + COMMA_REACH * height
+    return sign.text in COMMA_TEXTS and is_low and is_short and is_behind
 
 
 # ---- lines

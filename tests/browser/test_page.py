@@ -168,17 +168,24 @@ def dense_scribble() -> dict[str, Any]:
     return {"strokes": [line, eraser], "size": 280}
 
 
+PUNCTUATION = {  # a stroke of each, in heights of a digit
+    "/": [(0.6, -0.3), (0, 1.3)],
+    ",": [(0.3, 0.75), (0.32, 0.95), (0.2, 1.2)],
+    "-": [(0, 0.5), (0.5, 0.5)],
+}
+
+
 def number(text: str, seed: int) -> dict[str, Any]:
-    """Return a number in lines, or a date with slashes, each of whose digits varies a little."""
+    """Return a number in lines, with signs between its digits. Each digit varies a little."""
     generator, hand = np.random.default_rng(seed), json.loads(HANDWRITING.read_text())
     strokes, place, high = [], np.array([20.0, 20.0]), generator.uniform(40, 60)
     for sign in text:
         if sign == "\n":
             place = np.array([20.0, place[1] + 1.8 * high])
             continue
-        if sign == "/":
-            slash = place + high * np.array([(0.6, -0.3), (0, 1.3)])
-            strokes.append({"points": slash.tolist(), "width": high / 8, "erase": False})
+        if sign in PUNCTUATION:
+            points = place + high * np.array(PUNCTUATION[sign])
+            strokes.append({"points": points.tolist(), "width": high / 8, "erase": False})
             place[0] += 0.75 * high
             continue
         paths = [np.asarray(path, float) for path in hand[sign]]
@@ -269,7 +276,7 @@ def test_numbers_are_read_as_python_reads_them(
     texts = [
         "".join(generator.choice(list("0123456789"), generator.integers(1, 7))) for _ in range(11)
     ]
-    texts += ["20\n26", "23/12/1987", "3/4/26", "2/3"]
+    texts += ["20\n26", "23/12/1987", "3/4/26", "2/3", "3,14", "-5"]
     drawings = [number(text, seed) for seed, text in enumerate(texts)]
     drawings[0]["strokes"].append({"points": [[30, 10], [30, 90]], "width": 9, "erase": True})
     dots = [
@@ -279,8 +286,12 @@ def test_numbers_are_read_as_python_reads_them(
     for name in ("cnn", "mlp", "plain"):
         found = in_page(open_page(name), "readNumber", drawings)
         assert_numbers_read_alike(found, drawings, networks[name])
-        date = found[texts.index("23/12/1987")]["text"]
-        assert len(date) == 8, f"without slashes, got {date}"
+        counts = {"23/12/1987": 8, "3,14": 3}
+        if name != "plain":  # it does not refuse dashes
+            counts["-5"] = 1
+        for text, count in counts.items():
+            read = found[texts.index(text)]["text"]
+            assert len(read) == count, f"without punctuation, got {read}"
 
 
 def test_lists_of_points_are_strokes_and_no_strokes_an_error(open_page: Any) -> None:

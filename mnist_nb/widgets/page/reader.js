@@ -527,6 +527,7 @@ const {
   MIN_PIECE_SIZE,
   MIN_PIECE_HEIGHT,
   MIN_DIGIT_SIZE,
+  MAX_DASH_HEIGHT,
   MIN_LINE_OVERLAP,
   DOUBTFUL,
   FORMS,
@@ -536,6 +537,7 @@ const { MAX_SPAN, MAX_GAP, MAX_WIDTH, MAX_HEIGHT, TYPICAL_WIDTH, TYPICAL_HEIGHT,
 const { MIN_WIDTH, MIN_HEIGHT, LINE_GAP, MAX_SAMPLES, SCORE_FACTOR, MIN_SCORE, MAX_SCORE_LOGIT } =
   model.constants;
 const { ENERGY_LOGIT_SLOPE, ENERGY_LOGIT_SHIFT, STEPS_PER_EXTENT } = model.constants;
+const { COMMA_TEXTS, COMMA_TOP, COMMA_HEIGHT, COMMA_REACH } = model.constants;
 
 const distance = ([x, y], [otherX, otherY]) =>
   Math.sqrt((x - otherX) * (x - otherX) + (y - otherY) * (y - otherY));
@@ -734,6 +736,34 @@ function bestDivision(groups, count) {
   return best.get(0).division;
 }
 
+/** Return whether a refused sign is as low as a dash. */
+function isDash({ text, box: [, top, , bottom] }, scale) {
+  return text === "?" && bottom - top < MAX_DASH_HEIGHT * scale;
+}
+
+/** Return whether a sign that may be a comma is low and short, and to the right of a digit. */
+function isCommaBehind(digit, sign, scale) {
+  const [left, top, , bottom] = sign.box;
+  const [digitLeft, digitTop, digitRight, digitBottom] = digit.box;
+  const height = Math.max(digitBottom - digitTop, scale);
+  const [lowest, highest] = COMMA_TOP;
+  const above = (digitBottom - top) / height;
+  const isLow = lowest < above && above < highest;
+  const isShort = bottom - top < COMMA_HEIGHT * height;
+  const isBehind =
+    (digitLeft + digitRight) / 2 < left && left < digitRight + COMMA_REACH * height;
+  return COMMA_TEXTS.includes(sign.text) && isLow && isShort && isBehind;
+}
+
+/** Remove dashes, and commas and points behind digits, unless there is nothing else. */
+function withoutPunctuation(signs, scale) {
+  const kept = signs.filter(
+    (sign) =>
+      !isDash(sign, scale) && !signs.some((digit) => isCommaBehind(digit, sign, scale)),
+  );
+  return kept.length ? kept : signs;
+}
+
 /** Return whether two boxes overlap vertically by over a third of the lower one's height. */
 function shareLine([, top, , bottom], [, otherTop, , otherBottom]) {
   const overlap = Math.min(bottom, otherBottom) - Math.max(top, otherTop);
@@ -926,10 +956,10 @@ function readGroups(pieces, scale) {
 }
 
 /**
- * Return the digit or its refusal, "?". A doubtful digit is read in several forms, and their
- * probabilities are averaged.
+ * Return the digit, or "?" if `factor` times its score is too low. A doubtful digit is read in
+ * several forms, and their probabilities are averaged.
  */
-function readClosely({ pieces, box, image, probabilities, score }) {
+function readClosely({ pieces, box, image, probabilities, score }, factor) {
   if (Math.max(...probabilities) < DOUBTFUL) {
     const forms = [probabilities, ...FORMS.map((form) => readPieces(pieces, form).probabilities)];
     probabilities = probabilities.map((_, digit) =>
@@ -938,7 +968,7 @@ function readClosely({ pieces, box, image, probabilities, score }) {
   }
   const best = String(probabilities.indexOf(Math.max(...probabilities)));
   return {
-    text: SCORE_FACTOR * score < model.refused ? "?" : best,
+    text: factor * score < model.refused ? "?" : best,
     box,
     image,
     probabilities,
@@ -971,7 +1001,9 @@ function readNumber(strokes, size = CANVAS) {
   ];
   pieces.sort((first, second) => compareLexically(place(first), place(second)));
   const readings = withoutSmall(readGroups(pieces, scale), MIN_DIGIT_SIZE * scale);
-  const lines = arrangeInLines(readings.map(readClosely)).map(withoutSlashes);
+  const factor = SCORE_FACTOR;
+  const signs = readings.map((reading) => readClosely(reading, factor));
+  const lines = arrangeInLines(withoutPunctuation(signs, scale)).map(withoutSlashes);
   const digits = lines.flat();
   return {
     text: lines.map((line) => line.map(({ text }) => text).join("")).join("\n"),
