@@ -170,6 +170,22 @@ def test_the_wide_page_shows_a_question_mark_for_a_letter(pad: DrawingPad) -> No
     assert "I read 2?6 (? marks ink that is not a digit)." in shown(pad)
 
 
+def house(left: float) -> list[tuple[float, float]]:
+    """Return a house with a flat roof, which resembles a 0."""
+    walls = [(0, 100), (0, 180), (100, 180), (100, 100)]
+    roof = [(0, 100), (50, 80), (100, 100)]
+    return [(left + x, y) for x, y in (*walls, *roof)]
+
+
+@pytest.mark.promise("refusal")
+def test_the_wide_page_refuses_a_house_and_doubts_two(pad: DrawingPad) -> None:
+    pad.numbers.replay([house(100)])
+    assert "I do not think that there is a number here." in shown(pad)
+    pad.numbers.replay([house(350)])
+    doubt = "I am not sure that there is a number here: it looks most like 00."
+    assert doubt in shown(pad)
+
+
 @pytest.mark.parametrize("what", ["rectangle", "specks", "frame"])
 def test_a_picture_without_a_digit_is_refused(pad: DrawingPad, what: str) -> None:
     picture = np.full((120, 160), 255, np.uint8)

@@ -115,7 +115,7 @@ def _read_strokes(sketch: Sketch, model: nn.Module) -> Number:
     pieces.sort(key=_from_left_to_right)
     # dots among digits are removed, dots alone are read
     readings = without_small(_read_groups(pieces, scale, model), MIN_DIGIT_SIZE * scale)
-    factor = SCORE_FACTOR
+    factor = SCORE_FACTOR if len(readings) > 1 else 1
     signs = [_read_closely(reading, model, factor) for reading in readings]
     lines = arrange_in_lines(_without_punctuation(signs, scale))
     return _number([without_slashes(line, load_weights()) for line in lines])

@@ -2,7 +2,8 @@
 
 How sure it is of a digit is its probability; of a number that is drawn, the product of its digits'
 probabilities. Whether there is a digit at all is another question, which the score answers. Of a
-number in a photo it is the confidence, which counts how the ink was divided too.
+number in a photo it is the confidence, which counts how the ink was divided too. With little
+confidence, the sentence says that there may be no number.
 """
 
 import math
@@ -19,7 +20,8 @@ from mnist_nb.models import predict
 
 SURE = 0.9
 LIKELY = 0.6
-NO_NUMBER = 0.2  # with less confidence, a photo may show no number
+NO_NUMBER = 0.2  # with less confidence, there may be no number
+NOTHING_READ = "I do not think that there is a number here."
 OVER_99 = 0.995  # a larger share would be rounded to 100 %
 
 
@@ -45,20 +47,39 @@ class Prediction(NamedTuple):
 
 
 def number_sentence(number: Number) -> str:
-    """Return the reading as a sentence, which depends on the network's confidence."""
-    text = number.text.replace("\n", " / ")
-    if "?" in text:
-        return f"I read {text} (? marks ink that is not a digit)."
+    """Return the reading of a drawing as a sentence, which depends on the network's confidence."""
+    if not _has_digit(number):
+        return NOTHING_READ
+    if "?" in number.text:
+        return f"I read {_in_one_line(number)}."
+    if number.confidence < NO_NUMBER:
+        return _doubtful_sentence(number)
     probability = math.prod(float(digit.probabilities.max()) for digit in number.digits)
-    return _graded_sentence(text, probability)
+    return _graded_sentence(_in_one_line(number), probability)
 
 
 def photo_sentence(number: Number) -> str:
     """Return the reading of a photo as a sentence. Its ink may not be a number at all."""
-    text = number.text.replace("\n", " / ")
+    if not _has_digit(number):
+        return NOTHING_READ
     if number.confidence < NO_NUMBER:
-        return f"I am not sure that there is a number here: it looks most like {text}."
-    return _graded_sentence(text, number.confidence)
+        return _doubtful_sentence(number)
+    return _graded_sentence(_in_one_line(number), number.confidence)
+
+
+def _has_digit(number: Number) -> bool:
+    return any(sign.isdecimal() for sign in number.text)
+
+
+def _in_one_line(number: Number) -> str:
+    """Return the text with slashes between lines, and the meaning of question marks in it."""
+    text = number.text.replace("\n", " / ")
+    return f"{text} (? marks ink that is not a digit)" if "?" in text else text
+
+
+def _doubtful_sentence(number: Number) -> str:
+    text = _in_one_line(number)
+    return f"I am not sure that there is a number here: it looks most like {text}."
 
 
 def _graded_sentence(text: str, probability: float) -> str:

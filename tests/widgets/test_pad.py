@@ -266,16 +266,26 @@ def test_it_says_how_sure_it_is(shares: dict[int, float], expected: str) -> None
         ("25", [0.8, 0.8], "Probably 25."),
         ("25", [0.7, 0.7], "Unsure: 25?"),
         ("2?", [0.99, 0.5], "I read 2? (? marks ink that is not a digit)."),
+        ("?", [0.99], "I do not think that there is a number here."),
     ],
 )
 def test_it_says_how_sure_it_is_of_a_number(text: str, shares: list[float], expected: str) -> None:
+    number = number_of(text, shares)
+    assert number_sentence(number) == expected
+    if "?" not in text:
+        doubt = number_sentence(number._replace(confidence=0.1))
+        assert doubt.startswith("I am not sure that there is a number here: it looks most like 2")
+
+
+def number_of(text: str, shares: list[float]) -> Number:
+    """Return a number whose digits are read with these probabilities."""
     digits = []
     for sign, share in zip(text.replace("\n", ""), shares, strict=True):
         probabilities = np.zeros(10, np.float32)
         probabilities[0 if sign == "?" else int(sign)] = share
         image = np.zeros((28, 28), np.uint8)
         digits.append(ReadDigit(sign, (0, 0, 1, 1), image, probabilities, score=0.5))
-    assert number_sentence(Number(text, digits, confidence=0.1)) == expected
+    return Number(text, digits, confidence=0.5)
 
 
 def test_no_bar_says_100_per_cent() -> None:
@@ -445,6 +455,8 @@ def test_a_doubtful_number_in_a_photo_may_be_none() -> None:
     doubtful = Number("72", [], 0.1)
     assert photo_sentence(doubtful).startswith("I am not sure that there is a number")
     assert photo_sentence(doubtful._replace(confidence=0.97)) == "I read 72, 97 % sure."
+    unclear = doubtful._replace(text="7?")
+    assert photo_sentence(unclear).endswith("7? (? marks ink that is not a digit).")
 
 
 # ---- The choice of the network

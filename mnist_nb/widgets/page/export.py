@@ -105,7 +105,7 @@ SHARED_CONSTANTS = {
         "YEAR",
     ),
     refusal: ("MIN_SCORE", "MAX_SCORE_LOGIT", "ENERGY_LOGIT_SLOPE", "ENERGY_LOGIT_SHIFT"),
-    prediction: ("SURE", "LIKELY", "OVER_99"),
+    prediction: ("SURE", "LIKELY", "NO_NUMBER", "OVER_99"),
     markup: ("OVER_999",),
 }
 """The constants of the page's scripts, by module, with the same names."""

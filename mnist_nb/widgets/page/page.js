@@ -2,7 +2,7 @@
 // strokes, through window.mnistReader.
 
 const { read, readNumber, refused, constants } = window.mnistReader;
-const { SIDE, SURE, LIKELY, OVER_99, OVER_999 } = constants;
+const { SIDE, SURE, LIKELY, NO_NUMBER, OVER_99, OVER_999 } = constants;
 const HEIGHT = constants.CANVAS; // of a sheet, in its own pixels
 const ERASER_WIDTH = 32; // in pixels of the sheet
 const PAPER = "#ffffff";
@@ -288,9 +288,12 @@ function digitSentence({ probabilities, score }) {
 /**
  * Return the reading of a number as a sentence. Its probability is the product of its digits'.
  */
-function numberSentence({ text, digits }) {
+function numberSentence({ text, digits, confidence }) {
   const number = text.replaceAll("\n", " / ");
+  if (!/\d/.test(text)) return "I do not think that there is a number here.";
   if (text.includes("?")) return `I read ${number} (? marks ink that is not a digit).`;
+  if (confidence < NO_NUMBER)
+    return `I am not sure that there is a number here: it looks most like ${number}.`;
   const probability = digits.reduce(
     (product, { probabilities }) => product * Math.max(...probabilities),
     1,

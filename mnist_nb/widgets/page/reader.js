@@ -1001,7 +1001,7 @@ function readNumber(strokes, size = CANVAS) {
   ];
   pieces.sort((first, second) => compareLexically(place(first), place(second)));
   const readings = withoutSmall(readGroups(pieces, scale), MIN_DIGIT_SIZE * scale);
-  const factor = SCORE_FACTOR;
+  const factor = readings.length > 1 ? SCORE_FACTOR : 1;
   const signs = readings.map((reading) => readClosely(reading, factor));
   const lines = arrangeInLines(withoutPunctuation(signs, scale)).map(withoutSlashes);
   const digits = lines.flat();
