@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -103,15 +104,15 @@ class _Box:
     first: Line
     second: Line
 
-    @property
+    @cached_property
     def width(self) -> float:
         return (self.first.length + self.second.length) / 2
 
-    @property
+    @cached_property
     def height(self) -> float:
         return self.second.start[1] - self.first.start[1]
 
-    @property
+    @cached_property
     def centre(self) -> Point:
         x = (self.first.start[0] + self.second.stop[0]) / 2
         y = (self.first.start[1] + self.second.stop[1]) / 2
@@ -284,7 +285,9 @@ def _is_close(box: _Box, other: _Box, distance: float) -> bool:
     """Return whether two boxes of the same size are closer than this share of it."""
     across = abs(box.centre[0] - other.centre[0])
     down = abs(box.centre[1] - other.centre[1])
-    return box.is_like(other) and across < distance * other.width and down < distance * other.height
+    if across >= distance * other.width or down >= distance * other.height:
+        return False
+    return box.is_like(other)
 
 
 # ---- rules
