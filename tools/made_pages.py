@@ -430,6 +430,20 @@ def slashes(sheet: Sheet, random: Random) -> None:
             sheet.write([(x + slant, y - reach), (x - slant, y + reach)], sheet.pen)
 
 
+def brackets(sheet: Sheet, random: Random) -> None:
+    """Write brackets around the first digits of each line, as in a telephone number."""
+    for line in sheet.lines:
+        count = int(random.integers(2, len(line)))
+        reach = random.uniform(0.6, 0.75) * sheet.height
+        bow = random.uniform(0.2, 0.4) * reach
+        gap = random.uniform(0.2, 0.3) * sheet.height + bow
+        y = (line[0].box[1] + line[0].box[3]) / 2
+        for x, side in ((line[0].box[0] - gap, -1), (line[count - 1].box[2] + gap, 1)):
+            heights = np.linspace(-1, 1, 15)
+            columns = x + side * bow * (1 - heights**2)
+            sheet.write(list(zip(columns, y + reach * heights, strict=True)), sheet.pen)
+
+
 def _after_a_digit(line: list[Digit], random: Random) -> tuple[float, float]:
     """Return a point between two digits, at their baseline."""
     place = int(random.integers(len(line) - 1))
@@ -492,6 +506,9 @@ KINDS = {
     "date": Kind(digits=(6, 6), gap=(0.4, 0.7), margin=(0.6, 1.5), draw=(slashes,)),
     "date in a drawing": Kind(
         digits=(8, 8), gap=(0.4, 0.7), margin=(0.6, 1.5), draw=(slashes,), camera=DRAWING
+    ),
+    "brackets": Kind(
+        digits=(5, 9), gap=(1, 1.2), margin=(1.2, 2), spread=0, sizes=(0.95, 1.05), draw=(brackets,)
     ),
     "minus": Kind(margin=(1.2, 2), draw=(minus,)),
     "side light": Kind(lines=(1, 3), margin=(1, 3), camera=replace(PHOTO, light=lit_from_a_side)),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from mnist_nb.handwriting.brackets import without_brackets
 from mnist_nb.handwriting.grouping import Layout, best_division, group_worth
 from mnist_nb.handwriting.ink_grouping import load_weights
 from mnist_nb.handwriting.page_reading import PageDigit, confidence_of, read_doubtful, read_page
@@ -82,8 +83,9 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     are cut apart. The order and the position of strokes do not matter.
 
     Decimal commas, points and minus signs are left out: "-3,5" is read as "35". So are slashes,
-    such as those of a date: "12/05/2026" is read as "12052026". In a picture, ink that does not
-    look like a digit and is not in a line of digits is ignored, such as the remains of a form.
+    such as those of a date: "12/05/2026" is read as "12052026". So are pairs of brackets. In a
+    picture, ink that does not look like a digit and is not in a line of digits is ignored, such as
+    the remains of a form.
 
     Args:
         source: a `Sketch`, or a picture as for `find_ink`. Boxes are in pixels of its canvas or
@@ -117,8 +119,11 @@ def _read_strokes(sketch: Sketch, model: nn.Module) -> Number:
     readings = without_small(_read_groups(pieces, scale, model), MIN_DIGIT_SIZE * scale)
     factor = SCORE_FACTOR if len(readings) > 1 else 1
     signs = [_read_closely(reading, model, factor) for reading in readings]
-    lines = arrange_in_lines(_without_punctuation(signs, scale))
-    return _number([without_slashes(line, load_weights()) for line in lines])
+    weights = load_weights()
+    lines = []
+    for line in arrange_in_lines(_without_punctuation(signs, scale)):
+        lines.append(without_slashes(without_brackets(line), weights))
+    return _number(lines)
 
 
 def read_ink(ink: Floats, model: nn.Module) -> Number:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from mnist_nb.handwriting.brackets import without_brackets
 from mnist_nb.handwriting.ink_grouping import (
     SURE,
     Choice,
@@ -262,7 +263,9 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     for pieces, digit in zip(groups, page.reader.read(groups), strict=True):
         probabilities = read_doubtful(pieces, digit.probabilities, model)
         digits.append(digit._replace(probabilities=probabilities))
-    lines = [without_slashes(line, weights) for line in arrange_in_lines(digits, page.scale)]
+    lines = []
+    for line in arrange_in_lines(digits, page.scale):
+        lines.append(without_slashes(without_brackets(line), weights))
     kept = list(itertools.chain.from_iterable(lines))
     confidence = math.exp(-weighted_sum(doubts_about(kept, probability), weights))
     return FoundDigits(lines, confidence, measure_evidence(page, weights))
