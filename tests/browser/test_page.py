@@ -172,6 +172,8 @@ PUNCTUATION = {  # a stroke of each, in heights of a digit
     "/": [(0.6, -0.3), (0, 1.3)],
     ",": [(0.3, 0.75), (0.32, 0.95), (0.2, 1.2)],
     "-": [(0, 0.5), (0.5, 0.5)],
+    "(": [(0.5, -0.2), (0.35, 0.1), (0.3, 0.5), (0.35, 0.9), (0.5, 1.2)],
+    ")": [(0.1, -0.2), (0.25, 0.1), (0.3, 0.5), (0.25, 0.9), (0.1, 1.2)],
 }
 
 
@@ -276,7 +278,7 @@ def test_numbers_are_read_as_python_reads_them(
     texts = [
         "".join(generator.choice(list("0123456789"), generator.integers(1, 7))) for _ in range(11)
     ]
-    texts += ["20\n26", "23/12/1987", "3/4/26", "2/3", "3,14", "-5"]
+    texts += ["20\n26", "23/12/1987", "3/4/26", "2/3", "3,14", "-5", "(36)4"]
     drawings = [number(text, seed) for seed, text in enumerate(texts)]
     drawings[0]["strokes"].append({"points": [[30, 10], [30, 90]], "width": 9, "erase": True})
     dots = [
@@ -286,7 +288,7 @@ def test_numbers_are_read_as_python_reads_them(
     for name in ("cnn", "mlp", "plain"):
         found = in_page(open_page(name), "readNumber", drawings)
         assert_numbers_read_alike(found, drawings, networks[name])
-        counts = {"23/12/1987": 8, "3,14": 3}
+        counts = {"23/12/1987": 8, "3,14": 3, "(36)4": 3}
         if name != "plain":  # it does not refuse dashes
             counts["-5"] = 1
         for text, count in counts.items():

@@ -410,6 +410,22 @@ def test_a_photo_of_a_number_is_read_shown_and_cropped(pad: DrawingPad, tiny: Mn
     assert "I read 72," in photo.shown.value
 
 
+def test_an_error_below_the_button_goes_with_the_next_photo(pad: DrawingPad, tiny: Mnist) -> None:
+    photo = pad.numbers.photo
+    photo.upload.value = upload("song.mp3", b"not a picture")
+    assert "song.mp3: this is not a readable picture" in photo.problem.value
+    photo.upload.value = upload("number.png", photo_of_digits(tiny, 4))
+    assert photo.problem.value == ""
+    assert "7210" in photo.shown.value
+
+
+def test_a_wide_photo_of_a_number_is_shown_larger(pad: DrawingPad, tiny: Mnist) -> None:
+    photo = pad.numbers.photo
+    for count, width in ((1, 330), (4, 676)):
+        photo.upload.value = upload("number.png", photo_of_digits(tiny, count))
+        assert photo.shown.value.count(f'width="{width}"') == 2
+
+
 def test_a_scribble_on_the_page_for_numbers_replaces_the_reading(pad: DrawingPad) -> None:
     pad.numbers.replay([[(100, 60), (100, 120)]])
     assert pad.numbers.number.text == "1"
@@ -445,7 +461,8 @@ def test_a_photo_of_no_number_is_shown_with_the_reason(pad: DrawingPad) -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.kron(pattern, np.ones((8, 8), np.uint8))).save(buffer, "png")
     pad.numbers.photo.upload.value = upload("code.png", buffer.getvalue())
-    assert "does not look like a number" in pad.numbers.photo.shown.value
+    assert "This picture does not look like a number" in pad.numbers.photo.shown.value
+    assert "<figcaption>your picture</figcaption>" in pad.numbers.photo.shown.value
     pad.numbers.photo.upload.value = upload("song.mp3", b"not a picture")
     assert "song.mp3" in shown(pad)
     assert pad.numbers.photo.result.layout.display == "none"

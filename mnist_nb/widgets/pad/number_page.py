@@ -65,12 +65,13 @@ class NumberPage(VBox):  # type: ignore[misc]
         keep = make_button(state.attempt, "Save its digits", tooltip, self.keep, icon="check")
         self.paper.tool.layout.margin = "2px 0 0"  # in line with the buttons
         tools = HBox([*self.paper.buttons, self.paper.tool, self.paper.brush])
-        self.photo = PhotoPicker(state, "Photo of a number", self._read_photo)
+        self.photo = PhotoPicker("Photo of a number", self._read_photo)
         answer = HBox([self.truth, keep])
         super().__init__([self.paper.sheet, tools, self._reading, answer, self.photo])
+        self.add_class("pad-numbers")
         self.drawing.observe(self._show, "content")
         state.observe(self._show, "model")
-        state.observe(lambda _: state.attempt(self.photo.refresh), "model")
+        state.observe(lambda _: self.photo.attempt(self.photo.refresh), "model")
         self._show()
 
     def replay(self, strokes: Sequence[ArrayLike], width: float = BRUSHES.first) -> Number:

@@ -28,7 +28,10 @@ STEP_SIDE = 168
 """The longer side of each picture of a photo's preparation, in pixels."""
 
 NUMBER_SIDE = 330
-"""The same for a photo of a number."""
+"""The same for a photo of a number, of which two fit next to each other."""
+
+WIDE_NUMBER_SIDE = 676
+"""The same for one that is at least three times as wide as high: one is below the other."""
 
 MOST_MISTAKES = 20
 """The maximum number of misread digits shown."""
@@ -79,7 +82,8 @@ def number(read: Number, problem: str = "") -> str:
         problem: why nothing was, if so.
     """
     if not read.digits:
-        return _words(problem or "Write a number, in one line or several.")
+        words = _as_sentence(problem) if problem else "Write a number, in one line or several."
+        return _words(words)
     images = [(digit.image, _caption(digit)) for digit in read.digits]
     return _words(number_sentence(read)) + thumbnails(images)
 
@@ -94,12 +98,17 @@ def number_steps(picture: Floats, ink: Floats, read: Number, problem: str) -> st
         problem: why nothing was, if so.
     """
     boxes = [digit.box for digit in read.digits]
-    pictures = {
-        "your picture, each digit in a frame": _framed(picture, boxes),
-        "the ink found in it": _ink_picture(ink),
-    }
-    words = problem or photo_sentence(read)
-    return _words(words) + _step_figures(pictures, NUMBER_SIDE)
+    caption = "your picture, each digit in a frame" if boxes else "your picture"
+    pictures = {caption: _framed(picture, boxes), "the ink found in it": _ink_picture(ink)}
+    words = _as_sentence(problem) if problem else photo_sentence(read)
+    height, width = picture.shape
+    side = WIDE_NUMBER_SIDE if width >= 3 * height else NUMBER_SIDE
+    return _words(words) + _step_figures(pictures, side)
+
+
+def _as_sentence(problem: str) -> str:
+    """Return the text of an error with a capital letter and a full stop."""
+    return f"{problem[0].upper()}{problem[1:]}."
 
 
 def _caption(digit: ReadDigit) -> str:

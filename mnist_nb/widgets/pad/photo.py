@@ -5,40 +5,41 @@ from collections.abc import Callable
 from ipywidgets import HTML, HBox, IntRangeSlider, VBox
 
 from mnist_nb.handwriting.picture_files import Crop
+from mnist_nb.widgets.callbacks import LOCK, describe_error
 from mnist_nb.widgets.common import labelled, make_upload, on_change
-from mnist_nb.widgets.pad.state import PadState
+from mnist_nb.widgets.markup import message
 
 
 class PhotoPicker(VBox):  # type: ignore[misc]
     """A button for uploading a photo, with its result and sliders for cropping below.
 
+    Errors are shown below the button, because the pad's message may be out of view.
+
     Args:
-        state: shows errors.
         description: the label of the button.
         read: called with the name, the content and the crop of a photo when one of them changes;
             returns the result as HTML.
 
     Attributes:
         upload: the button.
+        problem: the last error; empty without one.
         across, down: the part of the photo to use, in percent.
         shown: the result.
         result: a box with the result and the sliders, hidden without a photo.
     """
 
-    def __init__(
-        self, state: PadState, description: str, read: Callable[[str, bytes, Crop], str]
-    ) -> None:
-        self._state = state
+    def __init__(self, description: str, read: Callable[[str, bytes, Crop], str]) -> None:
         self._read = read
         self._name = ""
         self._photo = b""
-        self.upload = make_upload(state.attempt, "image/*", description, self.take, icon="camera")
+        self.upload = make_upload(self.attempt, "image/*", description, self.take, icon="camera")
         self.across = self._make_crop("Crop: % across", "left to right")
         self.down = self._make_crop("% down", "top to bottom")
+        self.problem = HTML()
         self.shown = HTML()
         self.result = VBox([self.shown, HBox([self.across, self.down])])
         self.result.layout.display = "none"
-        super().__init__([HBox([self.upload]), self.result])
+        super().__init__([HBox([self.upload]), self.problem, self.result])
 
     def _make_crop(self, description: str, direction: str) -> IntRangeSlider:
         slider = labelled(
@@ -48,8 +49,17 @@ class PhotoPicker(VBox):  # type: ignore[misc]
             continuous_update=False,
             tooltip=f"Which part of the picture, from {direction}, is looked at",
         )
-        on_change(self._state.attempt, slider, self.refresh)
+        on_change(self.attempt, slider, self.refresh)
         return slider
+
+    def attempt(self, action: Callable[[], object]) -> None:
+        """Perform an action with the photo. An error replaces the last one below the button."""
+        with LOCK:
+            self.problem.value = ""
+            try:
+                action()
+            except Exception as error:
+                self.problem.value = message(describe_error(error), is_error=True)
 
     def take(self, name: str, content: bytes) -> None:
         """Read a photo and show the result.

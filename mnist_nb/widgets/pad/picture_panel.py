@@ -130,7 +130,7 @@ class PhotoPanel(PhotoPicker):
 
     def __init__(self, state: PadState) -> None:
         self._pad_state = state
-        super().__init__(state, "Read a photo", self._prepare)
+        super().__init__("Read a photo", self._prepare)
 
     def _prepare(self, name: str, photo: bytes, crop: Crop) -> str:
         steps = picture_steps(photo, crop)

@@ -29,6 +29,7 @@ from mnist_nb.files import (
     write_atomically,
 )
 from mnist_nb.handwriting import (
+    brackets,
     grouping,
     numbers,
     page_reading,
@@ -104,6 +105,7 @@ SHARED_CONSTANTS = {
         "DAY_OR_MONTH",
         "YEAR",
     ),
+    brackets: ("MIN_BOW", "MIN_EXTENSION", "MIN_INK"),
     refusal: ("MIN_SCORE", "MAX_SCORE_LOGIT", "ENERGY_LOGIT_SLOPE", "ENERGY_LOGIT_SHIFT"),
     prediction: ("SURE", "LIKELY", "NO_NUMBER", "OVER_99"),
     markup: ("OVER_999",),

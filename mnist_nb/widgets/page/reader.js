@@ -4,7 +4,7 @@
 // numbers, and the interface, window.mnistReader.
 //
 // Names and the order of operations follow models/networks.py and handwriting/{sketch,raster,
-// preprocessing,pieces,grouping,numbers,slashes}.py, because results must be identical to
+// preprocessing,pieces,grouping,numbers,brackets,slashes}.py, because results must be identical to
 // Python's: tests compare both on hundreds of drawings.
 
 const model = JSON.parse(document.getElementById("model").textContent);
@@ -894,6 +894,59 @@ function withoutSlashes(line) {
   return line.filter((_, place) => !slashes.includes(place));
 }
 
+// ---- Brackets, as in a telephone number
+
+const { MIN_BOW, MIN_EXTENSION, MIN_INK } = model.constants;
+
+/** Remove pairs of brackets from a line of digits, ordered from left to right. */
+function withoutBrackets(line) {
+  const removed = [];
+  let opening = null;
+  line.forEach(({ image }, place) => {
+    const bow = mayBeBracket(line, place) ? measureBow(image) : 0;
+    if (bow > MIN_BOW) opening = place;
+    else if (bow < -MIN_BOW && opening !== null && place > opening + 1) {
+      removed.push(opening, place);
+      opening = null;
+    }
+  });
+  return line.filter((_, place) => !removed.includes(place));
+}
+
+/** Return whether a sign is read as 1 and taller than the digits of the line. */
+function mayBeBracket(line, place) {
+  const { box, probabilities } = line[place];
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  if (line.length < 3 || best !== 1) return false;
+  const others = line.filter((_, other) => other !== place);
+  const usualHeight = median(others.map((sign) => sign.box[3] - sign.box[1]));
+  return box[3] - box[1] > (1 + MIN_EXTENSION) * usualHeight;
+}
+
+/** Return how far the middle of a stroke is to the left of its ends, in heights of it. */
+function measureBow(image) {
+  const rows = [];
+  for (let row = 0; row < SIDE; row++) {
+    const inks = Array.from(image.slice(row * SIDE, (row + 1) * SIDE));
+    const amount = inks.reduce((sum, ink) => sum + ink, 0);
+    const moment = inks.reduce((sum, ink, x) => sum + ink * x, 0);
+    if (amount > MIN_INK) rows.push({ amount, centre: moment / amount });
+  }
+  const mean = (value) =>
+    rows.reduce((sum, { amount }, i) => sum + amount * value(i), 0) /
+    rows.reduce((sum, { amount }) => sum + amount, 0);
+  // the square of the place along the stroke, without its mean and its slope: what they do not
+  // explain of the centres is the bow
+  const along = (i) => (2 * i) / (rows.length - 1) - 1;
+  const meanAlong = mean(along);
+  const meanSquare = mean((i) => along(i) ** 2);
+  const level = (i) => along(i) - meanAlong;
+  const slope = mean((i) => level(i) * along(i) ** 2) / mean((i) => level(i) ** 2);
+  const bend = (i) => along(i) ** 2 - meanSquare - slope * level(i);
+  const curvature = mean((i) => bend(i) * rows[i].centre) / mean((i) => bend(i) ** 2);
+  return curvature / rows.length;
+}
+
 // ---- The interface: window.mnistReader
 
 /**
@@ -1003,7 +1056,9 @@ function readNumber(strokes, size = CANVAS) {
   const readings = withoutSmall(readGroups(pieces, scale), MIN_DIGIT_SIZE * scale);
   const factor = readings.length > 1 ? SCORE_FACTOR : 1;
   const signs = readings.map((reading) => readClosely(reading, factor));
-  const lines = arrangeInLines(withoutPunctuation(signs, scale)).map(withoutSlashes);
+  const lines = arrangeInLines(withoutPunctuation(signs, scale)).map((line) =>
+    withoutSlashes(withoutBrackets(line)),
+  );
   const digits = lines.flat();
   return {
     text: lines.map((line) => line.map(({ text }) => text).join("")).join("\n"),
