@@ -82,10 +82,10 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     Strokes are never cut: two digits in one stroke are read as one. Touching digits in a picture
     are cut apart. The order and the position of strokes do not matter.
 
-    Decimal commas, points and minus signs are left out: "-3,5" is read as "35". So are slashes,
-    such as those of a date: "12/05/2026" is read as "12052026". So are pairs of brackets. In a
-    picture, ink that does not look like a digit and is not in a line of digits is ignored, such as
-    the remains of a form.
+    Decimal commas, points and minus signs are left out: "-3,5" is read as "35". So are pairs of
+    brackets, and the slashes of a date: "12/05/2026" is read as "12052026". Any other slash is read
+    as a 1 unless it is clearly longer than the digits. In a picture, ink that does not look like a
+    digit and is not in a line of digits is ignored, such as the remains of a form.
 
     Args:
         source: a `Sketch`, or a picture as for `find_ink`. Boxes are in pixels of its canvas or
