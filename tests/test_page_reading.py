@@ -11,7 +11,7 @@ from pathlib import Path
 import fit_grouping
 import numpy as np
 import pytest
-from made_pages import KINDS, NOBODY, Page, make_page
+from made_pages import KINDS, NOBODY, Page, digit_mask, make_page
 
 from mnist_nb import find_ink, load_pretrained, read_number
 from mnist_nb.data import Mnist
@@ -144,6 +144,24 @@ def test_no_sign_between_digits_is_read_as_one(kind: str, sample: Mnist) -> None
         found = read_page(find_ink(page.picture), load_pretrained())
         extra += max(sum(map(len, found.lines)) - len(page.boxes), 0)
     assert extra <= 1
+
+
+@pytest.mark.parametrize(("width", "is_read"), [(2, True), (6, False)])
+def test_a_small_thin_digit_is_kept_and_a_pale_mark_is_not(
+    width: int, is_read: bool, sample: Mnist
+) -> None:
+    """A thin line that covers two columns of pixels partly is not pale ink."""
+    ink = np.zeros((50, 210))
+    for number in range(5):
+        mask = digit_mask(sample.train.images[number].numpy(), height=18, pen=1)
+        height, mask_width = mask.shape
+        left = 15 + 30 * number
+        ink[15 : 15 + height, left : left + mask_width] = mask
+    ink[15:33, 175 : 175 + width] = 0.6
+    found = read_page(find_ink(255 - 255 * ink), load_pretrained())
+    last = found.lines[0][-1]
+    assert sum(map(len, found.lines)) == 5 + is_read
+    assert (last.box[0] > 170) == is_read
 
 
 def test_weights_are_fitted_and_written(

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_nb.handwriting.cuts import paint, pen_width
 from mnist_nb.handwriting.grouping import sample_points, shortest_distance, widest_gap
 from mnist_nb.handwriting.lines import Lines, find_lines
 from mnist_nb.handwriting.pieces import InkPiece
@@ -32,6 +33,7 @@ MAX_HEIGHT = 1.7  # likewise
 TYPICAL_WIDTH = 0.9
 SHORT, TALL = 0.75, 1.15  # digits are rarely lower or higher
 CLEARANCE = 0.15  # other digits are usually at least this far away
+THIN_LINE = 2.5  # pixels, as `pen_width` measures it; the thinnest lines have 1.5
 SMALLEST = 0.05  # smaller groups count as this large
 LINE_REACH = 0.3  # pieces farther above or below do not overlap
 MAX_LINE_OFFSET = 0.3  # of a piece that is in a line
@@ -197,7 +199,7 @@ class InkLayout:
     def __init__(self, pieces: Sequence[InkPiece], scale: float, shape: tuple[int, ...]) -> None:
         self._boxes = np.array([piece.box for piece in pieces]) / scale  # [piece, 4]
         self._blobs = np.array([piece.blob for piece in pieces])
-        self._paleness = _measure_paleness(pieces)
+        self._paleness = _measure_paleness(pieces, self._boxes)
         self._is_at_edge = np.array([_touches_edge(piece, shape) for piece in pieces])
         self._contacts = _measure_contacts(pieces) / scale
         self._distances = _measure_distances(pieces, self._boxes, scale)
@@ -353,12 +355,28 @@ class InkLayout:
         return float(offsets[nearest]), float(1 / (1 + counts[nearest]))
 
 
-def _measure_paleness(pieces: Sequence[InkPiece]) -> Floats:
-    """Return how much fainter each piece is than most ink, `[piece]` in [0, 1]."""
+def _measure_paleness(pieces: Sequence[InkPiece], boxes: Floats) -> Floats:
+    """Return how much fainter each piece is than most ink, `[piece]` in [0, 1].
+
+    Thin lines cover their pixels only partly, so that dark ones look pale as well. Pieces as high
+    as a digit are compared as if their lines were wider; lower ones may be small print.
+
+    Args:
+        pieces: of one picture.
+        boxes: theirs, in heights of a digit, `[piece, 4]`.
+    """
     strengths = np.array([np.quantile(piece.strengths, 0.75) for piece in pieces])
     amounts = np.array([len(piece.pixels) for piece in pieces])
     usual = weighted_quantile(strengths, amounts)
+    heights = boxes[:, 3] - boxes[:, 1]
+    for index in np.flatnonzero(heights >= SHORT).tolist():
+        strengths[index] /= _covered_share(pieces[index])
     return np.asarray(np.maximum(usual - strengths, 0))
+
+
+def _covered_share(piece: InkPiece) -> float:
+    """Return the share of a pixel that the lines of a piece cover at most, in (0, 1]."""
+    return min(pen_width(paint(piece.pixels, piece.strengths)) / THIN_LINE, 1)
 
 
 def _touches_edge(piece: InkPiece, shape: tuple[int, ...]) -> bool:
