@@ -45,9 +45,10 @@ from mnist_nb.handwriting.page_reading import (
     choose_digits,
     describe_page,
     doubts_about,
+    written_lines,
 )
 from mnist_nb.handwriting.pieces import InkPiece
-from mnist_nb.handwriting.slashes import describe_slash, without_slashes
+from mnist_nb.handwriting.slashes import describe_slash
 
 OUTPUT = Path(ink_grouping.__file__).parent / ink_grouping.WEIGHTS_FILE
 NAMES = [one.name for one in (*fields(DigitFeatures), *fields(DroppedFeatures))]
@@ -130,8 +131,7 @@ def read_again(
     for page, described in pages:
         groups, probability = choose_digits(described, weights)
         digits = described.reader.read(groups)
-        lines = arrange_in_lines(digits, described.scale)
-        lines = [without_slashes(line, weights) for line in lines]
+        lines = written_lines(digits, described.scale, weights)
         kept = list(itertools.chain.from_iterable(lines))
         text = "\n".join("".join(str(d.probabilities.argmax()) for d in line) for line in lines)
         rows.append(list(vars(doubts_about(kept, probability)).values()))

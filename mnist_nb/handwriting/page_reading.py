@@ -263,9 +263,7 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     for pieces, digit in zip(groups, page.reader.read(groups), strict=True):
         probabilities = read_doubtful(pieces, digit.probabilities, model)
         digits.append(digit._replace(probabilities=probabilities))
-    lines = []
-    for line in arrange_in_lines(digits, page.scale):
-        lines.append(without_slashes(without_brackets(line), weights))
+    lines = written_lines(digits, page.scale, weights)
     kept = list(itertools.chain.from_iterable(lines))
     confidence = math.exp(-weighted_sum(doubts_about(kept, probability), weights))
     return FoundDigits(lines, confidence, measure_evidence(page, weights))
@@ -360,6 +358,16 @@ def measure_evidence(page: InkPage, weights: Mapping[str, float]) -> float:
                 of_dropped.append(worth)
         evidence -= divide(cluster.pieces, dropped, of_dropped).worth
     return evidence / max(count, 1)
+
+
+def written_lines(
+    digits: Sequence[PageDigit], scale: float, weights: Mapping[str, float]
+) -> list[list[PageDigit]]:
+    """Arrange digits in lines, without brackets and slashes, which are read as 1s."""
+    lines = []
+    for line in arrange_in_lines(digits, scale):
+        lines.append(without_slashes(without_brackets(line), weights))
+    return lines
 
 
 def arrange_in_lines(digits: Sequence[PageDigit], scale: float) -> list[list[PageDigit]]:
