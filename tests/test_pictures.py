@@ -14,11 +14,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ink import THREE, assert_like_mnist, difference, difference_in_shape
+from made_pages import NOBODY, make_page
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from scipy import ndimage
 from test_pretrained import sketch_of
 
+from mnist_nb.data import Mnist
 from mnist_nb.handwriting.picture_files import load_grey
 from mnist_nb.handwriting.pictures import find_ink, from_image, picture_steps
 from mnist_nb.handwriting.preprocessing import EmptySketchError
@@ -460,3 +462,10 @@ def test_a_long_stem_is_not_a_ruled_line() -> None:
     grain = np.random.default_rng(0).normal(0, 0.8, (290, 160))
     plain, creased = (find_ink((np.asarray(page) + grain).round()) > 0.5 for page in pages)
     assert np.count_nonzero(plain != creased) < 0.02 * np.count_nonzero(plain)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 8])
+def test_paper_between_sharpened_strokes_is_not_ink(seed: int, sample: Mnist) -> None:
+    page = make_page("sharpened", seed, sample.train)
+    near_digits = ndimage.maximum_filter(page.owners != NOBODY, 9)
+    assert not find_ink(page.picture)[~near_digits].any()

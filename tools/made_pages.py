@@ -107,6 +107,7 @@ class Camera:
         light: the function that lights the sheet.
         grain: standard deviation of the noise, in grey values.
         blur: standard deviation, in pixels.
+        sharpening: how much the picture is sharpened afterwards, as by a phone; 0 is not at all.
         turn: the largest rotation, in degrees.
         has_table: whether the sheet's edges and the table around it are in the picture.
         is_bilevel: whether every pixel is black or white.
@@ -120,6 +121,7 @@ class Camera:
     light: Callable[[Shape, Random], Floats] = lit_by_day
     grain: Range = (0.5, 3)
     blur: Range = (0.3, 0.9)
+    sharpening: float = 0
     turn: float = 2
     has_table: bool = False
     is_bilevel: bool = False
@@ -517,6 +519,21 @@ KINDS = {
     "red pen in dark corners": Kind(
         margin=(1, 3), camera=replace(PHOTO, ink=(90, 140), light=dark_corners)
     ),
+    "sharpened": Kind(
+        lines=(2, 3),
+        digits=(3, 5),
+        height=(34, 46),
+        margin=(1, 3),
+        camera=replace(
+            PHOTO,
+            ink=(10, 30),
+            light=lit_from_a_side,
+            grain=(0, 0),
+            blur=(0.3, 0.5),
+            sharpening=3,
+            quality=(30, 50),
+        ),
+    ),
     "page on a table": Kind(lines=(1, 5), margin=(0.8, 2), camera=replace(PHOTO, has_table=True)),
     "columns on a table": Kind(
         lines=(3, 5),
@@ -750,6 +767,7 @@ def _expose(colours: Floats, camera: Camera, random: Random) -> Image.Image:
     lit = colours * camera.light(shape, random)[..., None]
     blur = random.uniform(*camera.blur)
     pixels = ndimage.gaussian_filter(lit, (blur, blur, 0))
+    pixels += camera.sharpening * (pixels - ndimage.gaussian_filter(pixels, (1, 1, 0)))
     pixels += random.normal(0, random.uniform(*camera.grain), (*shape, 1))
     if camera.is_bilevel:
         is_light = pixels.mean(axis=2, keepdims=True) > 128

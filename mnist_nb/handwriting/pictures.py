@@ -38,6 +38,8 @@ _NARROW = 0.05  # the window that shows both sides of a stroke, in longer sides 
 _MAINLY = 0.65  # more than this share of a mainly light window is light
 _CLEAR_SURPLUS = 0.2  # of light windows over dark ones; 0.2 and 0.3 decide pictures alike
 _STROKES = 4  # the width of the window that finds the paper, in widths of a stroke
+_HALO = 3  # pixels; sharpening leaves such a light edge around strokes
+_BROAD = 5  # pixels; gaps between thinner strokes may be as narrow as halos
 _DARKEST_PAPER = 0.25  # of the brightest; darker paper is a table
 _SPECK = 10  # pixels; less connected ink is grain
 _FREE_SHARE = 0.1  # of the strokes that do not follow the edge; with less, all are measured
@@ -256,9 +258,11 @@ def _separate(grey: Floats, is_light: bool) -> _Layers:
     if _full_strength(photo) < _MIN_CONTRAST * photo.grain:  # lost in shadows
         photo = _open_with_window(grey, 0.1, "nearest")
     is_photo = photo.is_photo
-    share = _STROKES * _stroke_width(photo) / max(grey.shape)
-    if share < 0.3:
-        photo = _open_with_window(grey, share, "nearest")
+    stroke_width = _stroke_width(photo)
+    share = min(_STROKES * stroke_width / max(grey.shape), 0.3)
+    photo = _open_with_window(grey, share, "nearest")
+    if photo.grain <= _NO_GRAIN and stroke_width >= _BROAD:
+        photo = _without_halos(photo, grey, share)
     photo = photo._replace(is_photo=is_photo)
     if photo.grain <= _NO_GRAIN or not is_light:
         return photo
@@ -267,6 +271,17 @@ def _separate(grey: Floats, is_light: bool) -> _Layers:
     gain = np.minimum(full_light / light, 3)
     gain[light < _DARKEST_PAPER * full_light] = 0
     return photo._replace(ink=photo.ink * gain)
+
+
+def _without_halos(photo: _Layers, grey: Floats, share: float) -> _Layers:
+    """Find the paper again, without the halos of a sharpened picture.
+
+    Halos are lighter than the paper, so that the paper between strokes would be taken for ink. In
+    a picture with grain, its darkest pixels would be filled too.
+    """
+    filled = ndimage.grey_closing(grey, _HALO, mode="nearest")
+    paper = _open_with_window(filled, share, "nearest").paper
+    return photo._replace(paper=paper, ink=np.maximum(grey - paper, 0))
 
 
 def _full_strength(layers: _Layers) -> float:
