@@ -164,6 +164,22 @@ def test_a_small_thin_digit_is_kept_and_a_pale_mark_is_not(
     assert (last.box[0] > 170) == is_read
 
 
+@pytest.mark.parametrize(("top", "is_read"), [(40, True), (20, False), (65, False)])
+def test_a_low_one_is_read_inside_a_line_and_not_outside(
+    top: int, is_read: bool, sample: Mnist
+) -> None:
+    """Marks above or below the middle of a line are apostrophes and commas."""
+    ink = np.zeros((120, 460))
+    for number in range(5):
+        mask = digit_mask(sample.train.images[number].numpy(), height=60, pen=1)
+        height, mask_width = mask.shape
+        left = 60 + 75 * number
+        ink[30 : 30 + height, left : left + mask_width] = mask
+    ink[top : top + 16, 20] = 1
+    found = read_page(find_ink(255 - 255 * ink), load_pretrained())
+    assert sum(map(len, found.lines)) == 5 + is_read
+
+
 def test_weights_are_fitted_and_written(
     tmp_path: Path, sample: Mnist, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,8 @@ class DigitFeatures:
         score_logit: the logit of the network's digit score, at most 6.
         surprise: minus the logarithm of the reading's probability.
         four: the probability of a 4, whose open forms get lower scores than other digits.
-        one: the probability of a 1, which looks like a part of another digit.
+        one: the probability of a 1, which looks like a part of another digit. It is 0 if it is
+            lower than 0.75, far from other ink, and between the upper and lower edge of a line.
         widest_gap: the widest gap to bridge to connect its pieces.
         shortness: ln(0.75 / height), at least 0.
         tallness: ln(height / 1.15), at least 0.
@@ -284,12 +285,15 @@ class InkLayout:
         is_other = np.ones(len(self._boxes), np.bool_)
         is_other[members] = False
         offset, loneliness = self._place_in_line(members)
+        is_between_edges = abs(offset) + height / 2 < 0.5 and loneliness < 1
+        is_apart = self._distances[members][:, is_other].min(initial=math.inf) > MAX_GAP
+        is_apart_in_line = height < SHORT and is_between_edges and is_apart
         return DigitFeatures(
             digit=1,
             score_logit=reading.score_logit,
             surprise=-math.log(max(float(reading.probabilities.max()), 1e-6)),
             four=float(reading.probabilities[4]),
-            one=float(reading.probabilities[1]),
+            one=0.0 if is_apart_in_line else float(reading.probabilities[1]),
             widest_gap=widest_gap(self._distances[np.ix_(members, members)]),
             shortness=max(math.log(SHORT / height), 0),
             tallness=max(math.log(height / TALL), 0),
