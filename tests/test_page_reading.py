@@ -203,6 +203,15 @@ def test_every_feature_has_a_weight() -> None:
     assert set(load_weights()) == set(names)
 
 
+def test_faint_ink_connects_the_halves_of_a_stroke() -> None:
+    ink = np.zeros((40, 40))
+    ink[5:35, 18:21] = 1
+    ink[18:21] *= 0.1  # a fold
+    assert len(ink_pieces(ink)) == 1
+    ink[19] = 0
+    assert len(ink_pieces(ink)) == 2
+
+
 @pytest.mark.parametrize("period", [4, 16])
 def test_stripes_are_refused_before_they_are_grouped(period: int) -> None:
     columns = np.arange(512) % period < period // 2

@@ -49,8 +49,8 @@ MIN_CONFIDENCE = 0.05  # of a digit in a picture
 MAX_UNLIKELY = 1 / 3  # the share of digits with less, from which on it is no number
 
 # A picture read with less than both of these shows text or a pattern, with digits here and there.
-MIN_NUMBER_CONFIDENCE = 0.3
-MIN_EVIDENCE = 4.9  # most printed texts have less
+MIN_NUMBER_CONFIDENCE = 0.55
+MIN_EVIDENCE = 4.5  # most printed texts have less
 
 # Next to other signs a digit is far likelier than alone on a pad where anything may be drawn, so a
 # tenth of the score suffices.

@@ -30,7 +30,6 @@ from mnist_nb.handwriting.sketch import (
 )
 
 STEPS_PER_EXTENT = 20  # a stroke's points are closer than this share of its extent
-INKED = 0.25  # ink of at least this strength connects pixels
 MAX_PIECES = 400  # of a number
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -197,10 +196,7 @@ def _connected_pixels(ink: Floats) -> list[Integers]:
     """Return the columns and rows of the pixels of each blob of connected ink."""
     from scipy import ndimage  # imported late: it is slow, and drawings do not need it
 
-    labels, _ = ndimage.label(ink >= INKED, EIGHT_NEIGHBOURS)
-    neighbours = ndimage.grey_dilation(labels, size=3)
-    labels = np.where(labels > 0, labels, neighbours)  # include the faint edge of a blob
-    labels[ink == 0] = 0
+    labels, _ = ndimage.label(ink > 0, EIGHT_NEIGHBOURS)
     blobs = []
     for label, place in enumerate(ndimage.find_objects(labels), start=1):
         rows, columns = np.nonzero(labels[place] == label)
