@@ -26,6 +26,7 @@ from mnist_nb.handwriting.ink_grouping import (
 )
 from mnist_nb.handwriting.page_reading import describe_page, read_page
 from mnist_nb.handwriting.pieces import InkPiece, Piece, ink_pieces
+from mnist_nb.handwriting.preprocessing import Floats
 
 
 def test_the_likeliest_division_is_found_with_its_probability(sample: Mnist) -> None:
@@ -146,17 +147,24 @@ def test_no_sign_between_digits_is_read_as_one(kind: str, sample: Mnist) -> None
     assert extra <= 1
 
 
+def write_five_digits(
+    ink: Floats, data: Mnist, height: int, top: int, left: int, pitch: int
+) -> None:
+    """Write the first training digits side by side into ink `[H, W]`; lengths are in pixels."""
+    for number in range(5):
+        mask = digit_mask(data.train.images[number].numpy(), height, pen=1)
+        mask_height, mask_width = mask.shape
+        digit_left = left + pitch * number
+        ink[top : top + mask_height, digit_left : digit_left + mask_width] = mask
+
+
 @pytest.mark.parametrize(("width", "is_read"), [(2, True), (6, False)])
 def test_a_small_thin_digit_is_kept_and_a_pale_mark_is_not(
     width: int, is_read: bool, sample: Mnist
 ) -> None:
     """A thin line that covers two columns of pixels partly is not pale ink."""
     ink = np.zeros((50, 210))
-    for number in range(5):
-        mask = digit_mask(sample.train.images[number].numpy(), height=18, pen=1)
-        height, mask_width = mask.shape
-        left = 15 + 30 * number
-        ink[15 : 15 + height, left : left + mask_width] = mask
+    write_five_digits(ink, sample, height=18, top=15, left=15, pitch=30)
     ink[15:33, 175 : 175 + width] = 0.6
     found = read_page(find_ink(255 - 255 * ink), load_pretrained())
     last = found.lines[0][-1]
@@ -170,11 +178,7 @@ def test_a_low_one_is_read_inside_a_line_and_not_outside(
 ) -> None:
     """Marks above or below the middle of a line are apostrophes and commas."""
     ink = np.zeros((120, 460))
-    for number in range(5):
-        mask = digit_mask(sample.train.images[number].numpy(), height=60, pen=1)
-        height, mask_width = mask.shape
-        left = 60 + 75 * number
-        ink[30 : 30 + height, left : left + mask_width] = mask
+    write_five_digits(ink, sample, height=60, top=30, left=60, pitch=75)
     ink[top : top + 16, 20] = 1
     found = read_page(find_ink(255 - 255 * ink), load_pretrained())
     assert sum(map(len, found.lines)) == 5 + is_read

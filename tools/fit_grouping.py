@@ -45,7 +45,7 @@ from mnist_nb.handwriting.page_reading import (
     choose_digits,
     describe_page,
     doubts_about,
-    written_lines,
+    without_signs,
 )
 from mnist_nb.handwriting.pieces import InkPiece
 from mnist_nb.handwriting.slashes import describe_slash
@@ -131,7 +131,7 @@ def read_again(
     for page, described in pages:
         groups, probability = choose_digits(described, weights)
         digits = described.reader.read(groups)
-        lines = written_lines(digits, described.scale, weights)
+        lines = without_signs(arrange_in_lines(digits, described.scale), weights)
         kept = list(itertools.chain.from_iterable(lines))
         text = "\n".join("".join(str(d.probabilities.argmax()) for d in line) for line in lines)
         rows.append(list(vars(doubts_about(kept, probability)).values()))

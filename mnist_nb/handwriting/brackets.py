@@ -9,9 +9,9 @@ import numpy as np
 from mnist_nb.handwriting.preprocessing import Pixels
 from mnist_nb.handwriting.slashes import AnySign, Sign
 
-MIN_BOW = 0.05  # of a bracket, in heights of it; only both brackets together are as bowed and tall
-MIN_EXTENSION = 0.1  # above and below the digits of the line, the sum in their heights
-MIN_INK = 60  # grey levels of a row that a stroke crosses
+MIN_BOW = 0.05  # of a bracket, in its heights; 1s may bow as much, but no two towards each other
+MIN_EXTENSION = 0.1  # beyond the digits of the line, above and below together, in their heights
+MIN_INK = 60  # the sum of the grey levels of a row that a stroke crosses
 
 
 def without_brackets(line: Sequence[AnySign]) -> list[AnySign]:

@@ -9,10 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from mnist_nb.handwriting.brackets import without_brackets
 from mnist_nb.handwriting.grouping import Layout, best_division, group_worth
 from mnist_nb.handwriting.ink_grouping import load_weights
-from mnist_nb.handwriting.page_reading import PageDigit, confidence_of, read_doubtful, read_page
+from mnist_nb.handwriting.page_reading import (
+    PageDigit,
+    confidence_of,
+    read_doubtful,
+    read_page,
+    without_signs,
+)
 from mnist_nb.handwriting.pictures import find_ink
 from mnist_nb.handwriting.pieces import (
     Box,
@@ -28,7 +33,6 @@ from mnist_nb.handwriting.preprocessing import EmptySketchError, Floats, Pixels,
 from mnist_nb.handwriting.pretrained import load_pretrained
 from mnist_nb.handwriting.refusal import is_refused, predict_and_score, score_logits
 from mnist_nb.handwriting.sketch import Sketch, Stroke
-from mnist_nb.handwriting.slashes import without_slashes
 
 MIN_PIECE_SIZE = 0.15  # in heights of a digit; smaller pieces are specks
 MIN_DIGIT_SIZE = 0.3  # in heights of a digit; smaller groups are dots
@@ -119,11 +123,8 @@ def _read_strokes(sketch: Sketch, model: nn.Module) -> Number:
     readings = without_small(_read_groups(pieces, scale, model), MIN_DIGIT_SIZE * scale)
     factor = SCORE_FACTOR if len(readings) > 1 else 1
     signs = [_read_closely(reading, model, factor) for reading in readings]
-    weights = load_weights()
-    lines = []
-    for line in arrange_in_lines(_without_punctuation(signs, scale)):
-        lines.append(without_slashes(without_brackets(line), weights))
-    return _number(lines)
+    lines = arrange_in_lines(_without_punctuation(signs, scale))
+    return _number(without_signs(lines, load_weights()))
 
 
 def read_ink(ink: Floats, model: nn.Module) -> Number:

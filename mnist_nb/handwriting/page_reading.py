@@ -40,7 +40,7 @@ from mnist_nb.handwriting.pieces import (
 )
 from mnist_nb.handwriting.preprocessing import Floats, Pixels, weighted_quantile
 from mnist_nb.handwriting.refusal import predict_and_score, score_logits
-from mnist_nb.handwriting.slashes import without_slashes
+from mnist_nb.handwriting.slashes import AnySign, without_slashes
 from mnist_nb.models import predict
 
 MIN_PIECE_SIZE = 0.1  # in heights of a digit; smaller pieces are specks
@@ -263,7 +263,7 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     for pieces, digit in zip(groups, page.reader.read(groups), strict=True):
         probabilities = read_doubtful(pieces, digit.probabilities, model)
         digits.append(digit._replace(probabilities=probabilities))
-    lines = written_lines(digits, page.scale, weights)
+    lines = without_signs(arrange_in_lines(digits, page.scale), weights)
     kept = list(itertools.chain.from_iterable(lines))
     confidence = math.exp(-weighted_sum(doubts_about(kept, probability), weights))
     return FoundDigits(lines, confidence, measure_evidence(page, weights))
@@ -360,16 +360,6 @@ def measure_evidence(page: InkPage, weights: Mapping[str, float]) -> float:
     return evidence / max(count, 1)
 
 
-def written_lines(
-    digits: Sequence[PageDigit], scale: float, weights: Mapping[str, float]
-) -> list[list[PageDigit]]:
-    """Arrange digits in lines, without brackets and slashes, which are read as 1s."""
-    lines = []
-    for line in arrange_in_lines(digits, scale):
-        lines.append(without_slashes(without_brackets(line), weights))
-    return lines
-
-
 def arrange_in_lines(digits: Sequence[PageDigit], scale: float) -> list[list[PageDigit]]:
     """Arrange digits in lines from top to bottom, each from left to right."""
     if not digits:
@@ -380,6 +370,13 @@ def arrange_in_lines(digits: Sequence[PageDigit], scale: float) -> list[list[Pag
         line = [digits[index] for index in members]
         lines.append(sorted(line, key=_centre_x))
     return lines
+
+
+def without_signs(
+    lines: Sequence[Sequence[AnySign]], weights: Mapping[str, float]
+) -> list[list[AnySign]]:
+    """Remove brackets and slashes, which are read as 1s, from lines of digits."""
+    return [without_slashes(without_brackets(line), weights) for line in lines]
 
 
 def _centre_x(digit: PageDigit) -> float:
