@@ -5,12 +5,12 @@ from collections.abc import Callable
 from ipywidgets import HTML, HBox, IntRangeSlider, VBox
 
 from mnist_nb.handwriting.picture_files import Crop
-from mnist_nb.widgets.callbacks import LOCK, describe_error
-from mnist_nb.widgets.common import labelled, make_upload, on_change
+from mnist_nb.widgets.callbacks import LOCK
+from mnist_nb.widgets.common import Panel, labelled, make_upload, on_change
 from mnist_nb.widgets.markup import message
 
 
-class PhotoPicker(VBox):  # type: ignore[misc]
+class PhotoPicker(Panel):
     """A button for uploading a photo, with its result and sliders for cropping below.
 
     Errors are shown below the button, because the pad's message may be out of view.
@@ -56,10 +56,11 @@ class PhotoPicker(VBox):  # type: ignore[misc]
         """Perform an action with the photo. An error replaces the last one below the button."""
         with LOCK:
             self.problem.value = ""
-            try:
-                action()
-            except Exception as error:
-                self.problem.value = message(describe_error(error), is_error=True)
+            super().attempt(action)
+
+    def show_message(self, text: str, *, is_error: bool = False) -> None:
+        """Show a sentence below the button."""
+        self.problem.value = message(text, is_error=is_error)
 
     def take(self, name: str, content: bytes) -> None:
         """Read a photo and show the result.
