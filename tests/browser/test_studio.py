@@ -60,10 +60,7 @@ _STORM = """async ([panel, labels]) => {
 _HIDE_LEFT_AREA = """async () => {
     await window.jupyterapp.commands.execute('application:toggle-left-area');
 }"""
-_SELECTED = """() => {
-    const input = document.activeElement;
-    return input.value.slice(input.selectionStart, input.selectionEnd);
-}"""
+_SELECTED = "input => input.value.slice(input.selectionStart, input.selectionEnd)"
 _TOP = """part => {
     const studio = part.closest(".mnist-studio");
     return part.getBoundingClientRect().top - studio.getBoundingClientRect().top;
@@ -134,6 +131,17 @@ class StudioPage:
 
     def until(self, condition: Callable[[], Any], what: str) -> None:
         self.notebook._wait_until(condition, LONG_WAIT / 1000, what)
+
+    def copied_code(self) -> str:
+        """Return the code of the settings, which a click must select as a whole."""
+        code = self.panel.locator(".studio-code")
+
+        def click_selects_all() -> bool:
+            code.click()  # once more where the panel was just drawn anew
+            return code.evaluate(_SELECTED) == code.input_value()
+
+        self.until(click_selects_all, "the code to be selected")
+        return code.input_value()
 
     def run_cell(self, index: int) -> None:
         self.page.evaluate(_RUN_CELL, index)
@@ -206,9 +214,7 @@ def test_numbers_are_typed_and_settings_copied(studio: StudioPage) -> None:
     batch.press("Enter")
     studio.train()
     studio.stop()
-    studio.panel.locator(".studio-code").click()
-    copied = studio.page.evaluate(_SELECTED)
-    settings = eval(copied, {"Hyperparameters": Hyperparameters})
+    settings = eval(studio.copied_code(), {"Hyperparameters": Hyperparameters})
     assert (settings.learning_rate, settings.batch_size, settings.epochs) == (0.0123, 777, 200)
 
 
