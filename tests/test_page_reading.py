@@ -120,6 +120,12 @@ def test_letters_above_a_number_are_left_out(seed: int, sample: Mnist) -> None:
     assert read_number(page.picture).text == page.text
 
 
+@pytest.mark.parametrize("seed", [1, 4, 9])
+def test_digits_on_the_line_of_an_addition_are_read(seed: int, sample: Mnist) -> None:
+    page = make_page("addition", seed, sample.train)
+    assert read_number(page.picture).text == page.text
+
+
 def test_connected_ink_may_be_dropped_as_a_whole(sample: Mnist) -> None:
     page = make_page("words", 1, sample.train)
     described = describe_page(find_ink(page.picture), load_pretrained())

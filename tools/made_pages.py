@@ -464,6 +464,22 @@ def minus(sheet: Sheet, random: Random) -> None:
         sheet.write([(end - length, y), (end, y + tilt)], sheet.pen)
 
 
+def addition(sheet: Sheet, random: Random) -> None:
+    """Write a plus sign before the second line of an addition, and a long line below it."""
+    summand, total = sheet.lines[1:3]
+    left, top, _, bottom = summand[0].box
+    x, y = left - random.uniform(0.6, 0.8) * sheet.height, (top + bottom) / 2
+    reach = random.uniform(0.15, 0.3) * sheet.height
+    sheet.write([(x - reach, y), (x + reach, y)], sheet.pen)
+    sheet.write([(x, y - reach), (x, y + reach)], sheet.pen)
+    foot = np.mean([digit.box[3] for digit in summand])
+    head = np.mean([digit.box[1] for digit in total])
+    y = random.uniform(foot, (foot + head) / 2)
+    right = max(summand[-1].box[2], total[-1].box[2]) + reach
+    tilt = random.uniform(-0.1, 0.1) * sheet.height
+    sheet.write([(x - reach, y), (right, y + tilt)], sheet.pen)
+
+
 # ---- The kinds of pages
 
 SLOTS = (1.0, 1.6)  # the pitch of digits in boxes
@@ -513,6 +529,14 @@ KINDS = {
         digits=(5, 9), gap=(1, 1.2), margin=(1.2, 2), spread=0, sizes=(0.95, 1.05), draw=(brackets,)
     ),
     "minus": Kind(margin=(1.2, 2), draw=(minus,)),
+    "addition": Kind(
+        lines=(3, 3),
+        digits=(2, 5),
+        pitch=(0.9, 1.2),
+        leading=(1.3, 1.7),
+        margin=(1.6, 2.5),
+        draw=(addition,),
+    ),
     "side light": Kind(lines=(1, 3), margin=(1, 3), camera=replace(PHOTO, light=lit_from_a_side)),
     "shadow": Kind(lines=(1, 3), margin=(1, 3), camera=replace(PHOTO, light=in_shadow)),
     "dark corners": Kind(margin=(1, 3), camera=replace(PHOTO, light=dark_corners)),

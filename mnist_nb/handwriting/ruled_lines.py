@@ -14,7 +14,13 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from mnist_nb.handwriting.preprocessing import EIGHT_NEIGHBOURS, Floats, Integers, Mask
+from mnist_nb.handwriting.preprocessing import (
+    EIGHT_NEIGHBOURS,
+    Floats,
+    Integers,
+    Mask,
+    weighted_quantile,
+)
 from mnist_nb.handwriting.straight_lines import (
     Line,
     Point,
@@ -27,6 +33,9 @@ MIN_LENGTH = 1 / 24  # of a line, in longer sides of the picture
 MIN_PIXELS = 8  # likewise
 MIN_RULE = 0.5  # the length of a rule, in widths of the picture
 MIN_LONE_RULE = 2  # likewise, in heights of all ink
+MIN_INNER_RULE = 2.6  # likewise, in heights of connected ink, if it is inside the picture
+MIN_MARGIN = 2  # its distance from the picture's edge, in pixels
+MIN_NARROW = 0.1  # of all ink is narrower than a rule; with less, all is measured
 SAME_STRENGTH = 2.5  # rules of one sheet differ by at most this factor
 SAME_SIZE = 0.2  # boxes of one form differ by at most this share
 CLOSED = 0.8  # of the side of a box is ink
@@ -294,11 +303,55 @@ def _is_close(box: _Box, other: _Box, distance: float) -> bool:
 
 
 def _level_rules(lines: Sequence[Line], mask: Mask) -> list[Line]:
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
+    """Return the lines across half of the picture, and shorter ones inside it, such as a sum's.
+
+    Both are much longer than digits are high.
+    """
+    if not lines:
         return []
+    rows = np.flatnonzero(mask.any(axis=1))
     shortest = max(MIN_RULE * mask.shape[1], MIN_LONE_RULE * (rows[-1] - rows[0] + 1))
-    return [line for line in lines if line.is_straight and line.length > shortest]
+    shortest_inside = MIN_INNER_RULE * _typical_height(mask)
+    rules = []
+    for line in lines:
+        if not line.is_straight:
+            continue
+        if line.length > shortest:
+            rules.append(line)
+        elif line.length > shortest_inside and _is_inside(line, mask.shape):
+            rules.append(_widened(line))
+    return rules
+
+
+def _typical_height(mask: Mask) -> float:
+    """Return the median height of connected ink, weighted by its amount.
+
+    If possible, ink across half of the picture does not count: it may be a table.
+    """
+    blobs, _ = ndimage.label(mask, EIGHT_NEIGHBOURS)
+    amounts = np.bincount(blobs.ravel())[1:]
+    heights, widths = [], []
+    for rows, columns in ndimage.find_objects(blobs):
+        heights.append(rows.stop - rows.start)
+        widths.append(columns.stop - columns.start)
+    of_narrow = np.where(np.array(widths) > MIN_RULE * mask.shape[1], 0, amounts)
+    if of_narrow.sum() > MIN_NARROW * amounts.sum():
+        amounts = of_narrow
+    return weighted_quantile(np.array(heights), amounts)
+
+
+def _is_inside(line: Line, shape: tuple[int, ...]) -> bool:
+    """Return whether no part of a line is near the picture's edge, as a wooden table's grain is."""
+    last = np.array(shape)[:, None] - 1
+    distances = np.minimum(line.pixels, last - line.pixels)
+    return bool(distances.min() >= MIN_MARGIN)
+
+
+def _widened(line: Line) -> Line:
+    """Add a row above and one below, for lines of a pen."""
+    rows, columns = line.pixels
+    pixels = np.concatenate([np.stack([rows + shift, columns]) for shift in (-1, 0, 1)], axis=1)
+    return Line(line.start, line.stop, line.thickness, pixels)
 
 
 def _strength(line: Line, ink: Floats) -> float:

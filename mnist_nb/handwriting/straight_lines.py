@@ -65,7 +65,7 @@ def find_level_lines(mask: Mask, shortest: int) -> list[Line]:
 
     A line has paper on at least one side, so digits may touch it along the other side.
     """
-    thickest = max(4, shortest // 4)
+    thickest = max(5, shortest // 3)
     turned = mask[::-1]  # its lower edge is the upper edge
     along_lower_edge = _lines_along(_near_lower_edge(mask, thickest), mask, shortest)
     along_upper_edge = _lines_along(_near_lower_edge(turned, thickest), turned, shortest)
