@@ -268,6 +268,12 @@ def on_patterned_cloth(page: Image.Image) -> Image.Image:
     return page
 
 
+def on_a_dark_desk(page: Image.Image) -> Image.Image:
+    desk = Image.new("RGB", (640, 400), "#403830")
+    desk.paste(page.crop((140, 40, 460, 440)), (160, 0))
+    return photographed(desk)
+
+
 def with_specks(page: Image.Image) -> Image.Image:
     places = np.random.default_rng(0).uniform((0, 0), page.size, (60, 2))
     ImageDraw.Draw(page).point([(int(x), int(y)) for x, y in places], "#303030")
@@ -328,6 +334,7 @@ CLUTTER = (
     with_table_edge,
     with_dark_corner,
     on_patterned_cloth,
+    on_a_dark_desk,
     with_specks,
     on_grey_patch,
     with_transparent_edge,

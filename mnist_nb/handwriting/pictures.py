@@ -33,10 +33,11 @@ from mnist_nb.handwriting.ruled_lines import (
 # The numbers below were tuned on pictures like those of benchmarks/pictures.py.
 _NO_GRAIN = 0.5  # grey levels; a picture with less is a drawing by a program
 _MIN_CONTRAST = 6  # of ink, in standard deviations of the paper's grain
-_SMALLEST_RULED = 64  # pixels; in smaller pictures, digits look like boxes and rules
+_SMALL = 64  # pixels; in smaller pictures, digits look like boxes and rules
 _NARROW = 0.05  # the window that shows both sides of a stroke, in longer sides of the picture
 _MAINLY = 0.65  # more than this share of a mainly light window is light
-_CLEAR_SURPLUS = 0.2  # of light windows over dark ones; 0.2 and 0.3 decide pictures alike
+_CLEAR_SURPLUS = 0.08  # of light windows over dark ones
+_CLEAR_IN_SMALL = 0.2  # likewise in small pictures, whose windows are only a few pixels wide
 _STROKES = 4  # the width of the window that finds the paper, in widths of a stroke
 _HALO = 3  # pixels; sharpening leaves such a light edge around strokes
 _BROAD = 5  # pixels; gaps between thinner strokes may be as narrow as halos
@@ -154,7 +155,7 @@ def ink_of_grey(grey: Floats) -> Floats:
             "there is no digit in this picture: nothing in it stands out from its background"
         )
     is_faint = ink > max(5 * grain, 0.25 * full)
-    if max(ink.shape) > _SMALLEST_RULED:
+    if max(ink.shape) > _SMALL:
         is_faint &= ~_printed_lines(layers, full, is_faint)
     if layers.is_photo:
         is_faint &= ~_pale_marks(is_faint, ink, full)
@@ -187,7 +188,7 @@ def _printed_lines(layers: _Layers, full: float, is_faint: Mask) -> Mask:
     # the lines of a pattern, such as a tablecloth's, are as dark as ink
     if np.count_nonzero(pale_lines & is_faint) < np.count_nonzero(pale_lines) / 2:
         lines |= pale_lines
-    if layers.is_photo and min(ink.shape) > _SMALLEST_RULED:
+    if layers.is_photo and min(ink.shape) > _SMALL:
         lines |= find_paper_rules(is_faint & ~lines, ink) | find_paper_rules(is_fainter, ink)
     return lines | find_rules(is_faint & ~lines, ink)
 
@@ -199,7 +200,8 @@ def _is_light_paper(grey: Floats) -> bool:
     to tell, paper surrounds most of the ink. If that is not clear, the ink is in fewer pieces.
     """
     surplus = _surplus_of_light(grey)
-    if abs(surplus) > _CLEAR_SURPLUS:
+    clear = _CLEAR_SURPLUS if max(grey.shape) > _SMALL else _CLEAR_IN_SMALL
+    if abs(surplus) > clear:
         return surplus > 0
     darkest, lightest, is_around_ink = _ink_in_windows(grey, 0.3)
     is_light = grey > (darkest + lightest) / 2
