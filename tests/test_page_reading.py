@@ -12,6 +12,7 @@ import fit_grouping
 import numpy as np
 import pytest
 from made_pages import KINDS, NOBODY, Page, digit_mask, make_page
+from PIL import ImageDraw, ImageFont, ImageOps
 
 from mnist_nb import find_ink, load_pretrained, read_number
 from mnist_nb.data import Mnist
@@ -118,6 +119,14 @@ def test_low_ink_is_not_cut() -> None:
 def test_letters_above_a_number_are_left_out(seed: int, sample: Mnist) -> None:
     page = make_page("words", seed, sample.train)
     assert read_number(page.picture).text == page.text
+
+
+@pytest.mark.parametrize("heading", ["Charging", "Zugang", "Logging"])
+def test_printed_letters_above_a_number_are_left_out(heading: str, sample: Mnist) -> None:
+    page = make_page("drawing", 2, sample.train)
+    picture = ImageOps.expand(page.picture, 40, "white")
+    ImageDraw.Draw(picture).text((40, 8), heading, "black", ImageFont.load_default(22))
+    assert read_number(picture).text == page.text
 
 
 @pytest.mark.parametrize("seed", [1, 4, 9])

@@ -48,6 +48,8 @@ MIN_CUT_HEIGHT = 0.4  # in heights of a digit; digits do not touch in lower ink
 MIN_WORTH = -4.5  # of a digit; nearly all digits on pages that are read correctly have more
 MAX_CHOICES = 2000  # twice as many as made pages of digits and words have
 TINY = 1e-9  # lower probabilities count as this one, so that logarithms are finite
+LOW_LINE = 0.6  # the height of a printed line, at most, in heights of the highest line
+MIN_LETTER = 0.4  # the height of a letter, at least, in heights of what is read as a digit
 UNSURE_WEIGHT = 0.05  # of the height of ink that does not look like a digit
 
 DOUBTFUL = 0.95  # a digit read with less probability is read in these forms as well
@@ -263,7 +265,8 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     for pieces, digit in zip(groups, page.reader.read(groups), strict=True):
         probabilities = read_doubtful(pieces, digit.probabilities, model)
         digits.append(digit._replace(probabilities=probabilities))
-    lines = without_signs(arrange_in_lines(digits, page.scale), weights)
+    lines = _without_words(arrange_in_lines(digits, page.scale), _dropped_pieces(page, groups))
+    lines = without_signs(lines, weights)
     kept = list(itertools.chain.from_iterable(lines))
     confidence = math.exp(-weighted_sum(doubts_about(kept, probability), weights))
     return FoundDigits(lines, confidence, measure_evidence(page, weights))
@@ -370,6 +373,39 @@ def arrange_in_lines(digits: Sequence[PageDigit], scale: float) -> list[list[Pag
         line = [digits[index] for index in members]
         lines.append(sorted(line, key=_centre_x))
     return lines
+
+
+def _dropped_pieces(page: InkPage, groups: Sequence[Sequence[InkPiece]]) -> list[InkPiece]:
+    """Return the pieces that belong to no digit."""
+    used = set(itertools.chain.from_iterable(groups))
+    return [piece for piece in page.pieces if piece not in used]
+
+
+def _without_words(
+    lines: Sequence[list[PageDigit]], dropped: Sequence[InkPiece]
+) -> list[list[PageDigit]]:
+    """Remove low lines with more letters than digits, such as a printed heading.
+
+    Args:
+        lines: of digits; letters such as a g are among them.
+        dropped: the pieces that are no digits.
+    """
+    heights = [float(np.median([digit.box[3] - digit.box[1] for digit in line])) for line in lines]
+    kept = []
+    for line, height in zip(lines, heights, strict=True):
+        letters = sum(_is_letter_in(line, height, piece) for piece in dropped)
+        if height > LOW_LINE * max(heights) or letters <= len(line):
+            kept.append(line)
+    return kept
+
+
+def _is_letter_in(line: Sequence[PageDigit], height: float, piece: InkPiece) -> bool:
+    """Return whether a piece is at the level of a line and nearly as high as its digits."""
+    boxes = np.array([digit.box for digit in line])
+    left, top, right, bottom = piece.box
+    middle = np.interp((left + right) / 2, boxes[:, ::2].mean(axis=1), boxes[:, 1::2].mean(axis=1))
+    is_level = abs((top + bottom) / 2 - middle) < height / 2
+    return bool(is_level and bottom - top > MIN_LETTER * height)
 
 
 def without_signs(
