@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -258,18 +258,50 @@ def _sure_digits(
 
 def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     """Read the digits in ink `[H, W]`; there may be none."""
-    page = describe_page(ink, model)
     weights = load_weights()
+    page = _without_words(describe_page(ink, model), weights)
     groups, probability = choose_digits(page, weights)
     digits = []
     for pieces, digit in zip(groups, page.reader.read(groups), strict=True):
         probabilities = read_doubtful(pieces, digit.probabilities, model)
         digits.append(digit._replace(probabilities=probabilities))
-    lines = _without_words(arrange_in_lines(digits, page.scale), _dropped_pieces(page, groups))
-    lines = without_signs(lines, weights)
+    lines = without_signs(arrange_in_lines(digits, page.scale), weights)
     kept = list(itertools.chain.from_iterable(lines))
     confidence = math.exp(-weighted_sum(doubts_about(kept, probability), weights))
     return FoundDigits(lines, confidence, measure_evidence(page, weights))
+
+
+def _without_words(page: InkPage, weights: Mapping[str, float]) -> InkPage:
+    """Remove low lines with more letters than digits, such as a printed heading.
+
+    Some letters, such as a g, are read as digits.
+    """
+    groups, _ = choose_digits(page, weights)
+    if not groups:
+        return page
+    of_digits = set(itertools.chain.from_iterable(groups))
+    is_other = np.array([piece not in of_digits for piece in page.pieces])
+    digits = np.array([digit.box for digit in page.reader.read(groups)]) / page.scale
+    pieces = np.array([piece.box for piece in page.pieces]) / page.scale  # boxes, [piece, 4]
+    lines = find_lines(digits)
+    heights = np.array([np.median(_heights(digits[members])) for members in lines.members()])
+    x, y = (pieces[:, :2] + pieces[:, 2:]).T / 2
+    distances = np.subtract.outer(y - lines.slope * x, lines.levels)  # [piece, line]
+    is_level = np.abs(distances) < heights / 2
+    is_high = _heights(pieces)[:, None] >= MIN_LETTER * heights
+    letters = np.count_nonzero(is_level & is_high & is_other[:, None], axis=0)
+    is_low = heights <= LOW_LINE * heights.max()
+    is_words = is_low & (letters > np.bincount(lines.numbers))  # [line]
+    is_in_words = (is_level & is_words).any(axis=1)  # [piece]
+    clusters = []
+    for cluster in page.clusters:
+        if is_in_words[cluster.pieces].mean() < 0.5:
+            clusters.append(cluster)
+    return replace(page, clusters=clusters)
+
+
+def _heights(boxes: Floats) -> Floats:
+    return boxes[:, 3] - boxes[:, 1]
 
 
 def read_doubtful(
@@ -373,39 +405,6 @@ def arrange_in_lines(digits: Sequence[PageDigit], scale: float) -> list[list[Pag
         line = [digits[index] for index in members]
         lines.append(sorted(line, key=_centre_x))
     return lines
-
-
-def _dropped_pieces(page: InkPage, groups: Sequence[Sequence[InkPiece]]) -> list[InkPiece]:
-    """Return the pieces that belong to no digit."""
-    used = set(itertools.chain.from_iterable(groups))
-    return [piece for piece in page.pieces if piece not in used]
-
-
-def _without_words(
-    lines: Sequence[list[PageDigit]], dropped: Sequence[InkPiece]
-) -> list[list[PageDigit]]:
-    """Remove low lines with more letters than digits, such as a printed heading.
-
-    Args:
-        lines: of digits; letters such as a g are among them.
-        dropped: the pieces that are no digits.
-    """
-    heights = [float(np.median([digit.box[3] - digit.box[1] for digit in line])) for line in lines]
-    kept = []
-    for line, height in zip(lines, heights, strict=True):
-        letters = sum(_is_letter_in(line, height, piece) for piece in dropped)
-        if height > LOW_LINE * max(heights) or letters <= len(line):
-            kept.append(line)
-    return kept
-
-
-def _is_letter_in(line: Sequence[PageDigit], height: float, piece: InkPiece) -> bool:
-    """Return whether a piece is at the level of a line and nearly as high as its digits."""
-    boxes = np.array([digit.box for digit in line])
-    left, top, right, bottom = piece.box
-    middle = np.interp((left + right) / 2, boxes[:, ::2].mean(axis=1), boxes[:, 1::2].mean(axis=1))
-    is_level = abs((top + bottom) / 2 - middle) < height / 2
-    return bool(is_level and bottom - top > MIN_LETTER * height)
 
 
 def without_signs(
