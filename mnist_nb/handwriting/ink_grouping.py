@@ -350,9 +350,8 @@ class InkLayout:
             return 0.0, 1.0
         is_apart = [not set(members) & set(sure) for sure in self._sure]
         counts = np.bincount(self._lines.numbers, is_apart, len(self._lines.levels))
-        left, top, right, bottom = self._box(members)
-        level = (top + bottom) / 2 - self._lines.slope * (left + right) / 2
-        offsets = np.where(counts > 0, level - self._lines.levels, MAX_OFFSET)
+        (of_lines,) = self._lines.offsets(self._box(members)[None])
+        offsets = np.where(counts > 0, of_lines, MAX_OFFSET)
         nearest = int(np.abs(offsets).argmin())
         if abs(offsets[nearest]) >= MAX_OFFSET:
             return MAX_OFFSET, 1.0

@@ -36,6 +36,11 @@ class Lines:
         count = len(self.levels)
         return [np.flatnonzero(self.numbers == number).tolist() for number in range(count)]
 
+    def offsets(self, boxes: Floats) -> Floats:
+        """Return how far the middles of boxes `[box, 4]` are below each line: `[box, line]`."""
+        x, y = (boxes[:, :2] + boxes[:, 2:]).T / 2
+        return np.asarray(np.subtract.outer(y - self.slope * x, self.levels))
+
 
 def find_lines(boxes: Floats) -> Lines:
     """Find the lines of digits.

@@ -38,7 +38,7 @@ from mnist_nb.handwriting.pieces import (
     join_low,
     without_small,
 )
-from mnist_nb.handwriting.preprocessing import Floats, Pixels, weighted_quantile
+from mnist_nb.handwriting.preprocessing import Floats, Mask, Pixels, weighted_quantile
 from mnist_nb.handwriting.refusal import predict_and_score, score_logits
 from mnist_nb.handwriting.slashes import AnySign, without_slashes
 from mnist_nb.models import predict
@@ -280,19 +280,10 @@ def _without_words(page: InkPage, weights: Mapping[str, float]) -> InkPage:
     if not groups:
         return page
     of_digits = set(itertools.chain.from_iterable(groups))
-    is_other = np.array([piece not in of_digits for piece in page.pieces])
+    is_digit = np.array([piece in of_digits for piece in page.pieces])
+    pieces = np.array([piece.box for piece in page.pieces]) / page.scale
     digits = np.array([digit.box for digit in page.reader.read(groups)]) / page.scale
-    pieces = np.array([piece.box for piece in page.pieces]) / page.scale  # boxes, [piece, 4]
-    lines = find_lines(digits)
-    heights = np.array([np.median(_heights(digits[members])) for members in lines.members()])
-    x, y = (pieces[:, :2] + pieces[:, 2:]).T / 2
-    distances = np.subtract.outer(y - lines.slope * x, lines.levels)  # [piece, line]
-    is_level = np.abs(distances) < heights / 2
-    is_high = _heights(pieces)[:, None] >= MIN_LETTER * heights
-    letters = np.count_nonzero(is_level & is_high & is_other[:, None], axis=0)
-    is_low = heights <= LOW_LINE * heights.max()
-    is_words = is_low & (letters > np.bincount(lines.numbers))  # [line]
-    is_in_words = (is_level & is_words).any(axis=1)  # [piece]
+    is_in_words = _find_words(pieces, is_digit, digits)
     clusters = []
     for cluster in page.clusters:
         if is_in_words[cluster.pieces].mean() < 0.5:
@@ -300,8 +291,24 @@ def _without_words(page: InkPage, weights: Mapping[str, float]) -> InkPage:
     return replace(page, clusters=clusters)
 
 
-def _heights(boxes: Floats) -> Floats:
-    return boxes[:, 3] - boxes[:, 1]
+def _find_words(pieces: Floats, is_digit: Mask, digits: Floats) -> Mask:
+    """Return which pieces are at the level of words: bool `[piece]`.
+
+    Args:
+        pieces: the boxes of all pieces, `[piece, 4]`, in heights of a digit.
+        is_digit: whether each is read as a digit, or as a part of one: bool `[piece]`.
+        digits: the boxes of the digits, likewise, `[digit, 4]`.
+    """
+    lines = find_lines(digits)
+    digit_heights = digits[:, 3] - digits[:, 1]
+    heights = np.array([np.median(digit_heights[members]) for members in lines.members()])
+    is_level = np.abs(lines.offsets(pieces)) < heights / 2  # [piece, line]
+    is_letter = ~is_digit[:, None] & (pieces[:, 3:] - pieces[:, 1:2] >= MIN_LETTER * heights)
+    letters = np.count_nonzero(is_level & is_letter, axis=0)
+    is_low = heights <= LOW_LINE * heights.max()
+    is_words = is_low & (letters > np.bincount(lines.numbers))  # [line]
+    is_in_words: Mask = (is_level & is_words).any(axis=1)
+    return is_in_words
 
 
 def read_doubtful(
