@@ -104,7 +104,7 @@ def _measure(part: Mask, edge: Mask, place: tuple[slice, slice]) -> Line | None:
     coverage = np.count_nonzero(heights) / width
     if coverage < MIN_COVERAGE:
         return None
-    thickness = float(np.quantile(heights[heights > 0], THIN))
+    thickness = _quantile(heights[heights > 0], THIN)
     if thickness > MAX_THICKNESS * width:
         return None
     middles = np.arange(height) @ part / part.sum(axis=0)  # [column], the mean row
@@ -114,6 +114,13 @@ def _measure(part: Mask, edge: Mask, place: tuple[slice, slice]) -> Line | None:
     stop = float(left + width - 1), float(top + middles[-1])
     rows, columns = np.nonzero(part & _lowest_rows(part & edge, round(thickness)))
     return Line(start, stop, thickness, np.stack([rows + top, columns + left]), is_straight)
+
+
+def _quantile(values: Integers, share: float) -> float:
+    """Return the quantile of a few values, ten times as fast as NumPy does."""
+    ordered = np.sort(values)
+    place = share * (len(ordered) - 1)
+    return float(np.interp(place, np.arange(len(ordered)), ordered))
 
 
 def _lowest_rows(line: Mask, count: int) -> Mask:
