@@ -90,7 +90,7 @@ def read_number(source: Any, model: nn.Module | None = None) -> Number:
     brackets, and the slashes of a date: "12/05/2026" is read as "12052026". Any other slash is read
     as a 1 unless it is clearly longer than the digits. In a picture, ink that does not look like a
     digit and is not in a line of digits is ignored, such as the remains of a form, and so is a
-    heading that is lower than the number.
+    heading in smaller letters.
 
     Args:
         source: a `Sketch`, or a picture as for `find_ink`. Boxes are in pixels of its canvas or

@@ -48,7 +48,7 @@ MIN_CUT_HEIGHT = 0.4  # in heights of a digit; digits do not touch in lower ink
 MIN_WORTH = -4.5  # of a digit; nearly all digits on pages that are read correctly have more
 MAX_CHOICES = 2000  # twice as many as made pages of digits and words have
 TINY = 1e-9  # lower probabilities count as this one, so that logarithms are finite
-LOW_LINE = 0.6  # the height of a printed line, at most, in heights of the highest line
+SMALL_LINE = 0.6  # the height of a printed line, at most, in heights of the largest digits
 MIN_LETTER = 0.4  # the height of a letter, at least, in heights of what is read as a digit
 UNSURE_WEIGHT = 0.05  # of the height of ink that does not look like a digit
 
@@ -272,7 +272,7 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
 
 
 def _without_words(page: InkPage, weights: Mapping[str, float]) -> InkPage:
-    """Remove low lines with more letters than digits, such as a printed heading.
+    """Remove small lines with more letters than digits, such as a printed heading.
 
     Some letters, such as a g, are read as digits.
     """
@@ -286,7 +286,8 @@ def _without_words(page: InkPage, weights: Mapping[str, float]) -> InkPage:
     is_in_words = _find_words(pieces, is_digit, digits)
     clusters = []
     for cluster in page.clusters:
-        if is_in_words[cluster.pieces].mean() < 0.5:
+        share = is_in_words[cluster.pieces].mean()  # tall letters may be above the others' level
+        if share < 0.5:
             clusters.append(cluster)
     return replace(page, clusters=clusters)
 
@@ -303,10 +304,13 @@ def _find_words(pieces: Floats, is_digit: Mask, digits: Floats) -> Mask:
     digit_heights = digits[:, 3] - digits[:, 1]
     heights = np.array([np.median(digit_heights[members]) for members in lines.members()])
     is_level = np.abs(lines.offsets(pieces)) < heights / 2  # [piece, line]
-    is_letter = ~is_digit[:, None] & (pieces[:, 3:] - pieces[:, 1:2] >= MIN_LETTER * heights)
-    letters = np.count_nonzero(is_level & is_letter, axis=0)
-    is_low = heights <= LOW_LINE * heights.max()
-    is_words = is_low & (letters > np.bincount(lines.numbers))  # [line]
+    piece_heights = pieces[:, 3] - pieces[:, 1]
+    is_letter = piece_heights[:, None] >= MIN_LETTER * heights
+    is_letter &= ~is_digit[:, None]
+    letter_counts = np.count_nonzero(is_level & is_letter, axis=0)
+    digit_counts = np.bincount(lines.numbers)
+    is_small = heights <= SMALL_LINE * heights.max()
+    is_words = is_small & (letter_counts > digit_counts)  # [line]
     is_in_words: Mask = (is_level & is_words).any(axis=1)
     return is_in_words
 

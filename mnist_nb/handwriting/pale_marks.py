@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mnist_nb.handwriting.preprocessing import EIGHT_NEIGHBOURS, Floats, Mask, weighted_quantile
+from mnist_nb.handwriting.blobs import blob_sizes
+from mnist_nb.handwriting.preprocessing import (
+    EIGHT_NEIGHBOURS,
+    Floats,
+    Integers,
+    Mask,
+    weighted_quantile,
+)
 
 STRONG = 0.55  # of the ink's full strength; strokes have more, and marks less
 UNEVENNESS = 0.2  # of a mark's strength: the range of its middle half, as a share of its median
@@ -35,10 +42,10 @@ def find_pale_marks(mask: Mask, ink: Floats, full: float) -> Mask:
         return np.zeros_like(mask)
     is_pale = mask & ~_widened(is_stroke, BLUR * height)
     parts, _ = ndimage.label(is_pale, EIGHT_NEIGHBOURS)
-    has_part = np.append(False, _lengths(parts) > MIN_PART * height)
+    has_part = _lengths(parts) > MIN_PART * height
     marks, _ = ndimage.label(_widened(is_pale, BRIDGED * height), EIGHT_NEIGHBOURS)
     marks = np.where(is_pale, marks, 0)
-    is_mark = np.append(False, _lengths(marks) > MIN_MARK * height)
+    is_mark = _lengths(marks) > MIN_MARK * height
     pale_ink = np.where(is_pale, ink, 0)
     is_crest = is_pale & (pale_ink == ndimage.maximum_filter(pale_ink, 3))
     for mark in np.flatnonzero(is_mark).tolist():
@@ -53,17 +60,14 @@ def find_pale_marks(mask: Mask, ink: Floats, full: float) -> Mask:
 def _typical_height(is_stroke: Mask) -> float:
     """Return the height of the strokes: the median, weighted by height."""
     labels, _ = ndimage.label(is_stroke, EIGHT_NEIGHBOURS)
-    heights = [rows.stop - rows.start for rows, _ in ndimage.find_objects(labels)]
-    return weighted_quantile(heights, heights) if heights else 0.0
+    heights, _ = blob_sizes(labels)
+    return weighted_quantile(heights, heights)
 
 
 def _widened(mask: Mask, reach: float) -> Mask:
     return np.asarray(ndimage.maximum_filter(mask, 2 * max(1, round(reach)) + 1))
 
 
-def _lengths(labels: NDArray[np.int32]) -> Floats:
-    """Return the longer side of each label, from 1."""
-    lengths = []
-    for rows, columns in ndimage.find_objects(labels):
-        lengths.append(max(rows.stop - rows.start, columns.stop - columns.start))
-    return np.array(lengths, np.float64)
+def _lengths(labels: NDArray[np.int32]) -> Integers:
+    """Return the longer side of each label; 0 for the background."""
+    return np.maximum(*blob_sizes(labels))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from mnist_nb.handwriting.blobs import blob_sizes
 from mnist_nb.handwriting.pale_marks import find_pale_marks
 from mnist_nb.handwriting.picture_files import WHOLE_PICTURE, Crop, Picture, load_grey
 from mnist_nb.handwriting.preprocessing import (
@@ -363,7 +364,7 @@ def writing_mask(ink: Floats) -> Mask:
     labels = np.arange(count + 1)  # 0 is the background
     amount = ndimage.sum_labels(ink, groups, labels)
     contact = ndimage.sum_labels((ink > 0) & _rim(ink.shape), groups, labels)
-    heights, widths = _group_sizes(groups)
+    heights, widths = blob_sizes(groups)
 
     runs_along_edge = contact > _ALONG_EDGE * (heights + widths - 4 * reach)
     is_frame = np.isin(labels, groups[_frames(ink)])
@@ -381,7 +382,7 @@ def writing_mask(ink: Floats) -> Mask:
 def _frames(ink: Floats) -> Mask:
     """Find connected ink that is nearly as tall and as wide as the picture."""
     blobs, _ = ndimage.label(ink, EIGHT_NEIGHBOURS)
-    heights, widths = _group_sizes(blobs)
+    heights, widths = blob_sizes(blobs)
     is_frame = (heights > 0.8 * ink.shape[0]) & (widths > 0.8 * ink.shape[1])
     return np.asarray(is_frame[blobs])
 
@@ -393,7 +394,7 @@ def _typical(amounts: Floats) -> float:
 
 def _runs_along_edge(blobs: NDArray[np.int32]) -> Mask:
     """Return for each label whether its ink follows the picture's edge."""
-    heights, widths = _group_sizes(blobs)
+    heights, widths = blob_sizes(blobs)
     at_rim = blobs[_rim(blobs.shape)]
     contact = np.bincount(at_rim, minlength=len(heights))
     return np.asarray(contact > _ALONG_EDGE * (heights + widths))
@@ -404,12 +405,3 @@ def _rim(shape: tuple[int, ...]) -> Mask:
     is_rim = np.ones(shape, np.bool_)
     is_rim[1:-1, 1:-1] = False
     return is_rim
-
-
-def _group_sizes(groups: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return height and width of each labelled group, by label; 0 for the background."""
-    heights, widths = [0], [0]
-    for rows, columns in ndimage.find_objects(groups):
-        heights.append(rows.stop - rows.start)
-        widths.append(columns.stop - columns.start)
-    return np.array(heights), np.array(widths)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
+from mnist_nb.handwriting.blobs import blob_sizes
 from mnist_nb.handwriting.preprocessing import (
     EIGHT_NEIGHBOURS,
     Floats,
@@ -35,7 +36,7 @@ MIN_RULE = 0.5  # the length of a rule, in widths of the picture
 MIN_LONE_RULE = 2  # likewise, in heights of all ink
 MIN_INNER_RULE = 2.6  # likewise, in heights of connected ink, if it is inside the picture
 MIN_MARGIN = 2  # its distance from the picture's edge, in pixels
-MIN_NARROW = 0.1  # of all ink is narrower than a rule; with less, all is measured
+MIN_NARROW = 0.1  # of all ink is narrower than a rule; with less, all ink is measured
 SAME_STRENGTH = 2.5  # rules of one sheet differ by at most this factor
 SAME_SIZE = 0.2  # boxes of one form differ by at most this share
 CLOSED = 0.8  # of the side of a box is ink
@@ -303,7 +304,7 @@ def _is_close(box: _Box, other: _Box, distance: float) -> bool:
 
 
 def _level_rules(lines: Sequence[Line], mask: Mask) -> list[Line]:
-    """Return the lines across half of the picture, and shorter ones inside it, such as a sum's.
+    """Return lines across half of the picture, and shorter ones inside it, as in an addition.
 
     Both are much longer than digits are high.
     """
@@ -326,32 +327,29 @@ def _level_rules(lines: Sequence[Line], mask: Mask) -> list[Line]:
 def _typical_height(mask: Mask) -> float:
     """Return the median height of connected ink, weighted by its amount.
 
-    If possible, ink across half of the picture does not count: it may be a table.
+    Ink across half of the picture, such as a table, is ignored unless nearly all ink is.
     """
     blobs, _ = ndimage.label(mask, EIGHT_NEIGHBOURS)
-    amounts = np.bincount(blobs.ravel())[1:]
-    heights, widths = [], []
-    for rows, columns in ndimage.find_objects(blobs):
-        heights.append(rows.stop - rows.start)
-        widths.append(columns.stop - columns.start)
-    of_narrow = np.where(np.array(widths) > MIN_RULE * mask.shape[1], 0, amounts)
+    heights, widths = blob_sizes(blobs)
+    amounts = np.bincount(blobs.ravel(), mask.ravel())
+    of_narrow = np.where(widths > MIN_RULE * mask.shape[1], 0, amounts)
     if of_narrow.sum() > MIN_NARROW * amounts.sum():
         amounts = of_narrow
-    return weighted_quantile(np.array(heights), amounts)
+    return weighted_quantile(heights, amounts)
 
 
 def _is_inside(line: Line, shape: tuple[int, ...]) -> bool:
-    """Return whether no part of a line is near the picture's edge, as a wooden table's grain is."""
+    """Return whether a line is away from the picture's edge, unlike the grain of a wooden table."""
     last = np.array(shape)[:, None] - 1
     distances = np.minimum(line.pixels, last - line.pixels)
     return bool(distances.min() >= MIN_MARGIN)
 
 
 def _widened(line: Line) -> Line:
-    """Add a row above and one below, for lines of a pen."""
+    """Add a row above and one below, because a line drawn by hand varies in thickness."""
     rows, columns = line.pixels
     pixels = np.concatenate([np.stack([rows + shift, columns]) for shift in (-1, 0, 1)], axis=1)
-    return Line(line.start, line.stop, line.thickness, pixels)
+    return replace(line, pixels=pixels)
 
 
 def _strength(line: Line, ink: Floats) -> float:
@@ -384,10 +382,8 @@ def _level_paper_rules(mask: Mask, ink: Floats) -> Mask:
     thickened = ndimage.maximum_filter1d(mask, 3, axis=0)
     level_parts = ndimage.grey_opening(thickened, (1, width // 16))
     lines, _ = ndimage.label(level_parts, EIGHT_NEIGHBOURS)
-    long_lines = []  # labels
-    for label, (_, columns) in enumerate(ndimage.find_objects(lines), start=1):
-        if columns.stop - columns.start > MIN_RULE * width:
-            long_lines.append(label)
+    _, widths = blob_sizes(lines)
+    long_lines = np.flatnonzero(widths > MIN_RULE * width)  # labels
     if len(long_lines) < 2:  # a single line may be the bar of a 7
         return np.zeros_like(mask)
     strengths = ndimage.median(ink, np.where(mask, lines, 0), long_lines)
@@ -440,10 +436,8 @@ def _without_crumbs(strokes: Mask, band: Mask, thickness: int) -> Mask:
     near = ndimage.binary_dilation(band, EIGHT_NEIGHBOURS, iterations=max(1, thickness))
     labels, count = ndimage.label(strokes, EIGHT_NEIGHBOURS)
     shares = ndimage.mean(near, labels, np.arange(count + 1))
-    is_crumb = np.asarray(shares) > CRUMB
-    for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        narrower = min(rows.stop - rows.start, columns.stop - columns.start)
-        is_crumb[label] &= narrower <= thickness + 2
+    is_narrow = np.minimum(*blob_sizes(labels)) <= thickness + 2
+    is_crumb = is_narrow & (np.asarray(shares) > CRUMB)
     kept: Mask = strokes & ~is_crumb[labels]
     return kept
 

@@ -117,7 +117,7 @@ def _measure(part: Mask, edge: Mask, place: tuple[slice, slice]) -> Line | None:
 
 
 def _quantile(values: Integers, share: float) -> float:
-    """Return the quantile of a few values, ten times as fast as NumPy does."""
+    """Return a quantile of a few values; `np.quantile` takes ten times as long."""
     ordered = np.sort(values)
     place = share * (len(ordered) - 1)
     return float(np.interp(place, np.arange(len(ordered)), ordered))

@@ -137,7 +137,7 @@ class StudioPage:
         code = self.panel.locator(".studio-code")
 
         def click_selects_all() -> bool:
-            code.click()  # once more if the panel was just drawn again
+            code.click()  # again if the panel was just redrawn
             return code.evaluate(_SELECTED) == code.input_value()
 
         self.until(click_selects_all, "the code to be selected")
