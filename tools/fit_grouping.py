@@ -46,6 +46,7 @@ from mnist_nb.handwriting.page_reading import (
     describe_page,
     doubts_about,
     without_signs,
+    without_words,
 )
 from mnist_nb.handwriting.pieces import InkPiece
 from mnist_nb.handwriting.slashes import describe_slash
@@ -129,9 +130,10 @@ def read_again(
     """Return the doubts about each page, `[page, doubt]`, and whether it is read correctly."""
     rows, is_right = [], []
     for page, described in pages:
-        groups, probability = choose_digits(described, weights)
-        digits = described.reader.read(groups)
-        lines = without_signs(arrange_in_lines(digits, described.scale), weights)
+        numbers = without_words(described, weights)
+        groups, probability = choose_digits(numbers, weights)
+        digits = numbers.reader.read(groups)
+        lines = without_signs(arrange_in_lines(digits, numbers.scale), weights)
         kept = list(itertools.chain.from_iterable(lines))
         text = "\n".join("".join(str(d.probabilities.argmax()) for d in line) for line in lines)
         rows.append(list(vars(doubts_about(kept, probability)).values()))

@@ -259,7 +259,7 @@ def _sure_digits(
 def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     """Read the digits in ink `[H, W]`; there may be none."""
     weights = load_weights()
-    page = _without_words(describe_page(ink, model), weights)
+    page = without_words(describe_page(ink, model), weights)
     groups, probability = choose_digits(page, weights)
     digits = []
     for pieces, digit in zip(groups, page.reader.read(groups), strict=True):
@@ -271,7 +271,7 @@ def read_page(ink: Floats, model: nn.Module) -> FoundDigits:
     return FoundDigits(lines, confidence, measure_evidence(page, weights))
 
 
-def _without_words(page: InkPage, weights: Mapping[str, float]) -> InkPage:
+def without_words(page: InkPage, weights: Mapping[str, float]) -> InkPage:
     """Remove small lines with more letters than digits, such as a printed heading.
 
     Some letters, such as a g, are read as digits.
